@@ -1,0 +1,36 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { nullable, stringEnum } from './kit.ts'
+
+export const modes = ['live', 'test'] as const
+/** `test` never reaches a real provider: every call goes to the built-in sandbox. */
+export const Mode = stringEnum(modes)
+export type Mode = Static<typeof Mode>
+
+/** RFC 3339 in UTC. */
+export const Instant = Type.String({ format: 'date-time', maxLength: 40, examples: ['2026-11-20T09:30:00.000Z'] })
+
+/** A channel's id: what a caller names a sender by. */
+export const ChannelId = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', examples: ['support'] })
+
+/** A phone number as a caller may write it; answered as digits only. */
+export const PhoneInput = Type.String({
+  minLength: 7,
+  maxLength: 40,
+  pattern: '^\\s*\\+?[\\d\\s.()\\[\\]-]+$',
+  description: 'A phone number with its country code. A leading + is optional; spaces, dots, hyphens and brackets are dropped.',
+  examples: ['+1 (415) 555-1234']
+})
+
+/** Our id of a message, or any WhatsApp message id (wamid), known here or not. */
+export const MessageReference = Type.String({ pattern: '^[A-Za-z0-9._=+/:-]{1,256}$', examples: ['wamid.HBgLMTQxNTU1NTEyMzQVAgARGBI'] })
+
+export const Limit = Type.Integer({ minimum: 1, maximum: 100, default: 25, description: 'How many items at most.' })
+export const Cursor = Type.String({
+  pattern: '^[A-Za-z0-9_=-]{1,512}$',
+  description: 'The nextCursor of the page before. Opaque.'
+})
+
+/** One page of a list; `nextCursor` is null on the last. */
+export function Page<T extends TSchema>(item: T, $id: string) {
+  return Type.Object({ items: Type.Array(item), nextCursor: nullable(Type.String()) }, { $id, additionalProperties: false })
+}

@@ -1,0 +1,131 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { ChannelId, Cursor, Instant, Limit, MessageReference, Mode, Page, PhoneInput } from './common.ts'
+import { type ContentByType, contentSchemas, type MessageType, messageTypes } from './content.ts'
+import { messageExamples } from './examples.ts'
+import { type Named, nullable, oneOf, ref, strict, stringEnum } from './kit.ts'
+import { MessageError } from './problem.ts'
+
+export const Metadata = Type.Record(Type.String({ maxLength: 128 }), Type.String({ maxLength: 1024 }), {
+  maxProperties: 20,
+  description: 'Your own notes: echoed, never sent. At most 20 keys and 4 KiB.'
+})
+
+/** What a message may carry beside its type object. */
+const envelope = {
+  channel: Type.Optional(ChannelId),
+  to: PhoneInput,
+  replyTo: Type.Optional(MessageReference),
+  reference: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "The caller's own id, searchable." })),
+  metadata: Type.Optional(Metadata),
+  sendAt: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'Not before this instant.' })),
+  expiresAt: Type.Optional(
+    Type.String({ format: 'date-time', maxLength: 40, description: 'Give up if not handed over by then. Default: 24 hours from now.' })
+  ),
+  providerOptions: Type.Optional(
+    strict(
+      { wati: Type.Optional(strict({ broadcastName: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) })) },
+      { description: 'What only one provider knows. Options of another provider than the channel’s are ignored with a warning.' }
+    )
+  )
+}
+export interface Envelope {
+  channel?: string
+  to: string
+  replyTo?: string
+  reference?: string
+  metadata?: Record<string, string>
+  sendAt?: string
+  expiresAt?: string
+  providerOptions?: { wati?: { broadcastName?: string } }
+}
+
+const schemaName = (type: MessageType) => `Send${type[0]!.toUpperCase()}${type.slice(1)}`
+const outbound = (type: MessageType): Named =>
+  strict(
+    { ...envelope, type: Type.Literal(type), [type]: contentSchemas[type] as TSchema },
+    { $id: schemaName(type), examples: [messageExamples[type]] }
+  ) as unknown as Named
+
+export const outboundSchemas = messageTypes.map(outbound)
+
+/** The body of POST /messages: one object per type, told apart by `type`. */
+export type SendMessage = { [T in MessageType]: Envelope & { type: T } & { [K in T]: ContentByType[T] } }[MessageType]
+export const SendMessage = Type.Unsafe<SendMessage>({ ...oneOf('type', outboundSchemas), $id: 'SendMessage' })
+
+export const messageStatuses = [
+  'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'failed', 'unknown', 'expired', 'canceled', 'received'
+] as const
+export type MessageStatus = (typeof messageStatuses)[number]
+
+const at = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }))
+export const Message = Type.Object(
+  {
+    id: Type.String({ examples: ['msg_0199f0a57c0f7cc0a5a5d2c1b8f1e2d3'] }),
+    channel: Type.String(),
+    provider: Type.String(),
+    mode: Mode,
+    direction: stringEnum(['outbound', 'inbound']),
+    to: Type.Optional(Type.String({ examples: ['14155551234'] })),
+    from: Type.Optional(nullable(Type.String())),
+    userId: Type.Optional(Type.String()),
+    type: Type.String({ description: 'One of the message types; an inbound message may have another.' }),
+    ...(Object.fromEntries(messageTypes.map(type => [type, Type.Optional(contentSchemas[type] as TSchema)])) as Record<MessageType, TSchema>),
+    status: stringEnum(messageStatuses),
+    final: Type.Boolean({ description: 'Nothing will change any more, short of a late word from the provider.' }),
+    providerMessageId: nullable(Type.String()),
+    replyTo: Type.Optional(Type.String()),
+    reference: nullable(Type.String()),
+    metadata: nullable(Metadata),
+    warnings: Type.Array(Type.String()),
+    error: Type.Optional(ref(MessageError)),
+    attempts: Type.Integer({ description: 'How many times it was handed to the provider.' }),
+    resolution: Type.Optional(Type.String()),
+    resendOf: Type.Optional(Type.String()),
+    broadcastId: Type.Optional(Type.String()),
+    createdAt: Instant,
+    sendAt: at('Not before.'),
+    expiresAt: at('Given up if not handed over by then.'),
+    acceptedAt: at('The provider took it.'),
+    sentAt: at('The provider sent it on.'),
+    deliveredAt: at('It reached the phone.'),
+    readAt: at('It was read.'),
+    failedAt: at('It failed.')
+  },
+  { $id: 'Message', additionalProperties: false }
+)
+export type Message = Static<typeof Message>
+export const MessagePage = Page(ref(Message), 'MessagePage')
+
+export const TimelineEntry = Type.Object(
+  {
+    at: Instant,
+    status: stringEnum(messageStatuses),
+    attempt: Type.Integer(),
+    upstreamStatus: Type.Optional(Type.Integer()),
+    upstreamMs: Type.Optional(Type.Number()),
+    traceId: Type.Optional(Type.String()),
+    detail: Type.Optional(Type.String())
+  },
+  { $id: 'TimelineEntry', additionalProperties: false }
+)
+export type TimelineEntry = Static<typeof TimelineEntry>
+export const Timeline = Type.Object(
+  { messageId: Type.String(), traceparent: Type.Optional(Type.String()), items: Type.Array(ref(TimelineEntry)) },
+  { $id: 'Timeline', additionalProperties: false }
+)
+export type Timeline = Static<typeof Timeline>
+
+export const MessageParams = strict({ id: Type.String({ pattern: '^msg_[0-9a-f]{32}$' }) })
+export const MessageFilter = strict({
+  channel: Type.Optional(ChannelId),
+  contact: Type.Optional(PhoneInput),
+  status: Type.Optional(stringEnum(messageStatuses)),
+  direction: Type.Optional(stringEnum(['outbound', 'inbound'])),
+  reference: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  broadcastId: Type.Optional(Type.String({ pattern: '^brd_[0-9a-f]{32}$' })),
+  since: Type.Optional(Instant),
+  until: Type.Optional(Instant),
+  limit: Type.Optional(Limit),
+  cursor: Type.Optional(Cursor)
+})
+export type MessageFilter = Static<typeof MessageFilter>

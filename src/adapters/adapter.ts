@@ -1,0 +1,174 @@
+import type { Static, TSchema } from '@sinclair/typebox'
+import type { Mode } from '../../schemas/common.ts'
+import type { ContentByType, MediaType, MessageType } from '../../schemas/content.ts'
+import type { ErrorCode, Outcome, ProviderError } from '../../schemas/problem.ts'
+import type { Template } from '../../schemas/templates.ts'
+import type { NativeAnswer, NativeRequest, OutboundFile, UpstreamFailure } from '../upstream/wire.ts'
+
+// The adapters' door. An adapter imports this file, `schemas/` and its own folder, and nothing else.
+
+export type { FailureFacts, MultipartPart, NativeAnswer, NativeRequest, OutboundFile } from '../upstream/wire.ts'
+export { UpstreamFailure } from '../upstream/wire.ts'
+
+/** A channel as an adapter sees it: no key, no host, no other channel. */
+export interface BoundChannel<S = unknown> {
+  id: string
+  provider: string
+  mode: Mode
+  settings: S
+}
+
+/** How a file reaches the provider: by a public link, by the provider's own media id, or as bytes from local disk. */
+export type MediaSource = { link: string } | { providerMediaId: string } | { file: OutboundFile }
+
+export interface ResolvedMedia {
+  source: MediaSource
+  caption?: string
+  filename?: string
+}
+
+/** A template send after it has been checked against the template's definition: complete, and in its order. */
+export interface ResolvedTemplate {
+  name: string
+  language: string
+  parameterFormat: 'named' | 'positional'
+  /** The media variable's own name, where the provider has one (WATI). */
+  mediaVariable?: string
+  header?: { values: { name: string; value: string }[] } | { kind: 'image' | 'video' | 'document'; media: ResolvedMedia } | { location: ContentByType['location'] }
+  body: { name: string; value: string }[]
+  buttons: { index: number; type: 'url' | 'quick_reply' | 'copy_code'; name?: string; value: string }[]
+  /** Text values of header, body and buttons in the definition's order, for a provider that takes one flat list. */
+  flat: { name: string; value: string }[]
+}
+
+export type InteractiveMediaHeader = { text: string } | { kind: 'image' | 'video' | 'document'; media: ResolvedMedia }
+
+/** What an encoder gets: the caller's content with every reference of ours resolved into the provider's. */
+export interface SendableContent extends Omit<ContentByType, MediaType | 'buttons' | 'template'> {
+  image: ResolvedMedia
+  video: ResolvedMedia
+  document: ResolvedMedia
+  audio: ResolvedMedia
+  sticker: ResolvedMedia
+  buttons: Omit<ContentByType['buttons'], 'header'> & { header?: InteractiveMediaHeader }
+  /** `messageId` is the provider's own id. */
+  reaction: ContentByType['reaction']
+  template: ResolvedTemplate
+}
+
+export interface Sendable<T extends MessageType = MessageType> {
+  /** Our message id: planted upstream wherever the provider lets us, so that a lost answer can be matched later. */
+  id: string
+  /** Digits only. */
+  to: string
+  type: T
+  content: SendableContent[T]
+  /** The provider's own id of the message that this one answers. */
+  replyTo?: string
+  /** Only this provider's part of providerOptions. */
+  options?: Record<string, unknown>
+}
+
+export interface Encoded {
+  request: NativeRequest
+  /** One sentence for each hint that this provider cannot carry. What would change the message is refused instead. */
+  warnings: string[]
+}
+
+/** What the provider cannot say. Thrown by encoders, before any upstream byte; `detail` says what can be done instead. */
+export class Unsupported extends Error {
+  override readonly name = 'Unsupported'
+}
+
+export interface Encoder<T extends MessageType, S> {
+  /** Pure: no clock, no randomness, no I/O. Throws Unsupported. */
+  encode: (message: Sendable<T>, channel: BoundChannel<S>) => Encoded
+  /** How this type's own media must come; `reference` is a link or the provider's media id. Default: reference. */
+  media?: 'reference' | 'file'
+}
+export type EncoderTable<S> = { readonly [T in MessageType]?: Encoder<T, S> }
+
+/** The provider took the message. */
+export interface Receipt {
+  /** Null where an explicit success came without any id. */
+  providerMessageId: string | null
+  /** The number as the provider knows it, where it says so. */
+  recipient?: string
+  warnings: string[]
+}
+
+/** A template with what only sending needs. */
+export interface TemplateDefinition extends Template {
+  mediaVariable?: string
+}
+
+/** Every act on a provider: one name from the route's operationId to the log field. Inputs and outputs are ours. */
+export interface Operations {
+  sendMessage: { input: Encoded; output: Receipt }
+  /** One page. A provider that cannot filter answers everything; `cursor` is its own and opaque to us. */
+  listTemplates: {
+    input: { name?: string; status?: string; category?: string; language?: string; limit: number; cursor?: string }
+    output: { items: TemplateDefinition[]; nextCursor: string | null }
+  }
+  /** Gives a file to the provider; `lifeSeconds` is how long its id can be sent. */
+  uploadMedia: { input: { file: OutboundFile }; output: { providerMediaId: string; lifeSeconds: number } }
+  deleteMedia: { input: { providerMediaId: string }; output: null }
+}
+export type Operation = keyof Operations
+/** Calls that show something to a customer: what may have left is never repeated. */
+export const writesToCustomers: ReadonlySet<Operation> = new Set<Operation>(['sendMessage'])
+
+/** One call in progress. `request` goes out at most once per handler run; it throws UpstreamFailure unless the answer is a 2xx with JSON. */
+export interface Call {
+  request: (request: NativeRequest) => Promise<NativeAnswer>
+}
+
+export type Handler<K extends Operation, S> = (
+  channel: BoundChannel<S>,
+  input: Operations[K]['input'],
+  call: Call
+) => Promise<Operations[K]['output']>
+
+/** What every provider must have. All others may be absent: presence is capability. */
+type Required = 'sendMessage' | 'listTemplates'
+export type OperationTable<S> = { readonly [K in Required]: Handler<K, S> } & {
+  readonly [K in Exclude<Operation, Required>]?: Handler<K, S>
+}
+
+/** What a failure means, in our words. */
+export interface Verdict {
+  code: ErrorCode
+  outcome: Outcome
+  /** True only if the provider certainly did not take it and the same request may be taken later. */
+  later: boolean
+  /** Whose limit was hit, so that nothing else runs into it meanwhile. */
+  throttles?: 'account' | 'channel' | 'recipient'
+  retryAfterSeconds?: number
+  detail: string
+  provider: ProviderError
+}
+
+export interface Adapter<S extends TSchema = TSchema> {
+  readonly provider: string
+  /** Maton's word for the provider: the first path segment. */
+  readonly app: string
+  /** Strict schema of a channel's settings. Members with `secret: true` are never shown again. */
+  readonly settings: S
+  readonly operations: OperationTable<Static<S>>
+  readonly encoders: EncoderTable<Static<S>>
+  /** What cannot be computed from the tables: a sentence for each thing that works differently here. */
+  readonly notes: readonly string[]
+  /** Remarks about settings that are valid today, e.g. a version that ends soon. `now` in milliseconds. */
+  readonly remarks?: (settings: Static<S>, now: number) => string[]
+  /** Reads a failure that carries the provider's own words; undefined: not the provider's, judge by transport and status. */
+  readonly classify: (failure: UpstreamFailure) => Verdict | undefined
+}
+
+/** Fixes the settings type of the whole record, so that a misspelt key or a wrong handler does not compile. */
+export function defineAdapter<S extends TSchema>(adapter: Adapter<S>): Adapter<S> {
+  return Object.freeze(adapter)
+}
+
+/** Any adapter, where the settings' type does not matter. */
+// biome-ignore lint/suspicious/noExplicitAny: the registry holds adapters of different settings
+export type AnyAdapter = Adapter<any>
