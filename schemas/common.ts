@@ -17,12 +17,16 @@ export const PhoneInput = Type.String({
   minLength: 7,
   maxLength: 40,
   pattern: '^\\s*\\+?[\\d\\s.()\\[\\]-]+$',
-  description: 'A phone number with its country code. A leading + is optional; spaces, dots, hyphens and brackets are dropped.',
+  description:
+    'A phone number with its country code. A leading + is optional; spaces, dots, hyphens and brackets are dropped.',
   examples: ['+1 (415) 555-1234']
 })
 
 /** Our id of a message, or any WhatsApp message id (wamid), known here or not. */
-export const MessageReference = Type.String({ pattern: '^[A-Za-z0-9._=+/:-]{1,256}$', examples: ['wamid.HBgLMTQxNTU1NTEyMzQVAgARGBI'] })
+export const MessageReference = Type.String({
+  pattern: '^[A-Za-z0-9._=+/:-]{1,256}$',
+  examples: ['wamid.HBgLMTQxNTU1NTEyMzQVAgARGBI']
+})
 
 export const Limit = Type.Integer({ minimum: 1, maximum: 100, default: 25, description: 'How many items at most.' })
 export const Cursor = Type.String({
@@ -32,5 +36,8 @@ export const Cursor = Type.String({
 
 /** One page of a list; `nextCursor` is null on the last. */
 export function Page<T extends TSchema>(item: T, $id: string) {
-  return Type.Object({ items: Type.Array(item), nextCursor: nullable(Type.String()) }, { $id, additionalProperties: false })
+  return Type.Object(
+    { items: Type.Array(item), nextCursor: nullable(Type.String()) },
+    { $id, additionalProperties: false }
+  )
 }

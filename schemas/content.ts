@@ -5,7 +5,12 @@ import { ref, strict, stringEnum } from './kit.ts'
 // The type objects of a message. Lengths and counts are those of WhatsApp itself (UPSTREAM.md 4.2); what only one
 // provider limits further is judged by its adapter, as `unsupported`.
 
-const Url = Type.String({ format: 'uri', pattern: '^https?://', maxLength: 2048, examples: ['https://example.com/a.jpg'] })
+const Url = Type.String({
+  format: 'uri',
+  pattern: '^https?://',
+  maxLength: 2048,
+  examples: ['https://example.com/a.jpg']
+})
 const MediaId = Type.String({ pattern: '^med_[a-z0-9]{32}$', description: 'The id that POST /media answered.' })
 const Filename = Type.String({ minLength: 1, maxLength: 240 })
 const Caption = Type.String({ minLength: 1, maxLength: 1024 })
@@ -20,13 +25,19 @@ export const TextContent = strict(
   { body: Type.String({ minLength: 1, maxLength: 4096 }), previewUrl: Type.Optional(Type.Boolean()) },
   { $id: 'TextContent' }
 )
-export const CaptionedMedia = strict({ ...mediaSource, caption: Type.Optional(Caption) }, { $id: 'CaptionedMedia', ...oneSource })
+export const CaptionedMedia = strict(
+  { ...mediaSource, caption: Type.Optional(Caption) },
+  { $id: 'CaptionedMedia', ...oneSource }
+)
 export const DocumentContent = strict(
   { ...mediaSource, caption: Type.Optional(Caption), filename: Type.Optional(Filename) },
   { $id: 'DocumentContent', ...oneSource }
 )
 export const PlainMedia = strict(mediaSource, { $id: 'PlainMedia', ...oneSource })
-export const HeaderDocument = strict({ ...mediaSource, filename: Type.Optional(Filename) }, { $id: 'HeaderDocument', ...oneSource })
+export const HeaderDocument = strict(
+  { ...mediaSource, filename: Type.Optional(Filename) },
+  { $id: 'HeaderDocument', ...oneSource }
+)
 
 export const LocationContent = strict(
   {
@@ -67,7 +78,9 @@ export const ContactCard = strict(
         { maxItems: 20 }
       )
     ),
-    org: Type.Optional(strict({ company: Type.Optional(Line), department: Type.Optional(Line), title: Type.Optional(Line) })),
+    org: Type.Optional(
+      strict({ company: Type.Optional(Line), department: Type.Optional(Line), title: Type.Optional(Line) })
+    ),
     birthday: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' }))
   },
   { $id: 'ContactCard' }
@@ -144,7 +157,10 @@ export const TemplateContent = strict(
   {
     name: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,512}$' }),
     language: Type.Optional(
-      Type.String({ pattern: '^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})?$', description: 'May be left out when the name has only one.' })
+      Type.String({
+        pattern: '^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})?$',
+        description: 'May be left out when the name has only one.'
+      })
     ),
     variables: Type.Optional(
       Type.Unsafe<Record<string, string> | string[]>({
@@ -187,7 +203,18 @@ export interface ContentByType {
 }
 export type MessageType = keyof ContentByType
 export const messageTypes = [
-  'text', 'image', 'video', 'document', 'audio', 'sticker', 'location', 'contacts', 'buttons', 'list', 'reaction', 'template'
+  'text',
+  'image',
+  'video',
+  'document',
+  'audio',
+  'sticker',
+  'location',
+  'contacts',
+  'buttons',
+  'list',
+  'reaction',
+  'template'
 ] as const satisfies readonly MessageType[]
 export const mediaTypes = ['image', 'video', 'document', 'audio', 'sticker'] as const satisfies readonly MessageType[]
 export type MediaType = (typeof mediaTypes)[number]
@@ -207,6 +234,17 @@ export const contentSchemas = {
   template: ref(TemplateContent)
 } as const
 export const contentParts = [
-  TextContent, CaptionedMedia, DocumentContent, PlainMedia, HeaderDocument, LocationContent, ContactCard,
-  InteractiveHeader, ButtonsContent, ListContent, ReactionContent, TemplateHeader, TemplateContent
+  TextContent,
+  CaptionedMedia,
+  DocumentContent,
+  PlainMedia,
+  HeaderDocument,
+  LocationContent,
+  ContactCard,
+  InteractiveHeader,
+  ButtonsContent,
+  ListContent,
+  ReactionContent,
+  TemplateHeader,
+  TemplateContent
 ]

@@ -15,16 +15,25 @@ const envelope = {
   channel: Type.Optional(ChannelId),
   to: PhoneInput,
   replyTo: Type.Optional(MessageReference),
-  reference: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: "The caller's own id, searchable." })),
+  reference: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 128, description: "The caller's own id, searchable." })
+  ),
   metadata: Type.Optional(Metadata),
   sendAt: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'Not before this instant.' })),
   expiresAt: Type.Optional(
-    Type.String({ format: 'date-time', maxLength: 40, description: 'Give up if not handed over by then. Default: 24 hours from now.' })
+    Type.String({
+      format: 'date-time',
+      maxLength: 40,
+      description: 'Give up if not handed over by then. Default: 24 hours from now.'
+    })
   ),
   providerOptions: Type.Optional(
     strict(
       { wati: Type.Optional(strict({ broadcastName: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) })) },
-      { description: 'What only one provider knows. Options of another provider than the channel’s are ignored with a warning.' }
+      {
+        description:
+          'What only one provider knows. Options of another provider than the channel’s are ignored with a warning.'
+      }
     )
   )
 }
@@ -53,7 +62,17 @@ export type SendMessage = { [T in MessageType]: Envelope & { type: T } & { [K in
 export const SendMessage = Type.Unsafe<SendMessage>({ ...oneOf('type', outboundSchemas), $id: 'SendMessage' })
 
 export const messageStatuses = [
-  'queued', 'sending', 'accepted', 'sent', 'delivered', 'read', 'failed', 'unknown', 'expired', 'canceled', 'received'
+  'queued',
+  'sending',
+  'accepted',
+  'sent',
+  'delivered',
+  'read',
+  'failed',
+  'unknown',
+  'expired',
+  'canceled',
+  'received'
 ] as const
 export type MessageStatus = (typeof messageStatuses)[number]
 
@@ -69,7 +88,10 @@ export const Message = Type.Object(
     from: Type.Optional(nullable(Type.String())),
     userId: Type.Optional(Type.String()),
     type: Type.String({ description: 'One of the message types; an inbound message may have another.' }),
-    ...(Object.fromEntries(messageTypes.map(type => [type, Type.Optional(contentSchemas[type] as TSchema)])) as Record<MessageType, TSchema>),
+    ...(Object.fromEntries(messageTypes.map(type => [type, Type.Optional(contentSchemas[type] as TSchema)])) as Record<
+      MessageType,
+      TSchema
+    >),
     status: stringEnum(messageStatuses),
     final: Type.Boolean({ description: 'Nothing will change any more, short of a late word from the provider.' }),
     providerMessageId: nullable(Type.String()),

@@ -3,11 +3,31 @@ import { nullable, stringEnum } from './kit.ts'
 
 /** Every error code of the API. What each means stands in `src/errors.ts`, which is typed by this list. */
 export const errorCodes = [
-  'invalid_request', 'unauthenticated', 'forbidden', 'not_found', 'method_not_allowed', 'conflict',
-  'idempotency_in_progress', 'window_closed', 'recipient_suppressed', 'payload_too_large', 'unsupported_media_type',
-  'unsupported', 'idempotency_key_reused', 'recipient_invalid', 'template_not_found', 'template_invalid',
-  'media_rejected', 'message_rejected', 'rate_limited', 'channel_rejected', 'provider_protocol',
-  'provider_unavailable', 'overloaded', 'outcome_unknown', 'internal'
+  'invalid_request',
+  'unauthenticated',
+  'forbidden',
+  'not_found',
+  'method_not_allowed',
+  'conflict',
+  'idempotency_in_progress',
+  'window_closed',
+  'recipient_suppressed',
+  'payload_too_large',
+  'unsupported_media_type',
+  'unsupported',
+  'idempotency_key_reused',
+  'recipient_invalid',
+  'template_not_found',
+  'template_invalid',
+  'media_rejected',
+  'message_rejected',
+  'rate_limited',
+  'channel_rejected',
+  'provider_protocol',
+  'provider_unavailable',
+  'overloaded',
+  'outcome_unknown',
+  'internal'
 ] as const
 export type ErrorCode = (typeof errorCodes)[number]
 
@@ -39,7 +59,10 @@ export const FieldFault = Type.Object(
 export type FieldFault = Static<typeof FieldFault>
 
 const failure = {
-  type: Type.String({ description: 'A link to the page that explains this code.', examples: ['/errors#window_closed'] }),
+  type: Type.String({
+    description: 'A link to the page that explains this code.',
+    examples: ['/errors#window_closed']
+  }),
   title: Type.String(),
   status: Type.Integer({ minimum: 400, maximum: 599 }),
   detail: Type.String(),
@@ -54,7 +77,10 @@ const failure = {
 }
 
 /** An error answer (RFC 9457). */
-export const Problem = Type.Object({ ...failure, instance: Type.String() }, { $id: 'Problem', additionalProperties: false })
+export const Problem = Type.Object(
+  { ...failure, instance: Type.String() },
+  { $id: 'Problem', additionalProperties: false }
+)
 export type Problem = Static<typeof Problem>
 
 /** The same words on a message that failed: a problem without `instance`. */

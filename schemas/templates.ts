@@ -2,7 +2,19 @@ import { type Static, Type } from '@sinclair/typebox'
 import { stringEnum } from './kit.ts'
 
 /** Known words; both lists are open, a word that we do not know is passed in lower case. */
-export const templateStatuses = ['approved', 'pending', 'rejected', 'paused', 'disabled', 'draft', 'in_appeal', 'pending_deletion', 'deleted', 'limit_exceeded', 'archived'] as const
+export const templateStatuses = [
+  'approved',
+  'pending',
+  'rejected',
+  'paused',
+  'disabled',
+  'draft',
+  'in_appeal',
+  'pending_deletion',
+  'deleted',
+  'limit_exceeded',
+  'archived'
+] as const
 export const headerFormats = ['text', 'image', 'video', 'document', 'location'] as const
 
 export const TemplateVariable = Type.Object(
@@ -23,14 +35,23 @@ export const Template = Type.Object(
     name: Type.String(),
     language: Type.String(),
     category: Type.String({ examples: ['utility'] }),
-    status: Type.String({ description: `One of ${templateStatuses.join(', ')}, or the provider's own word in lower case.` }),
-    header: Type.Optional(Type.Object({ format: Type.String(), text: Type.Optional(Type.String()) }, { additionalProperties: false })),
+    status: Type.String({
+      description: `One of ${templateStatuses.join(', ')}, or the provider's own word in lower case.`
+    }),
+    header: Type.Optional(
+      Type.Object({ format: Type.String(), text: Type.Optional(Type.String()) }, { additionalProperties: false })
+    ),
     body: Type.Object({ text: Type.String() }, { additionalProperties: false }),
     footer: Type.Optional(Type.Object({ text: Type.String() }, { additionalProperties: false })),
     buttons: Type.Optional(
       Type.Array(
         Type.Object(
-          { type: Type.String(), text: Type.String(), url: Type.Optional(Type.String()), phone: Type.Optional(Type.String()) },
+          {
+            type: Type.String(),
+            text: Type.String(),
+            url: Type.Optional(Type.String()),
+            phone: Type.Optional(Type.String())
+          },
           { additionalProperties: false }
         )
       )

@@ -34,7 +34,10 @@ export interface ResolvedTemplate {
   parameterFormat: 'named' | 'positional'
   /** The media variable's own name, where the provider has one (WATI). */
   mediaVariable?: string
-  header?: { values: { name: string; value: string }[] } | { kind: 'image' | 'video' | 'document'; media: ResolvedMedia } | { location: ContentByType['location'] }
+  header?:
+    | { values: { name: string; value: string }[] }
+    | { kind: 'image' | 'video' | 'document'; media: ResolvedMedia }
+    | { location: ContentByType['location'] }
   body: { name: string; value: string }[]
   buttons: { index: number; type: 'url' | 'quick_reply' | 'copy_code'; name?: string; value: string }[]
   /** Text values of header, body and buttons in the definition's order, for a provider that takes one flat list. */
@@ -115,8 +118,13 @@ export interface Operations {
   deleteMedia: { input: { providerMediaId: string }; output: null }
 }
 export type Operation = keyof Operations
-/** Calls that show something to a customer: what may have left is never repeated. */
-export const writesToCustomers: ReadonlySet<Operation> = new Set<Operation>(['sendMessage'])
+/** What a lost answer means: a read may be repeated, a write has to be looked at, a send reached a person or did not. */
+export const effects: Readonly<Record<Operation, 'read' | 'write' | 'send'>> = {
+  sendMessage: 'send',
+  listTemplates: 'read',
+  uploadMedia: 'write',
+  deleteMedia: 'write'
+}
 
 /** One call in progress. `request` goes out at most once per handler run; it throws UpstreamFailure unless the answer is a 2xx with JSON. */
 export interface Call {
@@ -160,8 +168,11 @@ export interface Adapter<S extends TSchema = TSchema> {
   readonly notes: readonly string[]
   /** Remarks about settings that are valid today, e.g. a version that ends soon. `now` in milliseconds. */
   readonly remarks?: (settings: Static<S>, now: number) => string[]
-  /** Reads a failure that carries the provider's own words; undefined: not the provider's, judge by transport and status. */
-  readonly classify: (failure: UpstreamFailure) => Verdict | undefined
+  /**
+   * Reads a failure that carries the provider's own words; undefined: not the provider's, judge by transport and status.
+   * `operation` is the act that failed, for words that mean another thing in each ("no such object": whose?).
+   */
+  readonly classify: (failure: UpstreamFailure, operation?: Operation) => Verdict | undefined
 }
 
 /** Fixes the settings type of the whole record, so that a misspelt key or a wrong handler does not compile. */

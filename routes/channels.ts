@@ -1,0 +1,76 @@
+import { Channel, ChannelPage, ChannelParams, CreateChannel, PatchChannel } from '../schemas/channels.ts'
+import { ref, strict } from '../schemas/kit.ts'
+import type { RoutePlugin } from '../src/fastify.ts'
+import { guarded, json, location, noBody, problems } from './answers.ts'
+
+const tags = ['Channels']
+
+export const channels: RoutePlugin = app => {
+  app.get('/channels', {
+    config: { scope: 'channels:read' },
+    schema: {
+      operationId: 'listChannels',
+      tags,
+      summary: 'The channels that this key may use',
+      querystring: strict({}),
+      response: { 200: json(ChannelPage, 'All of them, by id.'), ...problems(...guarded) }
+    },
+    handler: async request => ({ items: await app.channels.list(request.caller), nextCursor: null })
+  })
+
+  app.get('/channels/:id', {
+    config: { scope: 'channels:read' },
+    schema: {
+      operationId: 'getChannel',
+      tags,
+      summary: 'One channel, with what its provider can do',
+      params: ChannelParams,
+      querystring: strict({}),
+      response: { 200: json(Channel, 'The channel.'), ...problems(...guarded, 404) }
+    },
+    handler: request => app.channels.get(request.caller, request.params.id)
+  })
+
+  app.post('/channels', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'createChannel',
+      tags,
+      summary: 'Make a channel',
+      body: ref(CreateChannel),
+      response: { 201: json(Channel, 'The channel.', location), ...problems(...guarded, 409, 413, 415) }
+    },
+    handler: async (request, reply) => {
+      const channel = await app.channels.create(request.body, request.caller)
+      return reply.code(201).header('location', `/channels/${channel.id}`).send(channel)
+    }
+  })
+
+  app.patch('/channels/:id', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'updateChannel',
+      tags,
+      summary: 'Change a channel',
+      params: ChannelParams,
+      body: ref(PatchChannel),
+      response: { 200: json(Channel, 'The channel as it is now.'), ...problems(...guarded, 404, 409, 413, 415) }
+    },
+    handler: request => app.channels.patch(request.params.id, request.body, request.caller)
+  })
+
+  app.delete('/channels/:id', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'deleteChannel',
+      tags,
+      summary: 'Delete a channel that has nothing waiting',
+      params: ChannelParams,
+      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 409) }
+    },
+    handler: async (request, reply) => {
+      await app.channels.remove(request.params.id, request.caller)
+      return reply.code(204).send()
+    }
+  })
+}

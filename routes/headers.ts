@@ -1,0 +1,34 @@
+import type { FastifyRequest } from 'fastify'
+import { parseIdempotencyKey } from '../src/delivery/idempotency.ts'
+import type { SendOptions } from '../src/delivery/messages.ts'
+import { traceparent } from '../src/plugins/telemetry.ts'
+
+const defaultWaitSeconds = 10
+const longestWaitSeconds = 60
+
+/** Prefer (RFC 7240): respond-async, or wait=N seconds. What cannot be read is no preference, as the RFC has it. */
+function waitSeconds(header: string | string[] | undefined): number | undefined {
+  const text = [header ?? ''].flat().join(',')
+  if (/(^|[,;\s])respond-async($|[,;\s])/i.test(text)) return 0
+  const match = /(?:^|[,;\s])wait=("?)(\d{1,6})\1(?:$|[,;\s])/i.exec(text)
+  return match ? Math.min(Number(match[2]), longestWaitSeconds) : undefined
+}
+
+/** What the headers of a POST say about how it is to be handled. */
+export function sendOptions(request: FastifyRequest): SendOptions {
+  const { headers } = request
+  const key = parseIdempotencyKey(headers['idempotency-key'])
+  const trace = traceparent(headers.traceparent)
+  return {
+    waitMs: (waitSeconds(headers.prefer) ?? defaultWaitSeconds) * 1000,
+    requestId: request.id,
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(trace && { traceparent: trace })
+  }
+}
+
+/** The answer to a preference that was heeded. */
+export function preference(request: FastifyRequest, waitMs: number): Record<string, string> {
+  if (waitSeconds(request.headers.prefer) === undefined) return {}
+  return { 'preference-applied': waitMs === 0 ? 'respond-async' : `wait=${waitMs / 1000}` }
+}

@@ -1,0 +1,51 @@
+import { Type } from '@sinclair/typebox'
+import { strict } from '../schemas/kit.ts'
+import type { RoutePlugin } from '../src/fastify.ts'
+import { json, problems } from './answers.ts'
+
+const tags = ['Around it']
+const Health = Type.Object(
+  { status: Type.String(), reason: Type.Optional(Type.String()) },
+  { additionalProperties: false }
+)
+
+export const health: RoutePlugin = app => {
+  app.get('/livez', {
+    schema: {
+      operationId: 'getLiveness',
+      tags,
+      summary: 'The process runs; asks nobody else',
+      querystring: strict({}),
+      response: { 200: json(Health, 'It runs.'), ...problems() }
+    },
+    handler: async () => ({ status: 'ok' })
+  })
+
+  app.get('/readyz', {
+    schema: {
+      operationId: 'getReadiness',
+      tags,
+      summary: 'Whether traffic should come here: the store is writable and the server is not closing',
+      querystring: strict({}),
+      response: { 200: json(Health, 'Ready.'), 503: json(Health, 'Not ready; reason says why.'), ...problems() }
+    },
+    handler: async (_, reply) => {
+      const reason = await app.notReady()
+      return reason === null ? { status: 'ok' } : reply.code(503).send({ status: 'not_ready', reason })
+    }
+  })
+
+  app.get('/metrics', {
+    schema: {
+      operationId: 'getMetrics',
+      tags,
+      summary: 'Prometheus metrics',
+      querystring: strict({}),
+      response: {
+        200: { description: 'Prometheus text format.', content: { 'text/plain': { schema: Type.String() } } },
+        ...problems()
+      }
+    },
+    handler: async (_, reply) => reply.header('content-type', app.metrics.contentType).send(await app.metrics.text())
+  })
+}

@@ -1,0 +1,117 @@
+import { Readable } from 'node:stream'
+import type { MultipartFile } from '@fastify/multipart'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { strict } from '../schemas/kit.ts'
+import { Media, MediaParams } from '../schemas/media.ts'
+import { invalid } from '../src/errors.ts'
+import type { RoutePlugin } from '../src/fastify.ts'
+import { guarded, json, location, noBody, problems } from './answers.ts'
+
+const tags = ['Media']
+
+/** The file part of an upload, and the channel that stands before it. */
+async function upload(request: FastifyRequest): Promise<{ file: MultipartFile; channel: string | undefined }> {
+  if (!request.isMultipart()) throw invalid('header/Content-Type', 'must be multipart/form-data')
+  const file = await request.file()
+  if (!file || file.fieldname !== 'file') throw invalid('/file', 'is required: one part named file, after the others')
+  const { channel, file: _, ...others } = file.fields
+  for (const name of Object.keys(others)) throw invalid(`/${name}`, 'is not a field of this request')
+  if (channel === undefined) return { file, channel: undefined }
+  const value = 'value' in channel ? channel.value : undefined
+  if (typeof value !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(value))
+    throw invalid('/channel', 'is not a channel id')
+  return { file, channel: value }
+}
+
+/** RFC 6266 with a name that cannot break out of the header. */
+const disposition = (filename: string | null): string =>
+  filename === null
+    ? 'attachment'
+    : `attachment; filename*=UTF-8''${encodeURIComponent(filename).replace(/['()*]/g, c => `%${c.charCodeAt(0).toString(16)}`)}`
+
+export const media: RoutePlugin = app => {
+  app.post('/media', {
+    bodyLimit: 101 * 1024 * 1024,
+    config: { scope: 'media:write', upload: true },
+    schema: {
+      operationId: 'uploadMedia',
+      tags,
+      summary: 'Upload a file to send',
+      consumes: ['multipart/form-data'],
+      description:
+        'Streamed: the field channel stands before the file. The type is read from the bytes, not believed. Cloud: given to Meta; WATI: kept here until it expires.',
+      response: {
+        201: json(Media, 'The file, by the id that messages name it by.', location),
+        ...problems(...guarded, 404, 413, 415, 422, 429, 502, 504)
+      }
+    },
+    handler: async (request, reply) => {
+      const { file, channel } = await upload(request)
+      const bound = await app.channels.resolve(request.caller, channel)
+      const stored = await app.media.upload(request.caller, bound, file.file, {
+        filename: file.filename,
+        type: file.mimetype
+      })
+      return reply.code(201).header('location', `/media/${stored.id}`).send(stored)
+    }
+  })
+
+  app.get('/media/:id', {
+    config: { scope: 'media:read' },
+    schema: {
+      operationId: 'getMedia',
+      tags,
+      summary: 'What is known of a file',
+      params: MediaParams,
+      querystring: strict({}),
+      response: { 200: json(Media, 'The file.'), ...problems(...guarded, 404) }
+    },
+    handler: request => app.media.get(request.caller, request.params.id)
+  })
+
+  app.get('/media/:id/content', {
+    config: { scope: 'media:read' },
+    schema: {
+      operationId: 'getMediaContent',
+      tags,
+      summary: 'The bytes of a file, where they are held here',
+      params: MediaParams,
+      querystring: strict({}),
+      response: {
+        200: {
+          description: 'The bytes.',
+          content: {
+            'application/octet-stream': { schema: Type.Unsafe<Readable>({ type: 'string', format: 'binary' }) }
+          }
+        },
+        ...problems(...guarded, 404, 422)
+      }
+    },
+    handler: async (request, reply) => {
+      const { media: file, bytes } = await app.media.content(request.caller, request.params.id)
+      reply.headers({
+        'content-type': file.mimeType,
+        'content-length': file.size,
+        'content-disposition': disposition(file.filename),
+        'x-content-type-options': 'nosniff'
+      })
+      return reply.send(Readable.from(bytes, { objectMode: false }))
+    }
+  })
+
+  app.delete('/media/:id', {
+    config: { scope: 'media:write' },
+    schema: {
+      operationId: 'deleteMedia',
+      tags,
+      summary: 'Delete a file, at the provider too',
+      params: MediaParams,
+      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 429, 502, 504) }
+    },
+    handler: async (request, reply) => {
+      await app.media.remove(request.caller, request.params.id, id => app.channels.bind(id, request.caller.mode))
+      return reply.code(204).send()
+    }
+  })
+}

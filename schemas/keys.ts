@@ -1,0 +1,136 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { ChannelId, Cursor, Instant, Limit, Mode, Page } from './common.ts'
+import { nullable, ref, strict, stringEnum } from './kit.ts'
+
+export const scopes = [
+  'messages:send',
+  'messages:read',
+  'templates:read',
+  'templates:write',
+  'contacts:read',
+  'contacts:write',
+  'media:read',
+  'media:write',
+  'broadcasts:read',
+  'broadcasts:write',
+  'channels:read',
+  'channels:write',
+  'connections:read',
+  'connections:write',
+  'events:read',
+  'webhooks:write',
+  'read_all',
+  'native',
+  'admin'
+] as const
+export type Scope = (typeof scopes)[number]
+
+const some = { uniqueItems: true, minItems: 1, maxItems: 100 }
+/** The rights that a key can be given and that can be changed later. */
+const rights = {
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'For people; need not be unique.' })),
+  scopes: Type.Array(stringEnum(scopes), {
+    uniqueItems: true,
+    minItems: 1,
+    maxItems: scopes.length,
+    description: 'admin implies every scope.'
+  }),
+  channels: Type.Optional(Type.Array(ChannelId, { ...some, description: 'Only these channels. Absent: all.' })),
+  templates: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+      ...some,
+      description: 'Only these templates. Absent: all.'
+    })
+  ),
+  recipientPrefixes: Type.Optional(
+    Type.Array(Type.String({ pattern: '^[1-9]\\d{0,14}$' }), {
+      ...some,
+      description: 'Only numbers that begin so, e.g. 49. Absent: all.'
+    })
+  ),
+  cidrs: Type.Optional(
+    Type.Array(Type.String({ pattern: '^[0-9a-fA-F.:]{2,45}(/\\d{1,3})?$' }), {
+      ...some,
+      description: 'Only from these addresses. Absent: all.'
+    })
+  ),
+  expiresAt: Type.Optional(Instant),
+  defaultChannel: Type.Optional(ChannelId)
+}
+export const Service = Type.String({
+  pattern: '^[a-z0-9][a-z0-9._-]{0,62}$',
+  examples: ['billing'],
+  description: 'The calling service; several keys can carry it.'
+})
+
+export const CreateKey = strict(
+  { service: Service, mode: Mode, ...rights },
+  {
+    $id: 'CreateKey',
+    examples: [
+      {
+        service: 'billing',
+        name: 'billing production',
+        mode: 'live',
+        scopes: ['messages:send', 'messages:read'],
+        channels: ['support']
+      }
+    ]
+  }
+)
+export type CreateKey = Static<typeof CreateKey>
+
+const { scopes: scopeList, ...optionalRights } = rights
+export const PatchKey = strict(
+  {
+    scopes: Type.Optional(scopeList),
+    ...Object.fromEntries(
+      Object.entries(optionalRights).map(([name, schema]) => [name, Type.Optional(nullable({ ...schema }))])
+    )
+  },
+  { $id: 'PatchKey', minProperties: 1, description: 'null takes a restriction away.', examples: [{ channels: null }] }
+)
+export type PatchKey = {
+  scopes?: Scope[]
+  name?: string | null
+  channels?: string[] | null
+  templates?: string[] | null
+  recipientPrefixes?: string[] | null
+  cidrs?: string[] | null
+  expiresAt?: string | null
+  defaultChannel?: string | null
+}
+
+const shown = {
+  id: Type.String(),
+  service: Type.String(),
+  name: nullable(Type.String()),
+  mode: Mode,
+  scopes: Type.Array(stringEnum(scopes)),
+  channels: nullable(Type.Array(Type.String())),
+  templates: nullable(Type.Array(Type.String())),
+  recipientPrefixes: nullable(Type.Array(Type.String())),
+  cidrs: nullable(Type.Array(Type.String())),
+  defaultChannel: nullable(Type.String()),
+  prefix: Type.String({ description: 'How the key begins, to recognise it by.' }),
+  lastFour: Type.String(),
+  createdAt: Instant,
+  createdBy: Type.String(),
+  expiresAt: nullable(Type.String({ format: 'date-time' })),
+  revokedAt: nullable(Type.String({ format: 'date-time' })),
+  lastUsedAt: nullable(Type.String({ format: 'date-time', description: 'To the minute.' }))
+}
+export const Key = Type.Object(shown, { $id: 'Key', additionalProperties: false })
+export type Key = Static<typeof Key>
+export const KeyWithSecret = Type.Object(
+  { ...shown, secret: Type.String({ description: 'Shown this once. Keep it like a password.' }) },
+  { $id: 'KeyWithSecret', additionalProperties: false }
+)
+export type KeyWithSecret = Static<typeof KeyWithSecret>
+export const KeyPage = Page(ref(Key), 'KeyPage')
+export const KeyParams = strict({ id: Type.String({ pattern: '^key_[a-z0-9]{1,40}$' }) })
+export const KeyQuery = strict({
+  service: Type.Optional(Service),
+  limit: Type.Optional(Limit),
+  cursor: Type.Optional(Cursor)
+})

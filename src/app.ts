@@ -1,0 +1,85 @@
+import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type RawServerDefault } from 'fastify'
+import { routes } from '../routes/index.ts'
+import { namedSchemas } from '../schemas/index.ts'
+import type { Channels } from './channels.ts'
+import type { Messages } from './delivery/messages.ts'
+import type { App } from './fastify.ts'
+import { newId } from './ids.ts'
+import type { Keyring } from './keys/keyring.ts'
+import type { MediaLibrary } from './media/library.ts'
+import type { Metrics } from './metrics.ts'
+import { auth } from './plugins/auth.ts'
+import { bodies } from './plugins/bodies.ts'
+import { docs } from './plugins/docs.ts'
+import { methodNotAllowed } from './plugins/methods.ts'
+import { frameworkError, problems } from './plugins/problems.ts'
+import { shutdown } from './plugins/shutdown.ts'
+import { telemetry } from './plugins/telemetry.ts'
+import { validation } from './validation.ts'
+
+export interface AppParts {
+  keyring: Keyring
+  channels: Channels
+  messages: Messages
+  media: MediaLibrary
+  metrics: Metrics
+  notReady: () => Promise<string | null>
+}
+
+export interface AppOptions {
+  publicUrl?: string | undefined
+  trustProxy?: boolean | string[]
+  /** Swagger UI under /docs. */
+  docs?: boolean
+  log: FastifyBaseLogger
+  /** Called before the first route, for whoever wants to see them all: the maker of the document. */
+  prepare?: (app: App) => Promise<void>
+}
+
+// RELIABILITY.md 7.1: Fastify's own time-outs are off by default, and requestTimeout alone does not help.
+const serverOptions: FastifyHttpOptions<RawServerDefault> = {
+  requestTimeout: 300_000,
+  http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
+  keepAliveTimeout: 72_000,
+  bodyLimit: 262_144,
+  return503OnClosing: true,
+  disableRequestLogging: true,
+  requestIdHeader: false,
+  // The real limits stand in the schemas, so that too long is a 400 that names the field.
+  routerOptions: { maxParamLength: 12_000, ignoreTrailingSlash: false },
+  genReqId: raw => {
+    const given = raw.headers['x-request-id']
+    return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : newId('req')
+  }
+}
+
+/** The application: plugins, then routes. It opens no port and reads no environment. */
+export async function buildApp(parts: AppParts, options: AppOptions): Promise<App> {
+  const typeBase = options.publicUrl ?? ''
+  const app = Fastify({
+    ...serverOptions,
+    loggerInstance: options.log,
+    trustProxy: options.trustProxy ?? false,
+    frameworkErrors: frameworkError(typeBase) as never
+  }) as unknown as App
+  app.decorate('publicUrl', typeBase)
+  for (const [name, part] of Object.entries(parts)) app.decorate(name, part)
+  app.setValidatorCompiler(validation(namedSchemas))
+  // Answers are built member by member by views, so JSON.stringify can add nothing to them, and the tests hold every one
+  // of them against the document. A schema-driven serializer would run a validator for each `oneOf` instead.
+  app.setSerializerCompiler(() => value => JSON.stringify(value))
+  for (const schema of namedSchemas) app.addSchema(schema)
+  await options.prepare?.(app)
+
+  const addMissingMethods = methodNotAllowed(app)
+  telemetry(app)
+  shutdown(app)
+  problems(app)
+  auth(app)
+  bodies(app)
+  for (const route of routes) app.register(async scope => route(scope as unknown as App))
+  docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true)
+  app.register(async () => addMissingMethods())
+  await app.ready()
+  return app
+}

@@ -1,0 +1,321 @@
+import { readFileSync } from 'node:fs'
+import { Ajv, type ValidateFunction } from 'ajv'
+import type { Channel, CreateChannel, PatchChannel } from '../schemas/channels.ts'
+import type { Mode } from '../schemas/common.ts'
+import { messageTypes } from '../schemas/content.ts'
+import type { FieldFault } from '../schemas/problem.ts'
+import type { AnyAdapter } from './adapters/adapter.ts'
+import type { DispatchChannel } from './dispatch/corridor.ts'
+import { ServiceError } from './errors.ts'
+import { type Caller, requireChannel } from './keys/caller.ts'
+import { auditEntry } from './store/audit.ts'
+import type { ChannelRow } from './store/schema.ts'
+import { change, first, prepare, type Store } from './store/store.ts'
+
+export interface Channels {
+  /** The channel of a request: the named one, else the key's default, its only one, or the one marked default. */
+  resolve: (caller: Caller, id: string | undefined) => Promise<DispatchChannel>
+  /** A channel for work that was accepted before; undefined when it is gone. */
+  bind: (id: string, mode: Mode) => Promise<DispatchChannel | undefined>
+  list: (caller: Caller) => Promise<Channel[]>
+  get: (caller: Caller, id: string) => Promise<Channel>
+  create: (input: CreateChannel, actor: Caller | null) => Promise<Channel>
+  patch: (id: string, input: PatchChannel, actor: Caller) => Promise<Channel>
+  remove: (id: string, actor: Caller) => Promise<void>
+  /** Makes the store's file-managed channels those of the file. Throws one error that names every fault. */
+  applyFile: (path: string) => Promise<void>
+}
+
+export interface ChannelsOptions {
+  store: Store
+  adapters: ReadonlyMap<string, AnyAdapter>
+  /** How long the list may be believed where other replicas can change it, in milliseconds. */
+  believeMs?: number
+}
+
+const inFile = {
+  type: 'object',
+  required: ['channels'],
+  additionalProperties: false,
+  properties: {
+    channels: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['id', 'provider', 'connectionId'],
+        additionalProperties: false,
+        properties: {
+          id: { type: 'string', pattern: '^[a-z0-9][a-z0-9_-]{0,62}$' },
+          provider: { type: 'string' },
+          connectionId: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' },
+          settings: { type: 'object' },
+          default: { type: 'boolean' }
+        }
+      }
+    }
+  }
+}
+
+export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOptions): Channels {
+  const { build } = store
+  const ajv = new Ajv({ allErrors: true, coerceTypes: false })
+  const validators = new Map<string, ValidateFunction>(
+    [...adapters].map(([name, adapter]) => [name, ajv.compile(adapter.settings)])
+  )
+  const everything = prepare<object, ChannelRow>(() => build.selectFrom('channels').selectAll().orderBy('id'))
+  let known = new Map<string, { row: ChannelRow; settings: unknown }>()
+  let until = 0
+
+  const refresh = async (): Promise<void> => {
+    const rows = await store.read(everything({}))
+    known = new Map(rows.map(row => [row.id, { row, settings: JSON.parse(row.settings) }]))
+    // Nobody else writes to an embedded store, so its list is right until we change it ourselves.
+    until = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : Date.now() + believeMs
+  }
+  const current = async () => {
+    if (until <= Date.now()) await refresh()
+    return known
+  }
+  const require = async (id: string) => {
+    const entry = (await current()).get(id)
+    if (!entry) throw new ServiceError('not_found', `There is no channel ${id}.`)
+    return entry
+  }
+  const bound = ({ row, settings }: { row: ChannelRow; settings: unknown }, mode: Mode): DispatchChannel => ({
+    id: row.id,
+    provider: row.provider,
+    connectionId: row.connection_id,
+    mode,
+    settings
+  })
+  const faultsOf = (provider: string, settings: unknown, at: string): FieldFault[] => {
+    const validate = validators.get(provider)
+    if (!validate)
+      return [
+        { path: at.replace(/settings$/, 'provider'), message: `must be one of ${[...adapters.keys()].join(', ')}` }
+      ]
+    if (validate(settings)) return []
+    return (validate.errors ?? []).map(({ instancePath, params, message }) => ({
+      path: `${at}${instancePath}${params.additionalProperty ? `/${params.additionalProperty}` : ''}`,
+      message: params.additionalProperty ? 'is not a setting of this provider' : (message ?? 'is not valid')
+    }))
+  }
+  const checkSettings = (provider: string, settings: unknown): void => {
+    const errors = faultsOf(provider, settings, '/settings')
+    if (errors.length > 0) throw new ServiceError('invalid_request', `The settings do not fit ${provider}.`, { errors })
+  }
+  const view = ({ row, settings }: { row: ChannelRow; settings: unknown }, detailed: boolean): Channel => {
+    const adapter = adapters.get(row.provider)!
+    const secret = Object.entries(adapter.settings.properties ?? {}).flatMap(([name, schema]) =>
+      (schema as { secret?: boolean }).secret ? [name] : []
+    )
+    const shown = Object.fromEntries(Object.entries(settings as object).filter(([name]) => !secret.includes(name)))
+    return {
+      id: row.id,
+      provider: row.provider,
+      connectionId: row.connection_id,
+      settings: shown,
+      default: row.is_default === 1,
+      paused: row.paused === 1,
+      managedBy: row.managed_by,
+      warnings: adapter.remarks?.(settings, Date.now()) ?? [],
+      ...(detailed && {
+        capabilities: {
+          messageTypes: messageTypes.filter(type => adapter.encoders[type]),
+          operations: Object.keys(adapter.operations),
+          notes: [...adapter.notes]
+        }
+      }),
+      createdAt: new Date(row.created_at).toISOString(),
+      updatedAt: new Date(row.updated_at).toISOString()
+    }
+  }
+  const clearDefault = () => build.updateTable('channels').set({ is_default: 0 }).where('is_default', '=', 1).compile()
+  const changeable = ({ row }: { row: ChannelRow }): void => {
+    if (row.managed_by === 'file')
+      throw new ServiceError(
+        'conflict',
+        `The channel ${row.id} is declared in the channels file: change it there and restart.`
+      )
+  }
+
+  return {
+    resolve: async (caller, wanted) => {
+      const all = await current()
+      const only = caller.channels?.size === 1 ? [...caller.channels][0] : undefined
+      const marked = [...all.values()].find(entry => entry.row.is_default === 1)?.row.id
+      const id = wanted ?? caller.defaultChannel ?? only ?? marked
+      if (id === undefined) {
+        const names = [...all.keys()].filter(name => !caller.channels || caller.channels.has(name)).slice(0, 5)
+        throw new ServiceError(
+          'invalid_request',
+          '/channel must be given: neither the key nor the server has a default.',
+          {
+            errors: [
+              {
+                path: '/channel',
+                message: `must be given, for example ${names.join(', ') || 'one made with POST /channels'}`
+              }
+            ]
+          }
+        )
+      }
+      requireChannel(caller, id)
+      return bound(await require(id), caller.mode)
+    },
+    bind: async (id, mode) => {
+      const entry = (await current()).get(id)
+      return entry && bound(entry, mode)
+    },
+    list: async caller =>
+      [...(await current()).values()]
+        .filter(({ row }) => !caller.channels || caller.channels.has(row.id))
+        .map(entry => view(entry, false)),
+    get: async (caller, id) => {
+      requireChannel(caller, id)
+      return view(await require(id), true)
+    },
+
+    create: async (input, actor) => {
+      checkSettings(input.provider, input.settings)
+      const now = Date.now()
+      const row: ChannelRow = {
+        id: input.id,
+        provider: input.provider,
+        connection_id: input.connectionId,
+        settings: JSON.stringify(input.settings),
+        is_default: input.default ? 1 : 0,
+        paused: 0,
+        managed_by: 'api',
+        created_at: now,
+        updated_at: now
+      }
+      const made = await store.write(function* () {
+        if (input.default) yield clearDefault()
+        const inserted = yield* change(
+          build
+            .insertInto('channels')
+            .values(row)
+            .onConflict(conflict => conflict.column('id').doNothing())
+        )
+        if (inserted > 0) yield auditEntry(store, actor, 'channel.created', row.id, { provider: row.provider })
+        return inserted > 0
+      })
+      await refresh()
+      if (!made) throw new ServiceError('conflict', `There is a channel ${input.id} already.`)
+      return view(await require(input.id), true)
+    },
+
+    patch: async (id, input, actor) => {
+      const before = await require(id)
+      changeable(before)
+      if (input.settings) checkSettings(before.row.provider, input.settings)
+      const changes: Partial<ChannelRow> = {
+        updated_at: Date.now(),
+        ...(input.connectionId && { connection_id: input.connectionId }),
+        ...(input.settings && { settings: JSON.stringify(input.settings) }),
+        ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
+      }
+      await store.write(function* () {
+        if (input.default) yield clearDefault()
+        yield build.updateTable('channels').set(changes).where('id', '=', id).compile()
+        yield auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
+      })
+      await refresh()
+      return view(await require(id), true)
+    },
+
+    remove: async (id, actor) => {
+      changeable(await require(id))
+      const removed = await store.write(function* () {
+        const waiting = yield* first(
+          build
+            .selectFrom('messages')
+            .select('id')
+            .where('channel_id', '=', id)
+            .where('state', 'in', ['queued', 'claimed', 'sending'])
+            .limit(1)
+        )
+        if (waiting) return false
+        yield build.deleteFrom('channels').where('id', '=', id).compile()
+        yield auditEntry(store, actor, 'channel.deleted', id)
+        return true
+      })
+      if (!removed)
+        throw new ServiceError(
+          'conflict',
+          `The channel ${id} has messages that are not settled: wait for them or cancel them.`
+        )
+      await refresh()
+    },
+
+    applyFile: async path => {
+      const declared = await readChannelsFile(path, ajv)
+      const faults = declared.flatMap((channel, i) =>
+        faultsOf(channel.provider, channel.settings ?? {}, `/channels/${i}/settings`)
+      )
+      const ids = declared.map(channel => channel.id)
+      for (const [i, id] of ids.entries())
+        if (ids.indexOf(id) !== i) faults.push({ path: `/channels/${i}/id`, message: `${id} is there twice` })
+      if (declared.filter(channel => channel.default).length > 1)
+        faults.push({ path: '/channels', message: 'only one may be the default' })
+      if (faults.length > 0)
+        throw new Error(
+          `CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault.path} ${fault.message}`).join('\n')}`
+        )
+      const now = Date.now()
+      await store.write(function* () {
+        yield build
+          .deleteFrom('channels')
+          .where('managed_by', '=', 'file')
+          .$if(ids.length > 0, query => query.where('id', 'not in', ids))
+          .compile()
+        if (declared.some(channel => channel.default)) yield clearDefault()
+        for (const channel of declared) {
+          const values = {
+            provider: channel.provider,
+            connection_id: channel.connectionId,
+            settings: JSON.stringify(channel.settings ?? {}),
+            is_default: channel.default ? 1 : 0,
+            managed_by: 'file' as const,
+            updated_at: now
+          }
+          yield build
+            .insertInto('channels')
+            .values({ id: channel.id, ...values, paused: 0, created_at: now })
+            .onConflict(conflict => conflict.column('id').doUpdateSet(values))
+            .compile()
+        }
+      })
+      await refresh()
+    }
+  }
+}
+
+interface DeclaredChannel {
+  id: string
+  provider: string
+  connectionId: string
+  settings?: Record<string, unknown>
+  default?: boolean
+}
+
+/** Reads the file, JSON or YAML (which JSON is part of). */
+async function readChannelsFile(path: string, ajv: Ajv): Promise<DeclaredChannel[]> {
+  const { parse } = await import('yaml')
+  let content: unknown
+  try {
+    content = parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new Error(
+      `CHANNELS_FILE cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message.split('\n')[0]}`
+    )
+  }
+  const validate = ajv.compile<{ channels: DeclaredChannel[] }>(inFile)
+  if (validate(content)) return content.channels
+  const faults = (validate.errors ?? []).map(
+    error =>
+      `  - ${error.instancePath || '/'} ${error.message}${error.params.additionalProperty ? `: ${error.params.additionalProperty}` : ''}`
+  )
+  throw new Error(`CHANNELS_FILE is not right:\n${faults.join('\n')}`)
+}

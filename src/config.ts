@@ -1,0 +1,158 @@
+import { readFileSync } from 'node:fs'
+
+/** How one setting is read. `parse` throws a sentence that says the rule, never the value. */
+interface Setting<T> {
+  parse: (text: string) => T
+  default: T
+  /** May be given as NAME_FILE, and is never printed. */
+  secret?: true
+}
+
+const text: Setting<string | undefined>['parse'] = value => value
+const whole =
+  (min: number, max: number) =>
+  (value: string): number => {
+    const number = Number(value)
+    if (!/^\d+$/.test(value) || number < min || number > max)
+      throw new Error(`must be a whole number from ${min} to ${max}`)
+    return number
+  }
+const flag = (value: string): boolean => {
+  if (value !== '0' && value !== '1') throw new Error('must be 0 or 1')
+  return value === '1'
+}
+const oneOf =
+  <const T extends string>(...words: T[]) =>
+  (value: string): T => {
+    if (!(words as string[]).includes(value)) throw new Error(`must be one of ${words.join(', ')}`)
+    return value as T
+  }
+const origin =
+  (...protocols: string[]) =>
+  (value: string): string => {
+    const url = URL.canParse(value) ? new URL(value) : undefined
+    if (!url || !protocols.includes(url.protocol))
+      throw new Error(`must be a URL that begins with ${protocols.map(p => `${p}//`).join(' or ')}`)
+    if (protocols[0] === 'https:' && (url.search || url.hash || url.username))
+      throw new Error('must have no query, fragment or credentials')
+    return value.replace(/\/+$/, '')
+  }
+const list = (value: string): string[] =>
+  value
+    .split(',')
+    .map(item => item.trim())
+    .filter(Boolean)
+const longSecret = (value: string): string => {
+  if (!/^[\x21-\x7e]{32,512}$/.test(value)) throw new Error('must be 32 to 512 printable characters without spaces')
+  return value
+}
+const printable = (value: string): string => {
+  if (!/^[\x21-\x7e]{1,4096}$/.test(value)) throw new Error('must be printable characters without spaces')
+  return value
+}
+const trustProxy = (value: string): boolean | string[] => {
+  if (value === '0' || value === '1') return value === '1'
+  return list(value)
+}
+
+const setting = <T>(parse: (text: string) => T, fallback: T, secret?: true): Setting<T> => ({
+  parse,
+  default: fallback,
+  ...(secret && { secret })
+})
+const optional = <T>(parse: (text: string) => T, secret?: true): Setting<T | undefined> =>
+  setting<T | undefined>(parse, undefined, secret)
+
+/** Every setting, by its name in the environment (API.md 14). */
+const settings = {
+  MATON_API_KEY: optional(printable, true),
+  MATON_BASE_URL: setting(origin('https:', 'http:'), 'https://api.maton.ai'),
+  MATON_CONTROL_URL: setting(origin('https:', 'http:'), 'https://api.maton.ai'),
+  MATON_RATE_PER_SECOND: setting(whole(0, 10_000), 10),
+  CHANNELS_FILE: optional(text),
+  ADMIN_KEY: optional(longSecret, true),
+  KEY_PEPPER: optional(longSecret, true),
+  DATABASE_URL: optional(origin('postgres:', 'postgresql:'), true),
+  DATA_DIR: setting<string>(value => value, './data'),
+  HOST: setting<string>(value => value, '127.0.0.1'),
+  PORT: setting(whole(0, 65_535), 3000),
+  PUBLIC_URL: optional(origin('https:', 'http:')),
+  UPSTREAM_TIMEOUT_MS: setting(whole(100, 300_000), 20_000),
+  SHUTDOWN_DELAY_MS: setting(whole(0, 60_000), 0),
+  LOG_LEVEL: setting(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info'),
+  TRUST_PROXY: setting<boolean | string[]>(trustProxy, false),
+  EGRESS_ALLOW: setting(list, [] as string[]),
+  DOCS: setting(flag, true)
+} as const
+
+/** Names that the contract knows and this release does not heed yet: taking them in silence would be a lie. */
+const notYet: Record<string, string> = {
+  AFTER_RESTORE: 'holding after a restore is not part of this release: do not start it on a restored store'
+}
+
+type Settings = typeof settings
+export type Config = { readonly [K in keyof Settings]: ReturnType<Settings[K]['parse']> | Settings[K]['default'] }
+
+export class ConfigError extends Error {
+  readonly faults: readonly string[]
+  constructor(faults: string[]) {
+    super(`the settings are not right:\n${faults.map(fault => `  - ${fault}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+/**
+ * Reads the settings once.
+ * @throws ConfigError naming every fault at once, by the setting's name and never with a value
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = []
+  const take = (name: string, rule: Setting<unknown>): unknown => {
+    const value = fromEnvironment(name, rule, env, faults)
+    if (value === undefined || value === '') return rule.default
+    try {
+      return rule.parse(value)
+    } catch (error) {
+      faults.push(`${name} ${(error as Error).message}`)
+      return rule.default
+    }
+  }
+  const config = Object.fromEntries(
+    Object.entries(settings).map(([name, rule]) => [name, take(name, rule as Setting<unknown>)])
+  ) as unknown as Config
+  for (const [name, sentence] of Object.entries(notYet))
+    if (env[name] && env[name] !== '0') faults.push(`${name}: ${sentence}`)
+  if (config.DATABASE_URL && !config.KEY_PEPPER) {
+    faults.push(
+      'KEY_PEPPER is required with DATABASE_URL: every replica must have the same (make one with: openssl rand -hex 32)'
+    )
+  }
+  if (faults.length > 0) throw new ConfigError(faults)
+  return Object.freeze(config)
+}
+
+function fromEnvironment(
+  name: string,
+  rule: Setting<unknown>,
+  env: Readonly<Record<string, string | undefined>>,
+  faults: string[]
+): string | undefined {
+  const file = rule.secret ? env[`${name}_FILE`] : undefined
+  if (!file) return env[name]
+  if (env[name]) {
+    faults.push(`${name} and ${name}_FILE are both set: keep one`)
+    return undefined
+  }
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    return undefined
+  }
+}
+
+/** The names of the settings that hold secrets, for whoever clears the environment after reading. */
+export const secretNames: readonly string[] = Object.entries(settings).flatMap(([name, rule]) =>
+  'secret' in rule && rule.secret ? [name] : []
+)

@@ -1,0 +1,254 @@
+import type { Logger } from 'pino'
+import type { MessageError } from '../../schemas/problem.ts'
+import type { Encoded, Receipt, Verdict } from '../adapters/adapter.ts'
+import { CallFailed, type CallRecord, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
+import { ServiceError, toMessageError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Metrics } from '../metrics.ts'
+import type { MessageEventRow, MessageRow } from '../store/schema.ts'
+import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import type { Preparation, Prepared } from './prepare.ts'
+import type { MessageQueries, Outcome } from './queries.ts'
+
+export interface EngineParts {
+  store: Store
+  queries: MessageQueries
+  corridor: Corridor
+  preparation: Preparation
+  log: Logger
+  metrics: Metrics
+  /** Whole deadline of one provider call; the lease is this and a margin. */
+  timeoutMs: number
+  /** What stands before /errors#code in a stored error. */
+  typeBase: string
+}
+
+export interface Engine {
+  readonly leaseMs: number
+  /** The row of a message that goes out at once: `sending` from its first commit. */
+  readonly insertSending: (row: MessageRow) => Unit<void>
+  /**
+   * Sends a message whose row is `sending` (this process put it there) and writes what came of it. Never throws for what
+   * the provider does; resolves to the row as it then is.
+   * @param leasedAt performance.now() from before the commit that made it `sending`
+   */
+  send: (row: MessageRow, encoded: Encoded, channel: DispatchChannel, leasedAt: number) => Promise<MessageRow>
+  /** Takes a `claimed` message through file, dispatch commit and send. */
+  deliver: (row: MessageRow, prepared: Prepared, channel: DispatchChannel) => Promise<MessageRow>
+  /** claimed → failed: it cannot be sent any more, and nothing of it was. */
+  giveUp: (row: MessageRow, error: ServiceError) => Promise<MessageRow>
+  /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
+  readonly upstreamMs: WeakMap<MessageRow, number>
+  /** Resolves when nothing is in flight. */
+  idle: () => Promise<void>
+}
+
+/** Seconds until the next try: doubling from 1 to 60 with jitter, or what the provider asked for. */
+export function retryDelayMs(
+  attempt: number,
+  verdict: Pick<Verdict, 'retryAfterSeconds' | 'throttles'>,
+  random: () => number
+): number {
+  if (verdict.retryAfterSeconds !== undefined) return verdict.retryAfterSeconds * 1000 + random() * 250
+  // Meta's rule for one recipient: 4^n seconds (UPSTREAM.md 4.11).
+  const base = verdict.throttles === 'recipient' ? 4 ** Math.min(attempt, 6) : Math.min(2 ** Math.min(attempt, 6), 60)
+  return Math.max(1000, base * 1000 * (0.5 + random() / 2))
+}
+
+const asleep = (provider: string): Verdict => ({
+  code: 'provider_unavailable',
+  outcome: 'not_sent',
+  later: true,
+  provider: { name: provider, status: null },
+  detail: 'The process was stopped before it could send: nothing was sent.'
+})
+
+/** How long a result that the store would not take is held before it is offered again. */
+const persistRetryMs = 500
+
+export function createEngine({
+  store,
+  queries,
+  corridor,
+  preparation,
+  log,
+  metrics,
+  timeoutMs,
+  typeBase
+}: EngineParts): Engine {
+  const leaseMs = timeoutMs + 15_000
+  const inFlight = new Set<Promise<unknown>>()
+  const upstreamMs = new WeakMap<MessageRow, number>()
+
+  const event = (row: MessageRow, record?: CallRecord, detail?: string): MessageEventRow => ({
+    message_id: row.id,
+    id: newId('evt'),
+    at: Date.now(),
+    state: row.state === 'claimed' ? 'queued' : row.state,
+    attempt: row.attempts,
+    upstream_status: record?.status ?? null,
+    upstream_ms: record ? Math.round(record.ms) : null,
+    trace_id: record?.traceId ?? null,
+    detail: detail ?? null
+  })
+
+  /** What a verdict does to the row. */
+  const judged = (row: MessageRow, verdict: Verdict): MessageRow => {
+    const error = JSON.stringify(errorOf(verdict))
+    if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, error }
+    if (verdict.later)
+      return {
+        ...row,
+        state: 'queued',
+        run_at: Math.round(Date.now() + retryDelayMs(row.attempts, verdict, Math.random)),
+        error
+      }
+    return { ...row, state: 'failed', final: 1, error, failed_at: Date.now() }
+  }
+  const errorOf = ({ code, detail, provider, retryAfterSeconds, outcome }: Verdict): MessageError =>
+    toMessageError(new ServiceError(code, detail, { provider, retryAfterSeconds, outcome }), typeBase, true)
+
+  const accepted = (row: MessageRow, receipt: Receipt, warnings: string[]): MessageRow => {
+    const all = [...warnings, ...receipt.warnings]
+    return {
+      ...row,
+      state: 'accepted',
+      provider_message_id: receipt.providerMessageId,
+      accepted_at: Date.now(),
+      error: null,
+      warnings: all.length > 0 ? JSON.stringify(all) : null
+    }
+  }
+
+  /** One result into the store. Zero rows changed: somebody took us for dead, and the late result settles the unknown. */
+  function* settle(next: MessageRow, entry: MessageEventRow): Unit<MessageRow | undefined> {
+    let written = next
+    let changed = yield* change(queries.settle(next as Outcome))
+    if (changed === 0 && next.state !== 'unknown') {
+      // A late "try again later" must not send again what was called unknown: it was refused, so it is failed.
+      if (next.state === 'queued') written = { ...next, state: 'failed', final: 1, failed_at: entry.at }
+      changed = yield* change(queries.settleLate(written as Outcome))
+    }
+    if (changed === 0) return undefined
+    yield queries.addEvent({ ...entry, state: written.state as MessageEventRow['state'] })
+    return written
+  }
+
+  /** A result is never thrown away: while the store refuses it, it is kept and offered again (RELIABILITY.md 3.1 rule 5). */
+  const persist = async (next: MessageRow, entry: MessageEventRow): Promise<MessageRow> => {
+    for (let told = false; ; told = true) {
+      try {
+        const written = await store.write(() => settle(next, entry))
+        if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
+        metrics.message(written.provider, written.state)
+        return written
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        if (!told)
+          log.error(
+            { message: next.id, state: next.state, providerMessageId: next.provider_message_id },
+            'a result cannot be stored yet: it is kept and offered again'
+          )
+        await new Promise(resolve => setTimeout(resolve, persistRetryMs))
+      }
+    }
+  }
+
+  const sendNow: Engine['send'] = async (row, encoded, channel, leasedAt) => {
+    let next: MessageRow
+    let record: CallRecord | undefined
+    try {
+      // Stopped between commit and write for longer than the lease: others may have judged it, so it must not go out now.
+      if (performance.now() - leasedAt > leaseMs) throw new CallFailed(asleep(row.provider), { started: false, ms: 0 })
+      const done = await corridor.call('sendMessage', channel, encoded)
+      record = done.record
+      next = accepted(row, done.output, encoded.warnings)
+    } catch (error) {
+      if (error instanceof CallFailed) {
+        record = error.record
+        next = judged(row, error.verdict)
+      } else {
+        // A defect of ours, with the request possibly out: unknown is the only true word for it.
+        log.error({ err: error, message: row.id }, 'a send ended in a defect')
+        next = {
+          ...row,
+          state: 'unknown',
+          error: JSON.stringify(
+            toMessageError(
+              new ServiceError('internal', 'Switchboard failed while sending.', { outcome: 'unknown' }),
+              typeBase,
+              true
+            )
+          )
+        }
+      }
+    }
+    const detail = next.error === null ? undefined : (JSON.parse(next.error) as MessageError).detail
+    const settled = await persist(next, event(next, record, detail))
+    upstreamMs.set(settled, record?.ms ?? 0)
+    return settled
+  }
+
+  const tracked = <T>(work: Promise<T>): Promise<T> => {
+    inFlight.add(work)
+    const done = () => inFlight.delete(work)
+    work.then(done, done)
+    return work
+  }
+
+  const giveUp: Engine['giveUp'] = async (row, error) => {
+    const next: MessageRow = {
+      ...row,
+      state: 'failed',
+      final: 1,
+      failed_at: Date.now(),
+      error: JSON.stringify(toMessageError(error, typeBase, true))
+    }
+    await store.write(function* () {
+      if ((yield* change(queries.release(next))) > 0) yield queries.addEvent(event(next, undefined, error.message))
+    })
+    metrics.message(next.provider, next.state)
+    return (await store.read(queries.byId({ id: row.id })))[0] ?? next
+  }
+
+  const deliverNow: Engine['deliver'] = async (row, prepared, channel) => {
+    let encoded: Awaited<ReturnType<Preparation['encode']>>
+    try {
+      encoded = await preparation.encode(prepared, channel)
+    } catch (error) {
+      if (error instanceof ServiceError) return giveUp(row, error)
+      throw error
+    }
+    try {
+      const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
+      const leasedAt = performance.now()
+      const committed = await store.write(function* () {
+        const changed = yield* change(
+          queries.dispatch({ id: row.id, attempts: row.attempts, next: sending.attempts, lease_ms: leaseMs })
+        )
+        if (changed > 0) yield queries.addEvent(event(sending))
+        return changed > 0
+      })
+      // Canceled, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
+      if (!committed) return (await store.read(queries.byId({ id: row.id })))[0] ?? row
+      return await sendNow(sending, encoded, channel, leasedAt)
+    } finally {
+      await encoded.dispose?.()
+    }
+  }
+
+  return {
+    leaseMs,
+    insertSending: function* (row) {
+      yield queries.insert({ ...row, lease_ms: leaseMs })
+      yield queries.addEvent(event(row))
+    },
+    send: (row, encoded, channel, leasedAt) => tracked(sendNow(row, encoded, channel, leasedAt)),
+    deliver: (row, prepared, channel) => tracked(deliverNow(row, prepared, channel)),
+    giveUp,
+    upstreamMs,
+    idle: async () => {
+      while (inFlight.size > 0) await Promise.allSettled(inFlight)
+    }
+  }
+}

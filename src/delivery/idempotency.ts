@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+import type { ExpressionBuilder } from 'kysely'
+import { ServiceError } from '../errors.ts'
+import type { Database, IdempotencyRow } from '../store/schema.ts'
+import { change, first, prepare, type Store, type Unit } from '../store/store.ts'
+
+/** What one Idempotency-Key belongs to: the service and not its key, so that rotating a key cannot cause a duplicate. */
+export interface IdempotencyScope {
+  service: string
+  mode: string
+  method: string
+  path: string
+  key: string
+}
+
+/** The answer to a request, as bytes: a replay must be the same to the last one. */
+export interface Answer {
+  status: number
+  headers: Record<string, string>
+  body: string
+  replayed?: true
+}
+
+export type Found =
+  /** Answered before: the same again. */
+  | { state: 'done'; answer: Answer }
+  /** Begun, and nobody is at it any more: the row tells how it ended. */
+  | { state: 'orphaned'; messageId: string }
+
+/** Reads the header: 1–255 printable ASCII, bare or as a quoted string. Throws a 400. */
+export function parseIdempotencyKey(header: string | string[] | undefined): string | undefined {
+  if (header === undefined) return undefined
+  const fault = (message: string) =>
+    new ServiceError('invalid_request', `Idempotency-Key ${message}`, {
+      errors: [{ path: 'header/Idempotency-Key', message }]
+    })
+  if (Array.isArray(header)) throw fault('must be given once')
+  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(header)
+  const key = quoted ? quoted[1]!.replace(/\\(["\\])/g, '$1') : header
+  if (!/^[\x20-\x7e]{1,255}$/.test(key) || (!quoted && header.startsWith('"')))
+    throw fault('must be 1 to 255 printable ASCII characters, bare or quoted')
+  return key
+}
+
+/** The request's identity: its body in canonical form (RFC 8785), so that white space and member order do not matter. */
+export const requestHash = (body: unknown): string =>
+  createHash('sha256')
+    .update(canonicalize(body) ?? '')
+    .digest('hex')
+
+export function createIdempotency(store: Store) {
+  const { build, now } = store
+  type Key = IdempotencyScope
+  const mine = (p: Required<Key>) => (eb: ExpressionBuilder<Database, 'idempotency'>) =>
+    eb.and([
+      eb('service', '=', p.service),
+      eb('mode', '=', p.mode),
+      eb('method', '=', p.method),
+      eb('path', '=', p.path),
+      eb('key', '=', p.key)
+    ])
+  const find = prepare<Key, IdempotencyRow & { locked: number }>(p =>
+    build
+      .selectFrom('idempotency')
+      .selectAll()
+      .select(eb => eb.case().when('locked_until', '>', now).then(1).else(0).end().as('locked'))
+      .where(mine(p))
+  )
+  // The lock is counted from the database's clock: replicas need not agree on the time.
+  const insert = prepare<Key & { hash: string; message: string; lock_ms: number; at: number }, unknown>(p =>
+    build
+      .insertInto('idempotency')
+      .values(eb => ({
+        service: p.service,
+        mode: p.mode,
+        method: p.method,
+        path: p.path,
+        key: p.key,
+        request_hash: p.hash,
+        message_id: p.message,
+        status: null,
+        headers: null,
+        body: null,
+        locked_until: eb(now, '+', p.lock_ms),
+        created_at: p.at
+      }))
+      .onConflict(conflict => conflict.doNothing())
+  )
+  const repoint = prepare<Key & { old: string; message: string; lock_ms: number }, unknown>(p =>
+    build
+      .updateTable('idempotency')
+      .set(eb => ({ message_id: p.message, locked_until: eb(now, '+', p.lock_ms) }))
+      .where(mine(p))
+      .where('message_id', '=', p.old)
+      .where('status', 'is', null)
+      .where('locked_until', '<=', now)
+  )
+  const fill = prepare<Key & { message: string; status: number; headers: string; body: string }, unknown>(p =>
+    build
+      .updateTable('idempotency')
+      .set({ status: p.status, headers: p.headers, body: p.body, locked_until: 0 })
+      .where(mine(p))
+      .where('message_id', '=', p.message)
+      .where('status', 'is', null)
+  )
+  const unlock = prepare<Key & { message: string }, unknown>(p =>
+    build
+      .updateTable('idempotency')
+      .set({ locked_until: 0 })
+      .where(mine(p))
+      .where('message_id', '=', p.message)
+      .where('status', 'is', null)
+  )
+
+  const judge = (row: IdempotencyRow & { locked: number }, hash: string): Found => {
+    if (row.request_hash !== hash) {
+      throw new ServiceError(
+        'idempotency_key_reused',
+        'This Idempotency-Key was used with another body: a new request needs a new key.'
+      )
+    }
+    if (row.status !== null) {
+      return {
+        state: 'done',
+        answer: { status: row.status, headers: JSON.parse(row.headers ?? '{}'), body: row.body ?? '', replayed: true }
+      }
+    }
+    if (row.locked === 1) {
+      throw new ServiceError(
+        'idempotency_in_progress',
+        'The first request with this Idempotency-Key is still running.',
+        { retryAfterSeconds: 1 }
+      )
+    }
+    return { state: 'orphaned', messageId: row.message_id! }
+  }
+
+  return {
+    /** What is known of the key; undefined: it is free. Throws 422 for another body, 409 while the first one runs. */
+    find: async (scope: Key, hash: string): Promise<Found | undefined> => {
+      const [row] = await store.read(find(scope))
+      return row && judge(row, hash)
+    },
+    /** Inside the unit that makes the message: takes the key for it, or gives what somebody else made of it meanwhile. */
+    claim: function* (
+      scope: Key,
+      hash: string,
+      message: string,
+      lockMs: number
+    ): Unit<{ row: IdempotencyRow & { locked: number } } | undefined> {
+      const taken = yield* change(insert({ ...scope, hash, message, lock_ms: lockMs, at: Date.now() }))
+      if (taken > 0) return undefined
+      return { row: (yield* first(find(scope)))! }
+    },
+    judge,
+    /** Inside the unit that makes another message in place of a failed one. False: somebody else was faster. */
+    repoint: function* (scope: Key, old: string, message: string, lockMs: number): Unit<boolean> {
+      return (yield* change(repoint({ ...scope, old, message, lock_ms: lockMs }))) > 0
+    },
+    /** Keeps the answer for good. The first one kept wins; what was kept is returned. */
+    keep: async (scope: Key, message: string, answer: Answer): Promise<Answer> => {
+      const kept = await store.write(function* () {
+        const changed = yield* change(
+          fill({ ...scope, message, status: answer.status, headers: JSON.stringify(answer.headers), body: answer.body })
+        )
+        return changed > 0 ? undefined : yield* first(find(scope))
+      })
+      if (!kept || kept.status === null) return answer
+      return { status: kept.status, headers: JSON.parse(kept.headers ?? '{}'), body: kept.body ?? '', replayed: true }
+    },
+    /** A 5xx is not kept: the next request with the key answers from the row. */
+    unlock: (scope: Key, message: string): Promise<void> =>
+      store.write(function* () {
+        yield unlock({ ...scope, message })
+      }),
+    /** At start on an embedded store: whoever held a lock is dead. */
+    takeOver: (): Promise<void> =>
+      store.write(function* () {
+        yield build.updateTable('idempotency').set({ locked_until: 0 }).where('status', 'is', null).compile()
+      })
+  }
+}
+export type Idempotency = ReturnType<typeof createIdempotency>

@@ -1,0 +1,319 @@
+import type { Message, MessageFilter, SendMessage, Timeline } from '../../schemas/messages.ts'
+import type { MessageError } from '../../schemas/problem.ts'
+import type { Channels } from '../channels.ts'
+import type { DispatchChannel } from '../dispatch/corridor.ts'
+import { ServiceError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { type Caller, requireRecipient, requireTemplate, sees } from '../keys/caller.ts'
+import { pageRequest, toPage } from '../store/page.ts'
+import type { MessageRow } from '../store/schema.ts'
+import { change, type Store } from '../store/store.ts'
+import type { Engine } from './engine.ts'
+import { type Answer, type Idempotency, type IdempotencyScope, requestHash } from './idempotency.ts'
+import type { Draft, Preparation, Prepared } from './prepare.ts'
+import type { MessageQueries } from './queries.ts'
+import { checkRules, requirePhone } from './rules.ts'
+import { toMessage, toTimeline } from './view.ts'
+
+export interface SendOptions {
+  /** How long the caller waits for the provider, in milliseconds; 0: not at all. */
+  waitMs: number
+  idempotencyKey?: string
+  requestId: string
+  traceparent?: string
+}
+
+export interface Sent extends Answer {
+  /** Milliseconds of the provider's call, where one was made for this answer. */
+  upstreamMs: number
+}
+
+export interface Messages {
+  send: (caller: Caller, body: SendMessage, options: SendOptions) => Promise<Sent>
+  get: (caller: Caller, id: string) => Promise<Message>
+  list: (caller: Caller, filter: MessageFilter) => Promise<{ items: Message[]; nextCursor: string | null }>
+  timeline: (caller: Caller, id: string) => Promise<Timeline>
+  cancel: (caller: Caller, id: string) => Promise<Message>
+}
+
+export interface MessagesParts {
+  store: Store
+  queries: MessageQueries
+  channels: Channels
+  preparation: Preparation
+  engine: Engine
+  idempotency: Idempotency
+  /** Told that a message waits, so that nothing has to be polled for. */
+  wake: (dueAt: number) => void
+}
+
+const day = 24 * 3600_000
+const path = '/messages'
+/** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
+const lockMarginMs = 15_000
+
+export function createMessages({
+  store,
+  queries,
+  channels,
+  preparation,
+  engine,
+  idempotency,
+  wake
+}: MessagesParts): Messages {
+  const newRow = (
+    caller: Caller,
+    body: SendMessage,
+    channel: DispatchChannel,
+    to: string,
+    options: SendOptions
+  ): MessageRow => {
+    const now = Date.now()
+    const { replyTo, providerOptions, sendAt, expiresAt, reference, metadata } = body
+    const extra =
+      replyTo === undefined && providerOptions === undefined ? null : JSON.stringify({ replyTo, providerOptions })
+    const due = sendAt === undefined ? null : Date.parse(sendAt)
+    return {
+      id: newId('msg', now),
+      service: caller.service,
+      key_id: caller.keyId,
+      mode: caller.mode,
+      channel_id: channel.id,
+      provider: channel.provider,
+      direction: 'outbound',
+      contact: to,
+      user_id: null,
+      type: body.type,
+      content: JSON.stringify((body as unknown as Record<string, unknown>)[body.type]),
+      options: extra,
+      state: 'queued',
+      final: 0,
+      attempts: 0,
+      run_at: due ?? now,
+      lease_until: null,
+      send_at: due,
+      expires_at: expiresAt === undefined ? Math.max(due ?? 0, now) + day : Date.parse(expiresAt),
+      provider_message_id: null,
+      reference: reference ?? null,
+      metadata: metadata === undefined ? null : JSON.stringify(metadata),
+      warnings: null,
+      error: null,
+      resolution: null,
+      resend_of: null,
+      broadcast_id: null,
+      traceparent: options.traceparent ?? null,
+      created_at: now,
+      accepted_at: null,
+      sent_at: null,
+      delivered_at: null,
+      read_at: null,
+      failed_at: null
+    }
+  }
+
+  /** The answer that a row gives to the POST that made it. */
+  const answer = (row: MessageRow, requestId: string): Answer => {
+    const location = `${path}/${row.id}`
+    if (row.state === 'failed' || row.state === 'expired' || row.state === 'canceled') {
+      const problem = { ...problemOf(row), instance: path, requestId, messageId: row.id }
+      return {
+        status: problem.status,
+        headers: { 'content-type': 'application/problem+json; charset=utf-8', location },
+        body: JSON.stringify(problem)
+      }
+    }
+    const settled = row.accepted_at !== null && row.state !== 'unknown'
+    return {
+      status: settled ? 201 : 202,
+      headers: { 'content-type': 'application/json; charset=utf-8', location },
+      body: JSON.stringify(toMessage(row))
+    }
+  }
+
+  /** The row after its send, or as it stands when the caller's wait is over. */
+  const waitFor = async (row: MessageRow, sent: Promise<MessageRow>, waitMs: number): Promise<MessageRow> => {
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise<undefined>(resolve => {
+      timer = setTimeout(() => resolve(undefined), waitMs)
+    })
+    const settled = await Promise.race([sent, patience])
+    clearTimeout(timer)
+    return settled ?? (await store.read(queries.byId({ id: row.id })))[0] ?? row
+  }
+
+  /** Makes the row durable, with the Idempotency-Key if there is one, and starts the delivery that suits it. */
+  const begin = async (
+    row: MessageRow,
+    prepared: Prepared,
+    channel: DispatchChannel,
+    claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined
+  ): Promise<{ sent: Promise<MessageRow> } | { taken: Answer | 'gone' }> => {
+    // Encoded before the row exists: what the provider cannot say is refused without one.
+    const encoded = prepared.file ? undefined : preparation.encodeNow(prepared, channel)
+    const waits = row.send_at !== null && row.send_at > Date.now()
+    const first: MessageRow = waits
+      ? row
+      : encoded
+        ? { ...row, state: 'sending', attempts: 1 }
+        : { ...row, state: 'claimed' }
+    const leasedAt = performance.now()
+    const rival = await store.write(function* () {
+      if (claim?.replaces) {
+        if (!(yield* idempotency.repoint(claim.scope, claim.replaces, row.id, claim.lockMs))) return 'gone' as const
+      } else if (claim) {
+        const other = yield* idempotency.claim(claim.scope, claim.hash, row.id, claim.lockMs)
+        if (other) return other.row
+      }
+      if (first.state === 'sending') yield* engine.insertSending(first)
+      else yield queries.insert({ ...first, lease_ms: engine.leaseMs })
+      return undefined
+    })
+    if (rival === 'gone') return { taken: 'gone' }
+    if (rival) {
+      const found = idempotency.judge(rival, claim!.hash)
+      return { taken: found.state === 'done' ? found.answer : 'gone' }
+    }
+    if (waits) {
+      wake(row.run_at)
+      return { sent: Promise.resolve(first) }
+    }
+    const sent = encoded ? engine.send(first, encoded, channel, leasedAt) : engine.deliver(first, prepared, channel)
+    // Nobody may be waiting any more when it ends; a defect is told by the worker's log and by the row.
+    sent.then(done => done.state === 'queued' && wake(done.run_at)).catch(() => {})
+    return { sent }
+  }
+
+  const load = async (caller: Caller, id: string): Promise<MessageRow> => {
+    const [row] = await store.read(queries.byId({ id }))
+    const allowed = row && (sees(caller, row) || (row.direction === 'inbound' && row.mode === caller.mode))
+    if (!row || !allowed || (caller.channels && !caller.channels.has(row.channel_id)))
+      throw new ServiceError('not_found', `There is no message ${id}.`)
+    return row
+  }
+
+  const finish = async (
+    claim: { scope: IdempotencyScope } | undefined,
+    row: MessageRow,
+    requestId: string
+  ): Promise<Answer> => {
+    const made = answer(row, requestId)
+    if (!claim) return made
+    if (made.status < 500) return idempotency.keep(claim.scope, row.id, made)
+    await idempotency.unlock(claim.scope, row.id)
+    return made
+  }
+
+  return {
+    send: async (caller, body, options) => {
+      const lockMs = options.waitMs + lockMarginMs
+      const claim =
+        options.idempotencyKey === undefined
+          ? undefined
+          : {
+              scope: { service: caller.service, mode: caller.mode, method: 'POST', path, key: options.idempotencyKey },
+              hash: requestHash(body),
+              lockMs
+            }
+      let replaces: string | undefined
+      const found = claim && (await idempotency.find(claim.scope, claim.hash))
+      if (found?.state === 'done') return { ...found.answer, upstreamMs: 0 }
+      if (found?.state === 'orphaned') {
+        const [row] = await store.read(queries.byId({ id: found.messageId }))
+        // A 5xx is never kept: a retry answers from the row, and only a failed one makes room for a new send.
+        const retry = row?.state === 'failed' && answer(row, options.requestId).status >= 500
+        if (row && !retry) return { ...(await finish(claim, row, options.requestId)), upstreamMs: 0 }
+        replaces = found.messageId
+      }
+
+      checkRules(body, Date.now())
+      const to = requirePhone(body.to, '/to')
+      const channel = await channels.resolve(caller, body.channel)
+      requireRecipient(caller, to)
+      if (body.type === 'template') requireTemplate(caller, body.template.name)
+      const row = newRow(caller, body, channel, to, options)
+      const prepared = await preparation.prepare(toDraft(row, body), channel)
+      const begun = await begin(row, prepared, channel, claim && { ...claim, ...(replaces && { replaces }) })
+      if ('taken' in begun) {
+        if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0 }
+        throw new ServiceError('idempotency_in_progress', 'Another request with this Idempotency-Key is running.', {
+          retryAfterSeconds: 1
+        })
+      }
+      const now = await waitFor(row, begun.sent, options.waitMs)
+      return { ...(await finish(claim, now, options.requestId)), upstreamMs: engine.upstreamMs.get(now) ?? 0 }
+    },
+
+    get: async (caller, id) => toMessage(await load(caller, id)),
+
+    list: async (caller, { limit, cursor, ...filter }) => {
+      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
+      const page = pageRequest({ limit, cursor })
+      const { items, nextCursor } = toPage(await store.read(queries.list(caller, filter, page)), page.limit)
+      return { items: items.map(toMessage), nextCursor }
+    },
+
+    timeline: async (caller, id) => toTimeline(await load(caller, id), await store.read(queries.events({ id }))),
+
+    cancel: async (caller, id) => {
+      const row = await load(caller, id)
+      const canceled = await store.write(function* () {
+        if ((yield* change(queries.cancel({ id }))) === 0) return false
+        yield queries.addEvent({
+          message_id: id,
+          id: newId('evt'),
+          at: Date.now(),
+          state: 'canceled',
+          attempt: row.attempts,
+          upstream_status: null,
+          upstream_ms: null,
+          trace_id: null,
+          detail: `canceled by ${caller.keyId}`
+        })
+        return true
+      })
+      const after = await load(caller, id)
+      if (!canceled)
+        throw new ServiceError('conflict', `The message ${id} is ${after.state}: only a queued one can be canceled.`, {
+          messageId: id
+        })
+      return toMessage(after)
+    }
+  }
+}
+
+/** A message as the preparation wants it, from the request that made it. */
+const toDraft = (row: MessageRow, body: SendMessage): Draft => ({
+  id: row.id,
+  service: row.service,
+  to: row.contact!,
+  type: body.type,
+  content: (body as unknown as Record<string, unknown>)[body.type] as never,
+  ...(body.replyTo !== undefined && { replyTo: body.replyTo }),
+  ...(body.providerOptions && { providerOptions: body.providerOptions })
+})
+
+/** The same from its row, for a message that waited. */
+export const draftOf = (row: MessageRow): Draft => ({
+  id: row.id,
+  service: row.service,
+  to: row.contact!,
+  type: row.type as Draft['type'],
+  content: JSON.parse(row.content ?? 'null'),
+  ...(row.options === null ? {} : JSON.parse(row.options))
+})
+
+function problemOf(row: MessageRow): MessageError {
+  if (row.error !== null && row.state === 'failed') return JSON.parse(row.error) as MessageError
+  const expired = row.state === 'expired'
+  return {
+    type: `/errors#${expired ? 'provider_unavailable' : 'conflict'}`,
+    title: expired ? 'The message expired' : 'The message was canceled',
+    status: expired ? 503 : 409,
+    detail: expired
+      ? 'It could not be handed over before expiresAt. Nothing was sent.'
+      : 'It was canceled before it was handed over. Nothing was sent.',
+    code: expired ? 'provider_unavailable' : 'conflict',
+    outcome: 'not_sent',
+    retryable: expired
+  }
+}

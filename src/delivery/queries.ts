@@ -1,0 +1,234 @@
+import { sql } from 'kysely'
+import type { MessageFilter } from '../../schemas/messages.ts'
+import type { Caller } from '../keys/caller.ts'
+import { hasScope } from '../keys/caller.ts'
+import type { PageRequest } from '../store/page.ts'
+import type { MessageEventRow, MessageRow, MessageState } from '../store/schema.ts'
+import { prepare, type Store } from '../store/store.ts'
+
+/** What the end of an attempt writes. */
+export type Outcome = Pick<
+  MessageRow,
+  | 'id'
+  | 'attempts'
+  | 'state'
+  | 'final'
+  | 'run_at'
+  | 'provider_message_id'
+  | 'warnings'
+  | 'error'
+  | 'accepted_at'
+  | 'failed_at'
+>
+
+export type MessageQueries = ReturnType<typeof messageQueries>
+
+/** Every query on messages. Those of the hot path are compiled once. */
+export function messageQueries(store: Store) {
+  const { build, now } = store
+  const values = (p: Required<MessageRow>): MessageRow => ({
+    id: p.id,
+    service: p.service,
+    key_id: p.key_id,
+    mode: p.mode,
+    channel_id: p.channel_id,
+    provider: p.provider,
+    direction: p.direction,
+    contact: p.contact,
+    user_id: p.user_id,
+    type: p.type,
+    content: p.content,
+    options: p.options,
+    state: p.state,
+    final: p.final,
+    attempts: p.attempts,
+    run_at: p.run_at,
+    lease_until: p.lease_until,
+    send_at: p.send_at,
+    expires_at: p.expires_at,
+    provider_message_id: p.provider_message_id,
+    reference: p.reference,
+    metadata: p.metadata,
+    warnings: p.warnings,
+    error: p.error,
+    resolution: p.resolution,
+    resend_of: p.resend_of,
+    broadcast_id: p.broadcast_id,
+    traceparent: p.traceparent,
+    created_at: p.created_at,
+    accepted_at: p.accepted_at,
+    sent_at: p.sent_at,
+    delivered_at: p.delivered_at,
+    read_at: p.read_at,
+    failed_at: p.failed_at
+  })
+  const outcome = (p: Required<Outcome>) => ({
+    state: p.state,
+    final: p.final,
+    run_at: p.run_at,
+    lease_until: null,
+    provider_message_id: p.provider_message_id,
+    warnings: p.warnings,
+    error: p.error,
+    accepted_at: p.accepted_at,
+    failed_at: p.failed_at
+  })
+
+  return {
+    byId: prepare<{ id: string }, MessageRow>(p => build.selectFrom('messages').selectAll().where('id', '=', p.id)),
+    /** The lease is counted from the database's clock, whatever the process thinks the time is. */
+    insert: prepare<MessageRow & { lease_ms: number }, unknown>(p =>
+      build.insertInto('messages').values({ ...values(p), lease_until: sql`${now} + ${p.lease_ms}` })
+    ),
+    addEvent: prepare<MessageEventRow, unknown>(p =>
+      build.insertInto('message_events').values({
+        message_id: p.message_id,
+        id: p.id,
+        at: p.at,
+        state: p.state,
+        attempt: p.attempt,
+        upstream_status: p.upstream_status,
+        upstream_ms: p.upstream_ms,
+        trace_id: p.trace_id,
+        detail: p.detail
+      })
+    ),
+    events: prepare<{ id: string }, MessageEventRow>(p =>
+      build.selectFrom('message_events').selectAll().where('message_id', '=', p.id).orderBy('id')
+    ),
+
+    /** claimed → sending, the last commit before the write; no row changes if anything speaks against sending it now. */
+    dispatch: prepare<{ id: string; attempts: number; next: number; lease_ms: number }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ state: 'sending', attempts: p.next, lease_until: sql`${now} + ${p.lease_ms}` })
+        .where('id', '=', p.id)
+        .where('state', '=', 'claimed')
+        .where('attempts', '=', p.attempts)
+        .where('lease_until', '>', now)
+        .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+    ),
+    /** sending → whatever came of it; guarded by the attempt, so that a sleeper cannot overwrite a newer one. */
+    settle: prepare<Outcome, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set(outcome(p))
+        .where('id', '=', p.id)
+        .where('state', '=', 'sending')
+        .where('attempts', '=', p.attempts)
+    ),
+    /** The same after somebody took us for dead: a late result resolves the unknown, of the same attempt only. */
+    settleLate: prepare<Outcome, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set(outcome(p))
+        .where('id', '=', p.id)
+        .where('state', '=', 'unknown')
+        .where('attempts', '=', p.attempts)
+    ),
+    /** claimed → failed or back to queued, where nothing has been handed over. */
+    release: prepare<Pick<MessageRow, 'id' | 'state' | 'final' | 'run_at' | 'error' | 'failed_at'>, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({
+          state: p.state,
+          final: p.final,
+          run_at: p.run_at,
+          error: p.error,
+          failed_at: p.failed_at,
+          lease_until: null
+        })
+        .where('id', '=', p.id)
+        .where('state', '=', 'claimed')
+    ),
+    cancel: prepare<{ id: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ state: 'canceled', final: 1, lease_until: null })
+        .where('id', '=', p.id)
+        .where('state', 'in', ['queued', 'claimed'])
+    ),
+
+    /** Takes due messages for this process. On PostgreSQL rows that another replica is taking are skipped. */
+    claim: prepare<{ limit: number; lease_ms: number }, MessageRow>(p =>
+      build
+        .updateTable('messages')
+        .set({ state: 'claimed', lease_until: sql`${now} + ${p.lease_ms}` })
+        .where('id', 'in', eb =>
+          eb
+            .selectFrom('messages')
+            .select('id')
+            .where('state', '=', 'queued')
+            .where('run_at', '<=', now)
+            .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
+            .orderBy('run_at')
+            .limit(p.limit)
+            .$if(store.dialect === 'postgres', query => query.forUpdate().skipLocked())
+        )
+        .returningAll()
+    ),
+    expireDue: prepare<object, MessageRow>(() =>
+      build
+        .updateTable('messages')
+        .set({ state: 'expired', final: 1 })
+        .where('state', '=', 'queued')
+        .where('expires_at', '<=', now)
+        .returningAll()
+    ),
+    nextDue: prepare<object, { run_at: number | null }>(() =>
+      build
+        .selectFrom('messages')
+        .select(eb => eb.fn.min('run_at').as('run_at'))
+        .where('state', '=', 'queued')
+    ),
+    /** What a dead process held: what was only claimed waits again, what may have left is unknown (RELIABILITY.md 3.1 rule 10). */
+    abandoned: (state: MessageState, everything: boolean) =>
+      build
+        .selectFrom('messages')
+        .selectAll()
+        .where('state', '=', state)
+        .$if(!everything, query => query.where('lease_until', '<=', now))
+        .limit(500)
+        .compile(),
+    requeue: prepare<{ id: string; lease: number }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ state: 'queued', lease_until: null })
+        .where('id', '=', p.id)
+        .where('state', '=', 'claimed')
+        .where('lease_until', '=', p.lease)
+    ),
+    forget: prepare<{ id: string; attempts: number; error: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ state: 'unknown', error: p.error, lease_until: null })
+        .where('id', '=', p.id)
+        .where('state', '=', 'sending')
+        .where('attempts', '=', p.attempts)
+    ),
+
+    list: (caller: Caller, filter: Omit<MessageFilter, 'limit' | 'cursor'>, page: PageRequest) => {
+      let query = build
+        .selectFrom('messages')
+        .selectAll()
+        .where('mode', '=', caller.mode)
+        .orderBy('id', 'desc')
+        .limit(page.limit + 1)
+      // What a channel received is seen by every key allowed on it; what was sent, by its own service.
+      if (!hasScope(caller, 'read_all'))
+        query = query.where(eb => eb.or([eb('service', '=', caller.service), eb('direction', '=', 'inbound')]))
+      if (caller.channels) query = query.where('channel_id', 'in', [...caller.channels])
+      if (page.after) query = query.where('id', '<', page.after)
+      if (filter.channel) query = query.where('channel_id', '=', filter.channel)
+      if (filter.contact) query = query.where('contact', '=', filter.contact)
+      if (filter.status)
+        query = query.where('state', 'in', filter.status === 'queued' ? ['queued', 'claimed'] : [filter.status])
+      if (filter.direction) query = query.where('direction', '=', filter.direction)
+      if (filter.reference) query = query.where('reference', '=', filter.reference)
+      if (filter.broadcastId) query = query.where('broadcast_id', '=', filter.broadcastId)
+      if (filter.since) query = query.where('created_at', '>=', Date.parse(filter.since))
+      if (filter.until) query = query.where('created_at', '<', Date.parse(filter.until))
+      return query.compile()
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import type { Message, MessageStatus, Timeline } from '../../schemas/messages.ts'
+import type { MessageEventRow, MessageRow, MessageState } from '../store/schema.ts'
+
+/** `claimed` waits for its turn, so callers see it as queued. */
+export const publicStatus = (state: MessageState): MessageStatus => (state === 'claimed' ? 'queued' : state)
+const instant = (ms: number): string => new Date(ms).toISOString()
+
+/** A row as its owner sees it. Every member is named here, so nothing else of the row can get out. */
+export function toMessage(row: MessageRow): Message {
+  const options = row.options === null ? {} : (JSON.parse(row.options) as { replyTo?: string })
+  const view: Record<string, unknown> = {
+    id: row.id,
+    channel: row.channel_id,
+    provider: row.provider,
+    mode: row.mode,
+    direction: row.direction,
+    [row.direction === 'outbound' ? 'to' : 'from']: row.contact,
+    type: row.type,
+    status: publicStatus(row.state),
+    final: row.final === 1,
+    providerMessageId: row.provider_message_id,
+    reference: row.reference,
+    metadata: row.metadata === null ? null : JSON.parse(row.metadata),
+    warnings: row.warnings === null ? [] : JSON.parse(row.warnings),
+    attempts: row.attempts,
+    createdAt: instant(row.created_at)
+  }
+  if (row.content !== null) view[row.type] = JSON.parse(row.content)
+  if (row.user_id !== null) view.userId = row.user_id
+  if (options.replyTo) view.replyTo = options.replyTo
+  if (row.error !== null) view.error = JSON.parse(row.error)
+  if (row.resolution !== null) view.resolution = row.resolution
+  if (row.resend_of !== null) view.resendOf = row.resend_of
+  if (row.broadcast_id !== null) view.broadcastId = row.broadcast_id
+  if (row.send_at !== null) view.sendAt = instant(row.send_at)
+  if (row.expires_at !== null) view.expiresAt = instant(row.expires_at)
+  if (row.accepted_at !== null) view.acceptedAt = instant(row.accepted_at)
+  if (row.sent_at !== null) view.sentAt = instant(row.sent_at)
+  if (row.delivered_at !== null) view.deliveredAt = instant(row.delivered_at)
+  if (row.read_at !== null) view.readAt = instant(row.read_at)
+  if (row.failed_at !== null) view.failedAt = instant(row.failed_at)
+  return view as Message
+}
+
+/** Every state change and attempt, oldest first; being queued is the row's own beginning. */
+export function toTimeline(row: MessageRow, events: MessageEventRow[]): Timeline {
+  return {
+    messageId: row.id,
+    ...(row.traceparent !== null && { traceparent: row.traceparent }),
+    items: [
+      { at: instant(row.created_at), status: row.direction === 'inbound' ? 'received' : 'queued', attempt: 0 },
+      ...events.map(event => ({
+        at: instant(event.at),
+        status: event.state,
+        attempt: event.attempt,
+        ...(event.upstream_status !== null && { upstreamStatus: event.upstream_status }),
+        ...(event.upstream_ms !== null && { upstreamMs: event.upstream_ms }),
+        ...(event.trace_id !== null && { traceId: event.trace_id }),
+        ...(event.detail !== null && { detail: event.detail })
+      }))
+    ]
+  }
+}

@@ -1,0 +1,107 @@
+import type { ErrorCode } from '../../schemas/problem.ts'
+import { effects, type Operation, type UpstreamFailure, type Verdict } from '../adapters/adapter.ts'
+
+// What a failure means when the provider did not say it in its own words: RELIABILITY.md section 4, by the hook and the
+// status alone. A send whose request may have left is unknown unless a status says for certain that it was refused.
+
+interface StatusRow {
+  code: ErrorCode
+  /** The same where nothing but a read was lost. */
+  onRead?: ErrorCode
+  unknown?: true
+  later?: true
+  detail: string
+}
+const byStatus: Readonly<Record<number, StatusRow>> = {
+  401: {
+    code: 'channel_rejected',
+    detail: 'The credential was refused; whether by Maton or by the provider is not told.'
+  },
+  403: { code: 'channel_rejected', detail: 'Access was refused; whether by Maton or by the provider is not told.' },
+  404: { code: 'message_rejected', onRead: 'not_found', detail: 'The provider knows no such object.' },
+  408: {
+    code: 'outcome_unknown',
+    onRead: 'provider_unavailable',
+    unknown: true,
+    detail: 'The provider gave up waiting for the request.'
+  },
+  425: { code: 'provider_unavailable', later: true, detail: 'The provider was not ready to take it.' },
+  429: { code: 'rate_limited', later: true, detail: 'The rate limit of the Maton account was reached.' }
+}
+const otherRefusal: StatusRow = {
+  code: 'message_rejected',
+  detail: 'It was refused without a reason that can be read.'
+}
+const redirect: StatusRow = {
+  code: 'outcome_unknown',
+  onRead: 'provider_protocol',
+  unknown: true,
+  detail: 'The answer was a redirect, which is never followed.'
+}
+const serverFault: StatusRow = {
+  code: 'outcome_unknown',
+  onRead: 'provider_unavailable',
+  unknown: true,
+  detail: 'The answer does not say whether the provider took it.'
+}
+
+/** Seconds of a Retry-After header: a number, or a date. At most an hour, so that a wild header cannot park a message. */
+export function retryAfter(header: string | string[] | undefined, now: number): number | undefined {
+  const text = Array.isArray(header) ? header[0] : header
+  if (!text) return undefined
+  const seconds = /^\d+$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - now) / 1000)
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), 3600) : undefined
+}
+
+/** The verdict on a failure that the adapter does not know. */
+export function judge(failure: UpstreamFailure, operation: Operation, provider: string): Verdict {
+  const read = effects[operation] === 'read'
+  const said = { name: provider, status: failure.status ?? null, ...(failure.cause && { code: failure.cause }) }
+  if (failure.kind === 'transport') {
+    if (!failure.started) {
+      return {
+        code: 'provider_unavailable',
+        outcome: 'not_sent',
+        later: true,
+        detail: 'No connection could be made: nothing was sent.',
+        provider: said
+      }
+    }
+    return read
+      ? {
+          code: 'provider_unavailable',
+          outcome: 'not_sent',
+          later: true,
+          detail: 'The connection broke or stayed silent.',
+          provider: said
+        }
+      : {
+          code: 'outcome_unknown',
+          outcome: 'unknown',
+          later: false,
+          detail: 'The request left and no complete answer came back.',
+          provider: said
+        }
+  }
+  if (failure.kind !== 'status') {
+    return {
+      code: 'provider_protocol',
+      outcome: read ? 'not_sent' : 'unknown',
+      later: false,
+      detail: 'The provider answered success in a form that proves nothing.',
+      provider: said
+    }
+  }
+  const status = failure.status ?? 0
+  const row = byStatus[status] ?? (status < 400 ? redirect : status < 500 ? otherRefusal : serverFault)
+  const wait = retryAfter(failure.headers?.['retry-after'], Date.now())
+  return {
+    code: read ? (row.onRead ?? row.code) : row.code,
+    outcome: row.unknown && !read ? 'unknown' : 'not_sent',
+    later: row.later ?? (read && row.unknown) ?? false,
+    ...(status === 429 && { throttles: 'account' as const }),
+    ...(wait !== undefined && { retryAfterSeconds: wait }),
+    detail: row.detail,
+    provider: said
+  }
+}

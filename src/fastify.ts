@@ -1,0 +1,59 @@
+// For its types alone: operationId, tags and hide in a route's schema.
+import type {} from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault
+} from 'fastify'
+import type { Scope } from '../schemas/keys.ts'
+import type { Channels } from './channels.ts'
+import type { Messages } from './delivery/messages.ts'
+import type { Caller } from './keys/caller.ts'
+import type { Keyring } from './keys/keyring.ts'
+import type { MediaLibrary } from './media/library.ts'
+import type { Metrics } from './metrics.ts'
+
+// The routes' door: what a file in routes/ may use.
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+/** A file of routes. It is called once, before the server listens. */
+export type RoutePlugin = (app: App) => void
+
+/** Milliseconds of one answer, by where they went. */
+export interface Timing {
+  queue: number
+  upstream: number
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    keyring: Keyring
+    channels: Channels
+    messages: Messages
+    media: MediaLibrary
+    metrics: Metrics
+    /** Whether a load balancer may send traffic: null, or the reason why not. */
+    notReady: () => Promise<string | null>
+    publicUrl: string
+  }
+  interface FastifyRequest {
+    /** Who asks; set on every route that has a scope. */
+    caller: Caller
+    timing: Timing
+  }
+  interface FastifyContextConfig {
+    /** The right that a key needs; `any` is any valid key. Absent: no key is asked for. */
+    scope?: Scope | 'any'
+    /** Bodies that may be long and slow, with the limit of the route itself. */
+    upload?: true
+  }
+}

@@ -1,0 +1,48 @@
+import type { Mode } from '../../schemas/common.ts'
+import type { Scope } from '../../schemas/keys.ts'
+import { ServiceError } from '../errors.ts'
+
+/** Who asks, and what the key allows. Absent lists are no restriction. */
+export interface Caller {
+  readonly keyId: string
+  readonly service: string
+  readonly mode: Mode
+  readonly scopes: ReadonlySet<Scope>
+  readonly channels?: ReadonlySet<string>
+  readonly templates?: ReadonlySet<string>
+  readonly recipientPrefixes?: readonly string[]
+  readonly cidrs?: readonly string[]
+  readonly defaultChannel?: string
+}
+
+export const hasScope = (caller: Caller, scope: Scope): boolean =>
+  caller.scopes.has(scope) || caller.scopes.has('admin')
+
+/** Throws a 403 that names the missing scope. */
+export function requireScope(caller: Caller, scope: Scope): void {
+  if (!hasScope(caller, scope)) throw new ServiceError('forbidden', `This key lacks the scope ${scope}.`)
+}
+
+/** Throws a 403 unless the key allows the channel, so that a restricted key cannot learn which others exist. */
+export function requireChannel(caller: Caller, channelId: string): void {
+  if (caller.channels && !caller.channels.has(channelId))
+    throw new ServiceError('forbidden', `This key may not use the channel ${channelId}.`)
+}
+
+export function requireRecipient(caller: Caller, phone: string): void {
+  if (caller.recipientPrefixes && !caller.recipientPrefixes.some(prefix => phone.startsWith(prefix))) {
+    throw new ServiceError(
+      'forbidden',
+      `This key may only message numbers that begin with ${caller.recipientPrefixes.join(', ')}.`
+    )
+  }
+}
+
+export function requireTemplate(caller: Caller, name: string): void {
+  if (caller.templates && !caller.templates.has(name))
+    throw new ServiceError('forbidden', `This key may not send the template ${name}.`)
+}
+
+/** Whether an object of `service` and `mode` is there at all for this caller. */
+export const sees = (caller: Caller, owner: { service: string; mode: Mode }): boolean =>
+  owner.mode === caller.mode && (owner.service === caller.service || hasScope(caller, 'read_all'))

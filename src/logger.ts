@@ -1,0 +1,34 @@
+import pino, { type DestinationStream, type Logger } from 'pino'
+
+/** Our own keys, wherever they turn up, and digit runs as long as a phone number in text of others. */
+const ownKeys = /sk_(live|test)_[A-Za-z0-9]{20,}_[A-Za-z0-9]{6}/g
+
+/**
+ * The process's logger: JSON lines. Redaction by path misses what lies elsewhere (RELIABILITY.md, decision 10), so every
+ * line is also searched for the secrets' values before it is written.
+ * @param secrets values that must never be written
+ * @param sink where lines go; standard output unless given
+ */
+export function createLogger(level: string, secrets: readonly string[], sink?: DestinationStream): Logger {
+  const out = sink ?? pino.destination({ fd: 1, sync: true })
+  const hidden = secrets
+    .filter(secret => secret.length >= 8)
+    .flatMap(secret => [secret, JSON.stringify(secret).slice(1, -1)])
+  const scrub = (line: string): string => {
+    let clean = line.includes('sk_') ? line.replace(ownKeys, 'sk_$1_[redacted]') : line
+    for (const secret of hidden) if (clean.includes(secret)) clean = clean.replaceAll(secret, '[redacted]')
+    return clean
+  }
+  return pino(
+    {
+      level,
+      base: undefined,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) }
+    },
+    { write: line => out.write(scrub(line)) }
+  )
+}
+
+/** A phone number for a log: its last four digits. */
+export const maskPhone = (phone: string): string => `…${phone.slice(-4)}`

@@ -1,0 +1,257 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { open, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { MediaType } from '../../schemas/content.ts'
+import type { Media } from '../../schemas/media.ts'
+import type { OutboundFile } from '../adapters/adapter.ts'
+import { CallFailed, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
+import { ServiceError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { type Caller, sees } from '../keys/caller.ts'
+import type { MediaRow } from '../store/schema.ts'
+import { prepare, type Store } from '../store/store.ts'
+import { type Egress, EgressError } from '../upstream/egress.ts'
+import { type SpooledFile, spool, TooLargeError } from '../upstream/spool.ts'
+import { checkMedia, LARGEST_MEDIA, MEDIA_KINDS } from './kinds.ts'
+import { samples } from './samples.ts'
+import { sniff } from './sniff.ts'
+
+/** A file that a send needs as bytes. */
+export interface FileNeed {
+  kind: MediaType
+  link?: string
+  media?: MediaRow
+  filename?: string
+}
+
+export interface MediaLibrary {
+  /** Takes a file in: spooled, sniffed, checked, then given to the provider, or kept where the provider has no upload. */
+  upload: (
+    caller: Caller,
+    channel: DispatchChannel,
+    source: AsyncIterable<Uint8Array>,
+    said: { filename?: string; type?: string }
+  ) => Promise<Media>
+  get: (caller: Caller, id: string) => Promise<Media>
+  /** The bytes, where we hold them; else ServiceError `unsupported`. */
+  content: (caller: Caller, id: string) => Promise<{ media: Media; bytes: AsyncIterable<Uint8Array> }>
+  remove: (
+    caller: Caller,
+    id: string,
+    bind: (channelId: string) => Promise<DispatchChannel | undefined>
+  ) => Promise<void>
+  /** The row behind a mediaId for a send of `service`; undefined if it is not there for it, or expired. */
+  find: (owner: { service: string; mode: 'live' | 'test' }, id: string) => Promise<MediaRow | undefined>
+  /** Brings a file to local disk. Throws ServiceError media_rejected; `dispose` deletes it. */
+  obtain: (
+    need: FileNeed,
+    sandboxed: boolean
+  ) => Promise<{ file: OutboundFile; warnings: string[]; dispose: () => Promise<void> }>
+}
+
+/** Kept bytes lie in rows of this size, so that neither database holds a whole file in memory. */
+const chunkSize = 256 * 1024
+/** How long kept bytes wait to be sent: as long as WhatsApp keeps an upload. */
+const keptSeconds = 30 * 24 * 3600
+
+export interface MediaLibraryParts {
+  store: Store
+  corridor: Corridor
+  egress: () => Promise<Egress>
+  /** A folder of ours alone; what lies there from an earlier run is deleted. */
+  directory: string
+}
+
+const toMedia = (row: MediaRow): Media => ({
+  id: row.id,
+  channel: row.channel_id,
+  mode: row.mode,
+  mimeType: row.mime_type,
+  size: row.size,
+  sha256: row.sha256,
+  filename: row.filename,
+  createdAt: new Date(row.created_at).toISOString(),
+  expiresAt: new Date(row.expires_at).toISOString()
+})
+
+export function createMediaLibrary({ store, corridor, egress, directory }: MediaLibraryParts): MediaLibrary {
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const { build } = store
+  const byId = prepare<{ id: string }, MediaRow>(p => build.selectFrom('media').selectAll().where('id', '=', p.id))
+  const chunk = prepare<{ id: string; seq: number }, { bytes: Uint8Array }>(p =>
+    build.selectFrom('media_chunks').select('bytes').where('media_id', '=', p.id).where('seq', '=', p.seq)
+  )
+  const addChunk = prepare<{ media_id: string; seq: number; bytes: Uint8Array }, unknown>(p =>
+    build.insertInto('media_chunks').values({ media_id: p.media_id, seq: p.seq, bytes: p.bytes })
+  )
+
+  const load = async (caller: Caller, id: string): Promise<MediaRow> => {
+    const [row] = await store.read(byId({ id }))
+    if (!row || !sees(caller, row) || row.expires_at <= Date.now())
+      throw new ServiceError('not_found', `There is no file ${id}.`)
+    return row
+  }
+  async function* bytesOf(row: MediaRow): AsyncIterable<Uint8Array> {
+    for (let seq = 0; seq * chunkSize < row.size; seq++) {
+      const [part] = await store.read(chunk({ id: row.id, seq }))
+      if (!part) throw new Error(`the bytes of ${row.id} are not complete`)
+      yield part.bytes
+    }
+  }
+  const keep = async (id: string, file: SpooledFile): Promise<void> => {
+    const handle = await open(file.path)
+    try {
+      for (let seq = 0; seq * chunkSize < file.size; seq++) {
+        const buffer = Buffer.alloc(Math.min(chunkSize, file.size - seq * chunkSize))
+        await handle.read(buffer, 0, buffer.length, seq * chunkSize)
+        await store.write(function* () {
+          yield addChunk({ media_id: id, seq, bytes: buffer })
+        })
+      }
+    } finally {
+      await handle.close()
+    }
+  }
+  /** What the bytes really are, if they may be sent at all (as `kind`). */
+  const judge = async (file: SpooledFile, kind?: MediaType): Promise<string> => {
+    const found = await sniff(file)
+    if ('rejected' in found) throw new ServiceError('media_rejected', `The file is not taken: ${found.rejected}.`)
+    const fault = checkMedia({
+      ...(kind && { kind }),
+      mimeType: found.mimeType,
+      size: file.size,
+      ...(found.animated !== undefined && { animated: found.animated })
+    })
+    if (fault) throw new ServiceError('media_rejected', `The file is not taken: ${fault.detail}.`)
+    return found.mimeType
+  }
+  const take = async (
+    source: AsyncIterable<Uint8Array>,
+    maxBytes: number,
+    said: { filename?: string; type?: string }
+  ): Promise<SpooledFile> => {
+    try {
+      return await spool(source, { directory, maxBytes, filename: said.filename, declaredType: said.type })
+    } catch (error) {
+      if (error instanceof TooLargeError)
+        throw new ServiceError('payload_too_large', `The file is larger than ${maxBytes} bytes.`)
+      throw error
+    }
+  }
+  const fetch = async (link: string, kind: MediaType): Promise<SpooledFile> => {
+    try {
+      return await (await egress()).download(link, {
+        maxBytes: MEDIA_KINDS[kind].maxBytesAnimated ?? MEDIA_KINDS[kind].maxBytes,
+        directory
+      })
+    } catch (error) {
+      if (error instanceof EgressError)
+        throw new ServiceError('media_rejected', `The link cannot be fetched: ${error.detail}.`)
+      throw error
+    }
+  }
+
+  return {
+    upload: async (caller, channel, source, said) => {
+      const file = await take(source, LARGEST_MEDIA, said)
+      try {
+        const mimeType = await judge(file)
+        const id = newId('med')
+        const filename = file.filename ?? `${id}`
+        const given = corridor.adapter(channel.provider).operations.uploadMedia
+          ? await corridor
+              .call('uploadMedia', channel, { file: { path: file.path, size: file.size, mimeType, filename } })
+              .catch(error => {
+                throw error instanceof CallFailed ? error.toServiceError() : error
+              })
+          : undefined
+        if (!given) await keep(id, file)
+        const now = Date.now()
+        const row: MediaRow = {
+          id,
+          service: caller.service,
+          mode: caller.mode,
+          channel_id: channel.id,
+          mime_type: mimeType,
+          size: file.size,
+          sha256: file.sha256,
+          filename: file.filename ?? null,
+          provider_media_id: given?.output.providerMediaId ?? null,
+          created_at: now,
+          expires_at: now + (given?.output.lifeSeconds ?? keptSeconds) * 1000
+        }
+        await store.write(function* () {
+          yield build.insertInto('media').values(row).compile()
+        })
+        return toMedia(row)
+      } finally {
+        await file.remove()
+      }
+    },
+
+    get: async (caller, id) => toMedia(await load(caller, id)),
+
+    content: async (caller, id) => {
+      const row = await load(caller, id)
+      if (row.provider_media_id !== null) {
+        throw new ServiceError(
+          'unsupported',
+          `The bytes of ${id} lie with ${row.channel_id}'s provider, on a host that cannot be reached through Maton; GET /media/${id} tells what is known of it.`
+        )
+      }
+      return { media: toMedia(row), bytes: bytesOf(row) }
+    },
+
+    remove: async (caller, id, bind) => {
+      const row = await load(caller, id)
+      const channel = await bind(row.channel_id)
+      if (row.provider_media_id !== null && channel) {
+        await corridor.call('deleteMedia', channel, { providerMediaId: row.provider_media_id }).catch(error => {
+          // Gone there already: then it only remains to forget it here.
+          if (!(error instanceof CallFailed)) throw error
+          if (error.verdict.code !== 'not_found') throw error.toServiceError()
+        })
+      }
+      await store.write(function* () {
+        yield build.deleteFrom('media_chunks').where('media_id', '=', id).compile()
+        yield build.deleteFrom('media').where('id', '=', id).compile()
+      })
+    },
+
+    find: async (owner, id) => {
+      const [row] = await store.read(byId({ id }))
+      return row && row.service === owner.service && row.mode === owner.mode && row.expires_at > Date.now()
+        ? row
+        : undefined
+    },
+
+    obtain: async (need, sandboxed) => {
+      if (need.link && sandboxed) {
+        const sample = samples[need.kind]
+        const path = join(directory, newId('med'))
+        const bytes = Buffer.from(sample.base64, 'base64')
+        await writeFile(path, bytes, { mode: 0o600 })
+        return {
+          file: { path, size: bytes.length, mimeType: sample.mimeType, filename: need.filename ?? sample.filename },
+          warnings: [`In the sandbox links are not fetched: a sample ${need.kind} was sent in place of the link.`],
+          dispose: async () => rmSync(path, { force: true })
+        }
+      }
+      const file = need.media
+        ? await take(bytesOf(need.media), LARGEST_MEDIA, {
+            filename: need.media.filename ?? undefined,
+            type: need.media.mime_type
+          })
+        : await fetch(need.link!, need.kind)
+      try {
+        const mimeType = await judge(file, need.kind)
+        const filename = need.filename ?? file.filename ?? samples[need.kind].filename
+        return { file: { path: file.path, size: file.size, mimeType, filename }, warnings: [], dispose: file.remove }
+      } catch (error) {
+        await file.remove()
+        throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FieldFault } from '../../schemas/problem.ts'
+import { ServiceError, toProblem } from '../errors.ts'
+import type { App } from '../fastify.ts'
+import { StoreUnavailable } from '../store/store.ts'
+
+type AjvFault = { instancePath: string; keyword: string; params: Record<string, unknown>; message?: string }
+const places: Record<string, string> = { body: '', querystring: 'query', params: 'path', headers: 'header' }
+
+/** Ajv's faults in words that name the field and the rule. */
+function faultsOf(error: FastifyError): FieldFault[] {
+  const place = places[error.validationContext ?? 'body'] ?? ''
+  const seen = new Set<string>()
+  return (error.validation as AjvFault[]).flatMap(({ instancePath, keyword, params, message }) => {
+    const member = (params.missingProperty ?? params.additionalProperty) as string | undefined
+    const path = `${place}${instancePath}${member === undefined ? '' : `/${member}`}` || '/'
+    const fault = { path, message: wording(keyword, params, message) }
+    const key = `${fault.path} ${fault.message}`
+    return seen.has(key) ? [] : (seen.add(key), [fault])
+  })
+}
+
+function wording(keyword: string, params: Record<string, unknown>, message = 'is not valid'): string {
+  if (keyword === 'additionalProperties') return 'is not a field of this request'
+  if (keyword === 'required') return 'is required'
+  if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`
+  if (keyword === 'discriminator') return `must be one of the message types; see the API description`
+  if (keyword === 'oneOf') return 'must have exactly one of its alternatives (for a file: mediaId or link)'
+  return message
+}
+
+/** Fastify's own errors, by code; the rest by status. */
+const byCode: Record<string, (error: FastifyError) => ServiceError> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: () => new ServiceError('payload_too_large', 'The body is larger than this route takes.'),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
+    new ServiceError('unsupported_media_type', 'This route takes application/json (files: multipart/form-data).'),
+  FST_ERR_CTP_EMPTY_JSON_BODY: () =>
+    new ServiceError('invalid_request', 'The body is empty; it must be JSON.', {
+      errors: [{ path: '/', message: 'must be JSON' }]
+    }),
+  FST_REQ_FILE_TOO_LARGE: () => new ServiceError('payload_too_large', 'The file is larger than this route takes.')
+}
+
+/** Whatever was thrown, as an error of ours. What we do not know becomes `internal` without a word of its text. */
+export function toServiceError(error: unknown, request: FastifyRequest): ServiceError {
+  if (error instanceof ServiceError) return error
+  if (error instanceof StoreUnavailable) {
+    request.log.error({ err: { message: error.message } }, 'the store is not writable')
+    return new ServiceError('overloaded', 'The store cannot be written just now. Nothing was sent.', {
+      retryAfterSeconds: 2
+    })
+  }
+  const fault = error as FastifyError
+  if (fault.validation) {
+    const errors = faultsOf(fault)
+    return new ServiceError(
+      'invalid_request',
+      errors
+        .map(each => `${each.path} ${each.message}`)
+        .join('; ')
+        .slice(0, 1000),
+      { errors }
+    )
+  }
+  const known = fault.code && byCode[fault.code]
+  if (known) return known(fault)
+  const status = fault.statusCode ?? 500
+  if (status === 413) return new ServiceError('payload_too_large', 'The request is larger than this route takes.')
+  if (status === 415)
+    return new ServiceError('unsupported_media_type', 'This route takes application/json (files: multipart/form-data).')
+  if (status === 503) return new ServiceError('overloaded', 'The server is closing.', { retryAfterSeconds: 1 })
+  if (status >= 400 && status < 500) {
+    // Malformed JSON, `__proto__`, bad percent-encoding, a broken multipart body: their texts name only the rule.
+    return new ServiceError('invalid_request', `The request cannot be read: ${fault.message}`.slice(0, 300), {
+      errors: [{ path: '/', message: fault.message.slice(0, 200) }]
+    })
+  }
+  request.log.error({ err: error }, 'an error that nobody expected')
+  return new ServiceError('internal', 'Switchboard failed. The requestId finds it in the log.')
+}
+
+const isWrite = (method: string): boolean => method !== 'GET' && method !== 'HEAD'
+
+function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, typeBase: string): void {
+  const service = toServiceError(error, request)
+  const problem = toProblem(service, {
+    path: request.url.split('?')[0] ?? '/',
+    requestId: request.id,
+    isWrite: isWrite(request.method),
+    typeBase
+  })
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds))
+  reply
+    .code(problem.status)
+    .headers(service.facts.headers ?? {})
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    // Bytes: an error must not be able to fail in a serializer.
+    .send(JSON.stringify(problem))
+}
+
+/** Every error answer is a problem (RFC 9457), the router's own included. */
+export function problems(app: App): void {
+  const typeBase = app.publicUrl
+  app.setErrorHandler((error, request, reply) => answer(error, request, reply, typeBase))
+  app.setNotFoundHandler((request, reply) =>
+    answer(new ServiceError('not_found', `There is nothing at ${request.url.split('?')[0]}.`), request, reply, typeBase)
+  )
+}
+
+/** For Fastify's frameworkErrors: faults before any route is known, such as bad percent-encoding. */
+export const frameworkError =
+  (typeBase: string) =>
+  (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void =>
+    answer(error, request, reply, typeBase)

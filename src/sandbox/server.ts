@@ -1,0 +1,184 @@
+import multipart from '@fastify/multipart'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { ledgerBody, readBody } from './body.ts'
+import { type Answer, type Call, type Operation, Refusal } from './call.ts'
+import { cloudOperations } from './cloud/operations.ts'
+import type { MagicRecipient } from './faults.ts'
+import type { Faults } from './forcing.ts'
+import { checkForm, createRateLimit, isAuthorized, leakedHeaders } from './gate.ts'
+import type { Ledger, LedgerEntry } from './ledger.ts'
+import { checkConnection, matonOperations } from './maton.ts'
+import type { State } from './state.ts'
+import { watiOperations } from './wati/operations.ts'
+import { graphHeaders, pause, playOnWire, say } from './wire.ts'
+
+/** What the endpoints are given. */
+export interface World {
+  state: State
+  ledger: Ledger
+  faults: Faults
+  apiKey: string | undefined
+  ratePerSecond: number
+  latencyMs: number
+}
+
+/** Above Meta's largest file, so that a document over its limit is refused by the stand-in and not by the parser. */
+const LARGEST = 112 * 1024 * 1024
+
+/** All operations of the three providers. */
+export const operations: readonly Operation[] = [...matonOperations, ...watiOperations, ...cloudOperations]
+
+/** The three providers behind one server, not yet listening. */
+export async function buildServer(world: World): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: LARGEST,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 500 }
+  })
+  app.removeAllContentTypeParsers()
+  await app.register(multipart, { limits: { fileSize: LARGEST, fieldSize: 1024 * 1024, fieldNameSize: 1000 } })
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  const admit = createRateLimit(world.ratePerSecond)
+  for (const operation of operations) {
+    app.route({
+      method: operation.method,
+      url: operation.path,
+      exposeHeadRoute: false,
+      handler: (request, reply) => run(world, admit, operation, request, reply)
+    })
+  }
+  app.setNotFoundHandler((request, reply) => nowhere(world, request, reply))
+  app.setErrorHandler((error, request, reply) => {
+    const violation = `the request cannot be read: ${error instanceof Error ? error.message : ''}`
+    record(world, request, { status: 400, violations: [violation] })
+    say(reply, { status: 400 })
+  })
+  return app
+}
+
+function record(world: World, request: FastifyRequest, more: Partial<LedgerEntry>): LedgerEntry {
+  const entry: LedgerEntry = {
+    n: 0,
+    at: new Date().toISOString(),
+    operation: '',
+    kind: 'none',
+    method: request.method,
+    path: request.url.split('?', 1)[0] ?? '',
+    query: request.query as Record<string, unknown>,
+    headers: request.headers,
+    body: null,
+    status: 0,
+    processed: false,
+    deliveries: [],
+    violations: leakedHeaders(request.headers),
+    ...more
+  }
+  world.ledger.record(entry)
+  return entry
+}
+
+/** A path that none of the three serves. */
+function nowhere(world: World, request: FastifyRequest, reply: FastifyReply): void {
+  const graph = request.url.startsWith('/whatsapp-business/')
+  record(world, request, { status: graph ? 400 : 404, violations: ['nobody serves this path'] })
+  say(
+    reply,
+    graph
+      ? { status: 400, body: { error: { message: 'Unknown path components', type: 'OAuthException', code: 2500 } } }
+      : { status: 404 }
+  )
+}
+
+async function run(
+  world: World,
+  admit: () => boolean,
+  operation: Operation,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const body = await readBody(request)
+  const entry = record(world, request, { operation: operation.name, kind: operation.kind, body: ledgerBody(body) })
+  const finish = (answer: Answer): FastifyReply => {
+    entry.status = answer.status
+    say(reply, answer)
+    return reply
+  }
+  if (!isAuthorized(request.headers.authorization, world.apiKey)) {
+    entry.violations.push('the bearer is missing or wrong')
+    return finish({ status: 401 })
+  }
+  if (!admit()) {
+    entry.refused = 'too many calls in a second'
+    return finish({ status: 429 })
+  }
+  const { query, duplicates } = readQuery(request.query as Record<string, unknown>)
+  const call: Call = {
+    operation,
+    name: operation.name,
+    params: request.params as Record<string, string>,
+    query,
+    headers: request.headers,
+    body,
+    entry,
+    state: world.state,
+    recipients: [],
+    template: false,
+    refused: new Map()
+  }
+  if (world.latencyMs > 0) await pause(reply, world.latencyMs)
+  const { answer, fault } = settle(world, call, duplicates)
+  if (fault === undefined) return finish(answer)
+  if (fault.effect.kind === 'slow') {
+    await pause(reply, fault.effect.ms)
+    return finish(answer)
+  }
+  if (fault.effect.kind === 'refuse' || fault.effect.kind === 'answer') return finish(answer)
+  entry.status = playOnWire(reply, fault.effect, answer)
+  return reply
+}
+
+function readQuery(raw: Record<string, unknown>): { query: Record<string, string>; duplicates: string[] } {
+  const query: Record<string, string> = {}
+  const duplicates: string[] = []
+  for (const name in raw) {
+    const value = raw[name]
+    if (typeof value === 'string') query[name] = value
+    else duplicates.push(name)
+  }
+  return { query, duplicates }
+}
+
+/** Checks, meets a fault, acts: what the caller is to be told, and how. */
+function settle(world: World, call: Call, duplicates: string[]): { answer: Answer; fault?: MagicRecipient } {
+  const { entry, operation } = call
+  let reached = false
+  // what Maton says itself carries none of Graph's headers
+  const signed = (answer: Answer): Answer =>
+    !reached || operation.provider !== 'cloud' || answer.body === undefined
+      ? answer
+      : { ...answer, headers: { ...graphHeaders(call.params.version ?? ''), ...answer.headers } }
+  try {
+    checkConnection(call)
+    reached = true
+    checkForm(call, duplicates)
+    const act = operation.prepare(call)
+    const fault = world.faults.pick(call)
+    if (fault !== undefined) entry.fault = fault.name
+    const effect = fault?.effect
+    if (effect?.kind === 'refuse') {
+      const refused = operation.provider === 'cloud' ? effect.cloud(call) : effect.wati(call)
+      return { answer: signed(refused), fault }
+    }
+    if (effect?.kind === 'reset' && !effect.processed) return { answer: { status: 0 }, fault }
+    const answer = act()
+    if (entry.kind !== 'send') entry.processed = entry.refused === undefined
+    return { answer: effect?.kind === 'answer' ? effect.answer(signed(answer)) : signed(answer), fault }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    if (error.violation !== undefined) entry.violations.push(error.violation)
+    return { answer: signed(error.answer) }
+  } finally {
+    if (call.recipients.length === 1) entry.to = call.recipients[0]
+  }
+}

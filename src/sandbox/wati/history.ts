@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import { type Act, type Call, type Part, take } from '../call.ts'
+import { wamid } from '../ids.ts'
+import { item, type MessageItem } from '../seed/messages.ts'
+import { badRequest, resolveTarget } from './answers.ts'
+import { page } from './paging.ts'
+
+/** Row 8: newest first, as is assumed (UPSTREAM.md 3.4.4). */
+export function getMessages(call: Call): Act {
+  const target = resolveTarget(call, call.params.target ?? '')
+  const { items, link } = page(call, (call.state.messages.get(target) ?? []).toReversed())
+  return () => ({ status: 200, body: { result: 'success', messages: { items }, link } })
+}
+
+/** Row 20: the bytes of a file that a message named (UPSTREAM.md 3.4.15). */
+export function getMedia(call: Call): Act {
+  const { fileName } = call.query
+  if (fileName === undefined) throw badRequest('fileName is required')
+  if (!/^data\/[a-z]+\/[A-Za-z0-9._-]+$/.test(fileName) || fileName.includes('..')) {
+    throw badRequest('fileName is not a path of ours')
+  }
+  const file = call.state.files.get(fileName)
+  return () => {
+    if (file !== undefined) return { status: 200, headers: { 'content-type': file.contentType }, body: file.bytes }
+    call.entry.refused = 'unknown file'
+    return { status: 404 }
+  }
+}
+
+/** Histories are kept short, so that a long load test does not fill the memory. */
+const LONGEST = 500
+
+/** Most numbers whose sends are remembered, for the same reason. */
+const MOST_NUMBERS = 20_000
+
+/** What an outbound template looks like in the history (UPSTREAM.md 3.6). */
+export const BROADCAST = { eventType: 'broadcastMessage', type: null, owner: null } as const
+
+/** A message just sent; it has all three ids. */
+type Sent = MessageItem & { whatsappMessageId: string; localMessageId: string }
+
+/** The provider takes a message: it is in the history, and in the ledger by the id that the caller is told. */
+export function deliver(
+  call: Call,
+  to: string,
+  more: Partial<MessageItem>,
+  told: 'id' | 'whatsappMessageId' | 'localMessageId',
+  localMessageId: string = randomUUID()
+): Sent {
+  const sent: Sent = { ...item(more), whatsappMessageId: wamid(to), localMessageId }
+  const { messages } = call.state
+  const kept = messages.get(to)
+  if (kept !== undefined) {
+    if (kept.length >= LONGEST) kept.splice(0, LONGEST / 10)
+    kept.push(sent)
+  } else if (messages.size < MOST_NUMBERS) {
+    messages.set(to, [sent])
+  }
+  take(call, to, sent[told])
+  return sent
+}
+
+/** The `message` object that session and interactive sends answer (UPSTREAM.md 3.4.5, 3.4.12). */
+export function messageBody(sent: MessageItem): Record<string, unknown> {
+  return {
+    id: sent.id,
+    whatsappMessageId: sent.whatsappMessageId ?? null,
+    localMessageId: sent.localMessageId,
+    text: sent.text,
+    type: sent.type,
+    time: sent.timestamp,
+    status: 1,
+    statusString: 'SENT',
+    isOwner: true,
+    ticketId: sent.ticketId,
+    conversationId: sent.conversationId,
+    created: sent.created,
+    assignedId: null,
+    operatorName: null,
+    replyContextId: sent.replyContextId ?? null,
+    sourceType: 2,
+    failedDetail: null
+  }
+}
+
+const FOLDERS: Record<string, string> = { image: 'images', video: 'videos', audio: 'audios' }
+
+/** Keeps a sent file where getMedia finds it, and tells its path. */
+export function keepFile(call: Call, part: Part): string {
+  const kind = part.contentType.split('/')[0] ?? ''
+  const extension = /\.([A-Za-z0-9]{1,8})$/.exec(part.filename ?? '')?.[1] ?? 'bin'
+  const path = `data/${FOLDERS[kind] ?? 'documents'}/${randomUUID()}.${extension}`
+  if (part.bytes !== undefined) call.state.files.set(path, { contentType: part.contentType, bytes: part.bytes })
+  return path
+}

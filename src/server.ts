@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto'
+import closeWithGrace from 'close-with-grace'
+import { adapters } from './adapters/index.ts'
+import { compose, type Switchboard } from './compose.ts'
+import { type Config, ConfigError, loadConfig, secretNames } from './config.ts'
+import { findPepper } from './keys/first.ts'
+import { createLogger } from './logger.ts'
+
+// The process: settings → parts → listen → close with grace. Nothing else reads the environment, listens or exits.
+
+/** From the first signal to a hard exit: the whole deadline of one call and some (P25). */
+const graceMs = 25_000
+
+const demoChannels = [
+  { id: 'demo-wati', provider: 'wati', connectionId: 'demo-wati-connection', settings: {} },
+  {
+    id: 'demo-cloud',
+    provider: 'whatsapp-cloud',
+    connectionId: 'demo-cloud-connection',
+    settings: { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+  }
+] as const
+
+function readSettings(): Config {
+  try {
+    const config = loadConfig(process.env)
+    // What /proc/<pid>/environ and a child process would show longer than needed (T12).
+    for (const name of secretNames) delete process.env[name]
+    return config
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    console.error(error.message)
+    process.exit(1)
+  }
+}
+
+/** A first administrator, or in sandbox mode a fresh demo key and two channels: what a newcomer needs, printed once. */
+async function welcome({ app, sandboxMode }: Switchboard, config: Config, address: string): Promise<string[]> {
+  const lines: string[] = []
+  const { keyring, channels } = app
+  if (!config.ADMIN_KEY && (await keyring.isEmpty())) {
+    const { secret } = await keyring.create(
+      { service: 'admin', name: 'first key', mode: 'live', scopes: ['admin'] },
+      null
+    )
+    lines.push('The first admin key, shown this once; keep it like a password:', `  ${secret}`)
+  }
+  if (!sandboxMode) return lines
+  const known = new Set(
+    (await channels.list({ keyId: '', service: '', mode: 'test', scopes: new Set() })).map(channel => channel.id)
+  )
+  for (const channel of demoChannels)
+    if (!known.has(channel.id)) await channels.create({ ...channel, settings: { ...channel.settings } }, null)
+  await keyring.revokeService('demo')
+  const { secret } = await keyring.create(
+    {
+      service: 'demo',
+      name: 'sandbox',
+      mode: 'test',
+      scopes: [
+        'messages:send',
+        'messages:read',
+        'media:read',
+        'media:write',
+        'channels:read',
+        'templates:read',
+        'templates:write',
+        'contacts:read',
+        'contacts:write',
+        'broadcasts:read',
+        'broadcasts:write'
+      ]
+    },
+    null
+  )
+  return [
+    '',
+    '  SANDBOX MODE: there is no MATON_API_KEY, so nothing leaves this machine and nobody receives anything.',
+    '',
+    ...lines,
+    'A test key for service demo, new on each start:',
+    `  ${secret}`,
+    `API description to try it in:  ${address}/docs`,
+    'A first message:',
+    `  curl -s ${address}/messages -H 'Authorization: Bearer ${secret}' -H 'Content-Type: application/json' \\`,
+    `    -d '{"channel":"demo-cloud","to":"+1 415 555 1234","type":"text","text":{"body":"Hello"}}'`,
+    ''
+  ]
+}
+
+async function main(): Promise<void> {
+  const config = readSettings()
+  const secrets = [config.MATON_API_KEY, config.ADMIN_KEY, config.KEY_PEPPER, config.DATABASE_URL].filter(
+    secret => secret !== undefined
+  )
+  const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
+  const log = createLogger(config.LOG_LEVEL, [...secrets, pepper])
+  const startSandbox = async () => (await import('./sandbox/index.ts')).startSandbox({ ledger: false })
+  const board = await compose(config, { adapters, startSandbox, log, pepper })
+
+  closeWithGrace({ delay: graceMs + config.SHUTDOWN_DELAY_MS, logger: log }, async ({ err }) => {
+    if (err) log.error({ err }, 'closing after an error that nobody caught')
+    board.drain()
+    await new Promise(resolve => setTimeout(resolve, config.SHUTDOWN_DELAY_MS))
+    await board.close()
+    log.info('closed')
+  })
+  await board.start()
+  const address = await board.app.listen({ host: config.HOST, port: config.PORT })
+  log.info(
+    { instance: randomUUID(), address, sandbox: board.sandboxMode, store: config.DATABASE_URL ? 'postgres' : 'sqlite' },
+    'listening'
+  )
+  const lines = await welcome(board, config, config.PUBLIC_URL ?? address)
+  if (lines.length > 0) console.log(lines.join('\n'))
+}
+
+main().catch(error => {
+  console.error(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}`)
+  process.exit(1)
+})

@@ -1,0 +1,106 @@
+import { CompiledQuery } from 'kysely'
+import { all, type Store, type Unit } from './store.ts'
+
+/** The few words that the two databases spell differently. */
+interface Words {
+  int: string
+  blob: string
+  /** After a table's closing bracket: SQLite checks types only in STRICT tables. */
+  strict: string
+  /** The same for a table whose primary key is its order. */
+  clustered: string
+}
+const words: Record<Store['dialect'], Words> = {
+  sqlite: { int: 'integer', blob: 'blob', strict: 'strict', clustered: 'strict, without rowid' },
+  postgres: { int: 'bigint', blob: 'bytea', strict: '', clustered: '' }
+}
+
+interface Migration {
+  name: string
+  statements: (words: Words) => string[]
+}
+
+// Never edit one that has been released: add another. Each runs in one transaction and leaves the release before able to run.
+const migrations: Migration[] = [
+  {
+    name: '001_first_tables',
+    statements: ({ int, blob, strict, clustered }) => [
+      `create table messages (
+        id text primary key, service text not null, key_id text not null, mode text not null,
+        channel_id text not null, provider text not null, direction text not null, contact text, user_id text,
+        type text not null, content text, options text, state text not null, final ${int} not null,
+        attempts ${int} not null, run_at ${int} not null, lease_until ${int}, send_at ${int}, expires_at ${int},
+        provider_message_id text, reference text, metadata text, warnings text, error text, resolution text,
+        resend_of text, broadcast_id text, traceparent text, created_at ${int} not null,
+        accepted_at ${int}, sent_at ${int}, delivered_at ${int}, read_at ${int}, failed_at ${int}
+      ) ${strict}`,
+      'create index messages_service on messages (service, mode, id)',
+      'create index messages_contact on messages (channel_id, contact, id)',
+      `create index messages_due on messages (run_at) where state = 'queued'`,
+      `create index messages_lease on messages (lease_until) where state in ('claimed', 'sending')`,
+      'create index messages_provider_id on messages (provider_message_id) where provider_message_id is not null',
+      'create index messages_reference on messages (service, reference) where reference is not null',
+      `create table message_events (
+        message_id text not null, id text not null, at ${int} not null, state text not null, attempt ${int} not null,
+        upstream_status ${int}, upstream_ms ${int}, trace_id text, detail text, primary key (message_id, id)
+      ) ${clustered}`,
+      `create table idempotency (
+        service text not null, mode text not null, method text not null, path text not null, key text not null,
+        request_hash text not null, message_id text, status ${int}, headers text, body text,
+        locked_until ${int} not null, created_at ${int} not null, primary key (service, mode, method, path, key)
+      ) ${clustered}`,
+      'create index idempotency_message on idempotency (message_id) where message_id is not null',
+      `create table keys (
+        id text primary key, hash text not null unique, pepper_version ${int} not null, prefix text not null,
+        last_four text not null, service text not null, name text, mode text not null, scopes text not null,
+        channels text, templates text, recipient_prefixes text, cidrs text, default_channel text,
+        expires_at ${int}, revoked_at ${int}, last_used_at ${int}, created_at ${int} not null, created_by text not null
+      ) ${strict}`,
+      `create table channels (
+        id text primary key, provider text not null, connection_id text not null, settings text not null,
+        is_default ${int} not null, paused ${int} not null, managed_by text not null,
+        created_at ${int} not null, updated_at ${int} not null
+      ) ${strict}`,
+      `create table media (
+        id text primary key, service text not null, mode text not null, channel_id text not null,
+        mime_type text not null, size ${int} not null, sha256 text not null, filename text, provider_media_id text,
+        created_at ${int} not null, expires_at ${int} not null
+      ) ${strict}`,
+      'create index media_expiry on media (expires_at)',
+      `create table media_chunks (
+        media_id text not null, seq ${int} not null, bytes ${blob} not null, primary key (media_id, seq)
+      ) ${strict}`,
+      `create table audit (
+        id text primary key, at ${int} not null, actor text not null, action text not null, target text not null, detail text
+      ) ${strict}`
+    ]
+  }
+]
+
+function* apply(store: Store): Unit<string[]> {
+  // One replica at a time; the lock ends with the transaction.
+  if (store.dialect === 'postgres') yield CompiledQuery.raw('select pg_advisory_xact_lock(7305551)')
+  yield CompiledQuery.raw(
+    `create table if not exists migrations (name text primary key) ${words[store.dialect].strict}`
+  )
+  const done = new Set(
+    (yield* all(CompiledQuery.raw('select name from migrations') as CompiledQuery<{ name: string }>)).map(
+      row => row.name
+    )
+  )
+  const next = migrations.find(migration => !done.has(migration.name))
+  if (!next) return []
+  for (const statement of next.statements(words[store.dialect])) yield CompiledQuery.raw(statement)
+  yield CompiledQuery.raw(`insert into migrations (name) values ('${next.name}')`)
+  return [next.name]
+}
+
+/** Brings the tables up to date, one transaction each, so that a process killed between two goes on where it stopped. */
+export async function migrate(store: Store): Promise<string[]> {
+  const applied: string[] = []
+  for (;;) {
+    const names = await store.write(() => apply(store))
+    if (names.length === 0) return applied
+    applied.push(...names)
+  }
+}

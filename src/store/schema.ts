@@ -1,0 +1,153 @@
+import type { MessageStatus } from '../../schemas/messages.ts'
+
+// The tables. Instants are milliseconds since 1970, yes/no is 0/1, structured values are JSON text, on both databases.
+
+/** Inner states: `claimed` is shown as queued. The rest are the public words. */
+export type MessageState = MessageStatus | 'claimed'
+
+export interface MessageRow {
+  id: string
+  service: string
+  key_id: string
+  mode: 'live' | 'test'
+  channel_id: string
+  provider: string
+  direction: 'outbound' | 'inbound'
+  /** The person's number: the recipient of an outbound, the sender of an inbound message. */
+  contact: string | null
+  user_id: string | null
+  type: string
+  /** The type object as the caller gave it; null once it is dropped by retention. */
+  content: string | null
+  /** What sending needs beside the content: { replyTo?, providerOptions? }. */
+  options: string | null
+  state: MessageState
+  final: number
+  attempts: number
+  /** Due time while queued. */
+  run_at: number
+  /** While claimed or sending: after this instant of the database clock the holder is taken for dead. */
+  lease_until: number | null
+  send_at: number | null
+  expires_at: number | null
+  provider_message_id: string | null
+  reference: string | null
+  metadata: string | null
+  warnings: string | null
+  error: string | null
+  resolution: string | null
+  resend_of: string | null
+  broadcast_id: string | null
+  traceparent: string | null
+  created_at: number
+  accepted_at: number | null
+  sent_at: number | null
+  delivered_at: number | null
+  read_at: number | null
+  failed_at: number | null
+}
+
+export interface MessageEventRow {
+  message_id: string
+  /** Time-ordered and unique: the order of the timeline. */
+  id: string
+  at: number
+  state: MessageStatus
+  attempt: number
+  upstream_status: number | null
+  upstream_ms: number | null
+  trace_id: string | null
+  detail: string | null
+}
+
+export interface IdempotencyRow {
+  service: string
+  mode: string
+  method: string
+  path: string
+  key: string
+  request_hash: string
+  /** The message that the request made; null on routes that make none. */
+  message_id: string | null
+  /** Null while the first request is under way. */
+  status: number | null
+  headers: string | null
+  body: string | null
+  locked_until: number
+  created_at: number
+}
+
+export interface KeyRow {
+  id: string
+  hash: string
+  pepper_version: number
+  prefix: string
+  last_four: string
+  service: string
+  name: string | null
+  mode: 'live' | 'test'
+  scopes: string
+  channels: string | null
+  templates: string | null
+  recipient_prefixes: string | null
+  cidrs: string | null
+  default_channel: string | null
+  expires_at: number | null
+  revoked_at: number | null
+  last_used_at: number | null
+  created_at: number
+  created_by: string
+}
+
+export interface ChannelRow {
+  id: string
+  provider: string
+  connection_id: string
+  settings: string
+  is_default: number
+  paused: number
+  managed_by: 'file' | 'api'
+  created_at: number
+  updated_at: number
+}
+
+export interface MediaRow {
+  id: string
+  service: string
+  mode: 'live' | 'test'
+  channel_id: string
+  mime_type: string
+  size: number
+  sha256: string
+  filename: string | null
+  /** Where the provider keeps it; null: we keep the bytes. */
+  provider_media_id: string | null
+  created_at: number
+  expires_at: number
+}
+
+export interface MediaChunkRow {
+  media_id: string
+  seq: number
+  bytes: Uint8Array
+}
+
+export interface AuditRow {
+  id: string
+  at: number
+  actor: string
+  action: string
+  target: string
+  detail: string | null
+}
+
+export interface Database {
+  messages: MessageRow
+  message_events: MessageEventRow
+  idempotency: IdempotencyRow
+  keys: KeyRow
+  channels: ChannelRow
+  media: MediaRow
+  media_chunks: MediaChunkRow
+  audit: AuditRow
+}

@@ -1,0 +1,77 @@
+import type { Compilable, CompiledQuery, Kysely, RawBuilder } from 'kysely'
+import type { Database } from './schema.ts'
+
+export interface Result<R> {
+  rows: R[]
+  changes: number
+}
+
+/**
+ * A unit of work: a generator that yields its queries and is given their results. One text serves both databases:
+ * SQLite runs it in one go inside a group commit, PostgreSQL awaits each query inside a transaction of its own.
+ * It may run twice (a failed group is repeated one by one), so between its queries it must not have side effects.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: each yield has a result type of its own, which `all` and `change` give back
+export type Unit<T> = Generator<CompiledQuery, T, Result<any>>
+
+export interface Store {
+  readonly dialect: 'sqlite' | 'postgres'
+  /** Builds queries; it never runs one. */
+  readonly build: Kysely<Database>
+  /** The database's own clock, in milliseconds since 1970: the one that leases, due times and expiry are judged by. */
+  readonly now: RawBuilder<number>
+  /** Runs a unit in one transaction. Resolves only when it is durable. Throws StoreUnavailable when nothing was written. */
+  write: <T>(unit: () => Unit<T>) => Promise<T>
+  /** Runs one reading query. */
+  read: <R>(query: CompiledQuery<R>) => Promise<R[]>
+  /** Resolves when a write transaction can be had; else throws StoreUnavailable. */
+  probe: () => Promise<void>
+  close: () => Promise<void>
+}
+
+/** The database cannot be reached, is full or read-only. Nothing of the unit was kept, or (PostgreSQL) nobody can say. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable'
+}
+
+const compiled = <R>(query: CompiledQuery<R> | Compilable<R>): CompiledQuery<R> =>
+  'compile' in query ? query.compile() : query
+
+/** Inside a unit: the rows of one query. */
+export function* all<R>(query: CompiledQuery<R> | Compilable<R>): Generator<CompiledQuery, R[], Result<R>> {
+  return (yield compiled(query)).rows
+}
+
+/** Inside a unit: the first row of one query. */
+export function* first<R>(query: CompiledQuery<R> | Compilable<R>): Generator<CompiledQuery, R | undefined, Result<R>> {
+  return (yield compiled(query)).rows[0]
+}
+
+/** Inside a unit: how many rows one writing query changed. */
+export function* change(query: CompiledQuery | Compilable): Generator<CompiledQuery, number, Result<unknown>> {
+  return (yield compiled(query)).changes
+}
+
+class Slot {
+  readonly name: string
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/**
+ * Compiles a query once and fills in its parameters by name at each call: building a query anew costs more than running it.
+ * @param build gets a placeholder for every parameter it touches
+ */
+export function prepare<P extends object, R>(
+  build: (parameters: Required<P>) => Compilable<R>
+): (parameters: P) => CompiledQuery<R> {
+  const slots = new Proxy({}, { get: (_, name) => new Slot(String(name)) }) as Required<P>
+  const query = build(slots).compile()
+  return parameters => ({
+    ...query,
+    parameters: query.parameters.map(value =>
+      value instanceof Slot ? (parameters[value.name as keyof P] ?? null) : value
+    )
+  })
+}
