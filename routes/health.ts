@@ -16,7 +16,7 @@ export const health: RoutePlugin = app => {
       tags,
       summary: 'The process runs; asks nobody else',
       querystring: strict({}),
-      response: { 200: json(Health, 'It runs.'), ...problems() }
+      response: { 200: json(Health, 'It runs.'), ...problems(400) }
     },
     handler: async () => ({ status: 'ok' })
   })
@@ -27,7 +27,7 @@ export const health: RoutePlugin = app => {
       tags,
       summary: 'Whether traffic should come here: the store is writable and the server is not closing',
       querystring: strict({}),
-      response: { 200: json(Health, 'Ready.'), 503: json(Health, 'Not ready; reason says why.'), ...problems() }
+      response: { 200: json(Health, 'Ready.'), 503: json(Health, 'Not ready; reason says why.'), ...problems(400) }
     },
     handler: async (_, reply) => {
       const reason = await app.notReady()

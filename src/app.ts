@@ -1,4 +1,4 @@
-import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type RawServerDefault } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, LogController, type RawServerDefault } from 'fastify'
 import { routes } from '../routes/index.ts'
 import { namedSchemas } from '../schemas/index.ts'
 import type { Channels } from './channels.ts'
@@ -37,13 +37,14 @@ export interface AppOptions {
 }
 
 // RELIABILITY.md 7.1: Fastify's own time-outs are off by default, and requestTimeout alone does not help.
+const logController = new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
+
 const serverOptions: FastifyHttpOptions<RawServerDefault> = {
   requestTimeout: 300_000,
   http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
   keepAliveTimeout: 72_000,
   bodyLimit: 262_144,
   return503OnClosing: true,
-  disableRequestLogging: true,
   requestIdHeader: false,
   // The real limits stand in the schemas, so that too long is a 400 that names the field.
   routerOptions: { maxParamLength: 12_000, ignoreTrailingSlash: false },
@@ -58,6 +59,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   const typeBase = options.publicUrl ?? ''
   const app = Fastify({
     ...serverOptions,
+    logController,
     loggerInstance: options.log,
     trustProxy: options.trustProxy ?? false,
     frameworkErrors: frameworkError(typeBase) as never

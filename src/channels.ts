@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs'
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { Channel, CreateChannel, PatchChannel } from '../schemas/channels.ts'
 import type { Mode } from '../schemas/common.ts'
 import { messageTypes } from '../schemas/content.ts'
 import type { FieldFault } from '../schemas/problem.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
+import { readChannelsFile } from './channels-file.ts'
 import type { DispatchChannel } from './dispatch/corridor.ts'
 import { ServiceError } from './errors.ts'
 import { type Caller, requireChannel } from './keys/caller.ts'
@@ -31,29 +31,6 @@ export interface ChannelsOptions {
   adapters: ReadonlyMap<string, AnyAdapter>
   /** How long the list may be believed where other replicas can change it, in milliseconds. */
   believeMs?: number
-}
-
-const inFile = {
-  type: 'object',
-  required: ['channels'],
-  additionalProperties: false,
-  properties: {
-    channels: {
-      type: 'array',
-      items: {
-        type: 'object',
-        required: ['id', 'provider', 'connectionId'],
-        additionalProperties: false,
-        properties: {
-          id: { type: 'string', pattern: '^[a-z0-9][a-z0-9_-]{0,62}$' },
-          provider: { type: 'string' },
-          connectionId: { type: 'string', pattern: '^[A-Za-z0-9_-]{1,128}$' },
-          settings: { type: 'object' },
-          default: { type: 'boolean' }
-        }
-      }
-    }
-  }
 }
 
 export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOptions): Channels {
@@ -250,7 +227,7 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
     },
 
     applyFile: async path => {
-      const declared = await readChannelsFile(path, ajv)
+      const declared = await readChannelsFile(path)
       const faults = declared.flatMap((channel, i) =>
         faultsOf(channel.provider, channel.settings ?? {}, `/channels/${i}/settings`)
       )
@@ -290,32 +267,4 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
       await refresh()
     }
   }
-}
-
-interface DeclaredChannel {
-  id: string
-  provider: string
-  connectionId: string
-  settings?: Record<string, unknown>
-  default?: boolean
-}
-
-/** Reads the file, JSON or YAML (which JSON is part of). */
-async function readChannelsFile(path: string, ajv: Ajv): Promise<DeclaredChannel[]> {
-  const { parse } = await import('yaml')
-  let content: unknown
-  try {
-    content = parse(readFileSync(path, 'utf8'))
-  } catch (error) {
-    throw new Error(
-      `CHANNELS_FILE cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message.split('\n')[0]}`
-    )
-  }
-  const validate = ajv.compile<{ channels: DeclaredChannel[] }>(inFile)
-  if (validate(content)) return content.channels
-  const faults = (validate.errors ?? []).map(
-    error =>
-      `  - ${error.instancePath || '/'} ${error.message}${error.params.additionalProperty ? `: ${error.params.additionalProperty}` : ''}`
-  )
-  throw new Error(`CHANNELS_FILE is not right:\n${faults.join('\n')}`)
 }

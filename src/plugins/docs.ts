@@ -3,9 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import { errorTable } from '../errors.ts'
 import type { App } from '../fastify.ts'
 
-const escape = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!)
-const code = (text: string): string => escape(text).replace(/`([^`]+)`/g, '<code>$1</code>')
+const code = (text: string): string => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>')
 
 /** The page that every problem's `type` links to, made from the table that makes the problems. */
 export function errorsPage(): string {

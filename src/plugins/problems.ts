@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { messageTypes } from '../../schemas/content.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import { ServiceError, toProblem } from '../errors.ts'
 import type { App } from '../fastify.ts'
@@ -12,7 +13,7 @@ function faultsOf(error: FastifyError): FieldFault[] {
   const place = places[error.validationContext ?? 'body'] ?? ''
   const seen = new Set<string>()
   return (error.validation as AjvFault[]).flatMap(({ instancePath, keyword, params, message }) => {
-    const member = (params.missingProperty ?? params.additionalProperty) as string | undefined
+    const member = (params.missingProperty ?? params.additionalProperty ?? (keyword === 'discriminator' ? params.tag : undefined)) as string | undefined
     const path = `${place}${instancePath}${member === undefined ? '' : `/${member}`}` || '/'
     const fault = { path, message: wording(keyword, params, message) }
     const key = `${fault.path} ${fault.message}`
@@ -24,7 +25,7 @@ function wording(keyword: string, params: Record<string, unknown>, message = 'is
   if (keyword === 'additionalProperties') return 'is not a field of this request'
   if (keyword === 'required') return 'is required'
   if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`
-  if (keyword === 'discriminator') return `must be one of the message types; see the API description`
+  if (keyword === 'discriminator') return `must be one of ${messageTypes.join(', ')}`
   if (keyword === 'oneOf') return 'must have exactly one of its alternatives (for a file: mediaId or link)'
   return message
 }

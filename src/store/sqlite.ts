@@ -132,7 +132,8 @@ export function openSqlite(directory: string): Store {
     try {
       value = transaction(() => run(job.unit))
     } catch (error) {
-      return job.reject(unavailable(error))
+      job.reject(unavailable(error))
+      return
     }
     job.resolve(value)
   }

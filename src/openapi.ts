@@ -1,0 +1,104 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import swagger from '@fastify/swagger'
+import { pino } from 'pino'
+import { stringify } from 'yaml'
+import { messageTypes } from '../schemas/content.ts'
+import { messageExamples } from '../schemas/examples.ts'
+import { type AppParts, buildApp } from './app.ts'
+
+// Makes openapi.yaml from the routes and their schemas: `npm run openapi`. The tests compare it with the file.
+
+const description = `One API for WhatsApp through WATI and the WhatsApp Cloud API.
+
+**Try it.** Press *Authorize*, paste a key, and send the example of *Send a message*. In sandbox mode (no account configured) nobody receives anything, and some recipients force an outcome, for example \`15550100002\`: the 24-hour window is closed.
+
+**What an answer means.** \`201\`: the provider accepted the message. \`202\`: it is durable here and not settled; \`status: unknown\` means that it left and nobody can say whether it arrived, and it is never sent again by itself. Every error is a problem (RFC 9457) whose \`outcome\` says whether anything can have reached the recipient. [All codes](/errors).
+
+**Never twice.** Send an \`Idempotency-Key\` with every POST that matters: the same key and body again give the first answer, byte for byte.`
+
+type Doc = Record<string, unknown> & { components: { schemas: Record<string, Record<string, unknown>> }; paths: Record<string, Record<string, Operation>> }
+interface Operation {
+  operationId?: string
+  security?: unknown[]
+  requestBody?: { content: Record<string, { schema?: unknown; examples?: unknown }> }
+}
+
+const uploadBody = {
+  required: true,
+  content: {
+    'multipart/form-data': {
+      schema: {
+        type: 'object',
+        required: ['file'],
+        additionalProperties: false,
+        properties: {
+          channel: { type: 'string', description: 'Which channel it is for; stands before the file.', examples: ['demo-cloud'] },
+          file: { type: 'string', format: 'binary', description: 'At most 100 MB; less for most kinds.' }
+        }
+      }
+    }
+  }
+}
+
+/** What a schema-driven generator cannot know: examples by name, the discriminator's mapping, the upload's form. */
+function complete(document: Doc): Doc {
+  const send = document.components.schemas.SendMessage!
+  const name = (type: string) => `#/components/schemas/Send${type[0]!.toUpperCase()}${type.slice(1)}`
+  send.discriminator = { propertyName: 'type', mapping: Object.fromEntries(messageTypes.map(type => [type, name(type)])) }
+  for (const operations of Object.values(document.paths)) {
+    for (const operation of Object.values(operations)) {
+      const json = operation.requestBody?.content['application/json']
+      if (operation.operationId === 'sendMessage' && json) {
+        json.examples = Object.fromEntries(messageTypes.map(type => [type, { summary: `A ${type} message`, value: messageExamples[type] }]))
+      }
+      if (operation.operationId === 'uploadMedia') operation.requestBody = uploadBody
+    }
+  }
+  return document
+}
+
+/** The OpenAPI document as YAML. Needs no store and no port: routes only describe themselves. */
+export async function makeOpenApi(): Promise<string> {
+  const nothing = new Proxy({}, { get: () => undefined }) as never
+  const parts: AppParts = { keyring: nothing, channels: nothing, messages: nothing, media: nothing, metrics: nothing, notReady: async () => null }
+  const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
+  const app = await buildApp(parts, {
+    docs: false,
+    log: pino({ level: 'silent' }),
+    prepare: async each => {
+      await each.register(swagger, {
+        openapi: {
+          openapi: '3.1.0',
+          info: { title: 'Switchboard', version, description, license: { name: 'MIT', identifier: 'MIT' } },
+          servers: [{ url: '/' }],
+          tags: [
+            { name: 'Messages', description: 'Send, and see what became of it.' },
+            { name: 'Media', description: 'Files to send.' },
+            { name: 'Channels', description: 'Senders: a provider account and its number.' },
+            { name: 'Keys', description: 'Who may do what (administrators).' },
+            { name: 'Around it', description: 'Health and metrics.' }
+          ],
+          components: {
+            securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'A key of Switchboard: sk_live_… or sk_test_…' } }
+          }
+        },
+        refResolver: { buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema${i}`) },
+        transform: ({ schema, url, route }) => {
+          const guarded = route.config?.scope !== undefined
+          const scope = route.config?.scope
+          const rights = scope === undefined || scope === 'any' ? '' : `\n\nNeeds the scope \`${scope}\`.`
+          if (schema?.hide) return { schema, url }
+          const text = `${schema?.description ?? ''}${rights}`.trim()
+          return { url, schema: { ...schema, ...(text && { description: text }), security: guarded ? [{ key: [] }] : [] } }
+        }
+      })
+    }
+  })
+  const document = complete(app.swagger() as unknown as Doc)
+  await app.close()
+  return `# Made from the routes by \`npm run openapi\`. Do not edit.\n${stringify(document, { lineWidth: 120, aliasDuplicateObjects: false })}`
+}
+
+if (process.argv[1] === import.meta.filename) {
+  writeFileSync(new URL('../openapi.yaml', import.meta.url), await makeOpenApi())
+}
