@@ -14,7 +14,7 @@ const tags = ['Media']
 async function upload(request: FastifyRequest): Promise<{ file: MultipartFile; channel: string | undefined }> {
   if (!request.isMultipart()) throw invalid('header/Content-Type', 'must be multipart/form-data')
   const file = await request.file()
-  if (!file || file.fieldname !== 'file') throw invalid('/file', 'is required: one part named file, after the others')
+  if (file?.fieldname !== 'file') throw invalid('/file', 'is required: one part named file, after the others')
   const { channel, file: _, ...others } = file.fields
   for (const name of Object.keys(others)) throw invalid(`/${name}`, 'is not a field of this request')
   if (channel === undefined) return { file, channel: undefined }

@@ -7,13 +7,13 @@ import { preference, sendOptions } from './headers.ts'
 
 const tags = ['Messages']
 const sendHeaders = Type.Object({
-  'idempotency-key': Type.Optional(
+  'Idempotency-Key': Type.Optional(
     Type.String({
       description:
         'Recommended. The same key and body again are answered by the first result, byte for byte; nothing is sent twice.'
     })
   ),
-  prefer: Type.Optional(
+  Prefer: Type.Optional(
     Type.String({
       description:
         'wait=N: how many seconds to wait for the provider (default 10, at most 60). respond-async: do not wait.'

@@ -2,6 +2,13 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import Fastify, { type FastifyInstance } from 'fastify'
 
+/**
+ * The library's own policy also upgrades http to https, which leaves a blank page wherever Switchboard is reached by
+ * plain http under a name of its own. Swagger UI writes inline styles.
+ */
+const policy =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; object-src 'none'; frame-ancestors 'self'"
+
 /** Swagger UI under /docs for a finished document, as a server that is never listened on: requests are handed to it. */
 export async function makeDocsUi(document: Record<string, unknown>): Promise<FastifyInstance> {
   const ui = Fastify({ routerOptions: { ignoreTrailingSlash: true } })
@@ -9,7 +16,11 @@ export async function makeDocsUi(document: Record<string, unknown>): Promise<Fas
   await ui.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
-    theme: { title: 'Switchboard API' },
+    transformStaticCSP: () => policy,
+    theme: {
+      title: 'Switchboard API',
+      css: [{ filename: 'theme.css', content: '.swagger-ui .topbar{display:none} .swagger-ui .info{margin:24px 0}' }]
+    },
     uiConfig: {
       deepLinking: true,
       docExpansion: 'list',

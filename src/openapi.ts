@@ -4,7 +4,9 @@ import { pino } from 'pino'
 import { stringify } from 'yaml'
 import { messageTypes } from '../schemas/content.ts'
 import { messageExamples } from '../schemas/examples.ts'
+import type { ErrorCode } from '../schemas/problem.ts'
 import { type AppParts, buildApp } from './app.ts'
+import { errorTable, ServiceError, toProblem } from './errors.ts'
 
 // Makes openapi.yaml from the routes and their schemas: `npm run openapi`. The tests compare it with the file.
 
@@ -16,9 +18,13 @@ const description = `One API for WhatsApp through WATI and the WhatsApp Cloud AP
 
 **Never twice.** Send an \`Idempotency-Key\` with every POST that matters: the same key and body again give the first answer, byte for byte.`
 
-type Doc = Record<string, unknown> & { components: { schemas: Record<string, Record<string, unknown>> }; paths: Record<string, Record<string, Operation>> }
+type Doc = Record<string, unknown> & {
+  components: { schemas: Record<string, Record<string, unknown>> }
+  paths: Record<string, Record<string, Operation>>
+}
 interface Operation {
   operationId?: string
+  responses: Record<string, { content?: Record<string, { example?: unknown }> }>
   security?: unknown[]
   requestBody?: { content: Record<string, { schema?: unknown; examples?: unknown }> }
 }
@@ -32,7 +38,11 @@ const uploadBody = {
         required: ['file'],
         additionalProperties: false,
         properties: {
-          channel: { type: 'string', description: 'Which channel it is for; stands before the file.', examples: ['demo-cloud'] },
+          channel: {
+            type: 'string',
+            description: 'Which channel it is for; stands before the file.',
+            examples: ['demo-cloud']
+          },
           file: { type: 'string', format: 'binary', description: 'At most 100 MB; less for most kinds.' }
         }
       }
@@ -40,16 +50,39 @@ const uploadBody = {
   }
 }
 
+/** A problem as it comes with a status; where several codes share one, the first of the table. */
+function problemExample(status: number): unknown {
+  const [code, row] = Object.entries(errorTable).find(([, each]) => each.status === status) as [
+    ErrorCode,
+    { when: string }
+  ]
+  return toProblem(new ServiceError(code, row.when), {
+    path: '/messages',
+    requestId: 'req_0199f0a57c0f7cc0a5a5d2c1b8f1e2d3',
+    isWrite: true,
+    typeBase: ''
+  })
+}
+
 /** What a schema-driven generator cannot know: examples by name, the discriminator's mapping, the upload's form. */
 function complete(document: Doc): Doc {
   const send = document.components.schemas.SendMessage!
   const name = (type: string) => `#/components/schemas/Send${type[0]!.toUpperCase()}${type.slice(1)}`
-  send.discriminator = { propertyName: 'type', mapping: Object.fromEntries(messageTypes.map(type => [type, name(type)])) }
+  send.discriminator = {
+    propertyName: 'type',
+    mapping: Object.fromEntries(messageTypes.map(type => [type, name(type)]))
+  }
   for (const operations of Object.values(document.paths)) {
     for (const operation of Object.values(operations)) {
       const json = operation.requestBody?.content['application/json']
       if (operation.operationId === 'sendMessage' && json) {
-        json.examples = Object.fromEntries(messageTypes.map(type => [type, { summary: `A ${type} message`, value: messageExamples[type] }]))
+        json.examples = Object.fromEntries(
+          messageTypes.map(type => [type, { summary: `A ${type} message`, value: messageExamples[type] }])
+        )
+      }
+      for (const [status, { content }] of Object.entries(operation.responses)) {
+        const problem = content?.['application/problem+json']
+        if (problem) problem.example = problemExample(Number(status))
       }
       if (operation.operationId === 'uploadMedia') operation.requestBody = uploadBody
     }
@@ -60,8 +93,16 @@ function complete(document: Doc): Doc {
 /** The OpenAPI document as YAML. Needs no store and no port: routes only describe themselves. */
 export async function makeOpenApi(): Promise<string> {
   const nothing = new Proxy({}, { get: () => undefined }) as never
-  const parts: AppParts = { keyring: nothing, channels: nothing, messages: nothing, media: nothing, metrics: nothing, notReady: async () => null }
-  const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version
+  const parts: AppParts = {
+    keyring: nothing,
+    channels: nothing,
+    messages: nothing,
+    media: nothing,
+    metrics: nothing,
+    notReady: async () => null
+  }
+  const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
+    .version
   const app = await buildApp(parts, {
     docs: false,
     log: pino({ level: 'silent' }),
@@ -79,17 +120,24 @@ export async function makeOpenApi(): Promise<string> {
             { name: 'Around it', description: 'Health and metrics.' }
           ],
           components: {
-            securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'A key of Switchboard: sk_live_… or sk_test_…' } }
+            securitySchemes: {
+              key: { type: 'http', scheme: 'bearer', description: 'A key of Switchboard: sk_live_… or sk_test_…' }
+            }
           }
         },
-        refResolver: { buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema${i}`) },
+        refResolver: {
+          buildLocalReference: (json, _base, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `schema${i}`)
+        },
         transform: ({ schema, url, route }) => {
           const guarded = route.config?.scope !== undefined
           const scope = route.config?.scope
           const rights = scope === undefined || scope === 'any' ? '' : `\n\nNeeds the scope \`${scope}\`.`
           if (schema?.hide) return { schema, url }
           const text = `${schema?.description ?? ''}${rights}`.trim()
-          return { url, schema: { ...schema, ...(text && { description: text }), security: guarded ? [{ key: [] }] : [] } }
+          return {
+            url,
+            schema: { ...schema, ...(text && { description: text }), security: guarded ? [{ key: [] }] : [] }
+          }
         }
       })
     }

@@ -54,12 +54,11 @@ export function docs(app: App, file: URL, withUi: boolean): void {
     return makeDocsUi(parse(yaml()))
   }
   app.get('/', hide, async (_, reply) => reply.redirect('/docs/'))
-  for (const url of ['/docs', '/docs/*']) {
-    app.get(url, hide, async (request, reply) => {
-      ui ??= open()
-      const inner = await ui
-      reply.hijack()
-      inner.routing(request.raw, reply.raw)
-    })
-  }
+  app.get('/docs', hide, async (_, reply) => reply.redirect('/docs/'))
+  app.get('/docs/*', hide, async (request, reply) => {
+    ui ??= open()
+    const inner = await ui
+    reply.hijack()
+    inner.routing(request.raw, reply.raw)
+  })
 }

@@ -13,11 +13,15 @@ function faultsOf(error: FastifyError): FieldFault[] {
   const place = places[error.validationContext ?? 'body'] ?? ''
   const seen = new Set<string>()
   return (error.validation as AjvFault[]).flatMap(({ instancePath, keyword, params, message }) => {
-    const member = (params.missingProperty ?? params.additionalProperty ?? (keyword === 'discriminator' ? params.tag : undefined)) as string | undefined
+    const member = (params.missingProperty ??
+      params.additionalProperty ??
+      (keyword === 'discriminator' ? params.tag : undefined)) as string | undefined
     const path = `${place}${instancePath}${member === undefined ? '' : `/${member}`}` || '/'
     const fault = { path, message: wording(keyword, params, message) }
     const key = `${fault.path} ${fault.message}`
-    return seen.has(key) ? [] : (seen.add(key), [fault])
+    if (seen.has(key)) return []
+    seen.add(key)
+    return [fault]
   })
 }
 

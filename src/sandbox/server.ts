@@ -1,5 +1,5 @@
 import multipart from '@fastify/multipart'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { ledgerBody, readBody } from './body.ts'
 import { type Answer, type Call, type Operation, Refusal } from './call.ts'
 import { cloudOperations } from './cloud/operations.ts'
@@ -49,10 +49,13 @@ export async function buildServer(world: World): Promise<FastifyInstance> {
     })
   }
   app.setNotFoundHandler((request, reply) => nowhere(world, request, reply))
-  app.setErrorHandler((error, request, reply) => {
-    const violation = `the request cannot be read: ${error instanceof Error ? error.message : ''}`
-    record(world, request, { status: 400, violations: [violation] })
-    say(reply, { status: 400 })
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    // what cannot be read is the caller's, everything else a defect of the sandbox
+    const theirs = (error.statusCode ?? 500) < 500
+    const status = theirs ? 400 : 500
+    const why = theirs ? 'the request cannot be read' : 'the sandbox failed'
+    record(world, request, { status, violations: [`${why}: ${error.message}`] })
+    say(reply, { status })
   })
   return app
 }

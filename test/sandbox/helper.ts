@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { type Dispatcher, FormData, request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/index.ts'
 
 /** A tap test, as far as the helper needs it. */
@@ -13,7 +13,7 @@ export interface Ask {
   query?: Record<string, string>
   json?: unknown
   form?: Record<string, string>
-  parts?: FormData
+  parts?: Buffer
   headers?: Record<string, string>
   signal?: AbortSignal
 }
@@ -38,15 +38,20 @@ export async function open(t: Teardown, options?: SandboxOptions): Promise<Sandb
 export async function ask({ url }: { url: string }, what: Ask): Promise<Reply> {
   const { path, query = {}, json, form, parts, signal } = what
   const search = new URLSearchParams(query).toString()
-  const body =
-    json === undefined ? (form === undefined ? parts : new URLSearchParams(form).toString()) : JSON.stringify(json)
-  const type = json === undefined ? 'application/x-www-form-urlencoded' : 'application/json'
+  const [type, body] =
+    json !== undefined
+      ? ['application/json', JSON.stringify(json)]
+      : form !== undefined
+        ? ['application/x-www-form-urlencoded', new URLSearchParams(form).toString()]
+        : parts !== undefined
+          ? [`multipart/form-data; boundary=${BOUNDARY}`, parts]
+          : []
   const answer = await request(`${url}${path}${search === '' ? '' : `?${search}`}`, {
     method: what.method ?? (body === undefined ? 'GET' : 'POST'),
     headers: {
       authorization: 'Bearer test',
       'maton-connection': 'conn-1',
-      ...(typeof body === 'string' ? { 'content-type': type } : {}),
+      ...(type === undefined ? {} : { 'content-type': type }),
       ...what.headers
     },
     body,
@@ -65,15 +70,24 @@ function parse(text: string): unknown {
   }
 }
 
-/** A multipart body with one file and plain fields. */
-export function parts(
-  fields: Record<string, string>,
-  file?: { name: string; filename: string; type: string; bytes: Uint8Array<ArrayBuffer> | string }
-): FormData {
-  const data = new FormData()
-  for (const [name, value] of Object.entries(fields)) data.append(name, value)
-  if (file !== undefined) data.append(file.name, new File([file.bytes], file.filename, { type: file.type }))
-  return data
+const BOUNDARY = 'sandbox-test-boundary'
+
+interface SentFile {
+  name: string
+  filename: string
+  type: string
+  bytes: Uint8Array | string
+}
+
+/** A multipart body of plain fields and at most one file, built by hand so that a test says exactly what is sent. */
+export function parts(fields: Record<string, string>, file?: SentFile): Buffer {
+  const head = (name: string, more = ''): string =>
+    `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n`
+  const plain = Object.entries(fields).map(([name, value]) => Buffer.from(`${head(name)}${value}\r\n`))
+  const more = `; filename="${file?.filename}"\r\nContent-Type: ${file?.type}`
+  const whole =
+    file === undefined ? [] : [Buffer.from(head(file.name, more)), Buffer.from(file.bytes), Buffer.from('\r\n')]
+  return Buffer.concat([...plain, ...whole, Buffer.from(`--${BOUNDARY}--\r\n`)])
 }
 
 export const PHONE_ID = '106540352242922'

@@ -40,11 +40,7 @@ const rows = (count: number, from = 0) =>
   Array.from({ length: count }, (_, at) => ({ id: `r${from + at}`, title: `Row ${from + at}` }))
 const list = (sections: unknown[], more = {}): Ask =>
   say({ interactive: { type: 'list', body: { text: 'x' }, action: { button: 'Open', sections }, ...more } })
-const upload = (
-  fields: Record<string, string>,
-  type = 'text/plain',
-  bytes: string | Uint8Array<ArrayBuffer> = 'x'
-): Ask => ({
+const upload = (fields: Record<string, string>, type = 'text/plain', bytes: string | Uint8Array = 'x'): Ask => ({
   path: `${META}/${PHONE_ID}/media`,
   parts: parts({ messaging_product: 'whatsapp', type, ...fields }, { name: 'file', filename: 'a', type, bytes })
 })

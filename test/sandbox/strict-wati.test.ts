@@ -12,7 +12,7 @@ const session = (query: Record<string, string>, more: Partial<Ask> = {}): Ask =>
   query,
   ...more
 })
-const file = (name = 'file', bytes: string | Uint8Array<ArrayBuffer> = 'x', type = 'text/plain') =>
+const file = (name = 'file', bytes: string | Uint8Array = 'x', type = 'text/plain') =>
   parts({}, { name, filename: 'a.txt', type, bytes })
 const sessionFile = (more: Partial<Ask>): Ask => ({ path: `${api}/sendSessionFile/${TO}`, parts: file(), ...more })
 const template = (parameters: unknown[]): Ask => watiTemplate(TO, 'v2', { parameters })

@@ -119,7 +119,7 @@ const BUTTON_FIELDS: Record<string, readonly string[]> = {
 const BUTTON_LENGTHS: Record<string, number> = { text: 25, url: 2000, phone_number: 20 }
 
 function checkButton(button: TemplateButton): void {
-  const fields = BUTTON_FIELDS[button.type]
+  const fields = Object.hasOwn(BUTTON_FIELDS, button.type) ? BUTTON_FIELDS[button.type] : undefined
   if (fields === undefined) throw wrong(100, `Param buttons has an unknown type ${button.type}`)
   const names = fields.map(field => field.replace('?', ''))
   const stray = Object.keys(button).find(key => key !== 'type' && !names.includes(key))

@@ -59,7 +59,7 @@ function attributeTest(text: string): (contact: Contact) => boolean {
   const filter = readFilter(parsed)
   if (isMistake(filter)) throw badRequest(`attribute ${filter.path} ${filter.text}`)
   const tests = filter.map(({ name, operator, value }) => {
-    const known = OPERATORS[operator]
+    const known = Object.hasOwn(OPERATORS, operator) ? OPERATORS[operator] : undefined
     if (known === undefined) throw badRequest(`attribute has an unknown operator ${operator}`)
     if (known.needsValue && value === undefined) throw badRequest(`attribute operator ${operator} needs a value`)
     return (contact: Contact) =>

@@ -28,10 +28,10 @@ export function getMedia(call: Call): Act {
 }
 
 /** Histories are kept short, so that a long load test does not fill the memory. */
-const LONGEST = 500
+const LONGEST = 50
 
-/** Most numbers whose sends are remembered, for the same reason. */
-const MOST_NUMBERS = 20_000
+/** Most numbers whose history is kept, for the same reason; the one not written to for longest goes first. */
+const MOST_NUMBERS = 10_000
 
 /** What an outbound template looks like in the history (UPSTREAM.md 3.6). */
 export const BROADCAST = { eventType: 'broadcastMessage', type: null, owner: null } as const
@@ -48,16 +48,19 @@ export function deliver(
   localMessageId: string = randomUUID()
 ): Sent {
   const sent: Sent = { ...item(more), whatsappMessageId: wamid(to), localMessageId }
-  const { messages } = call.state
-  const kept = messages.get(to)
-  if (kept !== undefined) {
-    if (kept.length >= LONGEST) kept.splice(0, LONGEST / 10)
-    kept.push(sent)
-  } else if (messages.size < MOST_NUMBERS) {
-    messages.set(to, [sent])
-  }
+  remember(call.state.messages, to, sent)
   take(call, to, sent[told])
   return sent
+}
+
+function remember(messages: Map<string, MessageItem[]>, to: string, sent: MessageItem): void {
+  const kept = messages.get(to) ?? []
+  if (kept.length >= LONGEST) kept.shift()
+  kept.push(sent)
+  // a map keeps the order of insertion
+  messages.delete(to)
+  messages.set(to, kept)
+  if (messages.size > MOST_NUMBERS) messages.delete(messages.keys().next().value ?? '')
 }
 
 /** The `message` object that session and interactive sends answer (UPSTREAM.md 3.4.5, 3.4.12). */
@@ -85,11 +88,15 @@ export function messageBody(sent: MessageItem): Record<string, unknown> {
 
 const FOLDERS: Record<string, string> = { image: 'images', video: 'videos', audio: 'audios' }
 
+/** Larger files have a path in the history and no bytes behind it. */
+const SERVED = 512 * 1024
+
 /** Keeps a sent file where getMedia finds it, and tells its path. */
 export function keepFile(call: Call, part: Part): string {
   const kind = part.contentType.split('/')[0] ?? ''
   const extension = /\.([A-Za-z0-9]{1,8})$/.exec(part.filename ?? '')?.[1] ?? 'bin'
   const path = `data/${FOLDERS[kind] ?? 'documents'}/${randomUUID()}.${extension}`
-  if (part.bytes !== undefined) call.state.files.set(path, { contentType: part.contentType, bytes: part.bytes })
+  if (part.bytes !== undefined && part.size <= SERVED)
+    call.state.files.set(path, { contentType: part.contentType, bytes: part.bytes })
   return path
 }

@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import autocannon from 'autocannon'
+
+// POST /messages, durable journal on, no Idempotency-Key, 32 connections, against a proxy that only swaps a key and the
+// same upstream, in turn within one run. `npm run bench -- --rounds 5 --seconds 5 --profile`
+const option = (name: string, fallback: number): number => {
+  const at = process.argv.indexOf(`--${name}`)
+  return at < 0 ? fallback : Number(process.argv[at + 1])
+}
+const rounds = option('rounds', 5)
+const seconds = option('seconds', 5)
+const profile = process.argv.includes('--profile')
+const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
+const root = new URL('..', import.meta.url)
+const adminKey = 'bench-admin-key-bench-admin-key-bench'
+const children: ChildProcess[] = []
+
+/** Starts a process of its own and waits for the line that holds its address. */
+function start(file: string, args: string[], env: Record<string, string> = {}, flags: string[] = []): Promise<{ url: string; child: ChildProcess }> {
+  const child = spawn(process.execPath, [...flags, new URL(file, root).pathname, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  children.push(child)
+  return new Promise((resolve, reject) => {
+    let seen = ''
+    child.stdout!.on('data', chunk => {
+      seen = (seen + chunk).slice(-20_000)
+      const url = /"(?:url|address)":"(http[^"]+)"/.exec(seen)?.[1]
+      if (url) resolve({ url, child })
+    })
+    child.on('exit', code => reject(new Error(`${file} ended with ${code}`)))
+  })
+}
+
+const percentile = (result: autocannon.Result) => ({
+  perSecond: result.requests.average,
+  p50: result.latency.p50,
+  p99: result.latency.p99,
+  failed: result.non2xx + result.errors
+})
+const load = async (url: string, body: unknown, headers: Record<string, string>) =>
+  percentile(
+    await autocannon({
+      url,
+      connections: 32,
+      duration: seconds,
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body)
+    })
+  )
+const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+
+try {
+  const channelsFile = join(directory, 'channels.json')
+  const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+  writeFileSync(channelsFile, JSON.stringify({ channels: [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }] }))
+  const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
+  const proxy = await start('bench/proxy.ts', [upstream.url])
+  const board = await start(
+    'src/server.ts',
+    [],
+    {
+      MATON_API_KEY: 'bench-maton-key',
+      MATON_BASE_URL: upstream.url,
+      MATON_RATE_PER_SECOND: '0',
+      ADMIN_KEY: adminKey,
+      CHANNELS_FILE: channelsFile,
+      DATA_DIR: join(directory, 'data'),
+      PORT: '0',
+      LOG_LEVEL: 'info'
+    },
+    profile ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : []
+  )
+  const native = { messaging_product: 'whatsapp', recipient_type: 'individual', to: '14155551234', type: 'text', text: { body: 'Hello from the benchmark' } }
+  const neutral = { channel: 'bench', to: '14155551234', type: 'text', text: { body: 'Hello from the benchmark' } }
+  const throughProxy = () => load(`${proxy.url}/whatsapp-business/v24.0/106540352242922/messages`, native, {})
+  const throughBoard = () => load(`${board.url}/messages`, neutral, { authorization: `Bearer ${adminKey}` })
+
+  await throughProxy()
+  await throughBoard()
+  const ratios: { rate: number; p99: number }[] = []
+  for (let round = 1; round <= rounds; round++) {
+    const a = await throughProxy()
+    const b = await throughBoard()
+    ratios.push({ rate: b.perSecond / a.perSecond, p99: b.p99 / a.p99 })
+    console.log(
+      `round ${round}: proxy ${a.perSecond.toFixed(0)}/s p50 ${a.p50} p99 ${a.p99} ms (${a.failed} failed) | switchboard ${b.perSecond.toFixed(0)}/s p50 ${b.p50} p99 ${b.p99} ms (${b.failed} failed) | rate x${(b.perSecond / a.perSecond).toFixed(2)}, p99 x${(b.p99 / a.p99).toFixed(2)}`
+    )
+  }
+  console.log(`median of ${rounds}: rate x${median(ratios.map(each => each.rate)).toFixed(2)} (at least 1), p99 x${median(ratios.map(each => each.p99)).toFixed(2)} (at most 1.2)`)
+  const resident = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${board.child.pid}/status`, 'utf8'))?.[1]
+  console.log(`resident after the load: ${Math.round(Number(resident) / 1024)} MB`)
+  if (profile) {
+    board.child.kill('SIGTERM')
+    await new Promise(resolve => board.child.once('exit', resolve))
+    console.log(`profile in ${directory}`)
+  }
+} finally {
+  for (const child of children) child.kill('SIGKILL')
+  if (!profile) rmSync(directory, { recursive: true, force: true })
+}
