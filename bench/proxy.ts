@@ -7,7 +7,11 @@ const app = Fastify()
 await app.register(proxy, {
   upstream,
   replyOptions: {
-    rewriteRequestHeaders: (_, headers) => ({ ...headers, authorization: 'Bearer bench-maton-key', 'maton-connection': 'bench' })
+    rewriteRequestHeaders: (_, headers) => ({
+      ...headers,
+      authorization: 'Bearer bench-maton-key',
+      'maton-connection': 'bench'
+    })
   }
 })
 console.log(JSON.stringify({ url: await app.listen({ host: '127.0.0.1', port: 0 }) }))

@@ -19,7 +19,12 @@ const adminKey = 'bench-admin-key-bench-admin-key-bench'
 const children: ChildProcess[] = []
 
 /** Starts a process of its own and waits for the line that holds its address. */
-function start(file: string, args: string[], env: Record<string, string> = {}, flags: string[] = []): Promise<{ url: string; child: ChildProcess }> {
+function start(
+  file: string,
+  args: string[],
+  env: Record<string, string> = {},
+  flags: string[] = []
+): Promise<{ url: string; child: ChildProcess }> {
   const child = spawn(process.execPath, [...flags, new URL(file, root).pathname, ...args], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit']
@@ -42,23 +47,32 @@ const percentile = (result: autocannon.Result) => ({
   p99: result.latency.p99,
   failed: result.non2xx + result.errors
 })
-const load = async (url: string, body: unknown, headers: Record<string, string>) =>
-  percentile(
-    await autocannon({
-      url,
-      connections: 32,
-      duration: seconds,
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(body)
-    })
-  )
+const load = async (child: ChildProcess, url: string, body: unknown, headers: Record<string, string>) => {
+  const before = cpu(child)
+  const result = await autocannon({
+    url,
+    connections: 32,
+    duration: seconds,
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body)
+  })
+  return { ...percentile(result), cpu: (cpu(child) - before) / result.requests.total }
+}
+/** User and system time of a process so far, in microseconds (Linux counts in hundredths of a second). */
+const cpu = (child: ChildProcess): number => {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10_000
+}
 const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 try {
   const channelsFile = join(directory, 'channels.json')
   const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
-  writeFileSync(channelsFile, JSON.stringify({ channels: [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }] }))
+  writeFileSync(
+    channelsFile,
+    JSON.stringify({ channels: [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }] })
+  )
   const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
   const proxy = await start('bench/proxy.ts', [upstream.url])
   const board = await start(
@@ -76,10 +90,18 @@ try {
     },
     profile ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : []
   )
-  const native = { messaging_product: 'whatsapp', recipient_type: 'individual', to: '14155551234', type: 'text', text: { body: 'Hello from the benchmark' } }
+  const native = {
+    messaging_product: 'whatsapp',
+    recipient_type: 'individual',
+    to: '14155551234',
+    type: 'text',
+    text: { body: 'Hello from the benchmark' }
+  }
   const neutral = { channel: 'bench', to: '14155551234', type: 'text', text: { body: 'Hello from the benchmark' } }
-  const throughProxy = () => load(`${proxy.url}/whatsapp-business/v24.0/106540352242922/messages`, native, {})
-  const throughBoard = () => load(`${board.url}/messages`, neutral, { authorization: `Bearer ${adminKey}` })
+  const throughProxy = () =>
+    load(proxy.child, `${proxy.url}/whatsapp-business/v24.0/106540352242922/messages`, native, {})
+  const throughBoard = () =>
+    load(board.child, `${board.url}/messages`, neutral, { authorization: `Bearer ${adminKey}` })
 
   await throughProxy()
   await throughBoard()
@@ -89,10 +111,12 @@ try {
     const b = await throughBoard()
     ratios.push({ rate: b.perSecond / a.perSecond, p99: b.p99 / a.p99 })
     console.log(
-      `round ${round}: proxy ${a.perSecond.toFixed(0)}/s p50 ${a.p50} p99 ${a.p99} ms (${a.failed} failed) | switchboard ${b.perSecond.toFixed(0)}/s p50 ${b.p50} p99 ${b.p99} ms (${b.failed} failed) | rate x${(b.perSecond / a.perSecond).toFixed(2)}, p99 x${(b.p99 / a.p99).toFixed(2)}`
+      `round ${round}: proxy ${a.perSecond.toFixed(0)}/s p50 ${a.p50} p99 ${a.p99} ms, ${a.cpu.toFixed(0)} us of processor each (${a.failed} failed) | switchboard ${b.perSecond.toFixed(0)}/s p50 ${b.p50} p99 ${b.p99} ms, ${b.cpu.toFixed(0)} us of processor each (${b.failed} failed) | rate x${(b.perSecond / a.perSecond).toFixed(2)}, p99 x${(b.p99 / a.p99).toFixed(2)}`
     )
   }
-  console.log(`median of ${rounds}: rate x${median(ratios.map(each => each.rate)).toFixed(2)} (at least 1), p99 x${median(ratios.map(each => each.p99)).toFixed(2)} (at most 1.2)`)
+  console.log(
+    `median of ${rounds}: rate x${median(ratios.map(each => each.rate)).toFixed(2)} (at least 1), p99 x${median(ratios.map(each => each.p99)).toFixed(2)} (at most 1.2)`
+  )
   const resident = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${board.child.pid}/status`, 'utf8'))?.[1]
   console.log(`resident after the load: ${Math.round(Number(resident) / 1024)} MB`)
   if (profile) {

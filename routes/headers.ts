@@ -8,7 +8,8 @@ const longestWaitSeconds = 60
 
 /** Prefer (RFC 7240): respond-async, or wait=N seconds. What cannot be read is no preference, as the RFC has it. */
 function waitSeconds(header: string | string[] | undefined): number | undefined {
-  const text = [header ?? ''].flat().join(',')
+  if (header === undefined) return undefined
+  const text = [header].flat().join(',')
   if (/(^|[,;\s])respond-async($|[,;\s])/i.test(text)) return 0
   const match = /(?:^|[,;\s])wait=("?)(\d{1,6})\1(?:$|[,;\s])/i.exec(text)
   return match ? Math.min(Number(match[2]), longestWaitSeconds) : undefined

@@ -13,7 +13,6 @@ import { bodies } from './plugins/bodies.ts'
 import { docs } from './plugins/docs.ts'
 import { methodNotAllowed } from './plugins/methods.ts'
 import { frameworkError, problems } from './plugins/problems.ts'
-import { shutdown } from './plugins/shutdown.ts'
 import { telemetry } from './plugins/telemetry.ts'
 import { validation } from './validation.ts'
 
@@ -75,7 +74,6 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
 
   const addMissingMethods = methodNotAllowed(app)
   telemetry(app)
-  shutdown(app)
   problems(app)
   auth(app)
   bodies(app)

@@ -42,9 +42,9 @@ export async function readChannelsFile(path: string): Promise<DeclaredChannel[]>
   try {
     content = parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    throw new Error(
-      `CHANNELS_FILE cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message.split('\n')[0]}`
-    )
+    // A fault of YAML has a code too, but only its message says where.
+    const { errno, code, message } = error as NodeJS.ErrnoException
+    throw new Error(`CHANNELS_FILE cannot be read: ${errno === undefined ? message.split('\n')[0] : code}`)
   }
   const validate = new Ajv({ allErrors: true }).compile<{ channels: DeclaredChannel[] }>(inFile)
   if (validate(content)) return content.channels

@@ -1,4 +1,5 @@
 import { Ajv, type ValidateFunction } from 'ajv'
+import { CompiledQuery } from 'kysely'
 import type { Channel, CreateChannel, PatchChannel } from '../schemas/channels.ts'
 import type { Mode } from '../schemas/common.ts'
 import { messageTypes } from '../schemas/content.ts'
@@ -10,7 +11,7 @@ import { ServiceError } from './errors.ts'
 import { type Caller, requireChannel } from './keys/caller.ts'
 import { auditEntry } from './store/audit.ts'
 import type { ChannelRow } from './store/schema.ts'
-import { change, first, prepare, type Store } from './store/store.ts'
+import { change, first, prepare, type Store, type Unit } from './store/store.ts'
 
 export interface Channels {
   /** The channel of a request: the named one, else the key's default, its only one, or the one marked default. */
@@ -107,7 +108,12 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
       updatedAt: new Date(row.updated_at).toISOString()
     }
   }
-  const clearDefault = () => build.updateTable('channels').set({ is_default: 0 }).where('is_default', '=', 1).compile()
+  const clearDefault = (except: string) =>
+    build.updateTable('channels').set({ is_default: 0 }).where('is_default', '=', 1).where('id', '!=', except).compile()
+  /** One change of the channels at a time: another replica could make a second default meanwhile. */
+  function* alone(): Unit<void> {
+    if (store.dialect === 'postgres') yield CompiledQuery.raw('lock table channels in share row exclusive mode')
+  }
   const changeable = ({ row }: { row: ChannelRow }): void => {
     if (row.managed_by === 'file')
       throw new ServiceError(
@@ -168,15 +174,17 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
         updated_at: now
       }
       const made = await store.write(function* () {
-        if (input.default) yield clearDefault()
+        yield* alone()
         const inserted = yield* change(
           build
             .insertInto('channels')
             .values(row)
             .onConflict(conflict => conflict.column('id').doNothing())
         )
-        if (inserted > 0) yield auditEntry(store, actor, 'channel.created', row.id, { provider: row.provider })
-        return inserted > 0
+        if (inserted === 0) return false
+        if (input.default) yield clearDefault(row.id)
+        yield auditEntry(store, actor, 'channel.created', row.id, { provider: row.provider })
+        return true
       })
       await refresh()
       if (!made) throw new ServiceError('conflict', `There is a channel ${input.id} already.`)
@@ -194,7 +202,8 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
         ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
       }
       await store.write(function* () {
-        if (input.default) yield clearDefault()
+        yield* alone()
+        if (input.default) yield clearDefault(id)
         yield build.updateTable('channels').set(changes).where('id', '=', id).compile()
         yield auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
       })
@@ -242,12 +251,13 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
         )
       const now = Date.now()
       await store.write(function* () {
+        yield* alone()
         yield build
           .deleteFrom('channels')
           .where('managed_by', '=', 'file')
           .$if(ids.length > 0, query => query.where('id', 'not in', ids))
           .compile()
-        if (declared.some(channel => channel.default)) yield clearDefault()
+        if (declared.some(channel => channel.default)) yield clearDefault('')
         for (const channel of declared) {
           const values = {
             provider: channel.provider,

@@ -10,7 +10,9 @@ const ownKeys = /sk_(live|test)_[A-Za-z0-9]{20,}_[A-Za-z0-9]{6}/g
  * @param sink where lines go; standard output unless given
  */
 export function createLogger(level: string, secrets: readonly string[], sink?: DestinationStream): Logger {
-  const out = sink ?? pino.destination({ fd: 1, sync: true })
+  // Gathered and written beside the event loop; a warning or worse takes everything before it out at once.
+  const file = sink ? undefined : pino.destination({ fd: 1, sync: false, minLength: 8192, periodicFlush: 100 })
+  const out = sink ?? (file as DestinationStream)
   const hidden = secrets
     .filter(secret => secret.length >= 8)
     .flatMap(secret => [secret, JSON.stringify(secret).slice(1, -1)])
@@ -26,7 +28,12 @@ export function createLogger(level: string, secrets: readonly string[], sink?: D
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) }
     },
-    { write: line => out.write(scrub(line)) }
+    {
+      write: line => {
+        out.write(scrub(line))
+        if (!line.startsWith('{"level":"info"')) file?.flush()
+      }
+    }
   )
 }
 

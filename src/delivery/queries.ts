@@ -126,8 +126,12 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'unknown')
         .where('attempts', '=', p.attempts)
     ),
-    /** claimed → failed or back to queued, where nothing has been handed over. */
-    release: prepare<Pick<MessageRow, 'id' | 'state' | 'final' | 'run_at' | 'error' | 'failed_at'>, unknown>(p =>
+    /** claimed → failed or back to queued, where nothing has been handed over. With a lease: of that claim only. */
+    release: prepare<
+      Pick<MessageRow, 'id' | 'state' | 'final' | 'run_at' | 'error' | 'failed_at'> &
+        Partial<Pick<MessageRow, 'lease_until'>>,
+      unknown
+    >(p =>
       build
         .updateTable('messages')
         .set({
@@ -140,6 +144,7 @@ export function messageQueries(store: Store) {
         })
         .where('id', '=', p.id)
         .where('state', '=', 'claimed')
+        .where('lease_until', '=', eb => eb.fn.coalesce(eb.val(p.lease_until), 'lease_until'))
     ),
     cancel: prepare<{ id: string }, unknown>(p =>
       build
@@ -149,22 +154,29 @@ export function messageQueries(store: Store) {
         .where('state', 'in', ['queued', 'claimed'])
     ),
 
-    /** Takes due messages for this process. On PostgreSQL rows that another replica is taking are skipped. */
+    /**
+     * Takes due messages for this process. On PostgreSQL rows that another replica is taking are skipped.
+     * Materialized: a plan that looked for them once per row would take more than the limit.
+     */
     claim: prepare<{ limit: number; lease_ms: number }, MessageRow>(p =>
       build
+        .with(
+          cte => cte('due').materialized(),
+          () =>
+            build
+              .selectFrom('messages')
+              .select('id')
+              .where('state', '=', 'queued')
+              .where('run_at', '<=', now)
+              .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
+              .orderBy('run_at')
+              .orderBy('id')
+              .limit(p.limit)
+              .$if(store.dialect === 'postgres', query => query.forUpdate().skipLocked())
+        )
         .updateTable('messages')
         .set({ state: 'claimed', lease_until: sql`${now} + ${p.lease_ms}` })
-        .where('id', 'in', eb =>
-          eb
-            .selectFrom('messages')
-            .select('id')
-            .where('state', '=', 'queued')
-            .where('run_at', '<=', now)
-            .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
-            .orderBy('run_at')
-            .limit(p.limit)
-            .$if(store.dialect === 'postgres', query => query.forUpdate().skipLocked())
-        )
+        .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
         .returningAll()
     ),
     expireDue: prepare<object, MessageRow>(() =>
@@ -187,7 +199,10 @@ export function messageQueries(store: Store) {
         .selectFrom('messages')
         .selectAll()
         .where('state', '=', state)
+        // The words of the partial index: SQLite uses it only where it finds them again.
+        .where(sql<boolean>`state in ('claimed', 'sending')`)
         .$if(!everything, query => query.where('lease_until', '<=', now))
+        .orderBy('lease_until')
         .limit(500)
         .compile(),
     requeue: prepare<{ id: string; lease: number }, unknown>(p =>
@@ -217,7 +232,8 @@ export function messageQueries(store: Store) {
       // What a channel received is seen by every key allowed on it; what was sent, by its own service.
       if (!hasScope(caller, 'read_all'))
         query = query.where(eb => eb.or([eb('service', '=', caller.service), eb('direction', '=', 'inbound')]))
-      if (caller.channels) query = query.where('channel_id', 'in', [...caller.channels])
+      // PostgreSQL has no empty list; no id is empty.
+      if (caller.channels) query = query.where('channel_id', 'in', ['', ...caller.channels])
       if (page.after) query = query.where('id', '<', page.after)
       if (filter.channel) query = query.where('channel_id', '=', filter.channel)
       if (filter.contact) query = query.where('contact', '=', filter.contact)

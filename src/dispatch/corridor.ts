@@ -108,7 +108,10 @@ export function createCorridor({ adapters, upstream, log, metrics }: CorridorPar
         done('ok')
         return { output: output as Operations[typeof operation]['output'], record }
       } catch (error) {
-        if (!(error instanceof UpstreamFailure)) throw error
+        if (!(error instanceof UpstreamFailure)) {
+          done('internal')
+          throw error
+        }
         record.started = error.started
         record.status = error.status
         const verdict = adapter.classify(error, operation) ?? judge(error, operation, channel.provider)

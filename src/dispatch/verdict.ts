@@ -57,6 +57,15 @@ export function retryAfter(header: string | string[] | undefined, now: number): 
 export function judge(failure: UpstreamFailure, operation: Operation, provider: string): Verdict {
   const read = effects[operation] === 'read'
   const said = { name: provider, status: failure.status ?? null, ...(failure.cause && { code: failure.cause }) }
+  if (failure.kind === 'unsendable') {
+    return {
+      code: 'internal',
+      outcome: 'not_sent',
+      later: false,
+      detail: 'Switchboard could not write the request: nothing was sent.',
+      provider: said
+    }
+  }
   if (failure.kind === 'transport') {
     if (!failure.started) {
       return {
@@ -94,11 +103,14 @@ export function judge(failure: UpstreamFailure, operation: Operation, provider: 
   }
   const status = failure.status ?? 0
   const row = byStatus[status] ?? (status < 400 ? redirect : status < 500 ? otherRefusal : serverFault)
-  const wait = retryAfter(failure.headers?.['retry-after'], Date.now())
+  const code = read ? (row.onRead ?? row.code) : row.code
+  const later = row.later ?? code === 'provider_unavailable'
+  // Where it may have been taken, a wait would read as an invitation to send it again.
+  const wait = later ? retryAfter(failure.headers?.['retry-after'], Date.now()) : undefined
   return {
-    code: read ? (row.onRead ?? row.code) : row.code,
+    code,
     outcome: row.unknown && !read ? 'unknown' : 'not_sent',
-    later: row.later ?? (read && row.unknown) ?? false,
+    later,
     ...(status === 429 && { throttles: 'account' as const }),
     ...(wait !== undefined && { retryAfterSeconds: wait }),
     detail: row.detail,

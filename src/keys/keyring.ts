@@ -35,8 +35,9 @@ export interface Keyring {
 }
 
 interface Believed {
-  row: KeyRow
   caller: Caller
+  /** From when on it is refused: its expiry, or at once where it is revoked. */
+  deadAt: number
   until: number
 }
 const adminId = 'key_admin'
@@ -136,14 +137,25 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
   // Believed by a salted digest, so that no secret stays in memory; bounded, so that garbage cannot grow it.
   const salt = randomBytes(16).toString('hex')
   const believed = new Map<string, Believed>()
+  // Counts the changes: what was read before one must not be believed after it.
+  let changed = 0
+  const forget = (): void => {
+    changed++
+    believed.clear()
+  }
 
   const load = async (id: string): Promise<KeyRow> => {
     const [row] = await store.read(build.selectFrom('keys').selectAll().where('id', '=', id).compile())
     if (!row) throw new ServiceError('not_found', `There is no key ${id}.`)
     return row
   }
-  const check = ({ row, caller }: Believed, address: string): Caller => {
-    if (row.revoked_at !== null || (row.expires_at !== null && row.expires_at <= Date.now())) throw unauthenticated()
+  const believe = (digest: string, entry: Believed): Believed => {
+    if (believed.size >= 10_000) believed.clear()
+    believed.set(digest, entry)
+    return entry
+  }
+  const check = ({ caller, deadAt }: Believed, address: string): Caller => {
+    if (deadAt <= Date.now()) throw unauthenticated()
     if (caller.cidrs && !inRanges(address, caller.cidrs))
       throw new ServiceError('forbidden', 'This key may not be used from this address.')
     return caller
@@ -154,15 +166,18 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       const digest = hash('sha256', salt + secret)
       const hit = believed.get(digest)
       if (hit && hit.until > Date.now()) return check(hit, address)
+      const until = Date.now() + believeMs
       const hashed = hashSecret(pepper, secret)
-      if (adminHash && timingSafeEqual(Buffer.from(hashed), Buffer.from(adminHash))) return admin
+      if (adminHash && timingSafeEqual(Buffer.from(hashed), Buffer.from(adminHash))) {
+        return believe(digest, { caller: admin, deadAt: Number.POSITIVE_INFINITY, until }).caller
+      }
       if (!isWellFormed(secret)) throw unauthenticated()
+      const before = changed
       const [row] = await store.read(byHash({ hash: hashed }))
       if (!row) throw unauthenticated()
-      const entry = { row, caller: toCaller(row), until: Date.now() + believeMs }
-      if (believed.size >= 10_000) believed.clear()
-      believed.set(digest, entry)
-      const caller = check(entry, address)
+      const deadAt = row.revoked_at ?? row.expires_at ?? Number.POSITIVE_INFINITY
+      const entry = { caller: toCaller(row), deadAt, until }
+      const caller = check(changed === before ? believe(digest, entry) : entry, address)
       if (Date.now() - (row.last_used_at ?? 0) > 60_000) {
         await store.write(function* () {
           yield touch({ id: row.id, at: Date.now() })
@@ -239,7 +254,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         yield build.updateTable('keys').set(changes).where('id', '=', id).compile()
         yield auditEntry(store, actor, 'key.changed', id, { fields: Object.keys(input) })
       })
-      believed.clear()
+      forget()
       return toKey({ ...before, ...changes })
     },
 
@@ -251,7 +266,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         )
         if (changed > 0) yield auditEntry(store, actor, 'key.revoked', id)
       })
-      believed.clear()
+      forget()
     },
 
     revokeService: async service => {
@@ -263,7 +278,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
           .where('revoked_at', 'is', null)
           .compile()
       })
-      believed.clear()
+      forget()
     },
 
     isEmpty: async () => (await store.read(build.selectFrom('keys').select('id').limit(1).compile())).length === 0

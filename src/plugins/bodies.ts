@@ -50,10 +50,10 @@ export function bodies(app: App): void {
     throwFileSizeLimit: true
   })
 
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', (request, _, done) => {
     const encoding = request.headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity')
-      throw new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.')
+    const packed = encoding !== undefined && encoding !== 'identity'
+    done(packed ? new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.') : undefined)
   })
   watchSlowBodies(app)
 }
@@ -61,17 +61,15 @@ export function bodies(app: App): void {
 /** One sweep a second over the requests whose body is still coming: a timer each would cost every fast request. */
 function watchSlowBodies(app: App): void {
   const pending = new Map<Socket, { since: number; bytes: number; upload: boolean }>()
-  app.addHook('onRequest', async request => {
-    if (request.raw.complete) return
-    const { socket } = request.raw
-    pending.set(socket, {
-      since: performance.now(),
-      bytes: socket.bytesRead,
-      upload: request.routeOptions.config.upload === true
-    })
+  app.addHook('onRequest', (request, _, done) => {
+    const { socket, complete } = request.raw
+    const upload = request.routeOptions.config.upload === true
+    if (!complete) pending.set(socket, { since: performance.now(), bytes: socket.bytesRead, upload })
+    done()
   })
-  app.addHook('onResponse', async request => {
+  app.addHook('onResponse', (request, _, done) => {
     pending.delete(request.raw.socket)
+    done()
   })
   const sweep = setInterval(() => {
     const now = performance.now()
@@ -86,9 +84,10 @@ function watchSlowBodies(app: App): void {
     }
   }, 1000)
   sweep.unref()
-  app.addHook('preHandler', async request => {
+  app.addHook('preHandler', (request, _, done) => {
     // An upload is read by its handler; any other body is complete by now, and its handler may wait as long as it likes.
     if (request.routeOptions.config.upload !== true) pending.delete(request.raw.socket)
+    done()
   })
   app.addHook('onClose', async () => clearInterval(sweep))
 }

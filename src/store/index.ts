@@ -6,8 +6,15 @@ import type { Store } from './store.ts'
 
 /** Opens the store that the settings name, with its tables up to date. */
 export async function openStore(place: { databaseUrl?: string; directory: string }, log: Logger): Promise<Store> {
-  const store = place.databaseUrl ? await openPostgres(place.databaseUrl, log) : openSqlite(place.directory)
-  const applied = await migrate(store)
-  if (applied.length > 0) log.info({ migrations: applied }, 'tables brought up to date')
-  return store
+  const { databaseUrl, directory } = place
+  const migrating = databaseUrl ? await openPostgres(databaseUrl, log, { patient: true }) : openSqlite(directory)
+  let kept = false
+  try {
+    const applied = await migrate(migrating)
+    if (applied.length > 0) log.info({ migrations: applied }, 'tables brought up to date')
+    kept = !databaseUrl
+  } finally {
+    if (!kept) await migrating.close()
+  }
+  return databaseUrl ? openPostgres(databaseUrl, log) : migrating
 }

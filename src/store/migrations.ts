@@ -4,6 +4,8 @@ import { all, type Store, type Unit } from './store.ts'
 /** The few words that the two databases spell differently. */
 interface Words {
   int: string
+  /** Text that is ordered by its bytes, as cursors need it and SQLite does anyway. */
+  id: string
   blob: string
   /** After a table's closing bracket: SQLite checks types only in STRICT tables. */
   strict: string
@@ -11,22 +13,22 @@ interface Words {
   clustered: string
 }
 const words: Record<Store['dialect'], Words> = {
-  sqlite: { int: 'integer', blob: 'blob', strict: 'strict', clustered: 'strict, without rowid' },
-  postgres: { int: 'bigint', blob: 'bytea', strict: '', clustered: '' }
+  sqlite: { int: 'integer', id: 'text', blob: 'blob', strict: 'strict', clustered: 'strict, without rowid' },
+  postgres: { int: 'bigint', id: 'text collate "C"', blob: 'bytea', strict: '', clustered: '' }
 }
 
-interface Migration {
+export interface Migration {
   name: string
   statements: (words: Words) => string[]
 }
 
 // Never edit one that has been released: add another. Each runs in one transaction and leaves the release before able to run.
-const migrations: Migration[] = [
+const released: Migration[] = [
   {
     name: '001_first_tables',
-    statements: ({ int, blob, strict, clustered }) => [
+    statements: ({ int, id, blob, strict, clustered }) => [
       `create table messages (
-        id text primary key, service text not null, key_id text not null, mode text not null,
+        id ${id} primary key, service text not null, key_id text not null, mode text not null,
         channel_id text not null, provider text not null, direction text not null, contact text, user_id text,
         type text not null, content text, options text, state text not null, final ${int} not null,
         attempts ${int} not null, run_at ${int} not null, lease_until ${int}, send_at ${int}, expires_at ${int},
@@ -36,12 +38,13 @@ const migrations: Migration[] = [
       ) ${strict}`,
       'create index messages_service on messages (service, mode, id)',
       'create index messages_contact on messages (channel_id, contact, id)',
-      `create index messages_due on messages (run_at) where state = 'queued'`,
+      `create index messages_expiry on messages (expires_at) where state = 'queued'`,
+      `create index messages_due on messages (run_at, id) where state = 'queued'`,
       `create index messages_lease on messages (lease_until) where state in ('claimed', 'sending')`,
       'create index messages_provider_id on messages (provider_message_id) where provider_message_id is not null',
       'create index messages_reference on messages (service, reference) where reference is not null',
       `create table message_events (
-        message_id text not null, id text not null, at ${int} not null, state text not null, attempt ${int} not null,
+        message_id text not null, id ${id} not null, at ${int} not null, state text not null, attempt ${int} not null,
         upstream_status ${int}, upstream_ms ${int}, trace_id text, detail text, primary key (message_id, id)
       ) ${clustered}`,
       `create table idempotency (
@@ -51,18 +54,18 @@ const migrations: Migration[] = [
       ) ${clustered}`,
       'create index idempotency_message on idempotency (message_id) where message_id is not null',
       `create table keys (
-        id text primary key, hash text not null unique, pepper_version ${int} not null, prefix text not null,
+        id ${id} primary key, hash text not null unique, pepper_version ${int} not null, prefix text not null,
         last_four text not null, service text not null, name text, mode text not null, scopes text not null,
         channels text, templates text, recipient_prefixes text, cidrs text, default_channel text,
         expires_at ${int}, revoked_at ${int}, last_used_at ${int}, created_at ${int} not null, created_by text not null
       ) ${strict}`,
       `create table channels (
-        id text primary key, provider text not null, connection_id text not null, settings text not null,
+        id ${id} primary key, provider text not null, connection_id text not null, settings text not null,
         is_default ${int} not null, paused ${int} not null, managed_by text not null,
         created_at ${int} not null, updated_at ${int} not null
       ) ${strict}`,
       `create table media (
-        id text primary key, service text not null, mode text not null, channel_id text not null,
+        id ${id} primary key, service text not null, mode text not null, channel_id text not null,
         mime_type text not null, size ${int} not null, sha256 text not null, filename text, provider_media_id text,
         created_at ${int} not null, expires_at ${int} not null
       ) ${strict}`,
@@ -71,13 +74,13 @@ const migrations: Migration[] = [
         media_id text not null, seq ${int} not null, bytes ${blob} not null, primary key (media_id, seq)
       ) ${strict}`,
       `create table audit (
-        id text primary key, at ${int} not null, actor text not null, action text not null, target text not null, detail text
+        id ${id} primary key, at ${int} not null, actor text not null, action text not null, target text not null, detail text
       ) ${strict}`
     ]
   }
 ]
 
-function* apply(store: Store): Unit<string[]> {
+function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {
   // One replica at a time; the lock ends with the transaction.
   if (store.dialect === 'postgres') yield CompiledQuery.raw('select pg_advisory_xact_lock(7305551)')
   yield CompiledQuery.raw(
@@ -96,10 +99,10 @@ function* apply(store: Store): Unit<string[]> {
 }
 
 /** Brings the tables up to date, one transaction each, so that a process killed between two goes on where it stopped. */
-export async function migrate(store: Store): Promise<string[]> {
+export async function migrate(store: Store, migrations: readonly Migration[] = released): Promise<string[]> {
   const applied: string[] = []
   for (;;) {
-    const names = await store.write(() => apply(store))
+    const names = await store.write(() => apply(store, migrations))
     if (names.length === 0) return applied
     applied.push(...names)
   }

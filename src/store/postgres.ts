@@ -9,32 +9,44 @@ import {
 } from 'kysely'
 import type { Logger } from 'pino'
 import type { Database } from './schema.ts'
-import { type Result, type Store, StoreUnavailable, type Unit } from './store.ts'
+import { type Result, type Store, StoreUnavailable, storable, type Unit } from './store.ts'
 
-/** SQLSTATE classes that mean "not now": connection (08), resources (53), intervention (57), system (58), lock (55). */
-const transientClasses = new Set(['08', '53', '55', '57', '58'])
+/**
+ * SQLSTATE classes and codes that mean "not now": connection (08), resources (53), intervention (57), system (58), lock
+ * (55), a server that is read-only (25006: a standby, or a full disk), a transaction that waited too long (25P03, 25P04).
+ */
+const transient = new Set(['08', '53', '55', '57', '58', '25006', '25P03', '25P04'])
+/** Rolled back for the sake of another transaction: deadlock, serialization. The same again usually comes through. */
+const repeatable = new Set(['40P01', '40001'])
+const tries = 5
 
+/** What a failed query or connection means. Never for what a unit itself throws: that reaches its author as it is. */
 const unavailable = (error: unknown): Error => {
-  const { code, message } = error as { code?: string; message?: string }
+  const { code = '', message } = error as { code?: string; message?: string }
   // Faults of the socket have no SQLSTATE: ECONNREFUSED, or a bare "Connection terminated".
-  const transient = code === undefined || !/^[0-9A-Z]{5}$/.test(code) || transientClasses.has(code.slice(0, 2))
-  return transient ? new StoreUnavailable(message) : (error as Error)
+  const later = !/^[0-9A-Z]{5}$/.test(code) || transient.has(code) || transient.has(code.slice(0, 2))
+  return later ? new StoreUnavailable(message || code) : (error as Error)
+}
+const refuse = (error: unknown): never => {
+  throw unavailable(error)
 }
 
 /**
  * The shared store, for several replicas. Every unit is a transaction of its own, durable before it is answered.
  * @param url postgres://user:password@host/database; it is never logged
+ * @param patient lets queries and locks take as long as they take, as a migration of large tables must
  */
-export async function openPostgres(url: string, log: Logger): Promise<Store> {
+export async function openPostgres(url: string, log: Logger, { patient = false } = {}): Promise<Store> {
   const { default: pg } = await import('pg')
   const int8 = 20
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
     connectionTimeoutMillis: 3000,
-    statement_timeout: 5000,
-    lock_timeout: 2000,
+    // The last is ours, for a server that does not even say that it is too late.
+    ...(!patient && { statement_timeout: 5000, lock_timeout: 2000, query_timeout: 6000 }),
     idle_in_transaction_session_timeout: 10_000,
+    keepAlive: true,
     options: '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed',
     application_name: 'switchboard',
     // Our integers are milliseconds and counts: far below 2^53.
@@ -43,31 +55,50 @@ export async function openPostgres(url: string, log: Logger): Promise<Store> {
     }
   })
   // An idle connection that dies is replaced by the pool; without a listener it would end the process.
-  pool.on('error', error => log.warn({ code: (error as { code?: string }).code }, 'a PostgreSQL connection was lost'))
+  const lost = (error: Error) =>
+    log.warn({ code: (error as { code?: string }).code }, 'a PostgreSQL connection was lost')
+  pool.on('error', lost)
+  const values = ({ parameters }: CompiledQuery): unknown[] => parameters.map(storable)
 
-  const write = async <T>(unit: () => Unit<T>): Promise<T> => {
-    const client = await pool.connect().catch(error => {
-      throw unavailable(error)
-    })
-    let broken: Error | undefined
+  const once = async <T>(unit: () => Unit<T>): Promise<T> => {
+    const client = await pool.connect().catch(refuse)
+    // The pool listens to idle connections only; one that dies in our hands would end the process.
+    client.on('error', lost)
+    let broken = false
     try {
-      await client.query('BEGIN')
+      await client.query('BEGIN').catch(refuse)
       const steps = unit()
       let step = steps.next()
       while (!step.done) {
-        const { rows, rowCount } = await client.query(step.value.sql, step.value.parameters as unknown[])
+        const { rows, rowCount } = await client.query(step.value.sql, values(step.value)).catch(refuse)
         step = steps.next({ rows, changes: rowCount ?? 0 } satisfies Result<unknown>)
       }
-      await client.query('COMMIT')
+      await client.query('COMMIT').catch(refuse)
       return step.value
     } catch (error) {
-      broken = unavailable(error)
-      await client.query('ROLLBACK').catch(() => {
-        // The connection is gone, and its transaction with it: it is thrown away below.
-      })
-      throw broken
+      broken = error instanceof StoreUnavailable
+      // A connection that cannot be trusted is thrown away below, and its transaction with it.
+      if (!broken)
+        await client.query('ROLLBACK').catch(() => {
+          broken = true
+        })
+      throw error
     } finally {
-      client.release(broken instanceof StoreUnavailable ? broken : undefined)
+      client.removeListener('error', lost)
+      client.release(broken)
+    }
+  }
+  const write = async <T>(unit: () => Unit<T>): Promise<T> => {
+    for (let left = tries; ; left--) {
+      try {
+        return await once(unit)
+      } catch (error) {
+        const { code = '', message } = error as { code?: string; message?: string }
+        if (!repeatable.has(code)) throw error
+        if (left === 1) throw new StoreUnavailable(message)
+        // Apart from its rival, lest the two meet again.
+        await new Promise(resolve => setTimeout(resolve, Math.random() * 20 * 2 ** (tries - left)))
+      }
     }
   }
 
@@ -81,19 +112,14 @@ export async function openPostgres(url: string, log: Logger): Promise<Store> {
         createQueryCompiler: () => new PostgresQueryCompiler()
       }
     }),
-    now: sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`,
+    // Of the statement and not of the moment: clock_timestamp() is volatile, and no index could be searched by it.
+    now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
     write,
-    read: async <R>(query: CompiledQuery<R>) => {
-      try {
-        return (await pool.query(query.sql, query.parameters as unknown[])).rows as R[]
-      } catch (error) {
-        throw unavailable(error)
-      }
-    },
+    read: async <R>(query: CompiledQuery<R>) => (await pool.query(query.sql, values(query)).catch(refuse)).rows as R[],
     probe: async () => {
-      await pool.query('select pg_current_xact_id()').catch(error => {
-        throw unavailable(error)
-      })
+      const look = `select current_setting('transaction_read_only') as readonly, pg_current_xact_id()`
+      const { rows } = await pool.query(look).catch(refuse)
+      if (rows[0].readonly === 'on') throw new StoreUnavailable('the server is read-only')
     },
     close: () => pool.end()
   }

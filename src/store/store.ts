@@ -9,7 +9,8 @@ export interface Result<R> {
 /**
  * A unit of work: a generator that yields its queries and is given their results. One text serves both databases:
  * SQLite runs it in one go inside a group commit, PostgreSQL awaits each query inside a transaction of its own.
- * It may run twice (a failed group is repeated one by one), so between its queries it must not have side effects.
+ * It may run twice (a failed group is repeated one by one, the victim of a deadlock again), so between its queries it
+ * must not have side effects.
  */
 // biome-ignore lint/suspicious/noExplicitAny: each yield has a result type of its own, which `all` and `change` give back
 export type Unit<T> = Generator<CompiledQuery, T, Result<any>>
@@ -29,10 +30,20 @@ export interface Store {
   close: () => Promise<void>
 }
 
-/** The database cannot be reached, is full or read-only. Nothing of the unit was kept, or (PostgreSQL) nobody can say. */
+/**
+ * The database cannot be reached, is full or read-only. Nothing of the unit was kept, or nobody can say: the connection
+ * was lost at its commit (PostgreSQL), or the log could not be synced (SQLite; then later reads see it nevertheless).
+ */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
+
+/**
+ * A parameter as both databases can hold it: NUL becomes U+FFFD, as half a surrogate pair does on its way into UTF-8.
+ * PostgreSQL has no NUL in text, and SQLite's own functions end there.
+ */
+export const storable = (value: unknown): unknown =>
+  typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value
 
 const compiled = <R>(query: CompiledQuery<R> | Compilable<R>): CompiledQuery<R> =>
   'compile' in query ? query.compile() : query

@@ -48,7 +48,8 @@ export function createMaton({ baseUrl, apiKey, timeoutMs }: MatonOptions): Maton
   const authorization = `Bearer ${apiKey}`
   return {
     request: async (app, connectionId, request, deadline = timeoutMs) => {
-      const { body, contentType } = await encodeBody(request.body)
+      const path = `${prefix}/${app}${target(request)}`
+      const { body, contentType } = await encodeBody(request.body).catch(unsendable)
       const headers: Record<string, string> = {
         authorization,
         'maton-connection': connectionId,
@@ -57,18 +58,29 @@ export function createMaton({ baseUrl, apiKey, timeoutMs }: MatonOptions): Maton
         'accept-encoding': 'identity'
       }
       if (contentType) headers['content-type'] = contentType
-      return once(pool, { method: request.method, path: `${prefix}/${app}${target(request)}`, headers, body }, deadline)
+      const secrets = [apiKey, connectionId].filter(secret => secret.length >= 8)
+      return once(pool, { method: request.method, path, headers, body }, deadline, secrets)
     },
     close: () => pool.destroy()
   }
+}
+
+/** What cannot be put on the wire is a defect of ours: it never left, and another try would end the same way. */
+function unsendable(error: unknown): never {
+  const { code, name } = error as NodeJS.ErrnoException
+  throw new UpstreamFailure('the request cannot be written', {
+    kind: 'unsendable',
+    started: false,
+    cause: code ?? name
+  })
 }
 
 /** Path and query of a request, each segment encoded. `.` and `..` stay themselves when encoded, so they are refused (T15). */
 function target({ path, query }: NativeRequest): string {
   let result = ''
   for (const segment of path) {
-    if (segment === '' || segment === '.' || segment === '..')
-      throw new Error('an empty or relative path segment must not reach a provider')
+    if (segment === '' || segment === '.' || segment === '..' || !segment.isWellFormed())
+      unsendable(new RangeError('an empty, relative or broken path segment must not reach a provider'))
     result += `/${encodeURIComponent(segment)}`
   }
   if (!query) return result
@@ -98,7 +110,12 @@ async function multipart(parts: readonly MultipartPart[]): Promise<FormData> {
 }
 
 /** Runs one request by undici's dispatch hooks: only they tell whether it was started (RELIABILITY.md section 4). */
-function once(pool: Pool, options: Dispatcher.DispatchOptions, timeoutMs: number): Promise<NativeAnswer> {
+function once(
+  pool: Pool,
+  options: Dispatcher.DispatchOptions,
+  timeoutMs: number,
+  secrets: readonly string[]
+): Promise<NativeAnswer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
     let status = 0
@@ -137,7 +154,7 @@ function once(pool: Pool, options: Dispatcher.DispatchOptions, timeoutMs: number
       },
       onResponseEnd() {
         if (over) return
-        const body = parse(chunks)
+        const body = parse(chunks, secrets)
         if (status < 200 || status > 299)
           return fail(`the answer was ${status}`, { kind: 'status', started: true, status, headers, body })
         if (body === undefined)
@@ -148,9 +165,10 @@ function once(pool: Pool, options: Dispatcher.DispatchOptions, timeoutMs: number
       },
       onResponseError(_, error) {
         const cause = (error as { code?: string }).code ?? error.name
+        const started = controller !== undefined
         fail('the connection failed', {
-          kind: 'transport',
-          started: controller !== undefined,
+          kind: kindOf(cause, started, status),
+          started,
           ...(status && { status }),
           cause
         })
@@ -159,9 +177,16 @@ function once(pool: Pool, options: Dispatcher.DispatchOptions, timeoutMs: number
   })
 }
 
-/** The body as JSON; undefined where it is none. */
-function parse(chunks: Buffer[]): unknown {
-  const text = chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()
+/** undici's own checks refuse a header before the start; a success over the size limit came, and only cannot be read. */
+function kindOf(cause: string, started: boolean, status: number): FailureFacts['kind'] {
+  if (cause === 'UND_ERR_INVALID_ARG' && !started) return 'unsendable'
+  return cause === 'UND_ERR_RES_EXCEEDED_MAX_SIZE' && status < 300 ? 'unreadable' : 'transport'
+}
+
+/** The body as JSON; undefined where it is none. An error that repeats our credential must not carry it to a caller (T11). */
+function parse(chunks: Buffer[], secrets: readonly string[]): unknown {
+  let text = chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()
+  for (const secret of secrets) if (text.includes(secret)) text = text.replaceAll(secret, '[redacted]')
   try {
     return JSON.parse(text)
   } catch {

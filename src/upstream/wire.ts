@@ -31,6 +31,8 @@ export interface NativeAnswer {
 }
 
 export type FailureKind =
+  /** It cannot be written at all, e.g. a path segment `..` or a file that is gone: a defect of ours, nothing left. */
+  | 'unsendable'
   /** No complete answer: refused, reset, timed out. `started` says whether the request may have left. */
   | 'transport'
   /** A complete answer with a status other than 2xx. */

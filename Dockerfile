@@ -1,0 +1,48 @@
+# Stage one: what the image holds, built, trimmed and started once. Nothing of npm's or the build's reaches stage two.
+FROM node:24-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# Install scripts never run (T51). Tools for development are taken out of package.json first, because npm 11 refuses a lock
+# file that lacks one of their binaries for some other platform, although --omit=dev would not install it.
+RUN npm pkg delete devDependencies \
+ && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && find node_modules -type d \( -name test -o -name tests -o -name docs -o -name examples -o -name benchmark -o -name benchmarks \
+      -o -name .github \) -prune -exec rm -rf {} + \
+ && find node_modules -type f ! -iname 'licen*' \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) -delete
+COPY . .
+# The compile cache: compiled code and TypeScript with its types taken out, so that a start reads instead of compiling, on a
+# read-only root too. Node looks it up by its own version, the user's number and each file's path and text: hence the same
+# base, user and paths as below. (Run under another user number the image works, and starts cold.) One real start in sandbox
+# mode fills it, and proves that what was trimmed is not missed and that SIGTERM ends in exit 0; then what is imported late.
+ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
+RUN rm package-lock.json && install -d -o node -g node .cache
+USER 1000:1000
+RUN export DATA_DIR="$(mktemp -d)" HOST=127.0.0.1 PORT=3000 && { node src/server.ts >/dev/null & } && server=$! \
+ && node -e "setTimeout(() => process.exit(1), 30000); setInterval(() => fetch('http://127.0.0.1:3000/docs/').then(r => r.ok && process.exit(), () => {}), 100)" \
+ && kill -TERM $server && wait $server && rm -rf "$DATA_DIR" \
+ && node -e "Promise.all(['./src/sandbox/index.ts', './src/upstream/egress.ts', 'pg'].map(name => import(name)))"
+USER root
+RUN chown -R root:root .cache && chmod -R a=rX .cache
+
+FROM node:24-slim
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="Switchboard" \
+      org.opencontainers.image.description="One provider-neutral WhatsApp API in front of WATI and the WhatsApp Cloud API" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="$VERSION"
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data NODE_COMPILE_CACHE=/app/.cache
+WORKDIR /app
+# Owned by root: the server cannot change its own code. It writes to /data, and nothing else of the image has to be writable.
+COPY --from=build /app ./
+RUN install -d -o node -g node -m 700 /data
+# The user node, by number, so that Kubernetes can see that it is not root (runAsNonRoot).
+USER 1000:1000
+VOLUME /data
+EXPOSE 3000
+# /livez, not /readyz: whoever acts on "unhealthy" restarts the container (Swarm, autoheal), and a restart mends neither a
+# database that is away nor a server that is closing. Proxies ask /readyz themselves. The port opens only once the store is
+# open, so a first "healthy" also means ready.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "const { HOST: host, PORT: port } = process.env; require('node:http').get({ host, port, path: '/livez' }, r => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
+# No shell and no npm in between: SIGTERM reaches node itself.
+CMD ["node", "src/server.ts"]

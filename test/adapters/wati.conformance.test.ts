@@ -1,0 +1,20 @@
+import t from 'tap'
+import { wati } from '../../src/adapters/wati/index.ts'
+import { conformance } from '../conformance/adapter.ts'
+
+await conformance(t, {
+  adapter: wati,
+  settings: { channelPhoneNumber: '85264318721' },
+  paths: {
+    sendMessage: 'POST /wati/api/v1/sendSessionMessage/14155551234',
+    listTemplates: 'GET /wati/api/v1/getMessageTemplates'
+  },
+  words: {
+    success: { ok: true, result: 'success', message: { whatsappMessageId: 'wamid.HBgA', text: 'Hello' } },
+    withoutId: { body: { ok: true, result: 'success', message: { text: 'Hello' } }, accepted: true },
+    refusal: info => ({ status: 400, body: { result: false, info }, code: 'message_rejected' }),
+    throttle: { status: 429, body: { result: false, info: 'Too many requests' } },
+    throttled: { throttles: 'channel', retryAfterSeconds: 10 },
+    credential: { status: 401, body: { result: false, info: 'Unauthorized' } }
+  }
+})

@@ -1,0 +1,294 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import t from 'tap'
+
+// HOUSE.md, "Floor plan (who may import whom)", as data, over the imports that really stand in the files.
+
+interface Room {
+  /** Files or folders of the room; the longest that fits a file is its room. */
+  at: string
+  /** What it may import at run time, beside its own folder. */
+  may: string[]
+  /** What it may name as a type only, beside that. */
+  types?: string[]
+  packages?: string[]
+  /** Packages whose types it may name. */
+  packageTypes?: string[]
+}
+
+const adapter = { may: ['src/adapters/adapter.ts', 'schemas/'], packages: ['@sinclair/typebox'] }
+const rooms: Room[] = [
+  { at: 'schemas/', may: [], packages: ['@sinclair/typebox'] },
+  {
+    // HTTP only. From the house it takes errors, page cursors, header parsing and the request's clock: pure functions all.
+    at: 'routes/',
+    may: ['schemas/', 'src/errors.ts', 'src/store/page.ts', 'src/delivery/idempotency.ts', 'src/plugins/telemetry.ts'],
+    types: ['src/fastify.ts', 'src/delivery/', 'src/keys/', 'src/channels.ts', 'src/media/library.ts'],
+    packages: ['@sinclair/typebox'],
+    packageTypes: ['fastify', '@fastify/multipart']
+  },
+  // The adapters' door; the four facts about the wire have their own file, which imports nothing.
+  {
+    at: 'src/adapters/adapter.ts',
+    may: ['src/upstream/wire.ts'],
+    types: ['schemas/'],
+    packageTypes: ['@sinclair/typebox']
+  },
+  { at: 'src/adapters/index.ts', may: ['src/adapters/'] },
+  { at: 'src/adapters/matrix.ts', may: ['src/adapters/', 'schemas/'] },
+  ...folders('src/adapters/*/').map(at => ({ at, ...adapter })),
+  // The registry is handed in to all of these.
+  {
+    at: 'src/dispatch/',
+    may: ['src/adapters/adapter.ts', 'src/errors.ts'],
+    types: ['schemas/', 'src/metrics.ts', 'src/upstream/maton.ts'],
+    packageTypes: ['pino']
+  },
+  {
+    at: 'src/delivery/',
+    may: [
+      'src/adapters/adapter.ts',
+      'src/dispatch/',
+      'src/errors.ts',
+      'src/ids.ts',
+      'src/keys/caller.ts',
+      'src/store/'
+    ].concat('schemas/'),
+    types: ['src/channels.ts', 'src/media/library.ts', 'src/metrics.ts'],
+    packages: ['canonicalize', 'kysely'],
+    packageTypes: ['pino']
+  },
+  {
+    at: 'src/inbound/',
+    may: ['src/adapters/adapter.ts', 'src/errors.ts', 'src/ids.ts', 'src/keys/caller.ts', 'src/store/', 'schemas/'],
+    types: ['src/channels.ts', 'src/delivery/', 'src/metrics.ts', 'src/upstream/egress.ts'],
+    packages: ['kysely', 'standardwebhooks'],
+    packageTypes: ['pino']
+  },
+  {
+    at: 'src/media/',
+    may: ['src/dispatch/', 'src/errors.ts', 'src/ids.ts', 'src/keys/caller.ts', 'src/store/', 'src/upstream/'],
+    types: ['schemas/', 'src/adapters/adapter.ts'],
+    packages: ['file-type']
+  },
+  {
+    at: 'src/keys/',
+    may: ['src/errors.ts', 'src/ids.ts', 'src/store/'],
+    types: ['schemas/'],
+    packages: ['ipaddr.js']
+  },
+  {
+    at: 'src/store/',
+    may: ['src/errors.ts', 'src/ids.ts'],
+    types: ['schemas/', 'src/keys/caller.ts'],
+    packages: ['kysely', 'pg'],
+    packageTypes: ['pino']
+  },
+  { at: 'src/upstream/', may: [], packages: ['undici', 'ipaddr.js'] },
+  { at: 'src/upstream/wire.ts', may: [] },
+  {
+    at: 'src/plugins/',
+    may: ['schemas/', 'src/errors.ts', 'src/keys/caller.ts', 'src/store/store.ts', 'src/docs-ui.ts'],
+    types: ['src/fastify.ts'],
+    packages: ['@fastify/multipart', '@fastify/under-pressure', 'yaml'],
+    packageTypes: ['fastify']
+  },
+  {
+    at: 'src/sandbox/',
+    may: [],
+    packages: ['@fastify/multipart', '@sinclair/typebox', 'ajv', 'fastify']
+  },
+  // The ground floor puts the rooms together; what it must not touch stands below. A new folder needs a row of its own.
+  { at: 'src/*', may: ['src/', 'routes/', 'schemas/'], packages: ['*'] }
+]
+
+/** Who alone may import a thing. */
+const reserved: { what: string; by: string[] }[] = [
+  { what: 'src/sandbox/', by: ['src/sandbox/', 'src/server.ts'] },
+  { what: 'src/adapters/index.ts', by: ['src/server.ts', 'src/adapters/matrix.ts', 'src/openapi.ts'] },
+  { what: 'routes/', by: ['routes/', 'src/app.ts'] },
+  { what: 'undici', by: ['src/upstream/'] },
+  { what: 'pg', by: ['src/store/postgres.ts'] },
+  { what: 'node:sqlite', by: ['src/store/sqlite.ts'] },
+  { what: 'kysely', by: ['src/store/', 'src/delivery/', 'src/inbound/', 'src/broadcasts/'] },
+  { what: 'prom-client', by: ['src/metrics.ts'] },
+  { what: 'node:http', by: [] },
+  { what: 'node:https', by: [] },
+  { what: 'node:child_process', by: [] }
+]
+
+/** What may stand only in some files: a pattern, and where it may. */
+const words: { name: string; pattern: RegExp; only: string[] }[] = [
+  { name: 'the global fetch', pattern: /(?<![.\w])fetch\(|globalThis\.fetch/, only: [] },
+  {
+    name: 'the environment',
+    pattern: /\bprocess\s*(\?\.|\.)\s*env\b|process\[|from 'node:process'/,
+    only: ['src/server.ts', 'src/sandbox/main.ts']
+  },
+  {
+    name: 'process.exit',
+    pattern: /\bprocess\.exit\b/,
+    only: ['src/server.ts', 'src/openapi.ts', 'src/sandbox/main.ts']
+  },
+  // deferred: two of them can both read and then deadlock on the write; IMMEDIATE or EXCLUSIVE in SQLite
+  {
+    name: 'a plain BEGIN',
+    pattern: /['"`]\s*BEGIN\s*(TRANSACTION|DEFERRED)?\s*[;'"`]/i,
+    only: ['src/store/postgres.ts']
+  },
+  {
+    name: 'an import that cannot be read here',
+    pattern: /(?<=await\s|=>?\s|\()import\(\s*[^'\s]|\bcreateRequire\b/,
+    only: []
+  }
+]
+
+function folders(pattern: string): string[] {
+  return globSync(pattern).map(at => `${at.replaceAll('\\', '/').replace(/\/$/, '')}/`)
+}
+
+type Sources = ReadonlyMap<string, string>
+interface Import {
+  file: string
+  /** A file of ours from the root, or a package's name. */
+  to: string
+  ours: boolean
+  typeOnly: boolean
+}
+
+const statement = /^\s*(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm
+const dynamic = /\bimport\(\s*'([^']+)'/g
+function importsOf([file, text]: [string, string]): Import[] {
+  const found = [...text.matchAll(statement)].map(([, type, to]) => ({ to: to!, typeOnly: type !== undefined }))
+  const late = [...text.matchAll(dynamic)].map(([, to]) => ({ to: to!, typeOnly: false }))
+  return [...found, ...late].map(({ to, typeOnly }) => {
+    const ours = to.startsWith('.')
+    const whole = ours ? normalize(join(dirname(file), to)).replaceAll('\\', '/') : to
+    return { file, typeOnly, ours, to: ours ? whole : (/^(@[^/]+\/)?[^/]+/.exec(to)?.[0] ?? to) }
+  })
+}
+
+const within = (file: string, places: readonly string[]): boolean =>
+  places.some(place => place === '*' || (place.endsWith('/') ? file.startsWith(place) : file === place))
+function roomOf(file: string): Room | undefined {
+  const room = rooms.filter(({ at }) => within(file, [at])).sort((a, b) => b.at.length - a.at.length)[0]
+  return room ?? (dirname(file) === 'src' ? rooms.find(({ at }) => at === 'src/*') : undefined)
+}
+
+function trespass(one: Import): string[] {
+  const { file, to, ours, typeOnly } = one
+  const room = roomOf(file)
+  if (!room) return [`${file} stands in no room`]
+  const what = `${file} imports ${to}`
+  const kept = reserved.filter(rule => within(to, [rule.what]) && !typeOnly && !within(file, rule.by))
+  if (kept.length > 0) return [what]
+  if (ours && !to.endsWith('.ts')) return [`${what} without its ending`]
+  if (ours) {
+    const home = room.at.endsWith('/') ? [room.at] : []
+    return within(to, [...home, ...room.may, ...(typeOnly ? (room.types ?? []) : [])]) ? [] : [what]
+  }
+  if (to.startsWith('node:')) return []
+  return within(to, [...(room.packages ?? []), ...(typeOnly ? (room.packageTypes ?? []) : [])]) ? [] : [what]
+}
+
+/** Files that import each other in a circle at run time: the order in which they load would decide what they see. */
+function circles(imports: readonly Import[]): string[] {
+  const next = new Map<string, string[]>()
+  for (const { file, to, ours, typeOnly } of imports)
+    if (ours && !typeOnly) next.set(file, [...(next.get(file) ?? []), to])
+  const done = new Set<string>()
+  const found: string[] = []
+  const visit = (file: string, path: string[]): void => {
+    if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file].join(' → '))
+    if (done.has(file) || path.includes(file)) return
+    for (const to of next.get(file) ?? []) visit(to, [...path, file])
+    done.add(file)
+  }
+  for (const file of next.keys()) visit(file, [])
+  return found
+}
+
+/** Comments may name what code may not. */
+const code = (text: string): string => text.replace(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, '')
+
+const misplaced = (sources: Sources): string[] =>
+  words.flatMap(({ name, pattern, only }) =>
+    [...sources].flatMap(([file, text]) => {
+      // a function of that name that was handed in is not the global one
+      const own =
+        name === 'the global fetch' && /\b(const|function)\s+fetch\b|\bfetch:\s|[(,]\s*fetch\s*[,)]/.test(text)
+      return !within(file, only) && !own && pattern.test(code(text)) ? [`${name} in ${file}`] : []
+    })
+  )
+
+const read = (...patterns: string[]): Sources =>
+  new Map(globSync(patterns).map(file => [file.replaceAll('\\', '/'), readFileSync(file, 'utf8')]))
+const house = read('schemas/**/*.ts', 'routes/**/*.ts', 'src/**/*.ts')
+const imports = [...house].flatMap(importsOf)
+
+t.test('every import keeps to the floor plan', async t => {
+  t.ok(house.size > 100 && imports.length > 300, `${house.size} files, ${imports.length} imports`)
+  t.strictSame(imports.flatMap(trespass), [])
+})
+
+t.test('no files import each other in a circle', async t => t.strictSame(circles(imports), []))
+
+t.test('fetch, the environment, exits and transactions stand where they may', async t =>
+  t.strictSame(misplaced(house), [])
+)
+
+t.test('undici is named by src/upstream, tests and benchmarks only', async t => {
+  const others = [...read('*.ts', '*.js', '*.mjs')].flatMap(importsOf)
+  t.strictSame(
+    [...imports, ...others]
+      .filter(({ to }) => to === 'undici')
+      .map(({ file }) => dirname(file))
+      .sort(),
+    ['src/upstream', 'src/upstream']
+  )
+})
+
+t.test('no file is longer than 300 lines, no adapter’s than 200', async t => {
+  const all = [...house, ...read('test/**/*.ts', 'bench/**/*.ts')].filter(([file]) => !file.includes('/fixtures/'))
+  const limit = (file: string) => (/^src\/adapters\/.+\//.test(file) ? 200 : 300)
+  const length = (text: string) => text.trimEnd().split('\n').length
+  t.strictSame(
+    all.filter(([file, text]) => length(text) > limit(file)).map(([file, text]) => `${file}: ${length(text)}`),
+    []
+  )
+})
+
+t.test('POSITIVE CONTROL: what the plan forbids is found', async t => {
+  const bad: [file: string, line: string][] = [
+    ['routes/x.ts', "import { request } from 'undici'"],
+    ['routes/x.ts', "import { wati } from '../src/adapters/wati/index.ts'"],
+    ['routes/x.ts', "import type { Store } from '../src/store/store.ts'"],
+    ['routes/x.ts', "import {\n  buildApp\n} from '../src/fastify.ts'"],
+    ['schemas/x.ts', "import { ServiceError } from '../src/errors.ts'"],
+    ['src/adapters/wati/x.ts', "import { encoders } from '../whatsapp-cloud/encode.ts'"],
+    ['src/adapters/wati/x.ts', "export * from '../../store/index.ts'"],
+    ['src/adapters/wati/x.ts', "import fastify from 'fastify'"],
+    ['src/dispatch/x.ts', "import { adapters } from '../adapters/index.ts'"],
+    ['src/delivery/x.ts', "const { adapters } = await import('../adapters/index.ts')"],
+    ['src/delivery/x.ts', "const { startSandbox } = await import('../sandbox/index.ts')"],
+    ['src/sandbox/x.ts', "import { Template } from '../../schemas/templates.ts'"],
+    ['src/compose.ts', "import { Pool } from 'undici'"],
+    ['src/keys/x.ts', "import http from 'node:http'"],
+    ['src/store/x.ts', "import { newId } from '../ids'"],
+    ['src/attic/x.ts', "import { newId } from '../ids.ts'"]
+  ]
+  for (const one of bad) t.ok(importsOf(one).flatMap(trespass).length > 0, one.join(': '))
+  const lines = [
+    "await fetch('http://x')",
+    'process.env.KEY',
+    "db.exec('BEGIN')",
+    "db.exec('begin;')",
+    'await import(name)'
+  ]
+  for (const line of lines) t.equal(misplaced(new Map([['src/keys/x.ts', line]])).length, 1, line)
+  const ring: [string, string][] = [
+    ['src/a.ts', "import './b.ts'"],
+    ['src/b.ts', "import './a.ts'"]
+  ]
+  t.equal(circles(ring.flatMap(importsOf)).length, 1, 'a circle')
+})

@@ -1,0 +1,148 @@
+import type { MessageFilter } from '../../schemas/messages.ts'
+import { messageQueries } from '../../src/delivery/queries.ts'
+import { newId } from '../../src/ids.ts'
+import type { Caller } from '../../src/keys/caller.ts'
+import { pageRequest, toPage } from '../../src/store/page.ts'
+import type { MessageRow } from '../../src/store/schema.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { Case } from './store.ts'
+import { caller, message, put } from './store-rows.ts'
+
+type Filter = Omit<MessageFilter, 'limit' | 'cursor'>
+const list = async (store: Store, who: Caller, filter: Filter = {}, limit = 100) =>
+  (await store.read(messageQueries(store).list(who, filter, { limit }))).map(({ id }) => id)
+const hour = 3600_000
+
+/** What a caller is shown of the messages. */
+export function listCases(test: Case): void {
+  test('messages are listed newest first', async (t, { store }) => {
+    const rows: string[] = []
+    for (let i = 0; i < 12; i++) rows.push((await put(store, message())).id)
+    t.strictSame(await list(store, caller()), rows.reverse())
+  })
+
+  const filters: Record<string, { filter: Filter; hit: Partial<MessageRow>; miss: Partial<MessageRow> }> = {
+    channel: { filter: { channel: 'a' }, hit: { channel_id: 'a' }, miss: { channel_id: 'A' } },
+    contact: { filter: { contact: '49301' }, hit: { contact: '49301' }, miss: { contact: '493012' } },
+    'status queued': { filter: { status: 'queued' }, hit: { state: 'queued' }, miss: { state: 'sending' } },
+    'status queued, claimed': { filter: { status: 'queued' }, hit: { state: 'claimed' }, miss: { state: 'failed' } },
+    'status unknown': { filter: { status: 'unknown' }, hit: { state: 'unknown' }, miss: { state: 'accepted' } },
+    direction: { filter: { direction: 'inbound' }, hit: { direction: 'inbound' }, miss: { direction: 'outbound' } },
+    reference: { filter: { reference: 'é-1' }, hit: { reference: 'é-1' }, miss: { reference: 'e-1' } },
+    broadcastId: { filter: { broadcastId: 'brd_1' }, hit: { broadcast_id: 'brd_1' }, miss: { broadcast_id: null } },
+    since: {
+      filter: { since: '2026-01-01T00:00:00.000Z' },
+      hit: { created_at: Date.UTC(2026, 0, 1) },
+      miss: { created_at: Date.UTC(2026, 0, 1) - 1 }
+    },
+    until: {
+      filter: { until: '2026-01-01T00:00:00.000Z' },
+      hit: { created_at: Date.UTC(2026, 0, 1) - 1 },
+      miss: { created_at: Date.UTC(2026, 0, 1) }
+    }
+  }
+  for (const [name, { filter, hit, miss }] of Object.entries(filters)) {
+    test(`a list can be narrowed by ${name}`, async (t, { store }) => {
+      const row = await put(store, message(hit))
+      await put(store, message(miss))
+      t.strictSame(await list(store, caller(), filter), [row.id])
+    })
+  }
+
+  test('all filters together find what fits them all', async (t, { store }) => {
+    const fits: Partial<MessageRow> = {
+      channel_id: 'a',
+      contact: '49',
+      state: 'failed',
+      reference: 'r',
+      broadcast_id: 'b'
+    }
+    const row = await put(store, message(fits))
+    for (const name of Object.keys(fits)) await put(store, message({ ...fits, [name]: 'queued' }))
+    const filter: Filter = {
+      channel: 'a',
+      contact: '49',
+      status: 'failed',
+      direction: 'outbound',
+      reference: 'r',
+      broadcastId: 'b',
+      since: new Date(Date.now() - hour).toISOString(),
+      until: new Date(Date.now() + hour).toISOString()
+    }
+    t.strictSame(await list(store, caller(), filter), [row.id])
+  })
+
+  test('a service sees its own messages and what its channels received, never what others sent', async (t, {
+    store
+  }) => {
+    const own = await put(store, message())
+    const received = await put(store, message({ service: '', direction: 'inbound' }))
+    await put(store, message({ service: 'other' }))
+    t.strictSame(await list(store, caller()), [received.id, own.id])
+    t.strictSame(await list(store, caller({ service: 'third' })), [received.id])
+  })
+
+  test('read_all and admin see the messages of every service', async (t, { store }) => {
+    const rows = [await put(store, message()), await put(store, message({ service: 'other' }))].map(({ id }) => id)
+    for (const scope of ['read_all', 'admin'] as const)
+      t.strictSame(await list(store, caller({ service: 'x', scopes: new Set([scope]) })), [...rows].reverse())
+  })
+
+  test('live and test never see each other, not even with read_all', async (t, { store }) => {
+    const live = await put(store, message({ mode: 'live' }))
+    const tried = await put(store, message({ mode: 'test', direction: 'inbound' }))
+    const scopes = new Set(['read_all'] as const)
+    t.strictSame(await list(store, caller({ mode: 'live', scopes })), [live.id])
+    t.strictSame(await list(store, caller({ mode: 'test', scopes })), [tried.id])
+  })
+
+  test('a key that is held to channels sees only theirs, received ones and read_all included', async (t, { store }) => {
+    const a = await put(store, message({ channel_id: 'a' }))
+    const b = await put(store, message({ channel_id: 'b', direction: 'inbound' }))
+    await put(store, message({ channel_id: 'c', direction: 'inbound' }))
+    const channels = new Set(['a', 'b'])
+    t.strictSame(await list(store, caller({ channels })), [b.id, a.id])
+    t.strictSame(await list(store, caller({ channels, scopes: new Set(['read_all']) })), [b.id, a.id])
+    t.strictSame(await list(store, caller({ channels }), { channel: 'c' }), [])
+  })
+
+  test('a key that is held to no channel at all sees nothing', async (t, { store }) => {
+    await put(store, message())
+    t.strictSame(await list(store, caller({ channels: new Set() })), [])
+  })
+
+  test('a list that finds nothing is empty', async (t, { store }) => {
+    t.strictSame(await list(store, caller(), { reference: 'none' }), [])
+  })
+
+  test('pages give every message once while others arrive', async (t, { store }) => {
+    const rows: string[] = []
+    for (let i = 0; i < 23; i++) rows.push((await put(store, message())).id)
+    const seen: string[] = []
+    const sizes: number[] = []
+    for (let cursor: string | undefined; ; ) {
+      const page = pageRequest({ limit: 5, ...(cursor && { cursor }) })
+      const found = toPage(await store.read(messageQueries(store).list(caller(), {}, page)), page.limit)
+      seen.push(...found.items.map(({ id }) => id))
+      sizes.push(found.items.length)
+      if (found.nextCursor === null) break
+      cursor = found.nextCursor
+      await put(store, message())
+    }
+    t.strictSame(seen, rows.reverse())
+    t.strictSame(sizes, [5, 5, 5, 5, 3])
+  })
+
+  test('a last page that is full says that it is the last', async (t, { store }) => {
+    for (let i = 0; i < 4; i++) await put(store, message())
+    const rows = await store.read(messageQueries(store).list(caller(), {}, { limit: 4 }))
+    t.equal(toPage(rows, 4).nextCursor, null)
+  })
+
+  test('ids made in one millisecond by many are in their order', async (t, { store }) => {
+    const now = Date.now()
+    const ids = Array.from({ length: 40 }, () => newId('msg', now))
+    await Promise.all([...ids].reverse().map(id => put(store, message({ id }))))
+    t.strictSame(await list(store, caller()), [...ids].reverse())
+  })
+}

@@ -1,0 +1,45 @@
+import t, { type Test } from 'tap'
+import type { Store } from '../../src/store/store.ts'
+import { channelCases } from './store-channels.ts'
+import { idempotencyCases } from './store-idempotency.ts'
+import { keyCases } from './store-keys.ts'
+import { listCases } from './store-list.ts'
+import { messageCases } from './store-messages.ts'
+import { queueCases } from './store-queue.ts'
+import { textCases } from './store-text.ts'
+import { unitCases } from './store-units.ts'
+
+/** One empty store for one case; whoever opened it closes it with the case. */
+export interface Opened {
+  store: Store
+  /** Another process's view of the same tables, where the database can be shared. */
+  replica?: () => Promise<Store>
+}
+export type Opener = (t: Test) => Promise<Opened>
+export type Case = (sentence: string, check: (t: Test, opened: Opened) => Promise<unknown>) => void
+
+const subjects = {
+  units: unitCases,
+  'what is stored': textCases,
+  messages: messageCases,
+  queue: queueCases,
+  'lists of messages': listCases,
+  'idempotency keys': idempotencyCases,
+  'API keys': keyCases,
+  channels: channelCases
+}
+
+/** Every store does all of this (RELIABILITY.md P35): the same cases, whatever the database. */
+export function storeConformance(name: string, open: Opener, on: Test = t): Promise<unknown> {
+  return on.test(`the store on ${name}`, async t => {
+    for (const [subject, cases] of Object.entries(subjects)) {
+      await t.test(subject, async t => {
+        const pending: Promise<unknown>[] = []
+        cases((sentence, check) => {
+          pending.push(t.test(sentence, async t => void (await check(t, await open(t)))))
+        })
+        await Promise.all(pending)
+      })
+    }
+  })
+}

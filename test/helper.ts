@@ -1,0 +1,150 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { Agent, request } from 'undici'
+import { adapters } from '../src/adapters/index.ts'
+import { compose, type Switchboard } from '../src/compose.ts'
+import { loadConfig } from '../src/config.ts'
+import { type Sandbox, startSandbox } from '../src/sandbox/index.ts'
+import { breaches } from './contract.ts'
+
+export const adminKey = 'test-admin-key-0123456789-0123456789'
+export const matonKey = 'maton-canary-7f3a9c51d2e84b60'
+
+export interface Answer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  // biome-ignore lint/suspicious/noExplicitAny: answers of every route, held against the document on the way
+  body: any
+  text: string
+}
+
+export interface Board {
+  url: string
+  board: Switchboard
+  sandbox: Sandbox
+  directory: string
+  /** Every line of the log so far. */
+  log: string[]
+  /** One real HTTP request; its answer is held against openapi.yaml. */
+  call: (
+    method: string,
+    path: string,
+    options?: { body?: unknown; key?: string; headers?: Record<string, string> }
+  ) => Promise<Answer>
+  /** A new key with these rights. */
+  key: (input?: Record<string, unknown>) => Promise<string>
+  close: () => Promise<void>
+}
+
+export interface BoardOptions {
+  env?: Record<string, string>
+  directory?: string
+  sandbox?: Sandbox
+}
+
+export const cloudSettings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+
+/** A whole Switchboard on a port of its own, in front of the sandbox as if that were Maton, with channels `cloud` and `wati`. */
+export async function startBoard(t: Test, options: BoardOptions = {}): Promise<Board> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'switchboard-test-'))
+  const sandbox = options.sandbox ?? (await startSandbox({ apiKey: matonKey }))
+  const config = loadConfig({
+    MATON_API_KEY: matonKey,
+    MATON_BASE_URL: sandbox.url,
+    MATON_RATE_PER_SECOND: '0',
+    ADMIN_KEY: adminKey,
+    DATA_DIR: directory,
+    LOG_LEVEL: 'info',
+    UPSTREAM_TIMEOUT_MS: '5000',
+    ...options.env
+  })
+  const log: string[] = []
+  const board = await compose(config, {
+    adapters,
+    log: pino({ level: 'info' }, { write: line => void log.push(line) }),
+    pepper: 'p'.repeat(32),
+    startSandbox
+  })
+  await board.start()
+  const url = await board.app.listen({ host: '127.0.0.1', port: 0 })
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
+
+  const call: Board['call'] = async (method, path, { body, key = adminKey, headers = {} } = {}) => {
+    const json = body !== undefined && typeof body !== 'string' && !(body instanceof Uint8Array)
+    const answer = await request(url + path, {
+      method: method as 'GET',
+      dispatcher,
+      headers: {
+        ...(key && { authorization: `Bearer ${key}` }),
+        ...(json && { 'content-type': 'application/json' }),
+        ...headers
+      },
+      body: json ? JSON.stringify(body) : ((body as string | undefined) ?? null)
+    })
+    const text = await answer.body.text()
+    const contentType = String(answer.headers['content-type'] ?? '')
+    const wrong = breaches({ method, path, status: answer.statusCode, contentType, text })
+    if (wrong.length > 0) t.fail(wrong.join('\n'))
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      text,
+      body: contentType.includes('json') && text !== '' ? JSON.parse(text) : text
+    }
+  }
+  let closed = false
+  const started: Board = {
+    url,
+    board,
+    sandbox,
+    directory,
+    log,
+    call,
+    key: async (input = {}) => {
+      const made = await call('POST', '/keys', {
+        body: {
+          service: 'billing',
+          mode: 'live',
+          scopes: ['messages:send', 'messages:read', 'media:read', 'media:write', 'channels:read'],
+          ...input
+        }
+      })
+      return made.body.secret as string
+    },
+    close: async () => {
+      if (closed) return
+      closed = true
+      await dispatcher.destroy()
+      await board.close()
+    }
+  }
+  if (!options.directory) {
+    for (const [id, provider, settings] of [
+      ['cloud', 'whatsapp-cloud', cloudSettings],
+      ['wati', 'wati', {}]
+    ] as const) {
+      await call('POST', '/channels', { body: { id, provider, connectionId: `${id}-connection`, settings } })
+    }
+  }
+  t.teardown(async () => {
+    await started.close()
+    if (!options.sandbox) await sandbox.close()
+    if (!options.directory) rmSync(directory, { recursive: true, force: true })
+  })
+  return started
+}
+
+/** Asks until the answer is right, or gives up loudly: nothing in the tests sleeps and hopes. */
+export async function until<T>(ask: () => Promise<T> | T, right: (value: T) => boolean, withinMs = 10_000): Promise<T> {
+  const end = performance.now() + withinMs
+  for (;;) {
+    const value = await ask()
+    if (right(value)) return value
+    if (performance.now() > end)
+      throw new Error(`not within ${withinMs} ms; at last ${JSON.stringify(value)?.slice(0, 500)}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}

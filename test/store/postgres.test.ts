@@ -1,0 +1,197 @@
+import { connect, createServer, type Socket } from 'node:net'
+import { CompiledQuery } from 'kysely'
+import pino from 'pino'
+import t from 'tap'
+import { messageQueries } from '../../src/delivery/queries.ts'
+import { openStore } from '../../src/store/index.ts'
+import { migrate } from '../../src/store/migrations.ts'
+import { openPostgres } from '../../src/store/postgres.ts'
+import { type Store, StoreUnavailable } from '../../src/store/store.ts'
+import { storeConformance } from '../conformance/store.ts'
+import { changed, failure, get, message, put, until } from '../conformance/store-rows.ts'
+import { type Cluster, startPostgres } from './postgres.ts'
+
+const log = pino({ level: 'silent' })
+const tables = 'messages, message_events, idempotency, keys, channels, media, media_chunks, audit'
+const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
+const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
+
+/** Passes bytes on until it is told to swallow them: a network that says nothing. */
+async function network(url: string): Promise<{ url: string; swallow: () => void; close: () => void }> {
+  const target = new URL(url)
+  const [port, host] = [Number(target.port), target.hostname]
+  const sockets: Socket[] = []
+  const server = createServer(near => {
+    const far = connect(port, host)
+    sockets.push(near, far)
+    for (const socket of [near, far]) socket.on('error', () => socket.destroy())
+    near.pipe(far).pipe(near)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const swallow = () => {
+    for (const socket of sockets) {
+      socket.unpipe()
+      socket.resume()
+    }
+  }
+  target.port = String((server.address() as { port: number }).port)
+  const close = () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }
+  return { url: target.href, swallow, close }
+}
+
+/** Rejected as StoreUnavailable, within so many milliseconds. */
+async function unavailable(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const began = performance.now()
+  const error = await failure(work)
+  return error instanceof StoreUnavailable && performance.now() - began < ms
+}
+
+t.test('PostgreSQL', async t => {
+  const cluster: Cluster = await startPostgres(t)
+  const fresh = async () => cluster.url(await cluster.database())
+
+  await t.test('one for the suite', async t => {
+    const name = await cluster.database()
+    // Opened once: connections are what costs. Each case finds the tables empty.
+    const stores = [await open(cluster.url(name)), await open(cluster.url(name)), await open(cluster.url(name))]
+    t.teardown(() => Promise.all(stores.map(store => store.close())))
+    const opener = async () => {
+      await cluster.query(`truncate ${tables}`, name)
+      let given = 0
+      return { store: stores[0]!, replica: async () => stores[++given]! }
+    }
+    await storeConformance('PostgreSQL', opener, t)
+  })
+
+  await t.test('six that start at once on an empty database make its tables once', async t => {
+    const url = await fresh()
+    const stores = await Promise.all(Array.from({ length: 6 }, () => open(url)))
+    for (const store of stores) await put(store, message())
+    t.equal((await stores[0]!.read(CompiledQuery.raw('select name from migrations'))).length, 1)
+    t.strictSame(await migrate(stores[5]!), [])
+    await Promise.all(stores.map(store => store.close()))
+  })
+
+  await t.test(
+    'a start waits for the long migration of another; with the limits of requests it would give up',
+    async t => {
+      const name = await cluster.database()
+      const hold = 'begin; select pg_advisory_xact_lock(7305551); select pg_sleep(2.6); commit'
+      const other = cluster.query(hold, name)
+      const locked = `select 1 from pg_locks where locktype = 'advisory' and granted`
+      t.ok(await until(async () => (await cluster.query(locked, name)).length > 0))
+      const impatient = await openPostgres(cluster.url(name), log)
+      const [store, refused] = await Promise.all([open(cluster.url(name)), failure(migrate(impatient)), other])
+      t.ok(refused instanceof StoreUnavailable, 'control')
+      await put(store, message())
+      await Promise.all([store.close(), impatient.close()])
+    }
+  )
+
+  await t.test('a connection that is cut in the middle of a unit ends the unit, not the process', async t => {
+    const url = await fresh()
+    const store = await open(url)
+    const row = message()
+    const unit = store.write(function* () {
+      yield store.build.insertInto('messages').values(row).compile()
+      yield CompiledQuery.raw('select pg_sleep(4)')
+    })
+    const cut = `select pg_terminate_backend(pid) from pg_stat_activity where query like 'select pg_sleep(4)%'`
+    const refused = unavailable(unit, 4000)
+    t.ok(await until(async () => (await cluster.query(cut)).length > 0))
+    t.ok(await refused)
+    t.equal(await get(store, row.id), undefined)
+    await put(store, row)
+    await store.close()
+  })
+
+  await t.test('a server that became read-only is StoreUnavailable, and the probe finds it out', async t => {
+    const store = await open(await fresh())
+    await store.probe()
+    await cluster.query('alter system set default_transaction_read_only = on')
+    await cluster.query('select pg_reload_conf()')
+    t.ok(await until(async () => (await store.probe().catch(error => error)) instanceof StoreUnavailable))
+    t.ok(await unavailable(put(store, message()), 2000))
+    t.strictSame(await store.read(CompiledQuery.raw('select id from messages')), [])
+    await cluster.query('alter system reset default_transaction_read_only')
+    await cluster.query('select pg_reload_conf()')
+    t.ok(
+      await until(() =>
+        put(store, message()).then(
+          () => true,
+          () => false
+        )
+      )
+    )
+    await store.probe()
+    await store.close()
+  })
+
+  await t.test('a database that is not there and a wrong password are told as they are', async t => {
+    const url = cluster.url('nowhere')
+    t.match(await failure(open(url)), { code: '3D000' })
+    t.match(await failure(open(url.replace(':postgres@', ':wrong@'))), { code: '28P01' })
+  })
+
+  await t.test('commits are durable before they are answered, whatever the server’s own default', async t => {
+    const name = await cluster.database()
+    await cluster.query(`alter database ${name} set synchronous_commit = off`)
+    const store = await open(cluster.url(name))
+    t.match(await store.read(CompiledQuery.raw('show synchronous_commit')), [{ synchronous_commit: 'on' }])
+    t.match(await cluster.query('show synchronous_commit', name), [{ synchronous_commit: 'off' }], 'control')
+    await store.close()
+  })
+
+  await t.test('what is due, late or abandoned is found by an index, however many messages there are', async t => {
+    const store = await open(await fresh())
+    const { claim, expireDue, abandoned } = messageQueries(store)
+    const later = Date.now() + 3600_000
+    await put(store, message({ run_at: later, expires_at: later }))
+    const [columns] = (await store.read(
+      CompiledQuery.raw(
+        `select string_agg(column_name, ', ' order by ordinal_position) as names from information_schema.columns
+         where table_name = 'messages' and column_name <> 'id'`
+      )
+    )) as { names: string }[]
+    const copy = `insert into messages (id, ${columns!.names}) select 'msg_' || n, ${columns!.names}
+      from messages, generate_series(1, 20000) n`
+    await raw(store, copy)
+    await raw(store, 'analyze messages')
+    const plan = async ({ sql, parameters }: CompiledQuery) =>
+      JSON.stringify(await store.read({ ...CompiledQuery.raw(`explain ${sql}`), parameters }))
+    t.match(await plan(claim({ limit: 10, lease_ms: 1 })), /Index.*messages_due.*Index Cond: \(run_at/)
+    t.match(await plan(expireDue({})), /messages_expiry/)
+    t.match(await plan(abandoned('sending', false)), /messages_lease/)
+    await store.close()
+  })
+
+  await t.test('a network that falls silent is StoreUnavailable, not a wait without end', async t => {
+    const between = await network(await fresh())
+    t.teardown(between.close)
+    const store = await open(between.url)
+    await Promise.all([put(store, message()), put(store, message()), store.read(CompiledQuery.raw('select 1'))])
+    between.swallow()
+    const work = [put(store, message()), store.read(CompiledQuery.raw('select 1')), store.probe()]
+    t.strictSame(await Promise.all(work.map(one => unavailable(one, 8000))), [true, true, true])
+    await store.close()
+  })
+
+  await t.test('a restart of the server is a pause, for one and the same store', async t => {
+    const store = await open(await fresh())
+    const row = await put(store, message())
+    const underWay = Array.from({ length: 20 }, () => put(store, message()).catch(error => error))
+    await cluster.stop()
+    for (const result of await Promise.all(underWay))
+      t.ok(!(result instanceof Error) || result instanceof StoreUnavailable)
+    const work = [put(store, message()), get(store, row.id), store.probe()]
+    t.strictSame(await Promise.all(work.map(one => unavailable(one, 5000))), [true, true, true])
+    await cluster.start()
+    t.equal((await get(store, row.id)).id, row.id)
+    await put(store, message())
+    await store.probe()
+    await store.close()
+  })
+})

