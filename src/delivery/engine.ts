@@ -3,12 +3,12 @@ import type { MessageError } from '../../schemas/problem.ts'
 import type { Encoded, Receipt, Verdict } from '../adapters/adapter.ts'
 import { CallFailed, type CallRecord, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Metrics } from '../metrics.ts'
-import type { MessageEventRow, MessageRow } from '../store/schema.ts'
+import type { MessageRow } from '../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 import type { MessageQueries, Outcome } from './queries.ts'
+import { timelineEntry } from './timeline.ts'
 
 export interface EngineParts {
   store: Store
@@ -80,18 +80,6 @@ export function createEngine({
   const inFlight = new Set<Promise<unknown>>()
   const upstreamMs = new WeakMap<MessageRow, number>()
 
-  const event = (row: MessageRow, record?: CallRecord, detail?: string): MessageEventRow => ({
-    message_id: row.id,
-    id: newId('evt'),
-    at: Date.now(),
-    state: row.state === 'claimed' ? 'queued' : row.state,
-    attempt: row.attempts,
-    upstream_status: record?.status ?? null,
-    upstream_ms: record ? Math.round(record.ms) : null,
-    trace_id: record?.traceId ?? null,
-    detail: detail ?? null
-  })
-
   /** What a verdict does to the row. */
   const judged = (row: MessageRow, verdict: Verdict): MessageRow => {
     const error = JSON.stringify(errorOf(verdict))
@@ -121,24 +109,29 @@ export function createEngine({
   }
 
   /** One result into the store. Zero rows changed: somebody took us for dead, and the late result settles the unknown. */
-  function* settle(next: MessageRow, entry: MessageEventRow): Unit<MessageRow | undefined> {
-    let written = next
-    let changed = yield* change(queries.settle(next as Outcome))
-    if (changed === 0 && next.state !== 'unknown') {
-      // A late "try again later" must not send again what was called unknown: it was refused, so it is failed.
-      if (next.state === 'queued') written = { ...next, state: 'failed', final: 1, failed_at: entry.at }
-      changed = yield* change(queries.settleLate(written as Outcome))
-    }
-    if (changed === 0) return undefined
-    yield queries.addEvent({ ...entry, state: written.state as MessageEventRow['state'] })
-    return written
+  function* settle(
+    next: MessageRow,
+    detail: string | null,
+    record: CallRecord | undefined
+  ): Unit<MessageRow | undefined> {
+    const write = (row: MessageRow): Outcome => ({ ...row, entry: timelineEntry(row, detail, record) })
+    if ((yield* change(queries.settle(write(next)))) > 0) return next
+    if (next.state === 'unknown') return undefined
+    // A late "try again later" must not send again what was called unknown: it was refused, so it is failed.
+    const late: MessageRow =
+      next.state === 'queued' ? { ...next, state: 'failed', final: 1, failed_at: Date.now() } : next
+    return (yield* change(queries.settleLate(write(late)))) > 0 ? late : undefined
   }
 
   /** A result is never thrown away: while the store refuses it, it is kept and offered again (RELIABILITY.md 3.1 rule 5). */
-  const persist = async (next: MessageRow, entry: MessageEventRow): Promise<MessageRow> => {
+  const persist = async (
+    next: MessageRow,
+    detail: string | null,
+    record: CallRecord | undefined
+  ): Promise<MessageRow> => {
     for (let told = false; ; told = true) {
       try {
-        const written = await store.write(() => settle(next, entry))
+        const written = await store.write(() => settle(next, detail, record))
         if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
         metrics.message(written.provider, written.state)
         return written
@@ -183,8 +176,8 @@ export function createEngine({
         }
       }
     }
-    const detail = next.error === null ? undefined : (JSON.parse(next.error) as MessageError).detail
-    const settled = await persist(next, event(next, record, detail))
+    const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
+    const settled = await persist(next, detail, record)
     upstreamMs.set(settled, record?.ms ?? 0)
     return settled
   }
@@ -205,7 +198,7 @@ export function createEngine({
       error: JSON.stringify(toMessageError(error, typeBase, true))
     }
     await store.write(function* () {
-      if ((yield* change(queries.release(next))) > 0) yield queries.addEvent(event(next, undefined, error.message))
+      yield queries.release({ ...next, entry: timelineEntry(next, error.message) })
     })
     metrics.message(next.provider, next.state)
     return (await store.read(queries.byId({ id: row.id })))[0] ?? next
@@ -223,11 +216,9 @@ export function createEngine({
       const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
       const leasedAt = performance.now()
       const committed = await store.write(function* () {
-        const changed = yield* change(
-          queries.dispatch({ id: row.id, attempts: row.attempts, next: sending.attempts, lease_ms: leaseMs })
-        )
-        if (changed > 0) yield queries.addEvent(event(sending))
-        return changed > 0
+        const { id, attempts } = row
+        const entry = timelineEntry(sending)
+        return (yield* change(queries.dispatch({ id, attempts, next: sending.attempts, lease_ms: leaseMs, entry }))) > 0
       })
       // Canceled, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
       if (!committed) return (await store.read(queries.byId({ id: row.id })))[0] ?? row
@@ -240,8 +231,7 @@ export function createEngine({
   return {
     leaseMs,
     insertSending: function* (row) {
-      yield queries.insert({ ...row, lease_ms: leaseMs })
-      yield queries.addEvent(event(row))
+      yield queries.insert({ ...row, timeline: timelineEntry(row), lease_ms: leaseMs })
     },
     send: (row, encoded, channel, leasedAt) => tracked(sendNow(row, encoded, channel, leasedAt)),
     deliver: (row, prepared, channel) => tracked(deliverNow(row, prepared, channel)),

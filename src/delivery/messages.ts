@@ -1,19 +1,20 @@
 import type { Message, MessageFilter, SendMessage, Timeline } from '../../schemas/messages.ts'
-import type { MessageError } from '../../schemas/problem.ts'
 import type { Channels } from '../channels.ts'
 import type { DispatchChannel } from '../dispatch/corridor.ts'
 import { ServiceError } from '../errors.ts'
-import { newId } from '../ids.ts'
 import { type Caller, requireRecipient, requireTemplate, sees } from '../keys/caller.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store } from '../store/store.ts'
+import { answerOf } from './answer.ts'
+import { newRow, toDraft } from './draft.ts'
 import type { Engine } from './engine.ts'
 import { type Answer, type Idempotency, type IdempotencyScope, requestHash } from './idempotency.ts'
-import type { Draft, Preparation, Prepared } from './prepare.ts'
+import type { Preparation, Prepared } from './prepare.ts'
 import type { MessageQueries } from './queries.ts'
 import { checkRules, requirePhone } from './rules.ts'
-import { toMessage, toTimeline } from './view.ts'
+import { timelineEntry, toTimeline } from './timeline.ts'
+import { publicStatus, toMessage } from './view.ts'
 
 export interface SendOptions {
   /** How long the caller waits for the provider, in milliseconds; 0: not at all. */
@@ -47,7 +48,6 @@ export interface MessagesParts {
   wake: (dueAt: number) => void
 }
 
-const day = 24 * 3600_000
 const path = '/messages'
 /** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
 const lockMarginMs = 15_000
@@ -61,75 +61,6 @@ export function createMessages({
   idempotency,
   wake
 }: MessagesParts): Messages {
-  const newRow = (
-    caller: Caller,
-    body: SendMessage,
-    channel: DispatchChannel,
-    to: string,
-    options: SendOptions
-  ): MessageRow => {
-    const now = Date.now()
-    const { replyTo, providerOptions, sendAt, expiresAt, reference, metadata } = body
-    const extra =
-      replyTo === undefined && providerOptions === undefined ? null : JSON.stringify({ replyTo, providerOptions })
-    const due = sendAt === undefined ? null : Date.parse(sendAt)
-    return {
-      id: newId('msg', now),
-      service: caller.service,
-      key_id: caller.keyId,
-      mode: caller.mode,
-      channel_id: channel.id,
-      provider: channel.provider,
-      direction: 'outbound',
-      contact: to,
-      user_id: null,
-      type: body.type,
-      content: JSON.stringify((body as unknown as Record<string, unknown>)[body.type]),
-      options: extra,
-      state: 'queued',
-      final: 0,
-      attempts: 0,
-      run_at: due ?? now,
-      lease_until: null,
-      send_at: due,
-      expires_at: expiresAt === undefined ? Math.max(due ?? 0, now) + day : Date.parse(expiresAt),
-      provider_message_id: null,
-      reference: reference ?? null,
-      metadata: metadata === undefined ? null : JSON.stringify(metadata),
-      warnings: null,
-      error: null,
-      resolution: null,
-      resend_of: null,
-      broadcast_id: null,
-      traceparent: options.traceparent ?? null,
-      created_at: now,
-      accepted_at: null,
-      sent_at: null,
-      delivered_at: null,
-      read_at: null,
-      failed_at: null
-    }
-  }
-
-  /** The answer that a row gives to the POST that made it. */
-  const answer = (row: MessageRow, requestId: string): Answer => {
-    const location = `${path}/${row.id}`
-    if (row.state === 'failed' || row.state === 'expired' || row.state === 'canceled') {
-      const problem = { ...problemOf(row), instance: path, requestId, messageId: row.id }
-      return {
-        status: problem.status,
-        headers: { 'content-type': 'application/problem+json; charset=utf-8', location },
-        body: JSON.stringify(problem)
-      }
-    }
-    const settled = row.accepted_at !== null && row.state !== 'unknown'
-    return {
-      status: settled ? 201 : 202,
-      headers: { 'content-type': 'application/json; charset=utf-8', location },
-      body: JSON.stringify(toMessage(row))
-    }
-  }
-
   /** The row after its send, or as it stands when the caller's wait is over. */
   const waitFor = async (row: MessageRow, sent: Promise<MessageRow>, waitMs: number): Promise<MessageRow> => {
     let timer: NodeJS.Timeout | undefined
@@ -196,7 +127,7 @@ export function createMessages({
     row: MessageRow,
     requestId: string
   ): Promise<Answer> => {
-    const made = answer(row, requestId)
+    const made = answerOf(row, requestId)
     if (!claim) return made
     if (made.status < 500) return idempotency.keep(claim.scope, row.id, made)
     await idempotency.unlock(claim.scope, row.id)
@@ -220,7 +151,7 @@ export function createMessages({
       if (found?.state === 'orphaned') {
         const [row] = await store.read(queries.byId({ id: found.messageId }))
         // A 5xx is never kept: a retry answers from the row, and only a failed one makes room for a new send.
-        const retry = row?.state === 'failed' && answer(row, options.requestId).status >= 500
+        const retry = row?.state === 'failed' && answerOf(row, options.requestId).status >= 500
         if (row && !retry) return { ...(await finish(claim, row, options.requestId)), upstreamMs: 0 }
         replaces = found.messageId
       }
@@ -230,7 +161,7 @@ export function createMessages({
       const channel = await channels.resolve(caller, body.channel)
       requireRecipient(caller, to)
       if (body.type === 'template') requireTemplate(caller, body.template.name)
-      const row = newRow(caller, body, channel, to, options)
+      const row = newRow(caller, body, channel, to, options.traceparent)
       const prepared = await preparation.prepare(toDraft(row, body), channel)
       const begun = await begin(row, prepared, channel, claim && { ...claim, ...(replaces && { replaces }) })
       if ('taken' in begun) {
@@ -252,68 +183,18 @@ export function createMessages({
       return { items: items.map(toMessage), nextCursor }
     },
 
-    timeline: async (caller, id) => toTimeline(await load(caller, id), await store.read(queries.events({ id }))),
+    timeline: async (caller, id) => toTimeline(await load(caller, id)),
 
     cancel: async (caller, id) => {
       const row = await load(caller, id)
-      const canceled = await store.write(function* () {
-        if ((yield* change(queries.cancel({ id }))) === 0) return false
-        yield queries.addEvent({
-          message_id: id,
-          id: newId('evt'),
-          at: Date.now(),
-          state: 'canceled',
-          attempt: row.attempts,
-          upstream_status: null,
-          upstream_ms: null,
-          trace_id: null,
-          detail: `canceled by ${caller.keyId}`
-        })
-        return true
-      })
+      const entry = timelineEntry({ state: 'canceled', attempts: row.attempts }, `canceled by ${caller.keyId}`)
+      const canceled = await store.write(() => change(queries.cancel({ id, entry })))
       const after = await load(caller, id)
-      if (!canceled)
-        throw new ServiceError('conflict', `The message ${id} is ${after.state}: only a queued one can be canceled.`, {
-          messageId: id
-        })
-      return toMessage(after)
+      if (canceled > 0) return toMessage(after)
+      const state = publicStatus(after.state)
+      throw new ServiceError('conflict', `The message ${id} is ${state}: only a queued one can be canceled.`, {
+        messageId: id
+      })
     }
-  }
-}
-
-/** A message as the preparation wants it, from the request that made it. */
-const toDraft = (row: MessageRow, body: SendMessage): Draft => ({
-  id: row.id,
-  service: row.service,
-  to: row.contact!,
-  type: body.type,
-  content: (body as unknown as Record<string, unknown>)[body.type] as never,
-  ...(body.replyTo !== undefined && { replyTo: body.replyTo }),
-  ...(body.providerOptions && { providerOptions: body.providerOptions })
-})
-
-/** The same from its row, for a message that waited. */
-export const draftOf = (row: MessageRow): Draft => ({
-  id: row.id,
-  service: row.service,
-  to: row.contact!,
-  type: row.type as Draft['type'],
-  content: JSON.parse(row.content ?? 'null'),
-  ...(row.options === null ? {} : JSON.parse(row.options))
-})
-
-function problemOf(row: MessageRow): MessageError {
-  if (row.error !== null && row.state === 'failed') return JSON.parse(row.error) as MessageError
-  const expired = row.state === 'expired'
-  return {
-    type: `/errors#${expired ? 'provider_unavailable' : 'conflict'}`,
-    title: expired ? 'The message expired' : 'The message was canceled',
-    status: expired ? 503 : 409,
-    detail: expired
-      ? 'It could not be handed over before expiresAt. Nothing was sent.'
-      : 'It was canceled before it was handed over. Nothing was sent.',
-    code: expired ? 'provider_unavailable' : 'conflict',
-    outcome: 'not_sent',
-    retryable: expired
   }
 }

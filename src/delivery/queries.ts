@@ -3,7 +3,7 @@ import type { MessageFilter } from '../../schemas/messages.ts'
 import type { Caller } from '../keys/caller.ts'
 import { hasScope } from '../keys/caller.ts'
 import type { PageRequest } from '../store/page.ts'
-import type { MessageEventRow, MessageRow, MessageState } from '../store/schema.ts'
+import type { MessageRow, MessageState } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 
 /** What the end of an attempt writes. */
@@ -19,7 +19,7 @@ export type Outcome = Pick<
   | 'error'
   | 'accepted_at'
   | 'failed_at'
->
+> & { /** The line that goes onto the timeline with it. */ entry: string }
 
 export type MessageQueries = ReturnType<typeof messageQueries>
 
@@ -55,6 +55,7 @@ export function messageQueries(store: Store) {
     resend_of: p.resend_of,
     broadcast_id: p.broadcast_id,
     traceparent: p.traceparent,
+    timeline: p.timeline,
     created_at: p.created_at,
     accepted_at: p.accepted_at,
     sent_at: p.sent_at,
@@ -62,7 +63,9 @@ export function messageQueries(store: Store) {
     read_at: p.read_at,
     failed_at: p.failed_at
   })
+  const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
   const outcome = (p: Required<Outcome>) => ({
+    timeline: told(p.entry),
     state: p.state,
     final: p.final,
     run_at: p.run_at,
@@ -80,28 +83,11 @@ export function messageQueries(store: Store) {
     insert: prepare<MessageRow & { lease_ms: number }, unknown>(p =>
       build.insertInto('messages').values({ ...values(p), lease_until: sql`${now} + ${p.lease_ms}` })
     ),
-    addEvent: prepare<MessageEventRow, unknown>(p =>
-      build.insertInto('message_events').values({
-        message_id: p.message_id,
-        id: p.id,
-        at: p.at,
-        state: p.state,
-        attempt: p.attempt,
-        upstream_status: p.upstream_status,
-        upstream_ms: p.upstream_ms,
-        trace_id: p.trace_id,
-        detail: p.detail
-      })
-    ),
-    events: prepare<{ id: string }, MessageEventRow>(p =>
-      build.selectFrom('message_events').selectAll().where('message_id', '=', p.id).orderBy('id')
-    ),
-
     /** claimed → sending, the last commit before the write; no row changes if anything speaks against sending it now. */
-    dispatch: prepare<{ id: string; attempts: number; next: number; lease_ms: number }, unknown>(p =>
+    dispatch: prepare<{ id: string; attempts: number; next: number; lease_ms: number; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
-        .set({ state: 'sending', attempts: p.next, lease_until: sql`${now} + ${p.lease_ms}` })
+        .set({ state: 'sending', attempts: p.next, lease_until: sql`${now} + ${p.lease_ms}`, timeline: told(p.entry) })
         .where('id', '=', p.id)
         .where('state', '=', 'claimed')
         .where('attempts', '=', p.attempts)
@@ -129,7 +115,7 @@ export function messageQueries(store: Store) {
     /** claimed → failed or back to queued, where nothing has been handed over. With a lease: of that claim only. */
     release: prepare<
       Pick<MessageRow, 'id' | 'state' | 'final' | 'run_at' | 'error' | 'failed_at'> &
-        Partial<Pick<MessageRow, 'lease_until'>>,
+        Partial<Pick<MessageRow, 'lease_until'>> & { entry: string },
       unknown
     >(p =>
       build
@@ -140,16 +126,17 @@ export function messageQueries(store: Store) {
           run_at: p.run_at,
           error: p.error,
           failed_at: p.failed_at,
-          lease_until: null
+          lease_until: null,
+          timeline: told(p.entry)
         })
         .where('id', '=', p.id)
         .where('state', '=', 'claimed')
         .where('lease_until', '=', eb => eb.fn.coalesce(eb.val(p.lease_until), 'lease_until'))
     ),
-    cancel: prepare<{ id: string }, unknown>(p =>
+    cancel: prepare<{ id: string; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
-        .set({ state: 'canceled', final: 1, lease_until: null })
+        .set({ state: 'canceled', final: 1, lease_until: null, timeline: told(p.entry) })
         .where('id', '=', p.id)
         .where('state', 'in', ['queued', 'claimed'])
     ),
@@ -179,10 +166,10 @@ export function messageQueries(store: Store) {
         .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
         .returningAll()
     ),
-    expireDue: prepare<object, MessageRow>(() =>
+    expireDue: prepare<{ entry: string }, MessageRow>(p =>
       build
         .updateTable('messages')
-        .set({ state: 'expired', final: 1 })
+        .set({ state: 'expired', final: 1, timeline: told(p.entry) })
         .where('state', '=', 'queued')
         .where('expires_at', '<=', now)
         .returningAll()
@@ -213,10 +200,10 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'claimed')
         .where('lease_until', '=', p.lease)
     ),
-    forget: prepare<{ id: string; attempts: number; error: string }, unknown>(p =>
+    forget: prepare<{ id: string; attempts: number; error: string; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
-        .set({ state: 'unknown', error: p.error, lease_until: null })
+        .set({ state: 'unknown', error: p.error, lease_until: null, timeline: told(p.entry) })
         .where('id', '=', p.id)
         .where('state', '=', 'sending')
         .where('attempts', '=', p.attempts)

@@ -1,5 +1,5 @@
-import type { Message, MessageStatus, Timeline } from '../../schemas/messages.ts'
-import type { MessageEventRow, MessageRow, MessageState } from '../store/schema.ts'
+import type { Message, MessageStatus } from '../../schemas/messages.ts'
+import type { MessageRow, MessageState } from '../store/schema.ts'
 
 /** `claimed` waits for its turn, so callers see it as queued. */
 export const publicStatus = (state: MessageState): MessageStatus => (state === 'claimed' ? 'queued' : state)
@@ -40,24 +40,4 @@ export function toMessage(row: MessageRow): Message {
   if (row.read_at !== null) view.readAt = instant(row.read_at)
   if (row.failed_at !== null) view.failedAt = instant(row.failed_at)
   return view as Message
-}
-
-/** Every state change and attempt, oldest first; being queued is the row's own beginning. */
-export function toTimeline(row: MessageRow, events: MessageEventRow[]): Timeline {
-  return {
-    messageId: row.id,
-    ...(row.traceparent !== null && { traceparent: row.traceparent }),
-    items: [
-      { at: instant(row.created_at), status: row.direction === 'inbound' ? 'received' : 'queued', attempt: 0 },
-      ...events.map(event => ({
-        at: instant(event.at),
-        status: event.state,
-        attempt: event.attempt,
-        ...(event.upstream_status !== null && { upstreamStatus: event.upstream_status }),
-        ...(event.upstream_ms !== null && { upstreamMs: event.upstream_ms }),
-        ...(event.trace_id !== null && { traceId: event.trace_id }),
-        ...(event.detail !== null && { detail: event.detail })
-      }))
-    ]
-  }
 }

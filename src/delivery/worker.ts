@@ -1,13 +1,13 @@
 import type { Logger } from 'pino'
 import type { Channels } from '../channels.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
-import { newId } from '../ids.ts'
-import type { MessageEventRow, MessageRow } from '../store/schema.ts'
-import { change, type Store } from '../store/store.ts'
+import type { MessageRow } from '../store/schema.ts'
+import type { Store } from '../store/store.ts'
+import { draftOf } from './draft.ts'
 import type { Engine } from './engine.ts'
-import { draftOf } from './messages.ts'
 import type { Preparation } from './prepare.ts'
 import type { MessageQueries } from './queries.ts'
+import { timelineEntry } from './timeline.ts'
 
 export interface WorkerParts {
   store: Store
@@ -43,18 +43,6 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
   let stopped = true
   let reaped = 0
 
-  const event = (row: MessageRow, state: MessageEventRow['state'], detail: string): MessageEventRow => ({
-    message_id: row.id,
-    id: newId('evt'),
-    at: Date.now(),
-    state,
-    attempt: row.attempts,
-    upstream_status: null,
-    upstream_ms: null,
-    trace_id: null,
-    detail
-  })
-
   /** @param everything at the start of the only process there is: no lease needs to run out */
   const reap = async (everything: boolean): Promise<void> => {
     const lost = JSON.stringify(
@@ -72,8 +60,11 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       if (sending.length + claimed.length === 0) return
       await store.write(function* () {
         for (const row of sending) {
-          if ((yield* change(queries.forget({ id: row.id, attempts: row.attempts, error: lost }))) === 0) continue
-          yield queries.addEvent(event(row, 'unknown', 'the process that was sending it died'))
+          const entry = timelineEntry(
+            { state: 'unknown', attempts: row.attempts },
+            'the process that was sending it died'
+          )
+          yield queries.forget({ id: row.id, attempts: row.attempts, error: lost, entry })
         }
         for (const row of claimed) yield queries.requeue({ id: row.id, lease: row.lease_until! })
       })
@@ -105,7 +96,8 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
             final: 0,
             run_at: later,
             error: row.error,
-            failed_at: null
+            failed_at: null,
+            entry: timelineEntry(row, error.message)
           })
         })
         return wake(later)
@@ -119,10 +111,8 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       reaped = performance.now()
       await reap(false)
       const expired = await store.write(function* () {
-        const { rows } = yield queries.expireDue({})
-        for (const row of rows as MessageRow[])
-          yield queries.addEvent(event(row, 'expired', 'it could not be handed over in time'))
-        return rows.length
+        const entry = timelineEntry({ state: 'expired', attempts: 0 }, 'it could not be handed over in time')
+        return (yield queries.expireDue({ entry })).rows.length
       })
       if (expired > 0) log.info({ expired }, 'messages expired')
     }

@@ -33,20 +33,15 @@ const released: Migration[] = [
         type text not null, content text, options text, state text not null, final ${int} not null,
         attempts ${int} not null, run_at ${int} not null, lease_until ${int}, send_at ${int}, expires_at ${int},
         provider_message_id text, reference text, metadata text, warnings text, error text, resolution text,
-        resend_of text, broadcast_id text, traceparent text, created_at ${int} not null,
+        resend_of text, broadcast_id text, traceparent text, timeline text not null, created_at ${int} not null,
         accepted_at ${int}, sent_at ${int}, delivered_at ${int}, read_at ${int}, failed_at ${int}
-      ) ${strict}`,
+      ) ${clustered}`,
       'create index messages_service on messages (service, mode, id)',
       'create index messages_contact on messages (channel_id, contact, id)',
       `create index messages_expiry on messages (expires_at) where state = 'queued'`,
       `create index messages_due on messages (run_at, id) where state = 'queued'`,
       `create index messages_lease on messages (lease_until) where state in ('claimed', 'sending')`,
-      'create index messages_provider_id on messages (provider_message_id) where provider_message_id is not null',
       'create index messages_reference on messages (service, reference) where reference is not null',
-      `create table message_events (
-        message_id text not null, id ${id} not null, at ${int} not null, state text not null, attempt ${int} not null,
-        upstream_status ${int}, upstream_ms ${int}, trace_id text, detail text, primary key (message_id, id)
-      ) ${clustered}`,
       `create table idempotency (
         service text not null, mode text not null, method text not null, path text not null, key text not null,
         request_hash text not null, message_id text, status ${int}, headers text, body text,

@@ -39,25 +39,14 @@ export interface MessageRow {
   resend_of: string | null
   broadcast_id: string | null
   traceparent: string | null
+  /** One JSON object a line, oldest first: every attempt and state change. Written with the change it tells of. */
+  timeline: string
   created_at: number
   accepted_at: number | null
   sent_at: number | null
   delivered_at: number | null
   read_at: number | null
   failed_at: number | null
-}
-
-export interface MessageEventRow {
-  message_id: string
-  /** Time-ordered and unique: the order of the timeline. */
-  id: string
-  at: number
-  state: MessageStatus
-  attempt: number
-  upstream_status: number | null
-  upstream_ms: number | null
-  trace_id: string | null
-  detail: string | null
 }
 
 export interface IdempotencyRow {
@@ -143,7 +132,6 @@ export interface AuditRow {
 
 export interface Database {
   messages: MessageRow
-  message_events: MessageEventRow
   idempotency: IdempotencyRow
   keys: KeyRow
   channels: ChannelRow

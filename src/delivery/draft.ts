@@ -1,0 +1,82 @@
+import type { SendMessage } from '../../schemas/messages.ts'
+import type { DispatchChannel } from '../dispatch/corridor.ts'
+import { newId } from '../ids.ts'
+import type { Caller } from '../keys/caller.ts'
+import type { MessageRow } from '../store/schema.ts'
+import type { Draft } from './prepare.ts'
+
+/** A message is given up after this, where the caller says nothing. */
+const day = 24 * 3600_000
+
+/** The row of a request, before anything has been done for it. */
+export const newRow = (
+  caller: Caller,
+  body: SendMessage,
+  channel: DispatchChannel,
+  to: string,
+  traceparent: string | undefined
+): MessageRow => {
+  const now = Date.now()
+  const { replyTo, providerOptions, sendAt, expiresAt, reference, metadata } = body
+  const extra =
+    replyTo === undefined && providerOptions === undefined ? null : JSON.stringify({ replyTo, providerOptions })
+  const due = sendAt === undefined ? null : Date.parse(sendAt)
+  return {
+    id: newId('msg', now),
+    service: caller.service,
+    key_id: caller.keyId,
+    mode: caller.mode,
+    channel_id: channel.id,
+    provider: channel.provider,
+    direction: 'outbound',
+    contact: to,
+    user_id: null,
+    type: body.type,
+    content: JSON.stringify((body as unknown as Record<string, unknown>)[body.type]),
+    options: extra,
+    state: 'queued',
+    final: 0,
+    attempts: 0,
+    run_at: due ?? now,
+    lease_until: null,
+    send_at: due,
+    expires_at: expiresAt === undefined ? Math.max(due ?? 0, now) + day : Date.parse(expiresAt),
+    provider_message_id: null,
+    reference: reference ?? null,
+    metadata: metadata === undefined ? null : JSON.stringify(metadata),
+    warnings: null,
+    error: null,
+    resolution: null,
+    resend_of: null,
+    broadcast_id: null,
+    traceparent: traceparent ?? null,
+    timeline: '',
+    created_at: now,
+    accepted_at: null,
+    sent_at: null,
+    delivered_at: null,
+    read_at: null,
+    failed_at: null
+  }
+}
+
+/** A message as the preparation wants it, from the request that made it. */
+export const toDraft = (row: MessageRow, body: SendMessage): Draft => ({
+  id: row.id,
+  service: row.service,
+  to: row.contact!,
+  type: body.type,
+  content: (body as unknown as Record<string, unknown>)[body.type] as never,
+  ...(body.replyTo !== undefined && { replyTo: body.replyTo }),
+  ...(body.providerOptions && { providerOptions: body.providerOptions })
+})
+
+/** The same from its row, for a message that waited. */
+export const draftOf = (row: MessageRow): Draft => ({
+  id: row.id,
+  service: row.service,
+  to: row.contact!,
+  type: row.type as Draft['type'],
+  content: JSON.parse(row.content ?? 'null'),
+  ...(row.options === null ? {} : JSON.parse(row.options))
+})
