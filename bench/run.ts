@@ -88,7 +88,7 @@ try {
       PORT: '0',
       LOG_LEVEL: 'info'
     },
-    profile ? ['--cpu-prof', `--cpu-prof-dir=${directory}`] : []
+    profile ? ['--cpu-prof', '--cpu-prof-interval', '250', `--cpu-prof-dir=${directory}`] : []
   )
   const native = {
     messaging_product: 'whatsapp',

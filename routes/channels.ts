@@ -37,6 +37,7 @@ export const channels: RoutePlugin = app => {
       operationId: 'createChannel',
       tags,
       summary: 'Make a channel',
+      querystring: strict({}),
       body: ref(CreateChannel),
       response: { 201: json(Channel, 'The channel.', location), ...problems(...guarded, 409, 413, 415) }
     },
@@ -53,6 +54,7 @@ export const channels: RoutePlugin = app => {
       tags,
       summary: 'Change a channel',
       params: ChannelParams,
+      querystring: strict({}),
       body: ref(PatchChannel),
       response: { 200: json(Channel, 'The channel as it is now.'), ...problems(...guarded, 404, 409, 413, 415) }
     },
@@ -66,7 +68,8 @@ export const channels: RoutePlugin = app => {
       tags,
       summary: 'Delete a channel that has nothing waiting',
       params: ChannelParams,
-      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 409) }
+      querystring: strict({}),
+      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 409, 413, 415) }
     },
     handler: async (request, reply) => {
       await app.channels.remove(request.params.id, request.caller)

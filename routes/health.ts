@@ -43,7 +43,7 @@ export const health: RoutePlugin = app => {
       querystring: strict({}),
       response: {
         200: { description: 'Prometheus text format.', content: { 'text/plain': { schema: Type.String() } } },
-        ...problems()
+        ...problems(400)
       }
     },
     handler: async (_, reply) => reply.header('content-type', app.metrics.contentType).send(await app.metrics.text())

@@ -13,6 +13,7 @@ export const keys: RoutePlugin = app => {
       operationId: 'createKey',
       tags,
       summary: 'Make a key for a service; its secret is shown this once',
+      querystring: strict({}),
       body: ref(CreateKey),
       response: { 201: json(KeyWithSecret, 'The key, with its secret.', location), ...problems(...guarded, 413, 415) }
     },
@@ -70,6 +71,7 @@ export const keys: RoutePlugin = app => {
       tags,
       summary: 'Change what a key may do',
       params: KeyParams,
+      querystring: strict({}),
       body: ref(PatchKey),
       response: { 200: json(Key, 'The key as it is now.'), ...problems(...guarded, 404, 409, 413, 415) }
     },
@@ -83,7 +85,8 @@ export const keys: RoutePlugin = app => {
       tags,
       summary: 'Revoke a key: at once here, within 5 seconds on every replica',
       params: KeyParams,
-      response: { 204: noBody('Revoked.'), ...problems(...guarded, 404) }
+      querystring: strict({}),
+      response: { 204: noBody('Revoked.'), ...problems(...guarded, 404, 413, 415) }
     },
     handler: async (request, reply) => {
       await app.keyring.revoke(request.params.id, request.caller)

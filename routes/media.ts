@@ -39,6 +39,7 @@ export const media: RoutePlugin = app => {
       tags,
       summary: 'Upload a file to send',
       consumes: ['multipart/form-data'],
+      querystring: strict({}),
       description:
         'Streamed: the field channel stands before the file. The type is read from the bytes, not believed. Cloud: given to Meta; WATI: kept here until it expires.',
       response: {
@@ -107,7 +108,8 @@ export const media: RoutePlugin = app => {
       tags,
       summary: 'Delete a file, at the provider too',
       params: MediaParams,
-      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 429, 502, 504) }
+      querystring: strict({}),
+      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 413, 415, 429, 502, 504) }
     },
     handler: async (request, reply) => {
       await app.media.remove(request.caller, request.params.id, id => app.channels.bind(id, request.caller.mode))

@@ -36,6 +36,7 @@ export const messages: RoutePlugin = app => {
       description:
         '201: the provider accepted it. 202: it is durable here and not settled yet (status queued or sending), or nobody can say whether it went out (status unknown; it is never sent again by itself). A problem with messageId: it was refused, and nothing was sent.',
       headers: sendHeaders,
+      querystring: strict({}),
       body: ref(SendMessage),
       response: {
         201: json(Message, 'The provider accepted the message.', { ...location, ...replayed }),
@@ -100,7 +101,8 @@ export const messages: RoutePlugin = app => {
       tags,
       summary: 'Cancel a message that is still queued',
       params: MessageParams,
-      response: { 200: json(Message, 'The message, canceled.'), ...problems(...guarded, 404, 409) }
+      querystring: strict({}),
+      response: { 200: json(Message, 'The message, canceled.'), ...problems(...guarded, 404, 409, 413, 415) }
     },
     handler: request => app.messages.cancel(request.caller, request.params.id)
   })

@@ -9,6 +9,17 @@ export type Mode = Static<typeof Mode>
 /** RFC 3339 in UTC. */
 export const Instant = Type.String({ format: 'date-time', maxLength: 40, examples: ['2026-11-20T09:30:00.000Z'] })
 
+/**
+ * An instant in a request. The format alone would let through what Date cannot read: a leap second, an offset without
+ * minutes (ajv-formats is laxer than RFC 3339 there).
+ */
+export const InstantInput = Type.String({
+  format: 'date-time',
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]\\d{2}:\\d{2})$',
+  maxLength: 40,
+  examples: ['2027-11-20T09:30:00.000Z']
+})
+
 /** A channel's id: what a caller names a sender by. */
 export const ChannelId = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', examples: ['support'] })
 
@@ -16,7 +27,8 @@ export const ChannelId = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', ex
 export const PhoneInput = Type.String({
   minLength: 7,
   maxLength: 40,
-  pattern: '^\\s*\\+?[\\d\\s.()\\[\\]-]+$',
+  // No two neighbours may match the same character: every rule is tried, however long the text (T46).
+  pattern: '^\\s*\\+?[\\d.()\\[\\]-][\\d\\s.()\\[\\]-]*$',
   description:
     'A phone number with its country code. A leading + is optional; spaces, dots, hyphens and brackets are dropped.',
   examples: ['+1 (415) 555-1234']

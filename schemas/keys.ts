@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ChannelId, Cursor, Instant, Limit, Mode, Page } from './common.ts'
+import { ChannelId, Cursor, Instant, InstantInput, Limit, Mode, Page } from './common.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
 
 export const scopes = [
@@ -54,7 +54,7 @@ const rights = {
       description: 'Only from these addresses. Absent: all.'
     })
   ),
-  expiresAt: Type.Optional(Instant),
+  expiresAt: Type.Optional(InstantInput),
   defaultChannel: Type.Optional(ChannelId)
 }
 export const Service = Type.String({

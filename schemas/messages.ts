@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { ChannelId, Cursor, Instant, Limit, MessageReference, Mode, Page, PhoneInput } from './common.ts'
+import { ChannelId, Cursor, Instant, InstantInput, Limit, MessageReference, Mode, Page, PhoneInput } from './common.ts'
 import { type ContentByType, contentSchemas, type MessageType, messageTypes } from './content.ts'
 import { messageExamples } from './examples.ts'
 import { type Named, nullable, oneOf, ref, strict, stringEnum } from './kit.ts'
@@ -19,14 +19,11 @@ const envelope = {
     Type.String({ minLength: 1, maxLength: 128, description: "The caller's own id, searchable." })
   ),
   metadata: Type.Optional(Metadata),
-  sendAt: Type.Optional(Type.String({ format: 'date-time', maxLength: 40, description: 'Not before this instant.' })),
-  expiresAt: Type.Optional(
-    Type.String({
-      format: 'date-time',
-      maxLength: 40,
-      description: 'Give up if not handed over by then. Default: 24 hours from now.'
-    })
-  ),
+  sendAt: Type.Optional({ ...InstantInput, description: 'Not before this instant.' }),
+  expiresAt: Type.Optional({
+    ...InstantInput,
+    description: 'Give up if not handed over by then. Default: 24 hours from now.'
+  }),
   providerOptions: Type.Optional(
     strict(
       { wati: Type.Optional(strict({ broadcastName: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) })) },
@@ -145,8 +142,8 @@ export const MessageFilter = strict({
   direction: Type.Optional(stringEnum(['outbound', 'inbound'])),
   reference: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
   broadcastId: Type.Optional(Type.String({ pattern: '^brd_[0-9a-f]{32}$' })),
-  since: Type.Optional(Instant),
-  until: Type.Optional(Instant),
+  since: Type.Optional(InstantInput),
+  until: Type.Optional(InstantInput),
   limit: Type.Optional(Limit),
   cursor: Type.Optional(Cursor)
 })

@@ -88,7 +88,8 @@ export function createMediaLibrary({ store, corridor, egress, directory }: Media
 
   const load = async (caller: Caller, id: string): Promise<MediaRow> => {
     const [row] = await store.read(byId({ id }))
-    if (!row || !sees(caller, row) || row.expires_at <= Date.now())
+    const allowed = row && sees(caller, row) && (!caller.channels || caller.channels.has(row.channel_id))
+    if (!allowed || row.expires_at <= Date.now())
       throw new ServiceError('not_found', `There is no file ${id}.`)
     return row
   }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import type { Socket } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import multipart from '@fastify/multipart'
 import { ServiceError } from '../errors.ts'
 import type { App } from '../fastify.ts'
@@ -23,6 +23,21 @@ function refuseBadText(value: unknown, path: string): void {
       refuseBadText(member, `${path}/${name}`)
     }
   }
+}
+
+/** The query's text, by the same rule as a body's; the parser would take broken escapes for plain characters. */
+function refuseBadQuery(url: string): void {
+  const at = url.indexOf('?')
+  if (at < 0 || !url.includes('%', at)) return
+  const fault = (message: string) =>
+    new ServiceError('invalid_request', `The query string ${message}.`, { errors: [{ path: 'query', message }] })
+  let text: string
+  try {
+    text = decodeURIComponent(url.slice(at + 1))
+  } catch {
+    throw fault('must be UTF-8 in percent-encoding')
+  }
+  if (text.includes('\0')) throw fault('must not hold NUL')
 }
 
 /** What bodies are taken, and how long they may take. */
@@ -52,33 +67,44 @@ export function bodies(app: App): void {
 
   app.addHook('onRequest', (request, _, done) => {
     const encoding = request.headers['content-encoding']
-    const packed = encoding !== undefined && encoding !== 'identity'
+    // A body of GET or HEAD is never read.
+    const packed = encoding !== undefined && encoding !== 'identity' && request.method !== 'GET' && request.method !== 'HEAD'
     done(packed ? new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.') : undefined)
+  })
+  app.addHook('preValidation', (request, _, done) => {
+    try {
+      refuseBadQuery(request.url)
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
   })
   watchSlowBodies(app)
 }
 
 /** One sweep a second over the requests whose body is still coming: a timer each would cost every fast request. */
 function watchSlowBodies(app: App): void {
-  const pending = new Map<Socket, { since: number; bytes: number; upload: boolean }>()
+  const pending = new Map<IncomingMessage, { since: number; bytes: number; upload: boolean }>()
   app.addHook('onRequest', (request, _, done) => {
-    const { socket, complete } = request.raw
+    const { raw } = request
     const upload = request.routeOptions.config.upload === true
-    if (!complete) pending.set(socket, { since: performance.now(), bytes: socket.bytesRead, upload })
+    if (!raw.complete) pending.set(raw, { since: performance.now(), bytes: raw.socket.bytesRead, upload })
     done()
   })
+  // Answered before its body was there (a stranger's, say): what is still to come is watched all the same.
   app.addHook('onResponse', (request, _, done) => {
-    pending.delete(request.raw.socket)
+    if (request.raw.complete) pending.delete(request.raw)
     done()
   })
   const sweep = setInterval(() => {
     const now = performance.now()
-    for (const [socket, entry] of pending) {
-      if (socket.destroyed) pending.delete(socket)
+    for (const [raw, entry] of pending) {
+      const { socket } = raw
+      if (socket.destroyed || raw.complete) pending.delete(raw)
       else if (entry.upload && socket.bytesRead > entry.bytes)
         Object.assign(entry, { since: now, bytes: socket.bytesRead })
       else if (now - entry.since > slowMs) {
-        pending.delete(socket)
+        pending.delete(raw)
         socket.destroy()
       }
     }
@@ -86,7 +112,7 @@ function watchSlowBodies(app: App): void {
   sweep.unref()
   app.addHook('preHandler', (request, _, done) => {
     // An upload is read by its handler; any other body is complete by now, and its handler may wait as long as it likes.
-    if (request.routeOptions.config.upload !== true) pending.delete(request.raw.socket)
+    if (request.routeOptions.config.upload !== true && request.raw.complete) pending.delete(request.raw)
     done()
   })
   app.addHook('onClose', async () => clearInterval(sweep))

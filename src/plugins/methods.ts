@@ -1,7 +1,7 @@
 import { ServiceError } from '../errors.ts'
 import type { App } from '../fastify.ts'
 
-const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
 
 /**
  * 405 with Allow for every path that exists with other methods. Called before the routes: it listens to them being

@@ -16,7 +16,8 @@ function faultsOf(error: FastifyError): FieldFault[] {
     const member = (params.missingProperty ??
       params.additionalProperty ??
       (keyword === 'discriminator' ? params.tag : undefined)) as string | undefined
-    const path = `${place}${instancePath}${member === undefined ? '' : `/${member}`}` || '/'
+    const pointer = member?.replaceAll('~', '~0').replaceAll('/', '~1')
+    const path = `${place}${instancePath}${pointer === undefined ? '' : `/${pointer}`}` || '/'
     const fault = { path, message: wording(keyword, params, message) }
     const key = `${fault.path} ${fault.message}`
     if (seen.has(key)) return []

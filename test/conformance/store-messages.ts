@@ -1,36 +1,29 @@
 import { messageQueries } from '../../src/delivery/queries.ts'
-import { newId } from '../../src/ids.ts'
-import type { MessageEventRow, MessageRow, MessageState } from '../../src/store/schema.ts'
+import { timelineEntry, toTimeline } from '../../src/delivery/timeline.ts'
+import type { MessageRow, MessageState } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
-import { changed, get, message, outcome, put } from './store-rows.ts'
+import { changed, entry, get, message, outcome, put } from './store-rows.ts'
 
 const states: MessageState[] = ['queued', 'claimed', 'sending', 'accepted', 'failed', 'unknown', 'expired', 'canceled']
 const hour = 3600_000
 
-const event = (message_id: string, changes: Partial<MessageEventRow> = {}): MessageEventRow => ({
-  message_id,
-  id: newId('evt'),
-  at: Date.now(),
-  state: 'sending',
-  attempt: 1,
-  upstream_status: null,
-  upstream_ms: null,
-  trace_id: null,
-  detail: null,
-  ...changes
-})
-
 /** How a message changes its state (RELIABILITY.md 3.1): each step only from where it may be taken. */
 export function messageCases(test: Case): void {
   const dispatch = (store: Store, row: MessageRow, attempts = row.attempts) =>
-    changed(store, messageQueries(store).dispatch({ id: row.id, attempts, next: attempts + 1, lease_ms: 60_000 }))
+    changed(
+      store,
+      messageQueries(store).dispatch({ id: row.id, attempts, next: attempts + 1, lease_ms: 60_000, entry })
+    )
   const settle = (store: Store, row: MessageRow, changes = {}) =>
     changed(store, messageQueries(store).settle(outcome(row, changes)))
   const settleLate = (store: Store, row: MessageRow, changes = {}) =>
     changed(store, messageQueries(store).settleLate(outcome(row, changes)))
   const release = (store: Store, row: MessageRow) =>
-    changed(store, messageQueries(store).release({ ...row, state: 'failed', final: 1, error: '{}', failed_at: 5 }))
+    changed(
+      store,
+      messageQueries(store).release({ ...row, state: 'failed', final: 1, error: '{}', failed_at: 5, entry })
+    )
 
   test('an id that is not there is no row', async (t, { store }) => {
     t.equal(await get(store, 'msg_0'), undefined)
@@ -159,7 +152,7 @@ export function messageCases(test: Case): void {
     for (const state of states) {
       const row = await put(store, message({ state }))
       const may = state === 'queued' || state === 'claimed'
-      t.equal(await changed(store, messageQueries(store).cancel({ id: row.id })), may ? 1 : 0, state)
+      t.equal(await changed(store, messageQueries(store).cancel({ id: row.id, entry })), may ? 1 : 0, state)
       t.match(await get(store, row.id), may ? { state: 'canceled', final: 1, lease_until: null } : { state })
     }
   })
@@ -167,33 +160,46 @@ export function messageCases(test: Case): void {
   test('of cancel and dispatch at once, exactly one has its way', async (t, { store }) => {
     for (let i = 0; i < 10; i++) {
       const row = await put(store, message({ state: 'claimed' }))
-      const cancel = () => changed(store, messageQueries(store).cancel({ id: row.id }))
+      const cancel = () => changed(store, messageQueries(store).cancel({ id: row.id, entry }))
       const both = i % 2 ? [cancel(), dispatch(store, row)] : [dispatch(store, row), cancel()]
       t.strictSame((await Promise.all(both)).sort(), [0, 1])
     }
   })
 
-  test('events come in the order they were made, those of the message only, and whole', async (t, { store }) => {
-    const { addEvent, events } = messageQueries(store)
-    const made = Array.from({ length: 30 }, (_, i) => event('msg_1', { attempt: i }))
-    const full = event('msg_1', { upstream_status: 200, upstream_ms: 12, trace_id: 'tr', detail: 'd', attempt: 30 })
-    await Promise.all(
-      [...made, full, event('msg_2')].reverse().map(entry =>
-        store.write(function* () {
-          yield addEvent(entry)
-        })
-      )
-    )
-    const found = await store.read(events({ id: 'msg_1' }))
-    t.strictSame(
-      found.map(entry => ({ ...entry })),
-      [...made, full]
-    )
+  test('every change of state adds its line to the timeline, in order and whole', async (t, { store }) => {
+    const { dispatch, settle, forget, settleLate } = messageQueries(store)
+    const row = await put(store, message({ state: 'claimed' }))
+    const { id } = row
+    const line = (state: MessageState, detail?: string) => timelineEntry({ state, attempts: 1 }, detail)
+    await changed(store, dispatch({ id, attempts: 0, next: 1, lease_ms: 60_000, entry: line('sending') }))
+    await changed(store, forget({ id, attempts: 1, error: '{}', entry: line('unknown', 'it died\n👋🏽') }))
+    const accepted = { ...outcome({ ...row, attempts: 1 }), entry: line('accepted') }
+    t.equal(await changed(store, settle(accepted)), 0)
+    t.equal(await changed(store, settleLate(accepted)), 1)
+    t.match(toTimeline(await get(store, id)).items, [
+      { status: 'queued', attempt: 0 },
+      { status: 'sending', attempt: 1 },
+      { status: 'unknown', attempt: 1, detail: 'it died\n👋🏽' },
+      { status: 'accepted', attempt: 1 }
+    ])
+    t.equal(toTimeline(await get(store, id)).items.length, 4, 'a change that is not made adds none')
   })
 
-  test('an event is written once', async (t, { store }) => {
-    const entry = messageQueries(store).addEvent(event('msg_1'))
-    t.equal(await changed(store, entry), 1)
-    await t.rejects(changed(store, entry))
+  test('expiry, release and cancellation are told on the timeline too', async (t, { store }) => {
+    const { cancel, expireDue } = messageQueries(store)
+    const gone = await put(store, message())
+    await changed(store, cancel({ id: gone.id, entry }))
+    const late = await put(store, message({ expires_at: Date.now() - 1000, timeline: entry }))
+    await changed(store, expireDue({ entry }))
+    const back = await put(store, message({ state: 'claimed' }))
+    await release(store, back)
+    t.strictSame(
+      [
+        (await get(store, gone.id)).timeline,
+        (await get(store, late.id)).timeline,
+        (await get(store, back.id)).timeline
+      ],
+      [entry, entry + entry, entry]
+    )
   })
 }

@@ -2,7 +2,7 @@ import { messageQueries } from '../../src/delivery/queries.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
-import { changed, get, message, put, returned } from './store-rows.ts'
+import { changed, entry, get, message, put, returned } from './store-rows.ts'
 
 const hour = 3600_000
 const claim = (store: Store, limit: number): Promise<MessageRow[]> =>
@@ -97,9 +97,11 @@ export function queueCases(test: Case): void {
       await put(store, message({ state: 'claimed', expires_at: Date.now() - 1000 })),
       await put(store, message({ state: 'sending', expires_at: Date.now() - 1000 }))
     ]
-    t.match(await returned(store, messageQueries(store).expireDue({})), [{ id: late.id, state: 'expired', final: 1 }])
+    t.match(await returned(store, messageQueries(store).expireDue({ entry })), [
+      { id: late.id, state: 'expired', final: 1 }
+    ])
     for (const { id, state } of rest) t.equal((await get(store, id)).state, state)
-    t.strictSame(await returned(store, messageQueries(store).expireDue({})), [])
+    t.strictSame(await returned(store, messageQueries(store).expireDue({ entry })), [])
   })
 
   test('nextDue tells the earliest that waits, or null', async (t, { store }) => {
@@ -141,12 +143,12 @@ export function queueCases(test: Case): void {
   test('forget makes unknown what was being sent, of the same attempt only', async (t, { store }) => {
     const { forget } = messageQueries(store)
     const row = await put(store, message({ state: 'sending', attempts: 2 }), -1)
-    t.equal(await changed(store, forget({ id: row.id, attempts: 1, error: '{}' })), 0)
-    t.equal(await changed(store, forget({ id: row.id, attempts: 2, error: '{"a":1}' })), 1)
+    t.equal(await changed(store, forget({ id: row.id, attempts: 1, error: '{}', entry })), 0)
+    t.equal(await changed(store, forget({ id: row.id, attempts: 2, error: '{"a":1}', entry })), 1)
     t.match(await get(store, row.id), { state: 'unknown', error: '{"a":1}', lease_until: null, attempts: 2 })
     for (const state of ['queued', 'claimed', 'accepted', 'unknown'] as const) {
       const other = await put(store, message({ state, attempts: 2 }))
-      t.equal(await changed(store, forget({ id: other.id, attempts: 2, error: '{}' })), 0, state)
+      t.equal(await changed(store, forget({ id: other.id, attempts: 2, error: '{}', entry })), 0, state)
     }
   })
 
@@ -160,10 +162,11 @@ export function queueCases(test: Case): void {
         ...row,
         state: 'accepted' as const,
         provider_message_id: 'wamid.2',
-        accepted_at: 1
+        accepted_at: 1,
+        entry
       }
       const wake = async () => (await changed(store, settle(result))) || (await changed(store, settleLate(result)))
-      await Promise.all([changed(store, forget({ id: row.id, attempts: 1, error: '{}' })), wake()])
+      await Promise.all([changed(store, forget({ id: row.id, attempts: 1, error: '{}', entry })), wake()])
       t.match(await get(store, row.id), { state: 'accepted', provider_message_id: 'wamid.2' })
     }
   })

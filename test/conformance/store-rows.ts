@@ -37,6 +37,7 @@ export function message(changes: Partial<MessageRow> = {}): MessageRow {
     resend_of: null,
     broadcast_id: null,
     traceparent: null,
+    timeline: '',
     created_at: now,
     accepted_at: null,
     sent_at: null,
@@ -46,6 +47,9 @@ export function message(changes: Partial<MessageRow> = {}): MessageRow {
     ...changes
   }
 }
+
+/** A line for a timeline. */
+export const entry = '{"at":1,"status":"sending","attempt":1}\n'
 
 export const outcome = (row: MessageRow, changes: Partial<Outcome> = {}): Outcome => ({
   id: row.id,
@@ -58,6 +62,7 @@ export const outcome = (row: MessageRow, changes: Partial<Outcome> = {}): Outcom
   error: null,
   accepted_at: Date.now(),
   failed_at: null,
+  entry,
   ...changes
 })
 

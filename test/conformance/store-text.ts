@@ -29,6 +29,7 @@ export function textCases(test: Case): void {
       resend_of: 'msg_0',
       broadcast_id: 'brd_0',
       traceparent: '00-1',
+      timeline: '{}\n',
       accepted_at: now + 3,
       sent_at: now + 4,
       delivered_at: now + 5,

@@ -12,7 +12,7 @@ import { changed, failure, get, message, put, returned, until } from '../conform
 import { type Cluster, startPostgres } from './postgres.ts'
 
 const log = pino({ level: 'silent' })
-const tables = 'messages, message_events, idempotency, keys, channels, media, media_chunks, audit'
+const tables = 'messages, idempotency, keys, channels, media, media_chunks, audit'
 const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
 
@@ -180,7 +180,7 @@ t.test('PostgreSQL', async t => {
     const plan = async ({ sql, parameters }: CompiledQuery) =>
       JSON.stringify(await store.read({ ...CompiledQuery.raw(`explain ${sql}`), parameters }))
     t.match(await plan(claim({ limit: 10, lease_ms: 1 })), /Index.*messages_due.*Index Cond: \(run_at/)
-    t.match(await plan(expireDue({})), /messages_expiry/)
+    t.match(await plan(expireDue({ entry: '' })), /messages_expiry/)
     t.match(await plan(abandoned('sending', false)), /messages_lease/)
     await store.close()
   })
