@@ -2,10 +2,8 @@
 FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Install scripts never run (T51). Tools for development are taken out of package.json first, because npm 11 refuses a lock
-# file that lacks one of their binaries for some other platform, although --omit=dev would not install it.
-RUN npm pkg delete devDependencies \
- && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+# Install scripts never run (T51).
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && find node_modules -type d \( -name test -o -name tests -o -name docs -o -name examples -o -name benchmark -o -name benchmarks \
       -o -name .github \) -prune -exec rm -rf {} + \
  && find node_modules -type f ! -iname 'licen*' \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) -delete

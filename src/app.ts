@@ -12,7 +12,7 @@ import { auth } from './plugins/auth.ts'
 import { bodies } from './plugins/bodies.ts'
 import { docs } from './plugins/docs.ts'
 import { methodNotAllowed } from './plugins/methods.ts'
-import { frameworkError, problems } from './plugins/problems.ts'
+import { clientError, frameworkError, problems } from './plugins/problems.ts'
 import { telemetry } from './plugins/telemetry.ts'
 import { validation } from './validation.ts'
 
@@ -59,9 +59,12 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   const app = Fastify({
     ...serverOptions,
     logController,
+    // One logger for all requests: a child for each costs more than the one line that it would write.
+    childLoggerFactory: logger => logger,
     loggerInstance: options.log,
     trustProxy: options.trustProxy ?? false,
-    frameworkErrors: frameworkError(typeBase) as never
+    frameworkErrors: frameworkError(typeBase) as never,
+    clientErrorHandler: clientError as never
   }) as unknown as App
   app.decorate('publicUrl', typeBase)
   for (const [name, part] of Object.entries(parts)) app.decorate(name, part)

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import ipaddr from 'ipaddr.js'
+import { parseAllowList } from './upstream/address.ts'
 
 /** How one setting is read. `parse` throws a sentence that says the rule, never the value. */
 interface Setting<T> {
@@ -52,7 +54,20 @@ const printable = (value: string): string => {
 }
 const trustProxy = (value: string): boolean | string[] => {
   if (value === '0' || value === '1') return value === '1'
-  return list(value)
+  const proxies = list(value)
+  const known = (text: string) =>
+    ['loopback', 'linklocal', 'uniquelocal'].includes(text) || ipaddr.isValid(text) || ipaddr.isValidCIDR(text)
+  if (!proxies.every(known)) throw new Error('must be 0, 1, or a list of addresses and CIDR ranges')
+  return proxies
+}
+const egressAllow = (value: string): string[] => {
+  const hosts = list(value)
+  try {
+    parseAllowList(hosts)
+  } catch (error) {
+    throw new Error((error as Error).message.replace(/^EGRESS_ALLOW /, ''))
+  }
+  return hosts
 }
 
 const setting = <T>(parse: (text: string) => T, fallback: T, secret?: true): Setting<T> => ({
@@ -81,13 +96,15 @@ const settings = {
   SHUTDOWN_DELAY_MS: setting(whole(0, 60_000), 0),
   LOG_LEVEL: setting(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info'),
   TRUST_PROXY: setting<boolean | string[]>(trustProxy, false),
-  EGRESS_ALLOW: setting(list, [] as string[]),
+  EGRESS_ALLOW: setting(egressAllow, [] as string[]),
   DOCS: setting(flag, true)
 } as const
 
 /** Names that the contract knows and this release does not heed yet: taking them in silence would be a lie. */
 const notYet: Record<string, string> = {
-  AFTER_RESTORE: 'holding after a restore is not part of this release: do not start it on a restored store'
+  AFTER_RESTORE: 'holding after a restore is not part of this release: do not start it on a restored store',
+  RETENTION_DAYS: 'deleting old messages is not part of this release: nothing is ever deleted',
+  QUEUE_LIMIT: 'a limit to waiting messages is not part of this release'
 }
 
 type Settings = typeof settings
@@ -145,7 +162,10 @@ function fromEnvironment(
     return undefined
   }
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    // Nothing would mean the default: a secret that failed to be mounted would start sandbox mode.
+    if (value === '') faults.push(`${name}_FILE is empty`)
+    return value
   } catch (error) {
     faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code})`)
     return undefined

@@ -24,7 +24,8 @@ const demoChannels = [
 function readSettings(): Config {
   try {
     const config = loadConfig(process.env)
-    // What /proc/<pid>/environ and a child process would show longer than needed (T12).
+    // So that no child process and no dump of process.env holds them. /proc/<pid>/environ keeps what the process was
+    // started with: only NAME_FILE avoids that (T12).
     for (const name of secretNames) delete process.env[name]
     return config
   } catch (error) {
@@ -96,15 +97,17 @@ async function main(): Promise<void> {
   const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
   const log = createLogger(config.LOG_LEVEL, [...secrets, pepper])
   const startSandbox = async () => (await import('./sandbox/index.ts')).startSandbox({ ledger: false })
-  const board = await compose(config, { adapters, startSandbox, log, pepper })
-
+  // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
+  let board: Switchboard | undefined
   closeWithGrace({ delay: graceMs + config.SHUTDOWN_DELAY_MS, logger: log }, async ({ err }) => {
     if (err) log.error({ err }, 'closing after an error that nobody caught')
-    board.drain()
+    board?.drain()
     await new Promise(resolve => setTimeout(resolve, config.SHUTDOWN_DELAY_MS))
-    await board.close()
+    await board?.close()
     log.info('closed')
   })
+  board = await compose(config, { adapters, startSandbox, log, pepper })
+
   await board.start()
   const address = await board.app.listen({ host: config.HOST, port: config.PORT })
   log.info(

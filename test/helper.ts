@@ -10,6 +10,8 @@ import { loadConfig } from '../src/config.ts'
 import { type Sandbox, startSandbox } from '../src/sandbox/index.ts'
 import { breaches } from './contract.ts'
 
+export { until } from './until.ts'
+
 export const adminKey = 'test-admin-key-0123456789-0123456789'
 export const matonKey = 'maton-canary-7f3a9c51d2e84b60'
 
@@ -135,16 +137,4 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
     if (!options.directory) rmSync(directory, { recursive: true, force: true })
   })
   return started
-}
-
-/** Asks until the answer is right, or gives up loudly: nothing in the tests sleeps and hopes. */
-export async function until<T>(ask: () => Promise<T> | T, right: (value: T) => boolean, withinMs = 10_000): Promise<T> {
-  const end = performance.now() + withinMs
-  for (;;) {
-    const value = await ask()
-    if (right(value)) return value
-    if (performance.now() > end)
-      throw new Error(`not within ${withinMs} ms; at last ${JSON.stringify(value)?.slice(0, 500)}`)
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
 }

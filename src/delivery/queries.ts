@@ -21,12 +21,28 @@ export type Outcome = Pick<
   | 'failed_at'
 > & { /** The line that goes onto the timeline with it. */ entry: string }
 
+/** What a row is made with. */
+export type NewMessage = Omit<
+  MessageRow,
+  | 'lease_until'
+  | 'provider_message_id'
+  | 'warnings'
+  | 'error'
+  | 'resolution'
+  | 'accepted_at'
+  | 'sent_at'
+  | 'delivered_at'
+  | 'read_at'
+  | 'failed_at'
+>
+
 export type MessageQueries = ReturnType<typeof messageQueries>
 
 /** Every query on messages. Those of the hot path are compiled once. */
 export function messageQueries(store: Store) {
   const { build, now } = store
-  const values = (p: Required<MessageRow>): MessageRow => ({
+  /** What a new row has; the rest is null until something comes of it. */
+  const values = (p: Required<NewMessage>): NewMessage => ({
     id: p.id,
     service: p.service,
     key_id: p.key_id,
@@ -43,25 +59,15 @@ export function messageQueries(store: Store) {
     final: p.final,
     attempts: p.attempts,
     run_at: p.run_at,
-    lease_until: p.lease_until,
     send_at: p.send_at,
     expires_at: p.expires_at,
-    provider_message_id: p.provider_message_id,
     reference: p.reference,
     metadata: p.metadata,
-    warnings: p.warnings,
-    error: p.error,
-    resolution: p.resolution,
     resend_of: p.resend_of,
     broadcast_id: p.broadcast_id,
     traceparent: p.traceparent,
     timeline: p.timeline,
-    created_at: p.created_at,
-    accepted_at: p.accepted_at,
-    sent_at: p.sent_at,
-    delivered_at: p.delivered_at,
-    read_at: p.read_at,
-    failed_at: p.failed_at
+    created_at: p.created_at
   })
   const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
   const outcome = (p: Required<Outcome>) => ({
@@ -80,7 +86,7 @@ export function messageQueries(store: Store) {
   return {
     byId: prepare<{ id: string }, MessageRow>(p => build.selectFrom('messages').selectAll().where('id', '=', p.id)),
     /** The lease is counted from the database's clock, whatever the process thinks the time is. */
-    insert: prepare<MessageRow & { lease_ms: number }, unknown>(p =>
+    insert: prepare<NewMessage & { lease_ms: number }, unknown>(p =>
       build.insertInto('messages').values({ ...values(p), lease_until: sql`${now} + ${p.lease_ms}` })
     ),
     /** claimed → sending, the last commit before the write; no row changes if anything speaks against sending it now. */

@@ -97,6 +97,7 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
             run_at: later,
             error: row.error,
             failed_at: null,
+            lease_until: row.lease_until,
             entry: timelineEntry(row, error.message)
           })
         })

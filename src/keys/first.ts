@@ -9,6 +9,6 @@ export function findPepper(given: string | undefined, directory: string): string
   if (existsSync(file)) return readFileSync(file, 'utf8').trim()
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const pepper = randomBytes(32).toString('hex')
-  writeFileSync(file, `${pepper}\n`, { mode: 0o600, flag: 'wx' })
+  writeFileSync(file, `${pepper}\n`, { mode: 0o600, flag: 'wx', flush: true })
   return pepper
 }

@@ -179,9 +179,12 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       const entry = { caller: toCaller(row), deadAt, until }
       const caller = check(changed === before ? believe(digest, entry) : entry, address)
       if (Date.now() - (row.last_used_at ?? 0) > 60_000) {
-        await store.write(function* () {
-          yield touch({ id: row.id, at: Date.now() })
-        })
+        // Beside the request: a full disk must not keep a valid key from reading, and the next look-up tells it again.
+        store
+          .write(function* () {
+            yield touch({ id: row.id, at: Date.now() })
+          })
+          .catch(() => {})
       }
       return caller
     },

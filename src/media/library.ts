@@ -89,8 +89,7 @@ export function createMediaLibrary({ store, corridor, egress, directory }: Media
   const load = async (caller: Caller, id: string): Promise<MediaRow> => {
     const [row] = await store.read(byId({ id }))
     const allowed = row && sees(caller, row) && (!caller.channels || caller.channels.has(row.channel_id))
-    if (!allowed || row.expires_at <= Date.now())
-      throw new ServiceError('not_found', `There is no file ${id}.`)
+    if (!allowed || row.expires_at <= Date.now()) throw new ServiceError('not_found', `There is no file ${id}.`)
     return row
   }
   async function* bytesOf(row: MediaRow): AsyncIterable<Uint8Array> {

@@ -68,7 +68,8 @@ export function bodies(app: App): void {
   app.addHook('onRequest', (request, _, done) => {
     const encoding = request.headers['content-encoding']
     // A body of GET or HEAD is never read.
-    const packed = encoding !== undefined && encoding !== 'identity' && request.method !== 'GET' && request.method !== 'HEAD'
+    const packed =
+      encoding !== undefined && encoding !== 'identity' && request.method !== 'GET' && request.method !== 'HEAD'
     done(packed ? new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.') : undefined)
   })
   app.addHook('preValidation', (request, _, done) => {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { messageTypes } from '../../schemas/content.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
@@ -51,7 +52,7 @@ const byCode: Record<string, (error: FastifyError) => ServiceError> = {
 export function toServiceError(error: unknown, request: FastifyRequest): ServiceError {
   if (error instanceof ServiceError) return error
   if (error instanceof StoreUnavailable) {
-    request.log.error({ err: { message: error.message } }, 'the store is not writable')
+    request.log.error({ requestId: request.id, err: { message: error.message } }, 'the store is not writable')
     return new ServiceError('overloaded', 'The store cannot be written just now. Nothing was sent.', {
       retryAfterSeconds: 2
     })
@@ -81,7 +82,7 @@ export function toServiceError(error: unknown, request: FastifyRequest): Service
       errors: [{ path: '/', message: fault.message.slice(0, 200) }]
     })
   }
-  request.log.error({ err: error }, 'an error that nobody expected')
+  request.log.error({ requestId: request.id, err: error }, 'an error that nobody expected')
   return new ServiceError('internal', 'Switchboard failed. The requestId finds it in the log.')
 }
 
@@ -113,8 +114,27 @@ export function problems(app: App): void {
   )
 }
 
-/** For Fastify's frameworkErrors: faults before any route is known, such as bad percent-encoding. */
+const unread: Record<string, [status: number, words: string, message: string]> = {
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'came too slowly'],
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'has headers of more than 16 KiB']
+}
+
+/** For Fastify's clientErrorHandler: what is not HTTP as far as its body, so that no request of ours exists. */
+export function clientError(error: { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  const [status, words, message] = unread[error.code ?? ''] ?? [400, 'Bad Request', 'is not HTTP/1.1']
+  const refused = new ServiceError('invalid_request', `The request ${message}.`, { errors: [{ path: '/', message }] })
+  const problem = toProblem(refused, { path: '/', requestId: '', isWrite: false, typeBase: '' })
+  const body = JSON.stringify({ ...problem, requestId: undefined, status })
+  const head = `HTTP/1.1 ${status} ${words}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nContent-Type: application/problem+json; charset=utf-8\r\nConnection: close\r\n\r\n`
+  if (socket.writable) socket.write(head + body)
+  socket.destroy()
+}
+
+/** For Fastify's frameworkErrors: faults before any route is known, such as bad percent-encoding. No hook runs for them. */
 export const frameworkError =
   (typeBase: string) =>
-  (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void =>
+  (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    reply.header('x-request-id', request.id)
     answer(error, request, reply, typeBase)
+  }

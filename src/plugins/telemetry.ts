@@ -40,6 +40,7 @@ export function telemetry(app: App): void {
     if (route !== '/livez' && route !== '/readyz' && route !== '/metrics') {
       request.log.info(
         {
+          requestId: request.id,
           operation: request.routeOptions.schema?.operationId,
           method: request.method,
           route,

@@ -4,6 +4,7 @@ import { createKeyring, type Keyring } from '../../src/keys/keyring.ts'
 import { mint } from '../../src/keys/secret.ts'
 import { pageRequest } from '../../src/store/page.ts'
 import type { Store } from '../../src/store/store.ts'
+import { until } from '../until.ts'
 import type { Case } from './store.ts'
 import { caller, failure, until } from './store-rows.ts'
 
@@ -214,7 +215,11 @@ export function keyCases(test: Case): void {
     const { secret, id } = await keyring.create(input(), null)
     t.equal((await keyring.get(id)).lastUsedAt, null)
     await keyring.authenticate(secret, local)
-    const { lastUsedAt } = await keyring.get(id)
+    // Written beside the request that used it.
+    const { lastUsedAt } = await until(
+      () => keyring.get(id),
+      key => key.lastUsedAt !== null
+    )
     t.ok(Math.abs(Date.parse(lastUsedAt!) - Date.now()) < 2000)
     await keyring.authenticate(secret, local)
     t.equal((await keyring.get(id)).lastUsedAt, lastUsedAt)

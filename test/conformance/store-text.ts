@@ -36,11 +36,10 @@ export function textCases(test: Case): void {
       read_at: now + 6,
       failed_at: now + 7
     })
-    await put(store, full)
-    const { lease_until, ...found } = await get(store, full.id)
-    const { lease_until: _, ...given } = full
-    t.strictSame({ ...found }, given)
-    t.type(lease_until, 'number')
+    await store.write(function* () {
+      yield store.build.insertInto('messages').values(full).compile()
+    })
+    t.strictSame({ ...(await get(store, full.id)) }, full)
   })
 
   test('nulls come back as null, and what is left out is null', async (t, { store }) => {

