@@ -4,7 +4,7 @@ import { createKeyring, type Keyring } from '../../src/keys/keyring.ts'
 import { mint } from '../../src/keys/secret.ts'
 import { pageRequest } from '../../src/store/page.ts'
 import type { Store } from '../../src/store/store.ts'
-import { until } from '../until.ts'
+import { until as eventually } from '../until.ts'
 import type { Case } from './store.ts'
 import { caller, failure, until } from './store-rows.ts'
 

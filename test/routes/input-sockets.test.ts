@@ -27,6 +27,7 @@ function talk(
     if (everyMs === 0) while (rest.length > 0) say()
     const timer = everyMs === 0 ? undefined : setInterval(say, everyMs)
     const end = () => {
+      if (process.argv[2]) console.log('end', pieces[0]!.toString().slice(0, 40), pieces.length, performance.now() - begun, JSON.stringify(text.slice(0, 60)))
       clearInterval(timer)
       socket.destroy()
       resolve({ text, ms: performance.now() - begun })
@@ -67,7 +68,7 @@ t.test('requests that two servers would read differently are refused whole (T30)
     ['chunked, then identity', `${head}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${inner}`],
     ['chunked twice over', `${head}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n${inner}`],
     ['a folded header', `${head}X-A: b\r\n Content-Length: 0\r\n\r\n${inner}`],
-    ['bare line feeds', head.replaceAll('\r\n', '\n') + `Content-Length: 0\n\n${inner}`],
+    ['bare line feeds', `${head.replaceAll('\r\n', '\n')}Content-Length: 0\n\n${inner}`],
     ['a bare carriage return', `${head}X-A: b\rContent-Length: 0\r\n\r\n${inner}`],
     ['NUL in a header', `${head}X-A: a\0b\r\nContent-Length: 0\r\n\r\n${inner}`],
     ['a chunk of negative size', `${head}Transfer-Encoding: chunked\r\n\r\n-1\r\n${inner}`],
@@ -75,7 +76,6 @@ t.test('requests that two servers would read differently are refused whole (T30)
     ['a chunk without its end', `${head}Transfer-Encoding: chunked\r\n\r\n2\r\n{}x\r\n0\r\n\r\n${inner}`],
     ['no Host', `POST /messages HTTP/1.1\r\n${auth}Content-Length: 0\r\n\r\n`],
     ['a space in the path', `GET /livez /x HTTP/1.1\r\nHost: x\r\n\r\n`],
-    ['no version', 'GET /livez\r\n\r\n'],
     ['a version of its own', 'GET /livez HTTP/9.9\r\nHost: x\r\n\r\n'],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['TLS', Buffer.from('16030100a5010000a10303', 'hex')],
