@@ -216,7 +216,7 @@ export function keyCases(test: Case): void {
     t.equal((await keyring.get(id)).lastUsedAt, null)
     await keyring.authenticate(secret, local)
     // Written beside the request that used it.
-    const { lastUsedAt } = await until(
+    const { lastUsedAt } = await eventually(
       () => keyring.get(id),
       key => key.lastUsedAt !== null
     )
