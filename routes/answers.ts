@@ -32,7 +32,20 @@ export const json = (schema: TSchema, description: string, headers?: Record<stri
   content: { 'application/json': { schema: schema.$id ? ref(schema) : schema } }
 })
 
-export const location = { Location: Type.String({ description: 'Where the object lies.' }) }
+/** The headers of an answer to a POST that made something. */
+export const made = {
+  Location: Type.String({ description: 'Where the object lies.' }),
+  'Idempotency-Replayed': Type.Optional(Type.String({ description: 'true: this is the first answer again.' }))
+}
+/** For the `headers` of a POST that makes something. */
+export const idempotencyHeader = {
+  'Idempotency-Key': Type.Optional(
+    Type.String({
+      description:
+        'Recommended. The same key and body again are answered by the first result, byte for byte; nothing is done twice.'
+    })
+  )
+}
 export const noBody = (description: string): unknown => ({ description, type: 'null' })
 /** What every route behind a key can answer. */
 export const guarded = [400, 401, 403, 503]

@@ -1,7 +1,9 @@
+import { Type } from '@sinclair/typebox'
 import { Channel, ChannelPage, ChannelParams, CreateChannel, PatchChannel } from '../schemas/channels.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
-import { guarded, json, location, noBody, problems } from './answers.ts'
+import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
+import { answerOnce } from './once.ts'
 
 const tags = ['Channels']
 
@@ -38,13 +40,15 @@ export const channels: RoutePlugin = app => {
       tags,
       summary: 'Make a channel',
       querystring: strict({}),
+      headers: Type.Object(idempotencyHeader),
       body: ref(CreateChannel),
-      response: { 201: json(Channel, 'The channel.', location), ...problems(...guarded, 409, 413, 415) }
+      response: { 201: json(Channel, 'The channel.', made), ...problems(...guarded, 409, 413, 415, 422) }
     },
-    handler: async (request, reply) => {
-      const channel = await app.channels.create(request.body, request.caller)
-      return reply.code(201).header('location', `/channels/${channel.id}`).send(channel)
-    }
+    handler: (request, reply) =>
+      answerOnce(request, reply, async () => {
+        const channel = await app.channels.create(request.body, request.caller)
+        return { object: channel, location: `/channels/${channel.id}` }
+      })
   })
 
   app.patch('/channels/:id', {

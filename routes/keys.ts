@@ -1,8 +1,10 @@
+import { Type } from '@sinclair/typebox'
 import { CreateKey, Key, KeyPage, KeyParams, KeyQuery, KeyWithSecret, PatchKey } from '../schemas/keys.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
 import { pageRequest } from '../src/store/page.ts'
-import { guarded, json, location, noBody, problems } from './answers.ts'
+import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
+import { answerOnce } from './once.ts'
 
 const tags = ['Keys']
 
@@ -14,13 +16,18 @@ export const keys: RoutePlugin = app => {
       tags,
       summary: 'Make a key for a service; its secret is shown this once',
       querystring: strict({}),
+      headers: Type.Object(idempotencyHeader),
       body: ref(CreateKey),
-      response: { 201: json(KeyWithSecret, 'The key, with its secret.', location), ...problems(...guarded, 413, 415) }
+      response: {
+        201: json(KeyWithSecret, 'The key, with its secret.', made),
+        ...problems(...guarded, 409, 413, 415, 422)
+      }
     },
-    handler: async (request, reply) => {
-      const key = await app.keyring.create(request.body, request.caller)
-      return reply.code(201).header('location', `/keys/${key.id}`).header('cache-control', 'no-store').send(key)
-    }
+    handler: (request, reply) =>
+      answerOnce(request, reply, async () => {
+        const key = await app.keyring.create(request.body, request.caller)
+        return { object: key, location: `/keys/${key.id}` }
+      })
   })
 
   app.get('/keys', {

@@ -6,7 +6,8 @@ import { strict } from '../schemas/kit.ts'
 import { Media, MediaParams } from '../schemas/media.ts'
 import { invalid } from '../src/errors.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
-import { guarded, json, location, noBody, problems } from './answers.ts'
+import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
+import { answerOnce } from './once.ts'
 
 const tags = ['Media']
 
@@ -39,22 +40,25 @@ export const media: RoutePlugin = app => {
       tags,
       summary: 'Upload a file to send',
       consumes: ['multipart/form-data'],
+      headers: Type.Object(idempotencyHeader),
       querystring: strict({}),
       description:
         'Streamed: the field channel stands before the file. The type is read from the bytes, not believed. Cloud: given to Meta; WATI: kept here until it expires.',
       response: {
-        201: json(Media, 'The file, by the id that messages name it by.', location),
-        ...problems(...guarded, 404, 413, 415, 422, 429, 502, 504)
+        201: json(Media, 'The file, by the id that messages name it by.', made),
+        ...problems(...guarded, 404, 409, 413, 415, 422, 429, 502, 504)
       }
     },
     handler: async (request, reply) => {
       const { file, channel } = await upload(request)
       const bound = await app.channels.resolve(request.caller, channel)
-      const stored = await app.media.upload(request.caller, bound, file.file, {
-        filename: file.filename,
-        type: file.mimetype
-      })
-      return reply.code(201).header('location', `/media/${stored.id}`).send(stored)
+      const received = await app.media.receive(file.file, { filename: file.filename, type: file.mimetype })
+      const act = async () => {
+        const stored = await app.media.upload(request.caller, bound, received)
+        return { object: stored, location: `/media/${stored.id}` }
+      }
+      const known = { channel: bound.id, sha256: received.sha256, filename: received.filename ?? null }
+      return answerOnce(request, reply, act, known).finally(received.remove)
     }
   })
 

@@ -2,17 +2,12 @@ import { Type } from '@sinclair/typebox'
 import { ref, strict } from '../schemas/kit.ts'
 import { Message, MessageFilter, MessagePage, MessageParams, SendMessage, Timeline } from '../schemas/messages.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
-import { guarded, json, location, problems } from './answers.ts'
+import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
 import { preference, sendOptions } from './headers.ts'
 
 const tags = ['Messages']
 const sendHeaders = Type.Object({
-  'Idempotency-Key': Type.Optional(
-    Type.String({
-      description:
-        'Recommended. The same key and body again are answered by the first result, byte for byte; nothing is sent twice.'
-    })
-  ),
+  ...idempotencyHeader,
   Prefer: Type.Optional(
     Type.String({
       description:
@@ -21,10 +16,7 @@ const sendHeaders = Type.Object({
   ),
   traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context; logged and kept, never sent on.' }))
 })
-const replayed = {
-  'Idempotency-Replayed': Type.Optional(Type.String({ description: 'true: this is the first answer again.' })),
-  'Preference-Applied': Type.Optional(Type.String())
-}
+const sentHeaders = { ...made, 'Preference-Applied': Type.Optional(Type.String()) }
 
 export const messages: RoutePlugin = app => {
   app.post('/messages', {
@@ -39,8 +31,8 @@ export const messages: RoutePlugin = app => {
       querystring: strict({}),
       body: ref(SendMessage),
       response: {
-        201: json(Message, 'The provider accepted the message.', { ...location, ...replayed }),
-        202: json(Message, 'Durable, and not settled: queued, sending or unknown.', { ...location, ...replayed }),
+        201: json(Message, 'The provider accepted the message.', sentHeaders),
+        202: json(Message, 'Durable, and not settled: queued, sending or unknown.', sentHeaders),
         ...problems(...guarded, 404, 409, 413, 415, 422, 429, 502)
       }
     },

@@ -2,6 +2,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, LogController
 import { routes } from '../routes/index.ts'
 import { namedSchemas } from '../schemas/index.ts'
 import type { Channels } from './channels.ts'
+import type { Idempotency } from './delivery/idempotency.ts'
 import type { Messages } from './delivery/messages.ts'
 import type { App } from './fastify.ts'
 import { newId } from './ids.ts'
@@ -21,6 +22,7 @@ export interface AppParts {
   channels: Channels
   messages: Messages
   media: MediaLibrary
+  idempotency: Idempotency
   metrics: Metrics
   notReady: () => Promise<string | null>
 }
@@ -78,8 +80,9 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   const addMissingMethods = methodNotAllowed(app)
   telemetry(app)
   problems(app)
-  auth(app)
+  // Before the keys are looked at: a stranger's slow body is watched too.
   bodies(app)
+  auth(app)
   for (const route of routes) app.register(async scope => route(scope as unknown as App))
   docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true)
   app.register(async () => addMissingMethods())

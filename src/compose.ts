@@ -15,6 +15,7 @@ import { createWorker } from './delivery/worker.ts'
 import { createCorridor, type DispatchChannel } from './dispatch/corridor.ts'
 import type { App } from './fastify.ts'
 import { createKeyring } from './keys/keyring.ts'
+import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
 import { createMetrics } from './metrics.ts'
 import { openStore } from './store/index.ts'
@@ -93,7 +94,7 @@ export async function compose(
   )
   const engine = createEngine({ store, queries, corridor, preparation, log, metrics, timeoutMs, typeBase })
   const worker = createWorker({ store, queries, channels, preparation, engine, log, typeBase })
-  const idempotency = createIdempotency(store)
+  const idempotency = createIdempotency(store, createSeal(pepper))
   const messages = createMessages({ store, queries, channels, preparation, engine, idempotency, wake: worker.wake })
 
   let closing = false
@@ -105,7 +106,7 @@ export async function compose(
     )
   }
   const app = await buildApp(
-    { keyring, channels, messages, media: library, metrics, notReady },
+    { keyring, channels, messages, media: library, idempotency, metrics, notReady },
     { publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log }
   )
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)

@@ -10,6 +10,7 @@ import type {
 } from 'fastify'
 import type { Scope } from '../schemas/keys.ts'
 import type { Channels } from './channels.ts'
+import type { Idempotency } from './delivery/idempotency.ts'
 import type { Messages } from './delivery/messages.ts'
 import type { Caller } from './keys/caller.ts'
 import type { Keyring } from './keys/keyring.ts'
@@ -40,6 +41,7 @@ declare module 'fastify' {
     channels: Channels
     messages: Messages
     media: MediaLibrary
+    idempotency: Idempotency
     metrics: Metrics
     /** Whether a load balancer may send traffic: null, or the reason why not. */
     notReady: () => Promise<string | null>

@@ -98,6 +98,7 @@ export async function makeOpenApi(): Promise<string> {
     channels: nothing,
     messages: nothing,
     media: nothing,
+    idempotency: nothing,
     metrics: nothing,
     notReady: async () => null
   }

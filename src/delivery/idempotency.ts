@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { ExpressionBuilder } from 'kysely'
 import { ServiceError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Seal } from '../keys/seal.ts'
 import type { Database, IdempotencyRow } from '../store/schema.ts'
 import { change, first, prepare, type Store, type Unit } from '../store/store.ts'
 
@@ -49,7 +51,12 @@ export const requestHash = (body: unknown): string =>
     .update(canonicalize(body) ?? '')
     .digest('hex')
 
-export function createIdempotency(store: Store) {
+/** How long an act other than a message may take before another request may take it over: an upload is the longest. */
+const actLockMs = 120_000
+
+type LockedRow = IdempotencyRow & { locked: number }
+
+export function createIdempotency(store: Store, seal: Seal) {
   const { build, now } = store
   type Key = IdempotencyScope
   const mine = (p: Required<Key>) => (eb: ExpressionBuilder<Database, 'idempotency'>) =>
@@ -113,7 +120,15 @@ export function createIdempotency(store: Store) {
       .where('status', 'is', null)
   )
 
-  const judge = (row: IdempotencyRow & { locked: number }, hash: string): Found => {
+  const release = prepare<Key & { holder: string }, unknown>(p =>
+    build.deleteFrom('idempotency').where(mine(p)).where('message_id', '=', p.holder).where('status', 'is', null)
+  )
+
+  const inProgress = () =>
+    new ServiceError('idempotency_in_progress', 'The first request with this Idempotency-Key is still running.', {
+      retryAfterSeconds: 1
+    })
+  const judge = (row: LockedRow, hash: string): Found => {
     if (row.request_hash !== hash) {
       throw new ServiceError(
         'idempotency_key_reused',
@@ -126,14 +141,26 @@ export function createIdempotency(store: Store) {
         answer: { status: row.status, headers: JSON.parse(row.headers ?? '{}'), body: row.body ?? '', replayed: true }
       }
     }
-    if (row.locked === 1) {
-      throw new ServiceError(
-        'idempotency_in_progress',
-        'The first request with this Idempotency-Key is still running.',
-        { retryAfterSeconds: 1 }
-      )
-    }
+    if (row.locked === 1) throw inProgress()
     return { state: 'orphaned', messageId: row.message_id! }
+  }
+
+  function* claim(scope: Key, hash: string, message: string, lockMs: number): Unit<LockedRow | undefined> {
+    const taken = yield* change(insert({ ...scope, hash, message, lock_ms: lockMs, at: Date.now() }))
+    return taken > 0 ? undefined : (yield* first(find(scope)))!
+  }
+  function* takeFrom(scope: Key, old: string, message: string, lockMs: number): Unit<boolean> {
+    return (yield* change(repoint({ ...scope, old, message, lock_ms: lockMs }))) > 0
+  }
+  const keep = async (scope: Key, message: string, answer: Answer): Promise<Answer> => {
+    const kept = await store.write(function* () {
+      const { status, body } = answer
+      const headers = JSON.stringify(answer.headers)
+      const changed = yield* change(fill({ ...scope, message, status, headers, body }))
+      return changed > 0 ? undefined : yield* first(find(scope))
+    })
+    if (!kept || kept.status === null) return answer
+    return { status: kept.status, headers: JSON.parse(kept.headers ?? '{}'), body: kept.body ?? '', replayed: true }
   }
 
   return {
@@ -143,31 +170,34 @@ export function createIdempotency(store: Store) {
       return row && judge(row, hash)
     },
     /** Inside the unit that makes the message: takes the key for it, or gives what somebody else made of it meanwhile. */
-    claim: function* (
-      scope: Key,
-      hash: string,
-      message: string,
-      lockMs: number
-    ): Unit<{ row: IdempotencyRow & { locked: number } } | undefined> {
-      const taken = yield* change(insert({ ...scope, hash, message, lock_ms: lockMs, at: Date.now() }))
-      if (taken > 0) return undefined
-      return { row: (yield* first(find(scope)))! }
-    },
+    claim,
     judge,
     /** Inside the unit that makes another message in place of a failed one. False: somebody else was faster. */
-    repoint: function* (scope: Key, old: string, message: string, lockMs: number): Unit<boolean> {
-      return (yield* change(repoint({ ...scope, old, message, lock_ms: lockMs }))) > 0
-    },
+    repoint: takeFrom,
     /** Keeps the answer for good. The first one kept wins; what was kept is returned. */
-    keep: async (scope: Key, message: string, answer: Answer): Promise<Answer> => {
-      const kept = await store.write(function* () {
-        const changed = yield* change(
-          fill({ ...scope, message, status: answer.status, headers: JSON.stringify(answer.headers), body: answer.body })
-        )
-        return changed > 0 ? undefined : yield* first(find(scope))
-      })
-      if (!kept || kept.status === null) return answer
-      return { status: kept.status, headers: JSON.parse(kept.headers ?? '{}'), body: kept.body ?? '', replayed: true }
+    keep,
+    /**
+     * Any act but a message: runs it at most once at a time, and keeps its answer if it succeeded. An act whose process
+     * died in the middle is run again: none of them shows anything to a customer. Answers rest sealed, since the one
+     * that makes a key holds its secret.
+     */
+    once: async (scope: Key, hash: string, act: () => Promise<Answer>): Promise<Answer> => {
+      const holder = newId('req')
+      const rival = await store.write(() => claim(scope, hash, holder, actLockMs))
+      const found = rival && judge(rival, hash)
+      if (found?.state === 'done') return { ...found.answer, body: seal.open(found.answer.body) }
+      if (found && !(await store.write(() => takeFrom(scope, found.messageId, holder, actLockMs)))) throw inProgress()
+      let answer: Answer
+      try {
+        answer = await act()
+      } catch (error) {
+        await store.write(function* () {
+          yield release({ ...scope, holder })
+        })
+        throw error
+      }
+      await keep(scope, holder, { ...answer, body: seal.close(answer.body) })
+      return answer
     },
     /** A 5xx is not kept: the next request with the key answers from the row. */
     unlock: (scope: Key, message: string): Promise<void> =>

@@ -93,7 +93,7 @@ export function createMessages({
         if (!(yield* idempotency.repoint(claim.scope, claim.replaces, row.id, claim.lockMs))) return 'gone' as const
       } else if (claim) {
         const other = yield* idempotency.claim(claim.scope, claim.hash, row.id, claim.lockMs)
-        if (other) return other.row
+        if (other) return other
       }
       if (first.state === 'sending') yield* engine.insertSending(first)
       else yield queries.insert({ ...first, lease_ms: engine.leaseMs })

@@ -25,13 +25,10 @@ export interface FileNeed {
 }
 
 export interface MediaLibrary {
-  /** Takes a file in: spooled, sniffed, checked, then given to the provider, or kept where the provider has no upload. */
-  upload: (
-    caller: Caller,
-    channel: DispatchChannel,
-    source: AsyncIterable<Uint8Array>,
-    said: { filename?: string; type?: string }
-  ) => Promise<Media>
+  /** Spools an upload to local disk. The caller removes it. Throws ServiceError payload_too_large. */
+  receive: (source: AsyncIterable<Uint8Array>, said: { filename?: string; type?: string }) => Promise<SpooledFile>
+  /** Sniffs and checks a file, then gives it to the provider, or keeps it where the provider has no upload. */
+  upload: (caller: Caller, channel: DispatchChannel, file: SpooledFile) => Promise<Media>
   get: (caller: Caller, id: string) => Promise<Media>
   /** The bytes, where we hold them; else ServiceError `unsupported`. */
   content: (caller: Caller, id: string) => Promise<{ media: Media; bytes: AsyncIterable<Uint8Array> }>
@@ -153,41 +150,38 @@ export function createMediaLibrary({ store, corridor, egress, directory }: Media
   }
 
   return {
-    upload: async (caller, channel, source, said) => {
-      const file = await take(source, LARGEST_MEDIA, said)
-      try {
-        const mimeType = await judge(file)
-        const id = newId('med')
-        const filename = file.filename ?? `${id}`
-        const given = corridor.adapter(channel.provider).operations.uploadMedia
-          ? await corridor
-              .call('uploadMedia', channel, { file: { path: file.path, size: file.size, mimeType, filename } })
-              .catch(error => {
-                throw error instanceof CallFailed ? error.toServiceError() : error
-              })
-          : undefined
-        if (!given) await keep(id, file)
-        const now = Date.now()
-        const row: MediaRow = {
-          id,
-          service: caller.service,
-          mode: caller.mode,
-          channel_id: channel.id,
-          mime_type: mimeType,
-          size: file.size,
-          sha256: file.sha256,
-          filename: file.filename ?? null,
-          provider_media_id: given?.output.providerMediaId ?? null,
-          created_at: now,
-          expires_at: now + (given?.output.lifeSeconds ?? keptSeconds) * 1000
-        }
-        await store.write(function* () {
-          yield build.insertInto('media').values(row).compile()
-        })
-        return toMedia(row)
-      } finally {
-        await file.remove()
+    receive: (source, said) => take(source, LARGEST_MEDIA, said),
+
+    upload: async (caller, channel, file) => {
+      const mimeType = await judge(file)
+      const id = newId('med')
+      const filename = file.filename ?? `${id}`
+      const given = corridor.adapter(channel.provider).operations.uploadMedia
+        ? await corridor
+            .call('uploadMedia', channel, { file: { path: file.path, size: file.size, mimeType, filename } })
+            .catch(error => {
+              throw error instanceof CallFailed ? error.toServiceError() : error
+            })
+        : undefined
+      if (!given) await keep(id, file)
+      const now = Date.now()
+      const row: MediaRow = {
+        id,
+        service: caller.service,
+        mode: caller.mode,
+        channel_id: channel.id,
+        mime_type: mimeType,
+        size: file.size,
+        sha256: file.sha256,
+        filename: file.filename ?? null,
+        provider_media_id: given?.output.providerMediaId ?? null,
+        created_at: now,
+        expires_at: now + (given?.output.lifeSeconds ?? keptSeconds) * 1000
       }
+      await store.write(function* () {
+        yield build.insertInto('media').values(row).compile()
+      })
+      return toMedia(row)
     },
 
     get: async (caller, id) => toMedia(await load(caller, id)),

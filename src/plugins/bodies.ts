@@ -65,12 +65,13 @@ export function bodies(app: App): void {
     throwFileSizeLimit: true
   })
 
-  app.addHook('onRequest', (request, _, done) => {
+  app.addHook('preParsing', (request, _, payload, done) => {
     const encoding = request.headers['content-encoding']
+    const packed = encoding !== undefined && encoding !== 'identity'
     // A body of GET or HEAD is never read.
-    const packed =
-      encoding !== undefined && encoding !== 'identity' && request.method !== 'GET' && request.method !== 'HEAD'
-    done(packed ? new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.') : undefined)
+    if (packed && request.method !== 'GET' && request.method !== 'HEAD')
+      done(new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.'))
+    else done(null, payload)
   })
   app.addHook('preValidation', (request, _, done) => {
     try {

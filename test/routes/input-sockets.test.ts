@@ -27,7 +27,6 @@ function talk(
     if (everyMs === 0) while (rest.length > 0) say()
     const timer = everyMs === 0 ? undefined : setInterval(say, everyMs)
     const end = () => {
-      if (process.argv[2]) console.log('end', pieces[0]!.toString().slice(0, 40), pieces.length, performance.now() - begun, JSON.stringify(text.slice(0, 60)))
       clearInterval(timer)
       socket.destroy()
       resolve({ text, ms: performance.now() - begun })

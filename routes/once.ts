@@ -1,0 +1,30 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Answer, parseIdempotencyKey, requestHash } from '../src/delivery/idempotency.ts'
+
+/**
+ * Answers a POST that makes something, once for an Idempotency-Key: the same key and body again get the first answer.
+ * @param act makes the object and says where it lies
+ * @param body what the request is known by: its JSON, or the fields and the digest of an upload
+ */
+export async function answerOnce<T>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  act: () => Promise<{ object: T; location: string }>,
+  body: unknown = request.body
+): Promise<FastifyReply> {
+  const run = async (): Promise<Answer> => {
+    const { object, location } = await act()
+    const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', location }
+    return { status: 201, headers, body: JSON.stringify(object) }
+  }
+  const key = parseIdempotencyKey(request.headers['idempotency-key'])
+  const { service, mode } = request.caller
+  const scope = { service, mode, method: request.method, path: request.url.split('?')[0]! }
+  const answer =
+    key === undefined ? await run() : await request.server.idempotency.once({ ...scope, key }, requestHash(body), run)
+  return reply
+    .code(answer.status)
+    .headers(answer.headers)
+    .headers(answer.replayed ? { 'idempotency-replayed': 'true' } : {})
+    .send(answer.body)
+}
