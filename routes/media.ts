@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { MultipartFile } from '@fastify/multipart'
+import type { Multipart, MultipartFile } from '@fastify/multipart'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { strict } from '../schemas/kit.ts'
@@ -11,18 +11,47 @@ import { answerOnce } from './once.ts'
 
 const tags = ['Media']
 
+type Parts = AsyncIterableIterator<Multipart>
+
+/** What the parser throws at a body that breaks off or has no boundary carries no status: it is the caller's fault. */
+function unreadable(error: Error & { statusCode?: number }): never {
+  throw error.statusCode === undefined ? invalid('/', 'is not a whole multipart body') : error
+}
+
+/** The bytes of the file, which must be the last part: nothing that stands behind it is left unread. */
+async function* bytesOf(file: MultipartFile, parts: Parts): AsyncIterable<Uint8Array> {
+  let behind: IteratorResult<Multipart, unknown>
+  try {
+    yield* file.file
+    behind = await parts.next()
+  } catch (error) {
+    unreadable(error as Error)
+  }
+  if (!behind.done) throw invalid(`/${behind.value.fieldname}`, 'must not stand behind the file')
+}
+
 /** The file part of an upload, and the channel that stands before it. */
-async function upload(request: FastifyRequest): Promise<{ file: MultipartFile; channel: string | undefined }> {
+async function upload(
+  request: FastifyRequest
+): Promise<{ file: MultipartFile; bytes: AsyncIterable<Uint8Array>; channel: string | undefined }> {
   if (!request.isMultipart()) throw invalid('header/Content-Type', 'must be multipart/form-data')
-  const file = await request.file()
-  if (file?.fieldname !== 'file') throw invalid('/file', 'is required: one part named file, after the others')
-  const { channel, file: _, ...others } = file.fields
-  for (const name of Object.keys(others)) throw invalid(`/${name}`, 'is not a field of this request')
-  if (channel === undefined) return { file, channel: undefined }
-  const value = 'value' in channel ? channel.value : undefined
-  if (typeof value !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(value))
-    throw invalid('/channel', 'is not a channel id')
-  return { file, channel: value }
+  const parts: Parts = request.parts()
+  let channel: string | undefined
+  for (;;) {
+    const { done, value: part } = (await parts.next().catch(unreadable)) as IteratorResult<Multipart, undefined>
+    if (
+      done ||
+      (part.type === 'file' && part.fieldname !== 'file') ||
+      (part.type === 'field' && part.fieldname === 'file')
+    )
+      throw invalid('/file', 'is required: one part with a file name, named file, after the others')
+    if (part.type === 'file') return { file: part, bytes: bytesOf(part, parts), channel }
+    if (part.fieldname !== 'channel') throw invalid(`/${part.fieldname}`, 'is not a field of this request')
+    if (channel !== undefined) throw invalid('/channel', 'must be given once')
+    if (typeof part.value !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(part.value))
+      throw invalid('/channel', 'is not a channel id')
+    channel = part.value
+  }
 }
 
 /** RFC 6266 with a name that cannot break out of the header. */
@@ -50,9 +79,9 @@ export const media: RoutePlugin = app => {
       }
     },
     handler: async (request, reply) => {
-      const { file, channel } = await upload(request)
+      const { file, bytes, channel } = await upload(request)
       const bound = await app.channels.resolve(request.caller, channel)
-      const received = await app.media.receive(file.file, { filename: file.filename, type: file.mimetype })
+      const received = await app.media.receive(bytes, { filename: file.filename, type: file.mimetype })
       const act = async () => {
         const stored = await app.media.upload(request.caller, bound, received)
         return { object: stored, location: `/media/${stored.id}` }
