@@ -1,4 +1,5 @@
 import type { RoutePlugin } from '../src/fastify.ts'
+import { audit } from './audit.ts'
 import { channels } from './channels.ts'
 import { health } from './health.ts'
 import { keys } from './keys.ts'
@@ -6,4 +7,4 @@ import { media } from './media.ts'
 import { messages } from './messages.ts'
 
 /** All routes of the API, in the order of the document. */
-export const routes: readonly RoutePlugin[] = [messages, media, channels, keys, health]
+export const routes: readonly RoutePlugin[] = [messages, media, channels, keys, audit, health]

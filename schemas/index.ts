@@ -1,4 +1,5 @@
 import type { TSchema } from '@sinclair/typebox'
+import { AuditEntry, AuditPage } from './audit.ts'
 import { Capabilities, Channel, ChannelPage, CreateChannel, PatchChannel } from './channels.ts'
 import { contentParts } from './content.ts'
 import { CreateKey, Key, KeyPage, KeyWithSecret, PatchKey } from './keys.ts'
@@ -26,6 +27,8 @@ export const namedSchemas: readonly TSchema[] = [
   Key,
   KeyPage,
   KeyWithSecret,
+  AuditEntry,
+  AuditPage,
   Problem,
   MessageError,
   ProviderError,

@@ -15,6 +15,7 @@ import { docs } from './plugins/docs.ts'
 import { methodNotAllowed } from './plugins/methods.ts'
 import { clientError, frameworkError, problems } from './plugins/problems.ts'
 import { telemetry } from './plugins/telemetry.ts'
+import type { Audit } from './store/audit.ts'
 import { validation } from './validation.ts'
 
 export interface AppParts {
@@ -23,6 +24,7 @@ export interface AppParts {
   messages: Messages
   media: MediaLibrary
   idempotency: Idempotency
+  audit: Audit
   metrics: Metrics
   notReady: () => Promise<string | null>
 }

@@ -18,6 +18,7 @@ import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
 import { createMetrics } from './metrics.ts'
+import { createAudit } from './store/audit.ts'
 import { openStore } from './store/index.ts'
 import type { Egress } from './upstream/egress.ts'
 import { createMaton, type Maton } from './upstream/maton.ts'
@@ -106,7 +107,7 @@ export async function compose(
     )
   }
   const app = await buildApp(
-    { keyring, channels, messages, media: library, idempotency, metrics, notReady },
+    { keyring, channels, messages, media: library, idempotency, audit: createAudit(store), metrics, notReady },
     { publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log }
   )
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)

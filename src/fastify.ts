@@ -16,6 +16,7 @@ import type { Caller } from './keys/caller.ts'
 import type { Keyring } from './keys/keyring.ts'
 import type { MediaLibrary } from './media/library.ts'
 import type { Metrics } from './metrics.ts'
+import type { Audit } from './store/audit.ts'
 
 // The routes' door: what a file in routes/ may use.
 
@@ -42,6 +43,7 @@ declare module 'fastify' {
     messages: Messages
     media: MediaLibrary
     idempotency: Idempotency
+    audit: Audit
     metrics: Metrics
     /** Whether a load balancer may send traffic: null, or the reason why not. */
     notReady: () => Promise<string | null>

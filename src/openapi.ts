@@ -99,6 +99,7 @@ export async function makeOpenApi(): Promise<string> {
     messages: nothing,
     media: nothing,
     idempotency: nothing,
+    audit: nothing,
     metrics: nothing,
     notReady: async () => null
   }

@@ -1,0 +1,17 @@
+import { AuditPage, AuditQuery } from '../schemas/audit.ts'
+import type { RoutePlugin } from '../src/fastify.ts'
+import { guarded, json, problems } from './answers.ts'
+
+export const audit: RoutePlugin = app => {
+  app.get('/audit', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'listAudit',
+      tags: ['Keys'],
+      summary: 'Every change of a key or channel: who and when, newest first',
+      querystring: AuditQuery,
+      response: { 200: json(AuditPage, 'One page.'), ...problems(...guarded) }
+    },
+    handler: request => app.audit(request.query)
+  })
+}
