@@ -54,7 +54,7 @@ const rooms: Room[] = [
       'src/keys/caller.ts',
       'src/store/'
     ].concat('schemas/'),
-    types: ['src/channels.ts', 'src/media/library.ts', 'src/metrics.ts'],
+    types: ['src/channels.ts', 'src/media/library.ts', 'src/metrics.ts', 'src/keys/seal.ts'],
     packages: ['canonicalize', 'kysely'],
     packageTypes: ['pino']
   },
@@ -110,7 +110,7 @@ const reserved: { what: string; by: string[] }[] = [
   { what: 'undici', by: ['src/upstream/'] },
   { what: 'pg', by: ['src/store/postgres.ts'] },
   { what: 'node:sqlite', by: ['src/store/sqlite.ts'] },
-  { what: 'kysely', by: ['src/store/', 'src/delivery/', 'src/inbound/', 'src/broadcasts/'] },
+  { what: 'kysely', by: ['src/store/', 'src/delivery/', 'src/inbound/', 'src/broadcasts/', 'src/channels.ts'] },
   { what: 'prom-client', by: ['src/metrics.ts'] },
   { what: 'node:http', by: [] },
   { what: 'node:https', by: [] },

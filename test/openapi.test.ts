@@ -1,0 +1,173 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import formats from 'ajv-formats'
+import Fastify from 'fastify'
+import t from 'tap'
+import { parse } from 'yaml'
+import { routes } from '../routes/index.ts'
+import { messageTypes } from '../schemas/content.ts'
+import { messageExamples } from '../schemas/examples.ts'
+import { errorCodes } from '../schemas/problem.ts'
+import { makeOpenApi } from '../src/openapi.ts'
+import { startBoard } from './helper.ts'
+
+const file = new URL('../openapi.yaml', import.meta.url)
+const text = readFileSync(file, 'utf8')
+interface Operation {
+  operationId: string
+  summary: string
+  responses: Record<string, { description: string; content?: Record<string, { schema: object; example?: unknown }> }>
+  requestBody?: { content: Record<string, { schema: object; examples?: Record<string, { value: unknown }> }> }
+}
+const document = parse(text) as {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, { examples?: unknown[] }> }
+}
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation }))
+)
+
+t.test('openapi.yaml is what the routes make', async t => {
+  const made = await makeOpenApi()
+  t.ok(made === text, 'run `npm run openapi` and commit openapi.yaml')
+})
+
+/** What the linter may say, and why that is right here. */
+const explained = new Set<string>()
+
+t.test('the linter finds nothing but what is explained', async t => {
+  const bin = new URL('../node_modules/@redocly/cli/bin/cli.js', import.meta.url).pathname
+  const lint = async (path: string) => {
+    const { stdout } = await promisify(execFile)(process.execPath, [bin, 'lint', path, '--format=json'], {
+      env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' },
+      maxBuffer: 1 << 26
+    }).catch(error => error as { stdout: string })
+    const { problems } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
+      problems: { ruleId: string; message: string; location: { pointer?: string }[] }[]
+    }
+    return problems.map(({ ruleId, message, location }) => `${ruleId} ${location[0]?.pointer}: ${message}`)
+  }
+  t.strictSame(
+    (await lint(file.pathname)).filter(each => !explained.has(each)),
+    []
+  )
+  const { writeFileSync } = await import('node:fs')
+  const broken = `${t.testdir()}/broken.yaml`
+  writeFileSync(broken, text.replace('operationId: getMessage\n', 'operationId: listMessages\n'))
+  t.match(await lint(broken), [/operationId/], 'POSITIVE CONTROL: it finds an operationId that is there twice')
+})
+
+/** Paths beside the API: the document itself, the pages, and the answers to wrong methods. */
+const hidden = ['/', '/docs', '/docs/*', '/errors', '/openapi.json', '/openapi.yaml']
+
+t.test('every route of the app is in the document, and the hidden ones are known by name', async t => {
+  const board = await startBoard(t)
+  const seen = board.board.app.printRoutes({ commonPrefix: false, includeHooks: false }).split('\n').filter(Boolean)
+  t.ok(seen.length > 10)
+  // The routes themselves, heard while they are made: an app without a document, a store or a port.
+  const heard: { url: string; method: string; hide: boolean }[] = []
+  const listener = Fastify()
+  listener.setValidatorCompiler(() => () => true)
+  listener.setSerializerCompiler(() => JSON.stringify)
+  listener.addHook('onRoute', ({ url, method, schema }) => {
+    for (const each of [method].flat())
+      if (each !== 'HEAD')
+        heard.push({ url, method: each.toLowerCase(), hide: (schema as { hide?: boolean })?.hide === true })
+  })
+  listener.register(async app => {
+    for (const route of routes) route(app as never)
+  })
+  await listener.ready().catch(() => {})
+  const documented = operations.map(({ path, method }) => `${method} ${path}`).sort()
+  t.strictSame(heard.map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}')}`).sort(), documented)
+  for (const path of hidden) t.notOk(document.paths[path], `${path} is no part of the API`)
+  for (const path of hidden) t.not((await board.call('GET', path.replace('*', ''))).status, 404, `${path} is there`)
+  for (const { path, method } of operations)
+    t.ok(
+      board.board.app.hasRoute({ url: path.replace(/\{(\w+)\}/g, ':$1'), method: method.toUpperCase() as 'GET' }),
+      `${method} ${path} is served`
+    )
+})
+
+const ajv = new Ajv2020({ strict: false, allErrors: true })
+;(formats as unknown as (ajv: Ajv2020) => void)(ajv)
+ajv.addSchema({ $id: 'document', components: document.components })
+const within = (schema: object) =>
+  ajv.compile(JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"document#/components')))
+
+t.test('every example fits its own schema, and every message example is taken by the sandbox', async t => {
+  const body = operations.find(each => each.operationId === 'sendMessage')!.requestBody!.content['application/json']!
+  const check = within(body.schema)
+  t.strictSame(Object.keys(body.examples!), [...messageTypes], 'one a type')
+  for (const [type, { value }] of Object.entries(body.examples!)) {
+    t.ok(check(value), `${type}: ${ajv.errorsText(check.errors)}`)
+    t.strictSame(value, messageExamples[type as 'text'])
+  }
+  t.notOk(check({ ...messageExamples.text, refrence: 'x' }), 'POSITIVE CONTROL: a misspelt field does not fit')
+  t.notOk(check({ ...messageExamples.text, type: 'image' }), 'POSITIVE CONTROL: another type does not fit')
+  for (const [name, { examples = [] }] of Object.entries(document.components.schemas)) {
+    const fits = within({ $ref: `#/components/schemas/${name}` })
+    for (const example of examples) t.ok(fits(example), `${name}: ${ajv.errorsText(fits.errors)}`)
+  }
+  for (const { operationId, responses } of operations)
+    for (const [status, { content }] of Object.entries(responses))
+      for (const { schema, example } of Object.values(content ?? {})) {
+        if (example === undefined) continue
+        const fits = within(schema)
+        t.ok(fits(example), `${operationId} ${status}: ${ajv.errorsText(fits.errors)}`)
+        t.equal((example as { status: number }).status, Number(status))
+      }
+  const board = await startBoard(t)
+  for (const type of messageTypes)
+    t.equal(
+      (await board.call('POST', '/messages', { body: { ...messageExamples[type], channel: 'cloud' } })).status,
+      201,
+      type
+    )
+  t.strictSame(board.sandbox.ledger.violations(), [])
+})
+
+t.test('every operation says what it needs to say', async t => {
+  const ids = operations.map(each => each.operationId)
+  t.equal(new Set(ids).size, ids.length)
+  for (const { operationId, summary, responses } of operations) {
+    t.ok(summary, operationId)
+    t.ok(
+      responses[500] && Object.keys(responses).some(status => status.startsWith('2')),
+      `${operationId}: success and failure`
+    )
+    for (const [status, { description, content }] of Object.entries(responses)) {
+      t.ok(description, `${operationId} ${status}`)
+      if (Number(status) >= 400 && operationId !== 'getReadiness')
+        t.ok(content?.['application/problem+json'], `${operationId} ${status} is a problem`)
+    }
+  }
+})
+
+t.test('the document is served byte for byte, and under PUBLIC_URL it names that server', async t => {
+  const board = await startBoard(t)
+  const yaml = await board.call('GET', '/openapi.yaml', { key: '' })
+  t.ok(yaml.text === text, 'byte for byte')
+  t.match(yaml.headers['content-type'], /^application\/yaml/)
+  t.strictSame((await board.call('GET', '/openapi.json', { key: '' })).body, parse(text))
+  const url = 'https://whatsapp.example.com/base'
+  const outside = await startBoard(t, { env: { PUBLIC_URL: `${url}/` } })
+  const other = parse((await outside.call('GET', '/openapi.yaml')).text) as typeof document & { servers: unknown }
+  t.strictSame(other.servers, [{ url }])
+  t.strictSame({ ...other, servers: [{ url: '/' }] }, parse(text), 'and nothing else differs')
+  t.equal((await outside.call('GET', '/nowhere')).body.type, `${url}/errors#not_found`)
+})
+
+t.test('every error code has its section on the page that problems link to', async t => {
+  const board = await startBoard(t)
+  const page = await board.call('GET', '/errors', { key: '' })
+  t.match(page.headers['content-type'], /^text\/html/)
+  t.match(page.headers['content-security-policy'], /default-src 'none'/)
+  for (const code of errorCodes) t.equal(page.text.split(`id="${code}"`).length, 2, code)
+  const { type } = (await board.call('GET', '/nowhere')).body
+  const [path, id] = type.split('#')
+  t.equal((await board.call('GET', path)).status, 200)
+  t.ok(page.text.includes(`<section id="${id}"`), 'the link leads there')
+})
