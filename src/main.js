@@ -1,7 +1,13 @@
-import { enableCompileCache } from 'node:module'
+import module from 'node:module'
 import { join } from 'node:path'
 
 // What `npm start` runs: the server with Node's compile cache on, so that types are stripped once and not at each start.
-// In JavaScript, because a TypeScript file would load the stripper before it can be told not to.
-enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/switchboard'))
-await import('./server.ts')
+// In JavaScript, because a TypeScript file would load the stripper before it can be told not to. With --warm, as run after
+// an install, it only fills the cache; an older Node, which could not run the server either, then has nothing to do.
+const warm = process.argv.includes('--warm')
+if (!warm || process.features.typescript) {
+  module.enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/switchboard'))
+  const { serve } = await import('./server.ts')
+  if (warm) await import('./sandbox/index.ts')
+  else await serve()
+}

@@ -89,7 +89,17 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
   ]
 }
 
-async function main(): Promise<void> {
+/** Runs the process: resolves when it listens; whatever keeps it from that ends it with 1 and a sentence. */
+export async function serve(): Promise<void> {
+  try {
+    await start()
+  } catch (error) {
+    console.error(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}`)
+    process.exit(1)
+  }
+}
+
+async function start(): Promise<void> {
   const config = readSettings()
   const secrets = [config.MATON_API_KEY, config.ADMIN_KEY, config.KEY_PEPPER, config.DATABASE_URL].filter(
     secret => secret !== undefined
@@ -118,7 +128,4 @@ async function main(): Promise<void> {
   if (lines.length > 0) console.log(lines.join('\n'))
 }
 
-main().catch(error => {
-  console.error(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}`)
-  process.exit(1)
-})
+if (import.meta.main) await serve()
