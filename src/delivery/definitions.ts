@@ -58,6 +58,7 @@ export function createDefinitions(corridor: Corridor): Definitions {
           until: Date.now() + (same.length > 0 ? lifeMs : missLifeMs)
         })
       }
+      if (name === undefined) cache.set(`${scope(channel)} `, { items, until: Date.now() + lifeMs })
       return items
     })
     running.set(key, fresh)
@@ -71,7 +72,9 @@ export function createDefinitions(corridor: Corridor): Definitions {
       return (await refresh(channel, name)).filter(item => item.name === name)
     },
     near: async (channel, name) => {
-      const all = await refresh(channel, undefined)
+      // Cached too: a service that keeps sending a misspelt name must not use up the account's calls with it.
+      const hit = cache.get(`${scope(channel)} `)
+      const all = hit && hit.until > Date.now() ? hit.items : await refresh(channel, undefined)
       const names = [...new Set(all.filter(item => item.status === 'approved').map(item => item.name))]
       return names
         .map(candidate => ({ candidate, distance: distance(candidate, name) }))
