@@ -59,7 +59,7 @@ function takeLock(directory: string): DatabaseSync {
 
 function open(file: string, readOnly: boolean): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: 5000, defensive: true, readOnly })
-  // NORMAL, because the log is synced by `durably` below, once for all commits that wait for it; checkpoints still sync by
+  // NORMAL, because the log is synced by `flush` below, once for all commits that wait for it; checkpoints still sync by
   // themselves. 4000 pages: fewer checkpoints, each of which holds the event loop.
   if (!readOnly) db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000')
   db.exec('PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF')
@@ -90,8 +90,9 @@ function statements(db: DatabaseSync): <R>(query: CompiledQuery<R>) => Result<R>
 
 const unavailable = (error: unknown): Error => {
   const { errcode, message } = error as { errcode?: number; message?: string }
-  // BUSY 5, READONLY 8, IOERR 10, FULL 13, CANTOPEN 14 (low byte of the extended code): the disk's fault, not the query's.
-  if (errcode !== undefined && [5, 8, 10, 13, 14].includes(errcode & 0xff)) return new StoreUnavailable(message)
+  // BUSY 5, READONLY 8, IOERR 10, CORRUPT 11 (how a read meets a bad disk), FULL 13, CANTOPEN 14, NOTADB 26 (low byte of
+  // the extended code): the disk's fault, not the query's.
+  if (errcode !== undefined && [5, 8, 10, 11, 13, 14, 26].includes(errcode & 0xff)) return new StoreUnavailable(message)
   return error as Error
 }
 
@@ -110,8 +111,11 @@ export function openSqlite(directory: string, sync: Sync = fdatasync): Store {
   const look = statements(reader)
   // The log is there from the first transaction on and stays the same file until the last connection closes.
   const wal = openSync(`${file}-wal`, 'r+')
-  /** After a failed sync nobody knows what is on disk: nothing is taken until a checkpoint has put it all there. */
-  let doubtful = false
+  /**
+   * Nobody knows what of the log is on disk: after a failed sync, and in a log that another process left behind (the
+   * kernel calls pages clean that it failed to write). Nothing is taken until a checkpoint has put it all there.
+   */
+  let doubtful = true
   const jobs: Job[] = []
   /** A group is being written, or will be at the end of this tick. */
   let busy = false
@@ -168,8 +172,8 @@ export function openSqlite(directory: string, sync: Sync = fdatasync): Store {
   }
   /**
    * One group at a time: commit, then sync the log beside the event loop, then answer. That is what `synchronous=FULL`
-   * does inside COMMIT, where it would stop everything for the length of a disk write; the promise is the same, nothing
-   * is acknowledged before it is on disk. What arrives meanwhile is the next group, so a slow disk makes larger ones.
+   * does inside COMMIT, where it would stop everything for the length of a disk write; the promise to writers is the
+   * same, nothing is acknowledged before it is on disk. What arrives meanwhile is the next group, so a slow disk makes larger ones.
    */
   const flush = (): void => {
     const group = jobs.splice(0, groupSize)

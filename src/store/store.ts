@@ -23,7 +23,10 @@ export interface Store {
   readonly now: RawBuilder<number>
   /** Runs a unit in one transaction. Resolves only when it is durable. Throws StoreUnavailable when nothing was written. */
   write: <T>(unit: () => Unit<T>) => Promise<T>
-  /** Runs one reading query. */
+  /**
+   * Runs one reading query. It may show a commit a moment before it is on disk: an acknowledgement or a send must rest on
+   * a `write`, never on a read alone.
+   */
   read: <R>(query: CompiledQuery<R>) => Promise<R[]>
   /** Resolves when a write transaction can be had; else throws StoreUnavailable. */
   probe: () => Promise<void>
