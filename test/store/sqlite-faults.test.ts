@@ -47,13 +47,13 @@ t.test('on a disk that runs full every acknowledged row is kept, no other, and i
   if (!asRoot) return t.pass('skipped: only root can mount a small disk')
   const disk = await folder(t)
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'none', disk], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'none', disk], { stdio: 'ignore' })
   } catch {
     return t.pass('skipped: this machine lets nobody mount')
   }
   t.teardown(() => execFileSync('umount', [disk]))
   const ballast = join(disk, 'ballast')
-  writeFileSync(ballast, Buffer.alloc(1_000_000))
+  writeFileSync(ballast, Buffer.alloc(4_000_000))
   const store = await openStore({ directory: disk }, log)
   const acked: string[] = []
   let full: unknown
