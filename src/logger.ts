@@ -1,7 +1,26 @@
 import pino, { type DestinationStream, type Logger } from 'pino'
 
-/** Our own keys, wherever they turn up, and digit runs as long as a phone number in text of others. */
+/** Our own keys, wherever they turn up. */
 const ownKeys = /sk_(live|test)_[A-Za-z0-9]{20,}_[A-Za-z0-9]{6}/g
+
+/** As it is, in a URL, in JSON, and in JSON inside JSON. */
+function spellings(secret: string): string[] {
+  const json = JSON.stringify(secret).slice(1, -1)
+  return [secret, encodeURIComponent(secret), json, JSON.stringify(json).slice(1, -1)]
+}
+
+/** The password of an address is a secret of its own: drivers name it without the rest. */
+function withPassword(secret: string): string[] {
+  const password = URL.parse(secret)?.password ?? ''
+  return [secret, password, unescaped(password)]
+}
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
 
 /**
  * The process's logger: JSON lines. Redaction by path misses what lies elsewhere (RELIABILITY.md, decision 10), so every
@@ -13,9 +32,14 @@ export function createLogger(level: string, secrets: readonly string[], sink?: D
   // Gathered and written beside the event loop; a warning or worse takes everything before it out at once.
   const file = sink ? undefined : pino.destination({ fd: 1, sync: false, minLength: 8192, periodicFlush: 100 })
   const out = sink ?? (file as DestinationStream)
-  const hidden = secrets
-    .filter(secret => secret.length >= 8)
-    .flatMap(secret => [secret, JSON.stringify(secret).slice(1, -1)])
+  const hidden = [
+    ...new Set(
+      secrets
+        .flatMap(withPassword)
+        .filter(secret => secret.length >= 8)
+        .flatMap(spellings)
+    )
+  ]
   const scrub = (line: string): string => {
     let clean = line.includes('sk_') ? line.replace(ownKeys, 'sk_$1_[redacted]') : line
     for (const secret of hidden) if (clean.includes(secret)) clean = clean.replaceAll(secret, '[redacted]')

@@ -13,7 +13,7 @@ interface Talk {
 function talk(
   board: Board,
   pieces: (string | Buffer)[],
-  { everyMs = 0, over = (_: string) => false } = {}
+  { everyMs = 0, over = (_: string): boolean => false } = {}
 ): Promise<Talk> {
   return new Promise(resolve => {
     const begun = performance.now()

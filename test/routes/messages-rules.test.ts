@@ -248,7 +248,7 @@ t.test('the list is filtered and paged, and a cursor survives what is added mean
     ['?status=done', 'query/status'],
     ['?contact=nobody', 'query/contact'],
     ['?contact=0123', 'query/contact']
-  ]) {
+  ] as const) {
     const answer = await board.call('GET', `/messages${query}`)
     t.equal(answer.status, 400, query)
     t.equal(answer.body.errors[0].path, path, query)
