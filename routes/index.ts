@@ -1,10 +1,35 @@
 import type { RoutePlugin } from '../src/fastify.ts'
+import { assignee } from './assignee.ts'
 import { audit } from './audit.ts'
 import { channels } from './channels.ts'
+import { connections } from './connections.ts'
+import { contacts } from './contacts.ts'
+import { contactsCsv } from './contacts-csv.ts'
+import { dryRun } from './dry-run.ts'
 import { health } from './health.ts'
 import { keys } from './keys.ts'
 import { media } from './media.ts'
 import { messages } from './messages.ts'
+import { native } from './native.ts'
+import { numbers } from './numbers.ts'
+import { receipts } from './receipts.ts'
+import { templates } from './templates.ts'
 
 /** All routes of the API, in the order of the document. */
-export const routes: readonly RoutePlugin[] = [messages, media, channels, keys, audit, health]
+export const routes: readonly RoutePlugin[] = [
+  messages,
+  dryRun,
+  receipts,
+  templates,
+  assignee,
+  media,
+  contacts,
+  contactsCsv,
+  channels,
+  numbers,
+  connections,
+  native,
+  keys,
+  audit,
+  health
+]

@@ -109,7 +109,7 @@ export const media: RoutePlugin = app => {
     schema: {
       operationId: 'getMediaContent',
       tags,
-      summary: 'The bytes of a file, where they are held here',
+      summary: 'The bytes of a file, where they are held here or can be fetched',
       params: MediaParams,
       querystring: strict({}),
       response: {
@@ -119,18 +119,18 @@ export const media: RoutePlugin = app => {
             'application/octet-stream': { schema: Type.Unsafe<Readable>({ type: 'string', format: 'binary' }) }
           }
         },
-        ...problems(...guarded, 404, 422)
+        ...problems(...guarded, 404, 422, 429, 502)
       }
     },
     handler: async (request, reply) => {
       const { media: file, bytes } = await app.media.content(request.caller, request.params.id)
       reply.headers({
         'content-type': file.mimeType,
-        'content-length': file.size,
+        ...(file.size !== null && { 'content-length': file.size }),
         'content-disposition': disposition(file.filename),
         'x-content-type-options': 'nosniff'
       })
-      return reply.send(Readable.from(bytes, { objectMode: false }))
+      return reply.send(bytes instanceof Readable ? bytes : Readable.from(bytes, { objectMode: false }))
     }
   })
 
@@ -142,7 +142,7 @@ export const media: RoutePlugin = app => {
       summary: 'Delete a file, at the provider too',
       params: MediaParams,
       querystring: strict({}),
-      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 413, 415, 429, 502, 504) }
+      response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 413, 415, 422, 429, 502, 504) }
     },
     handler: async (request, reply) => {
       await app.media.remove(request.caller, request.params.id, id => app.channels.bind(id, request.caller.mode))

@@ -9,13 +9,13 @@ import { type Answer, parseIdempotencyKey, requestHash } from '../src/delivery/i
 export async function answerOnce<T>(
   request: FastifyRequest,
   reply: FastifyReply,
-  act: () => Promise<{ object: T; location: string }>,
+  act: () => Promise<{ object: T; location: string; status?: 200 | 201 }>,
   body: unknown = request.body
 ): Promise<FastifyReply> {
   const run = async (): Promise<Answer> => {
-    const { object, location } = await act()
+    const { object, location, status = 201 } = await act()
     const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', location }
-    return { status: 201, headers, body: JSON.stringify(object) }
+    return { status, headers, body: JSON.stringify(object) }
   }
   const key = parseIdempotencyKey(request.headers['idempotency-key'])
   const { service, mode } = request.caller

@@ -1,11 +1,17 @@
 import type { TSchema } from '@sinclair/typebox'
 import { AuditEntry, AuditPage } from './audit.ts'
 import { Capabilities, Channel, ChannelPage, CreateChannel, PatchChannel } from './channels.ts'
+import { Connection, ConnectionPage, CreateConnection } from './connections.ts'
+import { Contact, ContactImport, ContactPage, ContactWindow, CreateContact, PatchContact } from './contacts.ts'
 import { contentParts } from './content.ts'
+import { Assignee, MarkRead } from './conversations.ts'
+import { DryRun } from './dry-run.ts'
 import { CreateKey, Key, KeyPage, KeyWithSecret, PatchKey } from './keys.ts'
 import { Media } from './media.ts'
 import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineEntry } from './messages.ts'
+import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.ts'
 import { FieldFault, MessageError, Problem, ProviderError } from './problem.ts'
+import { CreateTemplate, Template, TemplatePage, TemplateSet, TemplateVariable } from './templates.ts'
 
 /** Every named schema, in the order of the document: what is pointed at must be here. */
 export const namedSchemas: readonly TSchema[] = [
@@ -14,14 +20,35 @@ export const namedSchemas: readonly TSchema[] = [
   ...contentParts,
   Message,
   MessagePage,
+  DryRun,
   Timeline,
   TimelineEntry,
+  MarkRead,
+  CreateTemplate,
+  Template,
+  TemplateVariable,
+  TemplatePage,
+  TemplateSet,
+  Assignee,
   Media,
+  CreateContact,
+  PatchContact,
+  Contact,
+  ContactPage,
+  ContactImport,
+  ContactWindow,
   CreateChannel,
   PatchChannel,
   Channel,
   ChannelPage,
   Capabilities,
+  PhoneNumber,
+  PhoneNumberPage,
+  Profile,
+  UpdateProfile,
+  CreateConnection,
+  Connection,
+  ConnectionPage,
   CreateKey,
   PatchKey,
   Key,

@@ -8,11 +8,11 @@ export const Media = Type.Object(
     channel: Type.String(),
     mode: Mode,
     mimeType: Type.String(),
-    size: Type.Integer({ description: 'Bytes' }),
-    sha256: Type.String({ description: 'Hex' }),
+    size: nullable(Type.Integer({ description: 'Bytes; null where only the provider has the file.' })),
+    sha256: nullable(Type.String({ description: 'Hex; null where only the provider has the file.' })),
     filename: nullable(Type.String()),
     createdAt: Instant,
-    expiresAt: Instant
+    expiresAt: nullable(Instant)
   },
   { $id: 'Media', additionalProperties: false }
 )

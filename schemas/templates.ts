@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { stringEnum } from './kit.ts'
+import { ChannelId, Limit, Page } from './common.ts'
+import { ref, strict, stringEnum } from './kit.ts'
 
 /** Known words; both lists are open, a word that we do not know is passed in lower case. */
 export const templateStatuses = [
@@ -64,3 +65,108 @@ export const Template = Type.Object(
   { $id: 'Template', additionalProperties: false }
 )
 export type Template = Static<typeof Template>
+
+/** Where a list of the provider's goes on. Longer than a cursor of ours: it carries the provider's own. */
+export const ListCursor = Type.String({
+  pattern: '^[A-Za-z0-9_-]{1,4096}$',
+  description: 'The nextCursor of the page before. Opaque.'
+})
+export const templateCategories = ['marketing', 'utility', 'authentication'] as const
+const TemplateName = Type.String({ pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,511}$' })
+/** A language as callers write it; `en-us` and `en_US` are one. */
+const Language = Type.String({ pattern: '^[A-Za-z]{2,3}([_-][A-Za-z]{2})?$', description: 'For example en_US.' })
+/** Swagger UI fills examples in, so this one is there in the sandbox. */
+const DemoChannel = { ...ChannelId, examples: ['demo-cloud'] }
+
+export const TemplatePage = Page(ref(Template), 'TemplatePage')
+export const TemplateFilter = strict({
+  channel: Type.Optional(DemoChannel),
+  status: Type.Optional(
+    Type.String({ pattern: '^[a-z_]{1,40}$', description: `For example ${templateStatuses.slice(0, 3).join(', ')}.` })
+  ),
+  category: Type.Optional(stringEnum(templateCategories)),
+  language: Type.Optional(Language),
+  name: Type.Optional({ ...TemplateName, description: 'The whole name.' }),
+  limit: Type.Optional(Limit),
+  cursor: Type.Optional(ListCursor)
+})
+export type TemplateFilter = Static<typeof TemplateFilter>
+export const TemplateParams = strict({ name: { ...TemplateName, examples: ['order_update'] } })
+export const TemplateQuery = strict({ channel: Type.Optional(DemoChannel) })
+export const DeleteTemplateQuery = strict({
+  channel: Type.Optional(DemoChannel),
+  language: Type.Optional({ ...Language, description: 'Without it all languages are deleted.', examples: ['de'] })
+})
+export const TemplateSet = Type.Object(
+  { name: Type.String(), items: Type.Array(ref(Template)) },
+  { $id: 'TemplateSet', additionalProperties: false, description: 'All languages of one name.' }
+)
+export type TemplateSet = Static<typeof TemplateSet>
+
+export const CreateTemplate = strict(
+  {
+    channel: Type.Optional(ChannelId),
+    name: Type.String({ pattern: '^[a-z0-9_]{1,512}$', description: 'Lower case, digits and underscores.' }),
+    language: Type.String({ pattern: '^[a-z]{2,3}(_[A-Z]{2})?$', examples: ['en_US'] }),
+    category: stringEnum(templateCategories),
+    parameterFormat: Type.Optional(
+      stringEnum(['named', 'positional'], { description: 'Default: positional where all variables are numbers.' })
+    ),
+    header: Type.Optional(
+      strict({
+        format: stringEnum(headerFormats),
+        text: Type.Optional(Type.String({ minLength: 1, maxLength: 60 })),
+        handle: Type.Optional(
+          Type.String({
+            maxLength: 4096,
+            pattern: '^\\d+::\\S+$',
+            description:
+              "For image, video and document: the sample file, as a handle of Meta's Resumable Upload API, which Maton does not reach."
+          })
+        )
+      })
+    ),
+    body: strict({
+      text: Type.String({ minLength: 1, maxLength: 1024, description: 'Variables are {{name}}, or {{1}}, {{2}}, …' })
+    }),
+    footer: Type.Optional(strict({ text: Type.String({ minLength: 1, maxLength: 60 }) })),
+    buttons: Type.Optional(
+      Type.Array(
+        strict({
+          type: stringEnum(['quick_reply', 'url', 'phone_number', 'copy_code']),
+          text: Type.Optional(Type.String({ minLength: 1, maxLength: 25, description: 'copy_code needs none.' })),
+          url: Type.Optional(Type.String({ pattern: '^https?://\\S+$', maxLength: 2000 })),
+          phone: Type.Optional(Type.String({ pattern: '^\\+?\\d{5,19}$' }))
+        }),
+        { minItems: 1, maxItems: 10 }
+      )
+    ),
+    examples: Type.Optional(
+      Type.Record(Type.String({ maxLength: 120 }), Type.String({ minLength: 1, maxLength: 1024 }), {
+        maxProperties: 100,
+        description:
+          'A sample value for each variable, by its name; header.1 and button.0 where header, body and buttons share one. A copy_code button has its code here, as button.0.'
+      })
+    )
+  },
+  {
+    $id: 'CreateTemplate',
+    examples: [
+      {
+        channel: 'demo-cloud',
+        name: 'parcel_ready',
+        language: 'en_US',
+        category: 'utility',
+        header: { format: 'text', text: 'Order {{ordernumber}}' },
+        body: { text: 'Hello {{name}}, your order {{ordernumber}} is ready.' },
+        footer: { text: 'Reply STOP to opt out' },
+        buttons: [
+          { type: 'url', text: 'Track', url: 'https://example.com/track/{{1}}' },
+          { type: 'quick_reply', text: 'Thanks' }
+        ],
+        examples: { name: 'Ada', ordernumber: '12345', 'button.0': '12345' }
+      }
+    ]
+  }
+)
+export type CreateTemplate = Static<typeof CreateTemplate>

@@ -147,7 +147,9 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
       return bound(await require(id), caller.mode)
     },
     bind: async (id, mode) => {
-      const entry = (await current()).get(id)
+      // Missing may only mean newer than our list: another replica made it, and its message must not be given up for that.
+      if (!(await current()).has(id)) await refresh()
+      const entry = known.get(id)
       return entry && bound(entry, mode)
     },
     list: async caller =>

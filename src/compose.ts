@@ -1,11 +1,19 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import type { Mode } from '../schemas/common.ts'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
 import { buildApp } from './app.ts'
 import { createChannels } from './channels.ts'
 import type { Config } from './config.ts'
+import { createConnections } from './connections.ts'
+import { createBook } from './contacts/book.ts'
+import { createContacts } from './contacts/contacts.ts'
+import { createHistory } from './contacts/history.ts'
+import { createContactTable } from './contacts/table.ts'
+import { createConversations } from './conversations.ts'
 import { createDefinitions } from './delivery/definitions.ts'
+import { createDryRun } from './delivery/dry-run.ts'
 import { createEngine } from './delivery/engine.ts'
 import { createIdempotency } from './delivery/idempotency.ts'
 import { createMessages } from './delivery/messages.ts'
@@ -17,11 +25,17 @@ import type { App } from './fastify.ts'
 import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
+import { createRemoteMedia } from './media/remote.ts'
 import { createMetrics } from './metrics.ts'
+import { createNative } from './native.ts'
+import { createNumbers } from './numbers.ts'
 import { createAudit } from './store/audit.ts'
 import { openStore } from './store/index.ts'
+import { createTemplates } from './templates.ts'
 import type { Egress } from './upstream/egress.ts'
 import { createMaton, type Maton } from './upstream/maton.ts'
+import { createPassage, type Passage } from './upstream/passage.ts'
+import { preview } from './upstream/preview.ts'
 
 export interface Composition {
   adapters: ReadonlyMap<string, AnyAdapter>
@@ -57,16 +71,36 @@ export async function compose(
   )
   const metrics = createMetrics()
 
-  let sandbox: Promise<{ client: Maton; close: () => Promise<void> }> | undefined
+  let sandbox: Promise<{ client: Maton; passage: Passage; close: () => Promise<void> }> | undefined
   const openSandbox = async () => {
     const { url, close } = await startSandbox()
-    return { client: createMaton({ baseUrl: url, apiKey: 'sandbox', timeoutMs }), close }
+    const account = { baseUrl: url, apiKey: 'sandbox', timeoutMs }
+    return { client: createMaton(account), passage: createPassage({ ...account, controlUrl: url }), close }
   }
-  const sandboxClient = async (): Promise<Maton> => (await (sandbox ??= openSandbox())).client
+  const theSandbox = () => {
+    // A start that failed is tried again by the next call.
+    sandbox ??= openSandbox().catch(error => {
+      sandbox = undefined
+      throw error
+    })
+    return sandbox
+  }
+  const sandboxClient = async (): Promise<Maton> => (await theSandbox()).client
   const live =
     config.MATON_API_KEY === undefined
       ? undefined
       : createMaton({ baseUrl: config.MATON_BASE_URL, apiKey: config.MATON_API_KEY, timeoutMs })
+  const livePassage =
+    config.MATON_API_KEY === undefined
+      ? undefined
+      : createPassage({
+          baseUrl: config.MATON_BASE_URL,
+          controlUrl: config.MATON_CONTROL_URL,
+          apiKey: config.MATON_API_KEY,
+          timeoutMs
+        })
+  const passage = async (mode: Mode): Promise<Passage> =>
+    mode === 'live' && livePassage ? livePassage : (await theSandbox()).passage
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>
     (await import('./upstream/egress.ts')).createEgress({ allow: config.EGRESS_ALLOW })
@@ -80,23 +114,36 @@ export async function compose(
   const keyring = createKeyring({ store, pepper, ...(config.ADMIN_KEY && { adminKey: config.ADMIN_KEY }) })
   const channels = createChannels({ store, adapters })
   const queries = messageQueries(store)
+  const remote = createRemoteMedia({ store, corridor, bind: channels.bind })
+  const book = createBook(store)
+  const contacts = createContacts({ corridor, channels, book })
+  const contactTable = createContactTable({ corridor, channels, book })
+  const history = createHistory({ store, corridor, channels, queries, remote, typeBase })
   const library = createMediaLibrary({
     store,
     corridor,
     egress: () => (egress ??= openEgress()),
+    remote,
     directory: join(config.DATA_DIR, 'spool')
   })
   const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
   const whoCan = (type: (typeof messageTypes)[number]) =>
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
-  const preparation = createPreparation(
-    { corridor, definitions: createDefinitions(corridor), library, store, queries, sandboxed },
-    whoCan
-  )
+  const definitions = createDefinitions(corridor)
+  const preparation = createPreparation({ corridor, definitions, library, store, queries, sandboxed }, whoCan)
   const engine = createEngine({ store, queries, corridor, preparation, log, metrics, timeoutMs, typeBase })
   const worker = createWorker({ store, queries, channels, preparation, engine, log, typeBase })
   const idempotency = createIdempotency(store, createSeal(pepper))
-  const messages = createMessages({ store, queries, channels, preparation, engine, idempotency, wake: worker.wake })
+  const messages = createMessages({
+    store,
+    queries,
+    channels,
+    preparation,
+    engine,
+    idempotency,
+    log,
+    wake: worker.wake
+  })
 
   let closing = false
   const notReady = async (): Promise<string | null> => {
@@ -107,7 +154,29 @@ export async function compose(
     )
   }
   const app = await buildApp(
-    { keyring, channels, messages, media: library, idempotency, audit: createAudit(store), metrics, notReady },
+    {
+      keyring,
+      channels,
+      connections: createConnections({ store, adapters, passage, log, metrics }),
+      native: createNative({ store, adapters, channels, passage, log, metrics }),
+      dryRun: createDryRun({
+        channels,
+        preparation,
+        preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
+      }),
+      messages,
+      conversations: createConversations({ store, queries, channels, corridor }),
+      templates: createTemplates({ channels, corridor, definitions }),
+      numbers: createNumbers({ channels, corridor }),
+      media: library,
+      contacts,
+      history,
+      contactTable,
+      idempotency,
+      audit: createAudit(store),
+      metrics,
+      notReady
+    },
     { publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log }
   )
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
@@ -125,13 +194,15 @@ export async function compose(
     },
     close: async () => {
       closing = true
-      await worker.stop()
-      await app.close()
+      // Together: one after the other could take two whole deadlines, and take requests in the meantime.
+      await Promise.all([worker.stop(), app.close()])
       await engine.idle()
       await live?.close()
+      await livePassage?.close()
       if (sandbox) {
-        const { client, close } = await sandbox
+        const { client, passage: aside, close } = await sandbox
         await client.close()
+        await aside.close()
         await close()
       }
       await store.close()

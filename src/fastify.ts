@@ -10,13 +10,22 @@ import type {
 } from 'fastify'
 import type { Scope } from '../schemas/keys.ts'
 import type { Channels } from './channels.ts'
+import type { Connections } from './connections.ts'
+import type { Contacts } from './contacts/contacts.ts'
+import type { History } from './contacts/history.ts'
+import type { ContactTable } from './contacts/table.ts'
+import type { Conversations } from './conversations.ts'
+import type { DryRunner } from './delivery/dry-run.ts'
 import type { Idempotency } from './delivery/idempotency.ts'
 import type { Messages } from './delivery/messages.ts'
 import type { Caller } from './keys/caller.ts'
 import type { Keyring } from './keys/keyring.ts'
 import type { MediaLibrary } from './media/library.ts'
 import type { Metrics } from './metrics.ts'
+import type { Native } from './native.ts'
+import type { Numbers } from './numbers.ts'
 import type { Audit } from './store/audit.ts'
+import type { Templates } from './templates.ts'
 
 // The routes' door: what a file in routes/ may use.
 
@@ -40,8 +49,17 @@ declare module 'fastify' {
   interface FastifyInstance {
     keyring: Keyring
     channels: Channels
+    connections: Connections
+    native: Native
+    dryRun: DryRunner
     messages: Messages
+    conversations: Conversations
+    templates: Templates
+    numbers: Numbers
     media: MediaLibrary
+    contacts: Contacts
+    history: History
+    contactTable: ContactTable
     idempotency: Idempotency
     audit: Audit
     metrics: Metrics

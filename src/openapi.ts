@@ -24,9 +24,10 @@ type Doc = Record<string, unknown> & {
 }
 interface Operation {
   operationId?: string
-  responses: Record<string, { content?: Record<string, { example?: unknown }> }>
+  parameters?: { name: string }[]
+  responses: Record<string, { content?: Record<string, { schema?: unknown; example?: unknown }> }>
   security?: unknown[]
-  requestBody?: { content: Record<string, { schema?: unknown; examples?: unknown }> }
+  requestBody?: { required?: boolean; content: Record<string, { schema?: unknown; examples?: unknown }> }
 }
 
 const uploadBody = {
@@ -50,6 +51,15 @@ const uploadBody = {
   }
 }
 
+const tableBody = {
+  required: true,
+  content: {
+    'text/csv': {
+      schema: { type: 'string', examples: ['phone,name,city\r\n14155551234,Ada Lovelace,London\r\n'] }
+    }
+  }
+}
+
 /** A problem as it comes with a status; where several codes share one, the first of the table. */
 function problemExample(status: number): unknown {
   const [code, row] = Object.entries(errorTable).find(([, each]) => each.status === status) as [
@@ -64,6 +74,24 @@ function problemExample(status: number): unknown {
   })
 }
 
+const nativeBody = { content: { '*/*': { schema: {} } } }
+
+/** The rest of a path has no name in a route, and needs one in the document. */
+function nameRest({ paths }: Doc): void {
+  for (const [path, operations] of Object.entries(paths)) {
+    if (!path.endsWith('/{*}')) continue
+    delete paths[path]
+    paths[path.replace('{*}', '{path}')] = operations
+    for (const [method, operation] of Object.entries(operations)) {
+      for (const parameter of operation.parameters ?? []) if (parameter.name === '*') parameter.name = 'path'
+      if (method !== 'get') operation.requestBody = nativeBody
+      // The provider's own answers have these statuses too, and any type.
+      for (const response of Object.values(operation.responses))
+        response.content = { ...response.content, ...nativeBody.content }
+    }
+  }
+}
+
 /** What a schema-driven generator cannot know: examples by name, the discriminator's mapping, the upload's form. */
 function complete(document: Doc): Doc {
   const send = document.components.schemas.SendMessage!
@@ -72,10 +100,11 @@ function complete(document: Doc): Doc {
     propertyName: 'type',
     mapping: Object.fromEntries(messageTypes.map(type => [type, name(type)]))
   }
+  nameRest(document)
   for (const operations of Object.values(document.paths)) {
     for (const operation of Object.values(operations)) {
       const json = operation.requestBody?.content['application/json']
-      if (operation.operationId === 'sendMessage' && json) {
+      if (['sendMessage', 'validateMessage'].includes(operation.operationId ?? '') && json) {
         json.examples = Object.fromEntries(
           messageTypes.map(type => [type, { summary: `A ${type} message`, value: messageExamples[type] }])
         )
@@ -84,7 +113,9 @@ function complete(document: Doc): Doc {
         const problem = content?.['application/problem+json']
         if (problem) problem.example = problemExample(Number(status))
       }
+      if (operation.operationId === 'markMessageRead' && operation.requestBody) operation.requestBody.required = false
       if (operation.operationId === 'uploadMedia') operation.requestBody = uploadBody
+      if (operation.operationId === 'importContacts') operation.requestBody = tableBody
     }
   }
   return document
@@ -96,8 +127,17 @@ export async function makeOpenApi(): Promise<string> {
   const parts: AppParts = {
     keyring: nothing,
     channels: nothing,
+    connections: nothing,
+    native: nothing,
+    dryRun: nothing,
     messages: nothing,
+    conversations: nothing,
+    templates: nothing,
+    numbers: nothing,
     media: nothing,
+    contacts: nothing,
+    history: nothing,
+    contactTable: nothing,
     idempotency: nothing,
     audit: nothing,
     metrics: nothing,
@@ -116,8 +156,12 @@ export async function makeOpenApi(): Promise<string> {
           servers: [{ url: '/' }],
           tags: [
             { name: 'Messages', description: 'Send, and see what became of it.' },
+            { name: 'Templates', description: 'What may be sent at any time, once WhatsApp has approved it.' },
+            { name: 'Contacts', description: 'The people behind the numbers.' },
             { name: 'Media', description: 'Files to send.' },
             { name: 'Channels', description: 'Senders: a provider account and its number.' },
+            { name: 'Connections', description: 'Accounts that Maton holds the credentials of (administrators).' },
+            { name: 'Native', description: 'The provider’s own API, for what this one does not say.' },
             { name: 'Keys', description: 'Who may do what (administrators).' },
             { name: 'Around it', description: 'Health and metrics.' }
           ],

@@ -8,8 +8,8 @@ import { createLogger } from './logger.ts'
 
 // The process: settings → parts → listen → close with grace. Nothing else reads the environment, listens or exits.
 
-/** From the first signal to a hard exit: the whole deadline of one call and some (P25). */
-const graceMs = 25_000
+/** From the first signal to a hard exit: the whole deadline of one call and some (P25), however long that is set. */
+const graceMs = (timeoutMs: number): number => Math.max(25_000, timeoutMs + 5000)
 
 const demoChannels = [
   { id: 'demo-wati', provider: 'wati', connectionId: 'demo-wati-connection', settings: {} },
@@ -69,7 +69,10 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
         'contacts:read',
         'contacts:write',
         'broadcasts:read',
-        'broadcasts:write'
+        'broadcasts:write',
+        'connections:read',
+        'connections:write',
+        'native'
       ]
     },
     null
@@ -109,13 +112,16 @@ async function start(): Promise<void> {
   const startSandbox = async () => (await import('./sandbox/index.ts')).startSandbox({ ledger: false })
   // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
   let board: Switchboard | undefined
-  closeWithGrace({ delay: graceMs + config.SHUTDOWN_DELAY_MS, logger: log }, async ({ err }) => {
-    if (err) log.error({ err }, 'closing after an error that nobody caught')
-    board?.drain()
-    await new Promise(resolve => setTimeout(resolve, config.SHUTDOWN_DELAY_MS))
-    await board?.close()
-    log.info('closed')
-  })
+  closeWithGrace(
+    { delay: graceMs(config.UPSTREAM_TIMEOUT_MS) + config.SHUTDOWN_DELAY_MS, logger: log },
+    async ({ err }) => {
+      if (err) log.error({ err }, 'closing after an error that nobody caught')
+      board?.drain()
+      await new Promise(resolve => setTimeout(resolve, config.SHUTDOWN_DELAY_MS))
+      await board?.close()
+      log.info('closed')
+    }
+  )
   board = await compose(config, { adapters, startSandbox, log, pepper })
 
   await board.start()

@@ -30,7 +30,7 @@ function validator(schema: object): ValidateFunction {
 
 const templates = Object.keys(document.paths).map(path => ({
   path,
-  pattern: new RegExp(`^${path.replace(/\{[^}]+\}/g, '[^/]+')}$`)
+  pattern: new RegExp(`^${path.replace('{path}', '.+').replace(/\{[^}]+\}/g, '[^/]+')}$`)
 }))
 
 export interface Seen {
@@ -50,12 +50,12 @@ export function breaches({ method, path, status, contentType, text }: Seen): str
   const known = document.paths[bare] ?? document.paths[templates.find(({ pattern }) => pattern.test(bare))?.path ?? '']
   const operation = known?.[method.toLowerCase()]
   if (!operation) return []
-  const response = operation.responses[String(status)]
+  const response = operation.responses[String(status)] ?? operation.responses.default
   if (!response) return [`${method} ${bare} answered ${status}, which the document does not have`]
   if (!response.content)
     return text === '' ? [] : [`${method} ${bare} ${status} has a body that the document does not have`]
   const type = contentType.split(';')[0]!
-  const media = response.content[type] ?? response.content['application/octet-stream']
+  const media = response.content[type] ?? response.content['application/octet-stream'] ?? response.content['*/*']
   if (!media) return [`${method} ${bare} ${status} came as ${type}`]
   if (!type.endsWith('json')) return []
   const check = validator(media.schema)

@@ -56,6 +56,7 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
   const config = loadConfig({
     MATON_API_KEY: matonKey,
     MATON_BASE_URL: sandbox.url,
+    MATON_CONTROL_URL: sandbox.url,
     MATON_RATE_PER_SECOND: '0',
     ADMIN_KEY: adminKey,
     DATA_DIR: directory,

@@ -1,13 +1,23 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { Mode } from '../../schemas/common.ts'
+import type { Contact, ContactCondition } from '../../schemas/contacts.ts'
 import type { ContentByType, MediaType, MessageType } from '../../schemas/content.ts'
+import type { Message } from '../../schemas/messages.ts'
+import type { PhoneNumber, Profile, UpdateProfile } from '../../schemas/numbers.ts'
 import type { ErrorCode, Outcome, ProviderError } from '../../schemas/problem.ts'
-import type { Template } from '../../schemas/templates.ts'
-import type { NativeAnswer, NativeRequest, OutboundFile, UpstreamFailure } from '../upstream/wire.ts'
+import type { Template, TemplateVariable } from '../../schemas/templates.ts'
+import type { NativeAnswer, NativeRequest, NativeStream, OutboundFile, UpstreamFailure } from '../upstream/wire.ts'
 
 // The adapters' door. An adapter imports this file, `schemas/` and its own folder, and nothing else.
 
-export type { FailureFacts, MultipartPart, NativeAnswer, NativeRequest, OutboundFile } from '../upstream/wire.ts'
+export type {
+  FailureFacts,
+  MultipartPart,
+  NativeAnswer,
+  NativeRequest,
+  NativeStream,
+  OutboundFile
+} from '../upstream/wire.ts'
 export { UpstreamFailure } from '../upstream/wire.ts'
 
 /** A channel as an adapter sees it: no key, no host, no other channel. */
@@ -78,7 +88,10 @@ export interface Encoded {
   warnings: string[]
 }
 
-/** What the provider cannot say. Thrown by encoders, before any upstream byte; `detail` says what can be done instead. */
+/**
+ * What the provider cannot say. Thrown by encoders and by handlers ahead of their request, so before any upstream byte;
+ * the message says what can be done instead.
+ */
 export class Unsupported extends Error {
   override readonly name = 'Unsupported'
 }
@@ -105,10 +118,35 @@ export interface TemplateDefinition extends Template {
   mediaVariable?: string
 }
 
+/** One item of a conversation, in our words. */
+export interface ConversationItem {
+  /** Complete, but for its media object where there is a `file`, and `error` where there is a `failure`. */
+  message: Message
+  /** What the provider says of why it failed. */
+  failure?: string
+  /** A file that the provider keeps; `path` is what getMedia takes. */
+  file?: { path: string; caption?: string; filename?: string }
+  /** It is no message but something that happened: an assignment, a closing. */
+  event?: true
+}
+
+/** A new template, checked: every variable of its texts is here, in their order, with an example. */
+export interface TemplateDraft extends Pick<Template, 'name' | 'language' | 'footer' | 'parameterFormat'> {
+  category: 'marketing' | 'utility' | 'authentication'
+  /** `handle` names a file of the provider's upload for templates, where `format` is a kind of file. */
+  header?: { format: 'text' | 'image' | 'video' | 'document' | 'location'; text?: string; handle?: string }
+  body: { text: string }
+  buttons: { type: 'quick_reply' | 'url' | 'phone_number' | 'copy_code'; text?: string; url?: string; phone?: string }[]
+  variables: (TemplateVariable & { example: string })[]
+}
+
 /** Every act on a provider: one name from the route's operationId to the log field. Inputs and outputs are ours. */
 export interface Operations {
   sendMessage: { input: Encoded; output: Receipt }
-  /** One page. A provider that cannot filter answers everything; `cursor` is its own and opaque to us. */
+  /**
+   * One page. A provider that cannot filter answers everything, then also more than `limit` at once; `cursor` is its own
+   * and opaque to us.
+   */
   listTemplates: {
     input: { name?: string; status?: string; category?: string; language?: string; limit: number; cursor?: string }
     output: { items: TemplateDefinition[]; nextCursor: string | null }
@@ -116,6 +154,45 @@ export interface Operations {
   /** Gives a file to the provider; `lifeSeconds` is how long its id can be sent. */
   uploadMedia: { input: { file: OutboundFile }; output: { providerMediaId: string; lifeSeconds: number } }
   deleteMedia: { input: { providerMediaId: string }; output: null }
+  /** One page of the provider's own contacts, in its order. A provider that keeps none has none of the four. */
+  listContacts: {
+    input: { name?: string; createdOn?: string; conditions: ContactCondition[]; limit: number; cursor?: string }
+    output: { items: Contact[]; nextCursor: string | null }
+  }
+  /** Null: it knows no such contact. */
+  getContact: { input: { phone: string }; output: Contact | null }
+  /** Makes or changes one; attributes that are not named stay. Null where the answer does not show it. */
+  upsertContact: {
+    input: { phone: string; name?: string; attributes?: Record<string, string> }
+    output: Contact | null
+  }
+  /** Changes attributes of one that is there; those that are not named stay. */
+  updateContactAttributes: { input: { phone: string; attributes: Record<string, string> }; output: null }
+  /** One page of what was said with one person, newest first. */
+  listConversation: {
+    input: { phone: string; limit: number; cursor?: string }
+    output: { items: ConversationItem[]; nextCursor: string | null }
+  }
+  /** The bytes of a file of a conversation, as they come. */
+  getMedia: { input: { path: string }; output: NativeStream }
+  /** Hands a template in for review; the category may become another than asked for. Throws Unsupported. */
+  createTemplate: { input: TemplateDraft; output: { providerTemplateId: string; status: string; category: string } }
+  /** Deletes one language, named by the provider's id, or all languages of the name. */
+  deleteTemplate: { input: { name: string; providerTemplateId?: string }; output: null }
+  /** Tells the sender that the message was read; `typing` also shows that an answer is being written. */
+  markMessageRead: { input: { providerMessageId: string; typing: boolean }; output: null }
+  /** Gives a conversation to an operator of the provider's inbox, without an email to its bot. `phone` is digits. */
+  assignContact: { input: { phone: string; email?: string }; output: null }
+  /** One page of the numbers of the channel's account. */
+  listPhoneNumbers: {
+    input: { limit: number; cursor?: string }
+    output: { items: PhoneNumber[]; nextCursor: string | null }
+  }
+  /** The number that the channel sends from. */
+  getPhoneNumber: { input: Record<never, never>; output: PhoneNumber }
+  getProfile: { input: Record<never, never>; output: Profile }
+  /** What is given replaces, empty text clears, the rest stays. */
+  updateProfile: { input: UpdateProfile; output: null }
 }
 export type Operation = keyof Operations
 /** What a lost answer means: a read may be repeated, a write has to be looked at, a send reached a person or did not. */
@@ -123,12 +200,28 @@ export const effects: Readonly<Record<Operation, 'read' | 'write' | 'send'>> = {
   sendMessage: 'send',
   listTemplates: 'read',
   uploadMedia: 'write',
-  deleteMedia: 'write'
+  deleteMedia: 'write',
+  createTemplate: 'write',
+  deleteTemplate: 'write',
+  markMessageRead: 'write',
+  assignContact: 'write',
+  listPhoneNumbers: 'read',
+  getPhoneNumber: 'read',
+  getProfile: 'read',
+  updateProfile: 'write',
+  listContacts: 'read',
+  getContact: 'read',
+  upsertContact: 'write',
+  updateContactAttributes: 'write',
+  listConversation: 'read',
+  getMedia: 'read'
 }
 
 /** One call in progress. `request` goes out at most once per handler run; it throws UpstreamFailure unless the answer is a 2xx with JSON. */
 export interface Call {
   request: (request: NativeRequest) => Promise<NativeAnswer>
+  /** The same for an answer that is no JSON: a 2xx of any type, whose bytes have yet to come. */
+  stream: (request: NativeRequest) => Promise<NativeStream>
 }
 
 export type Handler<K extends Operation, S> = (

@@ -12,7 +12,11 @@ export const answerOf = (row: MessageRow, requestId: string): Answer => {
     const problem = { ...problemOf(row), instance: path, requestId, messageId: row.id }
     return {
       status: problem.status,
-      headers: { 'content-type': 'application/problem+json; charset=utf-8', location },
+      headers: {
+        'content-type': 'application/problem+json; charset=utf-8',
+        location,
+        ...(problem.retryAfterSeconds !== undefined && { 'retry-after': String(problem.retryAfterSeconds) })
+      },
       body: JSON.stringify(problem)
     }
   }

@@ -13,6 +13,10 @@ const timeoutMs = 8000
 export interface Definitions {
   /** All languages of a template; none: the provider does not have it. Throws ServiceError when the provider cannot be asked. */
   find: (channel: DispatchChannel, name: string) => Promise<TemplateDefinition[]>
+  /** The same, asked of the provider now. */
+  ask: (channel: DispatchChannel, name: string) => Promise<TemplateDefinition[]>
+  /** To be called when a template was made or deleted: nothing that was asked before is believed of that name. */
+  forget: (name: string) => void
   /** Known names that look like this one, nearest first. */
   near: (channel: DispatchChannel, name: string) => Promise<string[]>
 }
@@ -26,6 +30,8 @@ interface Entry {
 export function createDefinitions(corridor: Corridor): Definitions {
   const cache = new Map<string, Entry>()
   const running = new Map<string, Promise<TemplateDefinition[]>>()
+  /** How often something was forgotten: what was asked before that is not kept. */
+  let forgotten = 0
 
   const walk = async (channel: DispatchChannel, name: string | undefined): Promise<TemplateDefinition[]> => {
     const items: TemplateDefinition[] = []
@@ -48,7 +54,9 @@ export function createDefinitions(corridor: Corridor): Definitions {
     const key = `${scope(channel)} ${name ?? ''}`
     const current = running.get(key)
     if (current) return current
+    const before = forgotten
     const fresh = walk(channel, name).then(items => {
+      if (forgotten !== before) return items
       // A provider that cannot filter has told us all the others as well.
       for (const each of new Set([...items.map(item => item.name), ...(name ? [name] : [])])) {
         const same = items.filter(item => item.name === each)
@@ -62,14 +70,23 @@ export function createDefinitions(corridor: Corridor): Definitions {
       return items
     })
     running.set(key, fresh)
-    return fresh.finally(() => running.delete(key))
+    return fresh.finally(() => running.get(key) === fresh && running.delete(key))
   }
+  const ask: Definitions['ask'] = async (channel, name) =>
+    (await refresh(channel, name)).filter(item => item.name === name)
 
   return {
     find: async (channel, name) => {
       const hit = cache.get(`${scope(channel)} ${name}`)
       if (hit && hit.until > Date.now()) return hit.items
-      return (await refresh(channel, name)).filter(item => item.name === name)
+      return ask(channel, name)
+    },
+    ask,
+    // In every channel and mode: several channels may share an account, and a name too many costs one question.
+    forget: name => {
+      forgotten++
+      running.clear()
+      for (const key of cache.keys()) if (key.endsWith(` ${name}`)) cache.delete(key)
     },
     near: async (channel, name) => {
       // Cached too: a service that keeps sending a misspelt name must not use up the account's calls with it.

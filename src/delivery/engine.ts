@@ -8,7 +8,7 @@ import type { MessageRow } from '../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 import type { MessageQueries, Outcome } from './queries.ts'
-import { timelineEntry } from './timeline.ts'
+import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from './timeline.ts'
 
 export interface EngineParts {
   store: Store
@@ -37,6 +37,11 @@ export interface Engine {
   deliver: (row: MessageRow, prepared: Prepared, channel: DispatchChannel) => Promise<MessageRow>
   /** claimed → failed: it cannot be sent any more, and nothing of it was. */
   giveUp: (row: MessageRow, error: ServiceError) => Promise<MessageRow>
+  /**
+   * claimed → queued after a fault of ours before the write; at the third one failed. What only the store brought about
+   * does not count.
+   */
+  putBack: (row: MessageRow, error: unknown) => Promise<MessageRow>
   /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
   readonly upstreamMs: WeakMap<MessageRow, number>
   /** Resolves when nothing is in flight. */
@@ -136,12 +141,13 @@ export function createEngine({
         metrics.message(written.provider, written.state)
         return written
       } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error
-        if (!told)
+        const lost = !(error instanceof StoreUnavailable)
+        if (!told || lost)
           log.error(
             { message: next.id, state: next.state, providerMessageId: next.provider_message_id },
-            'a result cannot be stored yet: it is kept and offered again'
+            lost ? 'a result could not be stored' : 'a result cannot be stored yet: it is kept and offered again'
           )
+        if (lost) throw error
         await new Promise(resolve => setTimeout(resolve, persistRetryMs))
       }
     }
@@ -204,13 +210,31 @@ export function createEngine({
     return (await store.read(queries.byId({ id: row.id })))[0] ?? next
   }
 
+  const putBack: Engine['putBack'] = async (row, error) => {
+    log.error({ err: error, message: row.id }, 'a message could not be made ready')
+    const outage = error instanceof StoreUnavailable
+    const count = setbacksOf(row) + 1
+    if (!outage && count >= maxSetbacks)
+      return giveUp(
+        row,
+        new ServiceError('internal', 'Switchboard could not make it ready, again and again. Nothing was sent.', {
+          outcome: 'not_sent'
+        })
+      )
+    const next: MessageRow = { ...row, state: 'queued', run_at: Date.now() + 1000 * 4 ** count }
+    const entry = timelineEntry(next, outage ? 'the store could not be read' : setbacks.fault)
+    await store.write(function* () {
+      yield queries.release({ ...next, entry })
+    })
+    return next
+  }
+
   const deliverNow: Engine['deliver'] = async (row, prepared, channel) => {
     let encoded: Awaited<ReturnType<Preparation['encode']>>
     try {
       encoded = await preparation.encode(prepared, channel)
     } catch (error) {
-      if (error instanceof ServiceError) return giveUp(row, error)
-      throw error
+      return error instanceof ServiceError ? giveUp(row, error) : putBack(row, error)
     }
     try {
       const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
@@ -224,7 +248,7 @@ export function createEngine({
       if (!committed) return (await store.read(queries.byId({ id: row.id })))[0] ?? row
       return await sendNow(sending, encoded, channel, leasedAt)
     } finally {
-      await encoded.dispose?.()
+      await encoded.dispose?.().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
     }
   }
 
@@ -236,6 +260,7 @@ export function createEngine({
     send: (row, encoded, channel, leasedAt) => tracked(sendNow(row, encoded, channel, leasedAt)),
     deliver: (row, prepared, channel) => tracked(deliverNow(row, prepared, channel)),
     giveUp,
+    putBack,
     upstreamMs,
     idle: async () => {
       while (inFlight.size > 0) await Promise.allSettled(inFlight)

@@ -124,6 +124,10 @@ export function createIdempotency(store: Store, seal: Seal) {
     build.deleteFrom('idempotency').where(mine(p)).where('message_id', '=', p.holder).where('status', 'is', null)
   )
 
+  const forget = prepare<{ message: string }, unknown>(p =>
+    build.deleteFrom('idempotency').where('message_id', '=', p.message).where('status', 'is', null)
+  )
+
   const inProgress = () =>
     new ServiceError('idempotency_in_progress', 'The first request with this Idempotency-Key is still running.', {
       retryAfterSeconds: 1
@@ -174,6 +178,8 @@ export function createIdempotency(store: Store, seal: Seal) {
     judge,
     /** Inside the unit that makes another message in place of a failed one. False: somebody else was faster. */
     repoint: takeFrom,
+    /** Inside the unit that takes a message back: its key is free again. */
+    forget: (message: string) => forget({ message }),
     /** Keeps the answer for good. The first one kept wins; what was kept is returned. */
     keep,
     /**
@@ -187,16 +193,17 @@ export function createIdempotency(store: Store, seal: Seal) {
       const found = rival && judge(rival, hash)
       if (found?.state === 'done') return { ...found.answer, body: seal.open(found.answer.body) }
       if (found && !(await store.write(() => takeFrom(scope, found.messageId, holder, actLockMs)))) throw inProgress()
-      let answer: Answer
-      try {
-        answer = await act()
-      } catch (error) {
-        await store.write(function* () {
-          yield release({ ...scope, holder })
-        })
+      const answer = await act().catch(async error => {
+        // Should this fail too, the key is free when its lock ends; the caller is told what went wrong with the act.
+        await store
+          .write(function* () {
+            yield release({ ...scope, holder })
+          })
+          .catch(() => {})
         throw error
-      }
-      await keep(scope, holder, { ...answer, body: seal.close(answer.body) })
+      })
+      // It is done, and says so even where that cannot be kept: the object exists, and an answer of ours may hold its secret.
+      await keep(scope, holder, { ...answer, body: seal.close(answer.body) }).catch(() => {})
       return answer
     },
     /** A 5xx is not kept: the next request with the key answers from the row. */

@@ -1,11 +1,12 @@
+import type { Logger } from 'pino'
 import type { Message, MessageFilter, SendMessage, Timeline } from '../../schemas/messages.ts'
 import type { Channels } from '../channels.ts'
 import type { DispatchChannel } from '../dispatch/corridor.ts'
-import { ServiceError } from '../errors.ts'
+import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient, requireTemplate, sees } from '../keys/caller.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
-import { change, type Store } from '../store/store.ts'
+import { change, type Store, StoreUnavailable } from '../store/store.ts'
 import { answerOf } from './answer.ts'
 import { newRow, toDraft } from './draft.ts'
 import type { Engine } from './engine.ts'
@@ -44,6 +45,7 @@ export interface MessagesParts {
   preparation: Preparation
   engine: Engine
   idempotency: Idempotency
+  log: Logger
   /** Told that a message waits, so that nothing has to be polled for. */
   wake: (dueAt: number) => void
 }
@@ -51,6 +53,8 @@ export interface MessagesParts {
 const path = '/messages'
 /** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
 const lockMarginMs = 15_000
+/** How long a doubtful row is tried to be taken back: less than any lock or lease, after which others may have read it. */
+const withdrawMs = 10_000
 
 export function createMessages({
   store,
@@ -59,17 +63,52 @@ export function createMessages({
   preparation,
   engine,
   idempotency,
+  log,
   wake
 }: MessagesParts): Messages {
-  /** The row after its send, or as it stands when the caller's wait is over. */
+  /**
+   * The row after its send, or as it stands when the caller's wait is over. From here on it exists: whatever fails of ours
+   * is answered by what is known of it, never by a 5xx, which would invite a second send (RELIABILITY.md 3.1 rule 6).
+   */
   const waitFor = async (row: MessageRow, sent: Promise<MessageRow>, waitMs: number): Promise<MessageRow> => {
+    // respond-async is always a 202 (API.md 4), however fast the provider is.
+    if (waitMs === 0) {
+      sent.catch(() => {
+        // The row tells how it ended; the engine has logged why.
+      })
+      return row
+    }
     let timer: NodeJS.Timeout | undefined
     const patience = new Promise<undefined>(resolve => {
       timer = setTimeout(() => resolve(undefined), waitMs)
     })
-    const settled = await Promise.race([sent, patience])
+    const settled = await Promise.race([sent.catch(() => undefined), patience])
     clearTimeout(timer)
-    return settled ?? (await store.read(queries.byId({ id: row.id })))[0] ?? row
+    if (settled) return settled
+    try {
+      return (await store.read(queries.byId({ id: row.id })))[0] ?? row
+    } catch (error) {
+      log.error({ err: error, message: row.id }, 'a message cannot be read: it is told as it was begun')
+      return row
+    }
+  }
+
+  /**
+   * The store failed at the very commit, and the row may be there all the same. Its caller is told that nothing was sent
+   * and may try again, so it must not be sent later.
+   */
+  const withdraw = async ({ id, attempts }: MessageRow): Promise<void> => {
+    for (const end = performance.now() + withdrawMs; performance.now() < end; ) {
+      try {
+        await store.write(function* () {
+          if ((yield* change(queries.withdraw({ id, attempts }))) > 0) yield idempotency.forget(id)
+        })
+        return
+      } catch {
+        // As the commit before: it is tried again.
+        await new Promise(resolve => setTimeout(resolve, 250).unref())
+      }
+    }
   }
 
   /** Makes the row durable, with the Idempotency-Key if there is one, and starts the delivery that suits it. */
@@ -78,9 +117,12 @@ export function createMessages({
     prepared: Prepared,
     channel: DispatchChannel,
     claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined
-  ): Promise<{ sent: Promise<MessageRow> } | { taken: Answer | 'gone' }> => {
+  ): Promise<{ first: MessageRow; sent: Promise<MessageRow> } | { taken: Answer | 'gone' }> => {
     // Encoded before the row exists: what the provider cannot say is refused without one.
     const encoded = prepared.file ? undefined : preparation.encodeNow(prepared, channel)
+    // Preparing may have taken seconds: what goes out at once passes no other commit that would look at it.
+    if (row.expires_at !== null && row.expires_at <= Date.now())
+      throw invalid('/expiresAt', 'passed while the message was being prepared')
     const waits = row.send_at !== null && row.send_at > Date.now()
     const first: MessageRow = waits
       ? row
@@ -88,7 +130,7 @@ export function createMessages({
         ? { ...row, state: 'sending', attempts: 1 }
         : { ...row, state: 'claimed' }
     const leasedAt = performance.now()
-    const rival = await store.write(function* () {
+    const make = function* () {
       if (claim?.replaces) {
         if (!(yield* idempotency.repoint(claim.scope, claim.replaces, row.id, claim.lockMs))) return 'gone' as const
       } else if (claim) {
@@ -98,6 +140,10 @@ export function createMessages({
       if (first.state === 'sending') yield* engine.insertSending(first)
       else yield queries.insert({ ...first, lease_ms: engine.leaseMs })
       return undefined
+    }
+    const rival = await store.write(make).catch(error => {
+      if (error instanceof StoreUnavailable) void withdraw(first)
+      throw error
     })
     if (rival === 'gone') return { taken: 'gone' }
     if (rival) {
@@ -106,12 +152,14 @@ export function createMessages({
     }
     if (waits) {
       wake(row.run_at)
-      return { sent: Promise.resolve(first) }
+      return { first, sent: Promise.resolve(first) }
     }
     const sent = encoded ? engine.send(first, encoded, channel, leasedAt) : engine.deliver(first, prepared, channel)
-    // Nobody may be waiting any more when it ends; a defect is told by the worker's log and by the row.
-    sent.then(done => done.state === 'queued' && wake(done.run_at)).catch(() => {})
-    return { sent }
+    // Nobody may be waiting any more when it ends.
+    sent
+      .then(done => done.state === 'queued' && wake(done.run_at))
+      .catch(error => log.error({ err: error, message: row.id }, 'a delivery was interrupted: its lease decides'))
+    return { first, sent }
   }
 
   const load = async (caller: Caller, id: string): Promise<MessageRow> => {
@@ -129,8 +177,13 @@ export function createMessages({
   ): Promise<Answer> => {
     const made = answerOf(row, requestId)
     if (!claim) return made
-    if (made.status < 500) return idempotency.keep(claim.scope, row.id, made)
-    await idempotency.unlock(claim.scope, row.id)
+    try {
+      if (made.status < 500) return await idempotency.keep(claim.scope, row.id, made)
+      await idempotency.unlock(claim.scope, row.id)
+    } catch (error) {
+      // The lock ends by itself, and the next request with the key is answered from the row.
+      log.error({ err: error, message: row.id }, 'an answer cannot be kept for its Idempotency-Key')
+    }
     return made
   }
 
@@ -170,7 +223,7 @@ export function createMessages({
           retryAfterSeconds: 1
         })
       }
-      const now = await waitFor(row, begun.sent, options.waitMs)
+      const now = await waitFor(begun.first, begun.sent, options.waitMs)
       return { ...(await finish(claim, now, options.requestId)), upstreamMs: engine.upstreamMs.get(now) ?? 0 }
     },
 

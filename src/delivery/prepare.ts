@@ -233,7 +233,12 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
         sendable: { ...prepared.sendable, content },
         warnings: [...prepared.warnings, ...warnings]
       }
-      return { ...encodeNow(complete, channel), dispose }
+      try {
+        return { ...encodeNow(complete, channel), dispose }
+      } catch (error) {
+        await dispose()
+        throw error
+      }
     }
   }
 }

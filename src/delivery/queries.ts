@@ -139,6 +139,14 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'claimed')
         .where('lease_until', '=', eb => eb.fn.coalesce(eb.val(p.lease_until), 'lease_until'))
     ),
+    /** Takes back a row of which nobody can say whether it was kept, and of which nothing was sent. */
+    withdraw: prepare<{ id: string; attempts: number }, unknown>(p =>
+      build
+        .deleteFrom('messages')
+        .where('id', '=', p.id)
+        .where('attempts', '=', p.attempts)
+        .where('state', 'in', ['queued', 'claimed', 'sending'])
+    ),
     cancel: prepare<{ id: string; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
@@ -172,12 +180,24 @@ export function messageQueries(store: Store) {
         .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
         .returningAll()
     ),
+    /** At most 500 at a time: after a long pause the whole queue may be due, and one statement has five seconds. */
     expireDue: prepare<{ entry: string }, MessageRow>(p =>
       build
+        .with(
+          cte => cte('due').materialized(),
+          () =>
+            build
+              .selectFrom('messages')
+              .select('id')
+              .where('state', '=', 'queued')
+              .where('expires_at', '<=', now)
+              .orderBy('expires_at')
+              .limit(500)
+              .$if(store.dialect === 'postgres', query => query.forUpdate().skipLocked())
+        )
         .updateTable('messages')
         .set({ state: 'expired', final: 1, timeline: told(p.entry) })
-        .where('state', '=', 'queued')
-        .where('expires_at', '<=', now)
+        .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
         .returningAll()
     ),
     nextDue: prepare<object, { run_at: number | null }>(() =>
@@ -198,10 +218,15 @@ export function messageQueries(store: Store) {
         .orderBy('lease_until')
         .limit(500)
         .compile(),
-    requeue: prepare<{ id: string; lease: number }, unknown>(p =>
+    requeue: prepare<{ id: string; lease: number; run_at?: number; entry?: string }, unknown>(p =>
       build
         .updateTable('messages')
-        .set({ state: 'queued', lease_until: null })
+        .set({
+          state: 'queued',
+          lease_until: null,
+          run_at: eb => eb.fn.coalesce(eb.val(p.run_at), 'run_at'),
+          timeline: sql<string>`timeline || coalesce(cast(${p.entry} as text), '')`
+        })
         .where('id', '=', p.id)
         .where('state', '=', 'claimed')
         .where('lease_until', '=', p.lease)

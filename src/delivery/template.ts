@@ -48,7 +48,7 @@ export function chooseDefinition(
  * What a variable is called in `variables`: its own name, unless header, body and buttons each count from 1; then the
  * body keeps the numbers, and the others say where they stand (header.1, button.0).
  */
-function keyOf(variable: TemplateVariable, all: readonly TemplateVariable[]): string {
+export function keyOf(variable: TemplateVariable, all: readonly TemplateVariable[]): string {
   const clash = all.some(other => other !== variable && other.name === variable.name)
   if (!clash || variable.in === 'body') return variable.name
   return variable.in === 'header' ? `header.${variable.name}` : `button.${variable.buttonIndex ?? 0}`

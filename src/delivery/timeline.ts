@@ -34,6 +34,19 @@ export function timelineEntry(
   return `${JSON.stringify(line)}\n`
 }
 
+/** What the timeline says of a start that came to nothing before anything was written, by a fault of ours. */
+export const setbacks = {
+  fault: 'it could not be made ready: a fault of ours',
+  death: 'the process that had it in hand died'
+} as const
+/** At this many it is set aside, so that a message that kills its process cannot stop the line (RELIABILITY.md P8). */
+export const maxSetbacks = 3
+export const setbacksOf = (row: Pick<MessageRow, 'timeline'>): number => {
+  const words: (string | undefined)[] = Object.values(setbacks)
+  const lines = row.timeline.split('\n').filter(Boolean)
+  return lines.filter(line => words.includes((JSON.parse(line) as Line).detail)).length
+}
+
 /** Every state change and attempt, oldest first; having been queued is the row's own beginning. */
 export function toTimeline(row: MessageRow): Timeline {
   const lines = row.timeline

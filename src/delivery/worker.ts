@@ -7,7 +7,7 @@ import { draftOf } from './draft.ts'
 import type { Engine } from './engine.ts'
 import type { Preparation } from './prepare.ts'
 import type { MessageQueries } from './queries.ts'
-import { timelineEntry } from './timeline.ts'
+import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from './timeline.ts'
 
 export interface WorkerParts {
   store: Store
@@ -28,10 +28,12 @@ export interface Worker {
   stop: () => Promise<void>
 }
 
-/** Messages taken at a time. */
-const batch = 10
+/** Messages in hand at a time. */
+const hands = 10
 /** The longest sleep: other replicas queue too, and leases run out without a word. */
 const pollMs = 1000
+/** Between messages that two processes died with: the one that is to blame must not have company at the third start. */
+const apartMs = 2000
 /** How often dead holders are looked for (RELIABILITY.md 3.1 rule 3). */
 const reapMs = 5000
 
@@ -40,11 +42,23 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
   let timer: NodeJS.Timeout | undefined
   let nextAt = Number.POSITIVE_INFINITY
   let running: Promise<void> | undefined
+  /** Asked for while a round was running. */
+  let wanted = Number.POSITIVE_INFINITY
+  const inHand = new Set<Promise<void>>()
   let stopped = true
   let reaped = 0
 
   /** @param everything at the start of the only process there is: no lease needs to run out */
   const reap = async (everything: boolean): Promise<void> => {
+    const poison = JSON.stringify(
+      toMessageError(
+        new ServiceError('internal', `${maxSetbacks} processes died with it in hand. Nothing was sent.`, {
+          outcome: 'not_sent'
+        }),
+        typeBase,
+        true
+      )
+    )
     const lost = JSON.stringify(
       toMessageError(
         new ServiceError('outcome_unknown', 'The process that was sending it died: it may have left.', {
@@ -66,7 +80,17 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
           )
           yield queries.forget({ id: row.id, attempts: row.attempts, error: lost, entry })
         }
-        for (const row of claimed) yield queries.requeue({ id: row.id, lease: row.lease_until! })
+        for (const [i, row] of claimed.entries()) {
+          const before = setbacksOf(row)
+          const failed: MessageRow = { ...row, state: 'failed', final: 1, failed_at: Date.now(), error: poison }
+          if (before + 1 >= maxSetbacks) {
+            yield queries.release({ ...failed, entry: timelineEntry(failed, setbacks.death) })
+          } else {
+            const entry = timelineEntry({ state: 'queued', attempts: row.attempts }, setbacks.death)
+            const again = before === 0 ? row.run_at : Date.now() + i * apartMs
+            yield queries.requeue({ id: row.id, lease: row.lease_until!, run_at: again, entry })
+          }
+        }
       })
       log.warn({ unknown: sending.length, requeued: claimed.length }, 'settled what a dead process had left')
     }
@@ -85,7 +109,10 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       const done = await engine.deliver(row, await preparation.prepare(draftOf(row), channel), channel)
       if (done.state === 'queued') wake(done.run_at)
     } catch (error) {
-      if (!(error instanceof ServiceError)) throw error
+      if (!(error instanceof ServiceError)) {
+        await engine.putBack(row, error)
+        return
+      }
       // The provider could not be asked for the template just now: it waits again, its expiry is the limit.
       if (error.code === 'provider_unavailable' || error.code === 'rate_limited') {
         const later = Date.now() + 5000
@@ -107,23 +134,35 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
     }
   }
 
+  const take = (row: MessageRow): void => {
+    const work = deliver(row)
+      .catch(error => log.error({ err: error, message: row.id }, 'a delivery was interrupted: its lease decides'))
+      .finally(() => {
+        inHand.delete(work)
+        wake(Date.now())
+      })
+    inHand.add(work)
+  }
+
   const round = async (): Promise<void> => {
     if (performance.now() - reaped > reapMs) {
       reaped = performance.now()
       await reap(false)
-      const expired = await store.write(function* () {
-        const entry = timelineEntry({ state: 'expired', attempts: 0 }, 'it could not be handed over in time')
-        return (yield queries.expireDue({ entry })).rows.length
-      })
-      if (expired > 0) log.info({ expired }, 'messages expired')
+      const entry = timelineEntry({ state: 'expired', attempts: 0 }, 'it could not be handed over in time')
+      const expire = () =>
+        store.write(function* () {
+          return (yield queries.expireDue({ entry })).rows.length
+        })
+      for (let expired = await expire(); expired > 0 && !stopped; expired = await expire())
+        log.info({ expired }, 'messages expired')
     }
-    for (;;) {
-      const rows = await store.write(function* () {
-        return (yield queries.claim({ limit: batch, lease_ms: engine.leaseMs })).rows as MessageRow[]
-      })
-      await Promise.all(rows.map(deliver))
-      if (rows.length < batch || stopped) break
-    }
+    // One that is slow keeps one hand busy, and the next round is not for it to hold up.
+    const limit = hands - inHand.size
+    if (limit === 0 || stopped) return
+    const rows = await store.write(function* () {
+      return (yield queries.claim({ limit, lease_ms: engine.leaseMs })).rows as MessageRow[]
+    })
+    rows.forEach(take)
   }
 
   const tick = (): void => {
@@ -134,11 +173,14 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       .catch(error => log.error({ err: error }, 'the delivery of waiting messages was interrupted'))
       .finally(() => {
         running = undefined
-        wake(Date.now() + pollMs)
+        const next = Math.min(wanted, Date.now() + pollMs)
+        wanted = Number.POSITIVE_INFINITY
+        wake(next)
       })
   }
 
   const wake = (dueAt: number): void => {
+    if (running) wanted = Math.min(wanted, dueAt)
     if (stopped || running || dueAt >= nextAt) return
     clearTimeout(timer)
     nextAt = dueAt
@@ -156,6 +198,7 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       stopped = true
       clearTimeout(timer)
       await running
+      await Promise.all(inHand)
     }
   }
 }

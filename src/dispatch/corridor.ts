@@ -5,6 +5,7 @@ import {
   type NativeAnswer,
   type Operation,
   type Operations,
+  Unsupported,
   UpstreamFailure,
   type Verdict
 } from '../adapters/adapter.ts'
@@ -47,6 +48,8 @@ export interface DispatchChannel extends BoundChannel {
 
 export interface Corridor {
   adapter: (provider: string) => AnyAdapter
+  /** Throws ServiceError `unsupported`, naming who can, where the channel's provider does not have the operation. */
+  require: (operation: Operation, channel: DispatchChannel) => void
   /**
    * Every call to a provider passes here, once.
    * @param timeoutMs a shorter deadline than the general one
@@ -81,13 +84,19 @@ export function createCorridor({ adapters, upstream, log, metrics }: CorridorPar
     if (!adapter) throw new Error(`no adapter for ${provider}`)
     return adapter
   }
+  const handlerOf = <K extends Operation>(operation: K, { id, provider }: DispatchChannel) => {
+    const handler = adapterOf(provider).operations[operation]
+    if (handler) return handler
+    const others = [...adapters.values()].filter(each => each.operations[operation]).map(each => each.provider)
+    const hint = others.length > 0 ? ` A channel of ${others.join(' or ')} can.` : ''
+    throw new ServiceError('unsupported', `Channel ${id} (${provider}) has no ${operation}.${hint}`)
+  }
   return {
     adapter: adapterOf,
+    require: (operation, channel) => void handlerOf(operation, channel),
     call: async (operation, channel, input, timeoutMs) => {
       const adapter = adapterOf(channel.provider)
-      const handler = adapter.operations[operation]
-      if (!handler)
-        throw new ServiceError('unsupported', `Channel ${channel.id} (${channel.provider}) has no ${operation}.`)
+      const handler = handlerOf(operation, channel)
       const maton = await upstream(channel.mode)
       const begun = performance.now()
       const record: CallRecord = { started: false, ms: 0 }
@@ -103,11 +112,22 @@ export function createCorridor({ adapters, upstream, log, metrics }: CorridorPar
             record.status = answer.status
             record.traceId = traceOf(answer.headers)
             return answer
+          },
+          stream: async native => {
+            const answer = await maton.stream(adapter.app, channel.connectionId, native, timeoutMs)
+            record.started = true
+            record.status = answer.status
+            record.traceId = traceOf(answer.headers)
+            return answer
           }
         })
         done('ok')
         return { output: output as Operations[typeof operation]['output'], record }
       } catch (error) {
+        if (error instanceof Unsupported) {
+          done('unsupported')
+          throw new ServiceError('unsupported', `Channel ${channel.id} (${channel.provider}): ${error.message}`)
+        }
         if (!(error instanceof UpstreamFailure)) {
           done('internal')
           throw error

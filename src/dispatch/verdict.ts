@@ -54,8 +54,11 @@ export function retryAfter(header: string | string[] | undefined, now: number): 
 }
 
 /** The verdict on a failure that the adapter does not know. */
-export function judge(failure: UpstreamFailure, operation: Operation, provider: string): Verdict {
-  const read = effects[operation] === 'read'
+export const judge = (failure: UpstreamFailure, operation: Operation, provider: string): Verdict =>
+  judgeAs(failure, effects[operation] === 'read', provider)
+
+/** The same for a call that is no operation of an adapter. `read`: that it was lost changes nothing. */
+export function judgeAs(failure: UpstreamFailure, read: boolean, provider: string): Verdict {
   const said = { name: provider, status: failure.status ?? null, ...(failure.cause && { code: failure.cause }) }
   if (failure.kind === 'unsendable') {
     return {

@@ -13,6 +13,7 @@ import { prepare, type Store } from '../store/store.ts'
 import { type Egress, EgressError } from '../upstream/egress.ts'
 import { type SpooledFile, spool, TooLargeError } from '../upstream/spool.ts'
 import { checkMedia, LARGEST_MEDIA, MEDIA_KINDS } from './kinds.ts'
+import { type RemoteMedia, toRemoteMedia } from './remote.ts'
 import { samples } from './samples.ts'
 import { sniff } from './sniff.ts'
 
@@ -55,6 +56,8 @@ export interface MediaLibraryParts {
   store: Store
   corridor: Corridor
   egress: () => Promise<Egress>
+  /** Files of conversations, which the provider keeps. */
+  remote: RemoteMedia
   /** A folder of ours alone; what lies there from an earlier run is deleted. */
   directory: string
 }
@@ -71,7 +74,7 @@ const toMedia = (row: MediaRow): Media => ({
   expiresAt: new Date(row.expires_at).toISOString()
 })
 
-export function createMediaLibrary({ store, corridor, egress, directory }: MediaLibraryParts): MediaLibrary {
+export function createMediaLibrary({ store, corridor, egress, remote, directory }: MediaLibraryParts): MediaLibrary {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const { build } = store
@@ -184,9 +187,17 @@ export function createMediaLibrary({ store, corridor, egress, directory }: Media
       return toMedia(row)
     },
 
-    get: async (caller, id) => toMedia(await load(caller, id)),
+    get: async (caller, id) => {
+      const far = await remote.find(caller, id)
+      return far ? toRemoteMedia(far) : toMedia(await load(caller, id))
+    },
 
     content: async (caller, id) => {
+      const far = await remote.find(caller, id)
+      if (far) {
+        const { bytes, mimeType, size } = await remote.open(far)
+        return { media: { ...toRemoteMedia(far), mimeType, size }, bytes }
+      }
       const row = await load(caller, id)
       if (row.provider_media_id !== null) {
         throw new ServiceError(
@@ -198,6 +209,8 @@ export function createMediaLibrary({ store, corridor, egress, directory }: Media
     },
 
     remove: async (caller, id, bind) => {
+      if (await remote.find(caller, id))
+        throw new ServiceError('unsupported', `The file ${id} is part of a conversation that the provider keeps.`)
       const row = await load(caller, id)
       const channel = await bind(row.channel_id)
       if (row.provider_media_id !== null && channel) {

@@ -96,6 +96,8 @@ function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, ty
     isWrite: isWrite(request.method),
     typeBase
   })
+  // What a body that broke off before its first byte had announced of itself.
+  for (const name of ['content-length', 'content-encoding', 'content-disposition']) reply.removeHeader(name)
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds))
   reply
     .code(problem.status)

@@ -72,6 +72,26 @@ const released: Migration[] = [
         id ${id} primary key, at ${int} not null, actor text not null, action text not null, target text not null, detail text
       ) ${strict}`
     ]
+  },
+  {
+    name: '002_contacts',
+    statements: ({ int, id, strict, clustered }) => [
+      `create table contacts (
+        id ${id} primary key, mode text not null, channel_id text not null, phone text not null, name text,
+        name_folded text, attributes text not null, status text not null, created_at ${int} not null,
+        updated_at ${int} not null
+      ) ${strict}`,
+      'create unique index contacts_phone on contacts (channel_id, mode, phone)',
+      'create index contacts_list on contacts (channel_id, mode, id)',
+      `create table contact_attributes (
+        contact_id ${id} not null, name ${id} not null, value text not null, folded text not null,
+        primary key (contact_id, name)
+      ) ${clustered}`,
+      `create table remote_media (
+        id ${id} primary key, mode text not null, channel_id text not null, path text not null, mime_type text not null,
+        filename text, created_at ${int} not null
+      ) ${strict}`
+    ]
   }
 ]
 

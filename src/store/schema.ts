@@ -121,6 +121,40 @@ export interface MediaChunkRow {
   bytes: Uint8Array
 }
 
+/** A contact of our own address book, for a provider that keeps none. */
+export interface ContactRow {
+  id: string
+  mode: 'live' | 'test'
+  channel_id: string
+  phone: string
+  name: string | null
+  /** The name as it is searched: both databases fold case differently, so neither is asked to. */
+  name_folded: string | null
+  /** Name and value pairs in their order; the same stand one by one in contact_attributes, to be searched. */
+  attributes: string
+  status: string
+  created_at: number
+  updated_at: number
+}
+
+export interface ContactAttributeRow {
+  contact_id: string
+  name: string
+  value: string
+  folded: string
+}
+
+/** A file that only the provider has, seen in a conversation: where it is. */
+export interface RemoteMediaRow {
+  id: string
+  mode: 'live' | 'test'
+  channel_id: string
+  path: string
+  mime_type: string
+  filename: string | null
+  created_at: number
+}
+
 export interface AuditRow {
   id: string
   at: number
@@ -137,5 +171,8 @@ export interface Database {
   channels: ChannelRow
   media: MediaRow
   media_chunks: MediaChunkRow
+  contacts: ContactRow
+  contact_attributes: ContactAttributeRow
+  remote_media: RemoteMediaRow
   audit: AuditRow
 }

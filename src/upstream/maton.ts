@@ -1,10 +1,12 @@
 import { openAsBlob } from 'node:fs'
+import { Readable } from 'node:stream'
 import { type Dispatcher, FormData, Pool } from 'undici'
 import {
   type FailureFacts,
   type MultipartPart,
   type NativeAnswer,
   type NativeRequest,
+  type NativeStream,
   UpstreamFailure
 } from './wire.ts'
 
@@ -24,6 +26,12 @@ export interface Maton {
    * @throws UpstreamFailure for everything but a 2xx with a JSON body
    */
   request: (app: string, connectionId: string, request: NativeRequest, timeoutMs?: number) => Promise<NativeAnswer>
+  /**
+   * The same for an answer of any type and size. The deadline holds until the answer begins, and again for each stretch
+   * in which no byte moves; the whole may take `longestStream` deadlines.
+   * @throws UpstreamFailure for everything but a 2xx; what happens to the body later ends the stream with one
+   */
+  stream: (app: string, connectionId: string, request: NativeRequest, timeoutMs?: number) => Promise<NativeStream>
   close: () => Promise<void>
 }
 
@@ -45,23 +53,31 @@ export function createMaton({ baseUrl, apiKey, timeoutMs }: MatonOptions): Maton
   const base = new URL(baseUrl)
   const prefix = base.pathname.replace(/\/+$/, '')
   const pool = new Pool(base.origin, poolOptions)
+  // Sockets of their own: slow downloads must not stand in the way of sends.
+  const streams = new Pool(base.origin, { ...poolOptions, maxResponseSize: -1 })
   const authorization = `Bearer ${apiKey}`
+  const options = async (app: string, connectionId: string, request: NativeRequest, accept: string) => {
+    const path = `${prefix}/${app}${target(request)}`
+    const { body, contentType } = await encodeBody(request.body).catch(unsendable)
+    const headers: Record<string, string> = {
+      authorization,
+      'maton-connection': connectionId,
+      'user-agent': 'switchboard',
+      accept,
+      'accept-encoding': 'identity'
+    }
+    if (contentType) headers['content-type'] = contentType
+    return { method: request.method, path, headers, body }
+  }
+  const secretsOf = (connectionId: string) => [apiKey, connectionId].filter(secret => secret.length >= 8)
   return {
-    request: async (app, connectionId, request, deadline = timeoutMs) => {
-      const path = `${prefix}/${app}${target(request)}`
-      const { body, contentType } = await encodeBody(request.body).catch(unsendable)
-      const headers: Record<string, string> = {
-        authorization,
-        'maton-connection': connectionId,
-        'user-agent': 'switchboard',
-        accept: 'application/json',
-        'accept-encoding': 'identity'
-      }
-      if (contentType) headers['content-type'] = contentType
-      const secrets = [apiKey, connectionId].filter(secret => secret.length >= 8)
-      return once(pool, { method: request.method, path, headers, body }, deadline, secrets)
-    },
-    close: () => pool.destroy()
+    request: async (app, connectionId, request, deadline = timeoutMs) =>
+      once(pool, await options(app, connectionId, request, 'application/json'), deadline, secretsOf(connectionId)),
+    stream: async (app, connectionId, request, deadline = timeoutMs) =>
+      streamed(streams, await options(app, connectionId, request, '*/*'), deadline, secretsOf(connectionId)),
+    close: async () => {
+      await Promise.all([pool.destroy(), streams.destroy()])
+    }
   }
 }
 
@@ -76,7 +92,7 @@ function unsendable(error: unknown): never {
 }
 
 /** Path and query of a request, each segment encoded. `.` and `..` stay themselves when encoded, so they are refused (T15). */
-function target({ path, query }: NativeRequest): string {
+export function target({ path, query }: NativeRequest): string {
   let result = ''
   for (const segment of path) {
     if (segment === '' || segment === '.' || segment === '..' || !segment.isWellFormed())
@@ -172,6 +188,91 @@ function once(
           ...(status && { status }),
           cause
         })
+      }
+    })
+  })
+}
+
+/** The whole of a stream may take this many deadlines: a body that dribbles must end some day (RELIABILITY.md 7.2). */
+const longestStream = 15
+/** How many pieces are read of an answer that refuses; one is 64 KiB at most. */
+const refusalPieces = 16
+
+/** The same hooks for a body that is passed on as it comes; a reader that is slow holds the provider back. */
+function streamed(
+  pool: Pool,
+  options: Dispatcher.DispatchOptions,
+  timeoutMs: number,
+  secrets: readonly string[]
+): Promise<NativeStream> {
+  return new Promise((resolve, reject) => {
+    const begun = performance.now()
+    let controller: Dispatcher.DispatchController | undefined
+    let status = 0
+    let headers: NativeAnswer['headers'] = {}
+    let refusal: Buffer[] = []
+    let body: Readable | undefined
+    let over = false
+    const fail = (message: string, facts: Omit<FailureFacts, 'status' | 'headers'>): void => {
+      if (over) return
+      over = true
+      clearTimeout(timer)
+      const failure = new UpstreamFailure(message, { ...facts, ...(status && { status, headers }) })
+      if (body) body.destroy(failure)
+      else reject(failure)
+    }
+    const expire = (): void => {
+      const started = controller !== undefined
+      fail('no complete answer within the deadline', { kind: 'transport', started, cause: 'TimeoutError' })
+      controller?.abort(new Error('deadline'))
+    }
+    const timer = setTimeout(expire, timeoutMs)
+
+    pool.dispatch(options, {
+      onRequestStart(current) {
+        if (over) current.abort(new Error('deadline'))
+        else controller = current
+      },
+      onResponseStart(current, statusCode, received) {
+        if (over || statusCode < 200) return
+        status = statusCode
+        headers = received
+        if (status > 299) return
+        body = new Readable({
+          read: () => current.resume(),
+          destroy: (error, done) => {
+            clearTimeout(timer)
+            // The reader went away: nothing more is fetched for it.
+            if (!over) current.abort(new Error('nobody reads it'))
+            over = true
+            done(error)
+          }
+        })
+        // It may break before anybody listens; who reads it later is told all the same.
+        body.on('error', () => {})
+        resolve({ status, headers, body })
+      },
+      onResponseData(current, chunk) {
+        if (over) return
+        if (performance.now() - begun > timeoutMs * longestStream) return expire()
+        if (body) {
+          timer.refresh()
+          if (!body.push(chunk)) current.pause()
+        } else if (refusal.length < refusalPieces) refusal.push(chunk)
+      },
+      onResponseEnd() {
+        if (over) return
+        if (!body)
+          return fail(`the answer was ${status}`, { kind: 'status', started: true, body: parse(refusal, secrets) })
+        over = true
+        clearTimeout(timer)
+        body.push(null)
+      },
+      onResponseError(_, error) {
+        refusal = []
+        const cause = (error as { code?: string }).code ?? error.name
+        const started = controller !== undefined
+        fail('the connection failed', { kind: kindOf(cause, started, status), started, cause })
       }
     })
   })

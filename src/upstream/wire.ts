@@ -1,3 +1,5 @@
+import type { Readable } from 'node:stream'
+
 /** A file on local disk that goes out as one part of a multipart body. */
 export interface OutboundFile {
   path: string
@@ -28,6 +30,14 @@ export interface NativeAnswer {
   headers: Readonly<Record<string, string | string[] | undefined>>
   /** Parsed JSON: never undefined, but of any shape. */
   body: unknown
+}
+
+/** An answer with a 2xx status whose body is still coming. */
+export interface NativeStream {
+  status: number
+  headers: NativeAnswer['headers']
+  /** Ends with an error where the body breaks off or stands still. Whoever takes it reads it to its end, or destroys it. */
+  body: Readable
 }
 
 export type FailureKind =

@@ -9,7 +9,10 @@ const channel: BoundChannel<Settings> = { id: 'support', provider: 'wati', mode:
 const to = '14155551234'
 const input: Encoded = { request: { method: 'POST', path: ['api'] }, warnings: [] }
 const send = (body: unknown) =>
-  wati.operations.sendMessage(channel, input, { request: async () => ({ status: 200, headers: {}, body }) })
+  wati.operations.sendMessage(channel, input, {
+    request: async () => ({ status: 200, headers: {}, body }),
+    stream: () => Promise.reject(new Error('no stream here'))
+  })
 
 const receipts: [string, unknown, string | null][] = [
   ['WhatsApp’s id', { ok: true, result: 'success', message: { id: 'a', whatsappMessageId: 'wamid.X' } }, 'wamid.X'],
@@ -57,6 +60,7 @@ const page = (
     { ...channel, settings },
     { limit: 2, ...input },
     {
+      stream: () => Promise.reject(new Error('no stream here')),
       request: async request => {
         seen.push(request)
         return { status: 200, headers: {}, body }

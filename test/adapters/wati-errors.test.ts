@@ -8,7 +8,10 @@ import type { Settings } from '../../src/adapters/wati/settings.ts'
 const channel: BoundChannel<Settings> = { id: 'support', provider: 'wati', mode: 'live', settings: {} }
 const input: Encoded = { request: { method: 'POST', path: ['api'] }, warnings: [] }
 const send = (body: unknown) =>
-  wati.operations.sendMessage(channel, input, { request: async () => ({ status: 200, headers: {}, body }) })
+  wati.operations.sendMessage(channel, input, {
+    request: async () => ({ status: 200, headers: {}, body }),
+    stream: () => Promise.reject(new Error('no stream here'))
+  })
 const failed = async (body: unknown): Promise<UpstreamFailure> => {
   const error = await send(body).then(
     () => undefined,

@@ -7,7 +7,14 @@ await conformance(t, {
   settings: { channelPhoneNumber: '85264318721' },
   paths: {
     sendMessage: 'POST /wati/api/v1/sendSessionMessage/14155551234',
-    listTemplates: 'GET /wati/api/v1/getMessageTemplates'
+    assignContact: 'POST /wati/api/v1/assignOperator',
+    listTemplates: 'GET /wati/api/v1/getMessageTemplates',
+    listContacts: 'GET /wati/api/v1/getContacts',
+    getContact: 'GET /wati/api/v1/getContacts',
+    upsertContact: 'POST /wati/api/v1/addContact/14155551234',
+    updateContactAttributes: 'POST /wati/api/v1/updateContactAttributes/14155551234',
+    listConversation: 'GET /wati/api/v1/getMessages/14155551234',
+    getMedia: 'GET /wati/api/v1/getMedia'
   },
   words: {
     success: { ok: true, result: 'success', message: { whatsappMessageId: 'wamid.HBgA', text: 'Hello' } },

@@ -13,6 +13,13 @@ await conformance(t, {
     sendMessage: 'POST /whatsapp-business/v24.0/106540352242922/messages',
     listTemplates: 'GET /whatsapp-business/v24.0/102290129340398/message_templates',
     uploadMedia: 'POST /whatsapp-business/v24.0/106540352242922/media',
+    createTemplate: 'POST /whatsapp-business/v24.0/102290129340398/message_templates',
+    deleteTemplate: 'DELETE /whatsapp-business/v24.0/102290129340398/message_templates',
+    markMessageRead: 'POST /whatsapp-business/v24.0/106540352242922/messages',
+    listPhoneNumbers: 'GET /whatsapp-business/v24.0/102290129340398/phone_numbers',
+    getPhoneNumber: 'GET /whatsapp-business/v24.0/106540352242922',
+    getProfile: 'GET /whatsapp-business/v24.0/106540352242922/whatsapp_business_profile',
+    updateProfile: 'POST /whatsapp-business/v24.0/106540352242922/whatsapp_business_profile',
     deleteMedia: 'DELETE /whatsapp-business/v24.0/{id}'
   },
   words: {

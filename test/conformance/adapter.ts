@@ -8,6 +8,8 @@ import { type AnyAdapter, type Encoded, effects, type Operation, type Operations
 import { samples } from '../../src/media/samples.ts'
 import { type LedgerEntry, type Sandbox, startSandbox } from '../../src/sandbox/index.ts'
 import { closedPort, openStub } from '../upstream/stub.ts'
+import { accountInputs, accountShapes } from './account.ts'
+import { contactInputs, contactShapes } from './contact-operations.ts'
 import { id, messagesOf, to } from './examples.ts'
 import { type Failure, failures, type Meaning, type Words } from './failures.ts'
 import { apiKey, connectionId, type Result, run, temporaryFile } from './rig.ts'
@@ -48,10 +50,12 @@ const shapes: Record<Operation, TSchema> = {
     { providerMediaId: Type.String({ minLength: 1 }), lifeSeconds: Type.Integer({ minimum: 60 }) },
     { additionalProperties: false }
   ),
-  deleteMedia: Type.Null()
+  deleteMedia: Type.Null(),
+  ...accountShapes,
+  ...contactShapes
 }
 
-const ajv = new Ajv({ strict: false, schemas: [TemplateVariable] })
+const ajv = new Ajv({ strict: false, validateFormats: false, schemas: [TemplateVariable] })
 function shapeFaults(operation: Operation, output: unknown): string[] {
   ajv.validate(shapes[operation], output)
   return (ajv.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
@@ -150,7 +154,9 @@ export async function conformance(t: Test, example: Example): Promise<void> {
     sendMessage: async () => text,
     listTemplates: async () => ({ limit: 100 }),
     uploadMedia: async () => ({ file: await sampleOf('image') }),
-    deleteMedia: async sandbox => ({ providerMediaId: sandbox ? await upload(sandbox, 'image') : '1' })
+    deleteMedia: async sandbox => ({ providerMediaId: sandbox ? await upload(sandbox, 'image') : '1' }),
+    ...accountInputs,
+    ...contactInputs
   }
   const open = async (t: Test): Promise<Sandbox> => {
     const sandbox = await startSandbox({ apiKey })

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { inspect } from 'node:util'
 import pino from 'pino'
 import type { AnyAdapter, Operation, Operations, OutboundFile } from '../../src/adapters/adapter.ts'
@@ -43,6 +44,8 @@ export async function run<K extends Operation>(
   const channel: DispatchChannel = { id: 'main', provider: adapter.provider, mode: 'live', settings, connectionId }
   try {
     const { output, record } = await corridor.call(operation, channel, input)
+    // a file that is streamed is read to its end
+    if (output !== null && 'body' in output && output.body instanceof Readable) await output.body.toArray()
     return { output, record, said: lines.join('') }
   } catch (error) {
     const said = lines.join('') + inspect(error, { depth: 10, showHidden: true })

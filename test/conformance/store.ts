@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Store } from '../../src/store/store.ts'
 import { channelCases } from './store-channels.ts'
+import { contactCases } from './store-contacts.ts'
 import { idempotencyCases } from './store-idempotency.ts'
 import { keyCases } from './store-keys.ts'
 import { listCases } from './store-list.ts'
@@ -26,7 +27,8 @@ const subjects = {
   'lists of messages': listCases,
   'idempotency keys': idempotencyCases,
   'API keys': keyCases,
-  channels: channelCases
+  channels: channelCases,
+  'the address book': contactCases
 }
 
 /** Every store does all of this (RELIABILITY.md P35): the same cases, whatever the database. */

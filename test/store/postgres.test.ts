@@ -12,7 +12,8 @@ import { changed, failure, get, message, put, returned, until } from '../conform
 import { type Cluster, startPostgres } from './postgres.ts'
 
 const log = pino({ level: 'silent' })
-const tables = 'messages, idempotency, keys, channels, media, media_chunks, audit'
+const tables =
+  'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, remote_media'
 const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
 
@@ -73,7 +74,7 @@ t.test('PostgreSQL', async t => {
     const url = await fresh()
     const stores = await Promise.all(Array.from({ length: 6 }, () => open(url)))
     for (const store of stores) await put(store, message())
-    t.equal((await stores[0]!.read(CompiledQuery.raw('select name from migrations'))).length, 1)
+    t.equal((await stores[0]!.read(CompiledQuery.raw('select name from migrations'))).length, 2)
     t.strictSame(await migrate(stores[5]!), [])
     await Promise.all(stores.map(store => store.close()))
   })

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../../schemas/problem.ts'
-import type { UpstreamFailure, Verdict } from '../adapter.ts'
+import type { Operation, UpstreamFailure, Verdict } from '../adapter.ts'
 import { type Json, record, string } from './decode.ts'
 import { invalidNumber, invalidParameters, words } from './outcome.ts'
 
@@ -10,6 +10,8 @@ interface Row {
   /** Looked for in everything that WATI says. */
   says?: RegExp
   shows?: (body: Json) => boolean
+  /** Only of these acts; elsewhere the same words mean another thing. */
+  only?: readonly Operation[]
   code: ErrorCode
   detail: string
   /** WATI did not take it and may take it later; the channel waits meanwhile. */
@@ -18,6 +20,13 @@ interface Row {
 
 /** The first row that fits. Each is a definite refusal: nothing reached the recipient. */
 const rows: readonly Row[] = [
+  {
+    source: 'the words: inference; no list of them is published',
+    says: /\bcontact (was )?not found|no such contact|contact does not exist/i,
+    only: ['updateContactAttributes', 'listConversation'],
+    code: 'not_found',
+    detail: 'WATI has no contact of this number.'
+  },
   {
     source: 'UPSTREAM.md 3.5: AUTH; 3.1: an expired token gives 401 on every call',
     status: [401, 403],
@@ -70,8 +79,9 @@ const otherwise: Row = {
   detail: 'WATI refused the request.'
 }
 
-const fits = (row: Row, said: string, { status = 0, body }: UpstreamFailure): boolean =>
-  row.status?.includes(status) || row.says?.test(said) || row.shows?.(record(body)) || false
+const fits = (row: Row, said: string, { status = 0, body }: UpstreamFailure, operation?: Operation): boolean =>
+  (row.only === undefined || (operation !== undefined && row.only.includes(operation))) &&
+  (row.status?.includes(status) || row.says?.test(said) || row.shows?.(record(body)) || false)
 
 /** UPSTREAM.md 2.4, and the error form of 3.8: what neither names may be Maton's own. */
 const marks = ['result', 'ok', 'info', 'validWhatsAppNumber', 'receivers']
@@ -101,12 +111,12 @@ const mask = (said: string): string =>
   said.replace(/\d(?:[ ().-]?\d){6,}/g, run => `…${run.replace(/\D/g, '').slice(-4)}`).slice(0, 500)
 
 /** WATI's own words in ours; undefined where they are not WATI's, or settle nothing (5xx, no answer, unreadable). */
-export function classify(failure: UpstreamFailure): Verdict | undefined {
+export function classify(failure: UpstreamFailure, operation?: Operation): Verdict | undefined {
   const { kind, status, headers } = failure
   const body = record(failure.body)
   if (kind !== 'refused' && !(kind === 'status' && refusesBy(status) && isWatis(body))) return undefined
   const said = words(body)
-  const row = rows.find(candidate => fits(candidate, said.join('\n'), failure)) ?? otherwise
+  const row = rows.find(candidate => fits(candidate, said.join('\n'), failure, operation)) ?? otherwise
   const reason = said[0] === undefined ? undefined : mask(said[0])
   return {
     code: row.code,

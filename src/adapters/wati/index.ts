@@ -1,7 +1,9 @@
 import { defineAdapter } from '../adapter.ts'
+import { attributesRequest, contact, contactsPage, oneRequest, theOne, upsertRequest } from './contacts.ts'
 import { pageNumber, receipt, templatesPage } from './decode.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
+import { conversationPage, holdingMessages, mediaRequest, mediaStream } from './history.ts'
 import { accepted, holding } from './outcome.ts'
 import { Settings } from './settings.ts'
 
@@ -12,14 +14,41 @@ export const wati = defineAdapter({
   operations: {
     sendMessage: async (_channel, { request }, call) => receipt(accepted(await call.request(request))),
 
-    // WATI filters by nothing of ours (UPSTREAM.md 3.4.7): a page holds whatever there is
-    listTemplates: async (channel, { limit, cursor }, call) => {
+    // WATI filters by nothing of ours (UPSTREAM.md 3.4.7): a page holds whatever there is, so a search takes large ones
+    listTemplates: async (channel, { limit, cursor, ...filter }, call) => {
       const page = pageNumber(cursor)
+      const pageSize = Object.values(filter).some(Boolean) ? 100 : limit
       const { channelPhoneNumber } = channel.settings
-      const query = { pageSize: limit, pageNumber: page, ...(channelPhoneNumber && { channelPhoneNumber }) }
+      const query = { pageSize, pageNumber: page, ...(channelPhoneNumber && { channelPhoneNumber }) }
       const answer = await call.request({ method: 'GET', path: ['api', 'v1', 'getMessageTemplates'], query })
-      return templatesPage(holding('messageTemplates', answer), channel.id, page, limit)
-    }
+      return templatesPage(holding('messageTemplates', answer), channel.id, page, pageSize)
+    },
+
+    // UPSTREAM.md 3.4.14: everything in the query; without an email the bot has it
+    assignContact: async (channel, { phone, email }, call) => {
+      const { channelPhoneNumber } = channel.settings
+      const query = { whatsappNumber: phone, email, channelPhoneNumber }
+      accepted(await call.request({ method: 'POST', path: ['api', 'v1', 'assignOperator'], query }))
+      return null
+    },
+
+    listContacts: async (channel, input, call) => {
+      const { request, read } = contactsPage(input)
+      return read(holding('contact_list', await call.request(request)), channel.id)
+    },
+    getContact: async (channel, { phone }, call) =>
+      theOne(holding('contact_list', await call.request(oneRequest(phone))), phone, channel.id),
+    upsertContact: async (channel, input, call) =>
+      contact(accepted(await call.request(upsertRequest(input))).contact, channel.id) ?? null,
+    updateContactAttributes: async (_channel, input, call) => {
+      accepted(await call.request(attributesRequest(input)))
+      return null
+    },
+    listConversation: async (channel, input, call) => {
+      const { request, read } = conversationPage(input)
+      return read(holdingMessages(await call.request(request)), channel)
+    },
+    getMedia: async (_channel, input, call) => mediaStream(await call.stream(mediaRequest(input)))
   },
   encoders,
   notes: [
@@ -28,7 +57,8 @@ export const wati = defineAdapter({
     'Only a text can quote another message.',
     'Buttons and list rows have no ids: a reply names the title.',
     'A template’s language is the one that its name was made in; the send call has no place for another.',
-    'Link previews are WATI’s decision.'
+    'Link previews are WATI’s decision.',
+    'Contacts and their history are WATI’s own; a contact cannot be deleted through its API.'
   ],
   classify
 })

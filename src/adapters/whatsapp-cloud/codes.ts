@@ -125,9 +125,11 @@ const narrower: Readonly<Record<string, Row>> = {
   // cannot be told from a missing permission, so it claims no absence [M-WHALOC, M-100-33]; the path names our own ids
   '100/33': objectOfOurs,
   '100/2388019': row('conflict', 'The business account has as many templates as it may have.'), // [M-PYWA]
+  '100/2388023': row('conflict', 'The template was deleted: WhatsApp keeps its name locked for 30 days.'), // unconfirmed
   '100/2388024': row('conflict', 'A template of this name and language exists already.'), // observed, live: 7
   '100/2388039': row('conflict', 'The template’s status does not allow this.'), // observed
   '100/2388040': badTemplate, // too long [M-PYWA]
+  '100/2388043': badTemplate, // an example is missing: unconfirmed
   '100/2388047': badTemplate, // header or body format [M-PYWA]
   '100/2388073': badTemplate, // footer format [M-PYWA]
   '100/2388293': badTemplate, // too many variables for its length [M-PYWA]

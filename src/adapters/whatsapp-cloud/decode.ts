@@ -7,21 +7,22 @@ import { UpstreamFailure } from '../adapter.ts'
 type Json = Record<string, unknown>
 export const record = (value: unknown): Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {}
-const array = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+export const array = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 export const string = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined
 /** Ids are digits in a string, and now and then a JSON number (4.1). */
-const graphId = (value: unknown): string | undefined => (Number.isSafeInteger(value) ? String(value) : string(value))
+export const graphId = (value: unknown): string | undefined =>
+  Number.isSafeInteger(value) ? String(value) : string(value)
 /** Meta's enums in our spelling. */
-const word = (value: unknown): string | undefined => string(value)?.toLowerCase()
+export const word = (value: unknown): string | undefined => string(value)?.toLowerCase()
 
 const failure = (kind: FailureFacts['kind'], message: string, { status, headers, body }: NativeAnswer) =>
   new UpstreamFailure(message, { kind, started: true, status, headers, body })
-const unreadable = (answer: NativeAnswer, lacks: string) =>
+export const unreadable = (answer: NativeAnswer, lacks: string) =>
   failure('unreadable', `WhatsApp answered without ${lacks}`, answer)
 
 /** The body of an answer that is not a refusal: Graph says errors in `error`, whatever the status. */
-function granted(answer: NativeAnswer): Json {
+export function granted(answer: NativeAnswer): Json {
   const body = record(answer.body)
   if (typeof body.error !== 'object' || body.error === null) return body
   throw failure('refused', 'WhatsApp refused in a successful answer', answer)
@@ -59,10 +60,11 @@ export function uploaded(answer: NativeAnswer): Operations['uploadMedia']['outpu
   return { providerMediaId, lifeSeconds: mediaLifeSeconds }
 }
 
-export function deleted(answer: NativeAnswer): null {
+/** The answer of a write that makes nothing: a deletion, a mark, a change. */
+export function done(answer: NativeAnswer): null {
   const { success } = granted(answer)
   if (success === true) return null
-  throw success === false ? failure('refused', 'WhatsApp did not delete it', answer) : unreadable(answer, 'success')
+  throw success === false ? failure('refused', 'WhatsApp did not do it', answer) : unreadable(answer, 'success')
 }
 
 export function templatePage(answer: NativeAnswer, channel: string): Operations['listTemplates']['output'] {

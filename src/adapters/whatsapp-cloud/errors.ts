@@ -22,7 +22,13 @@ export function classify(failure: UpstreamFailure, operation?: Operation): Verdi
   const row = listed ?? unlisted(failure.status)
   const provider = providerError(failure, error)
   if (!proves(failure, row)) return { ...(operation && effects[operation] === 'read' ? unread : unknown), provider }
-  return verdict(failure, operation === 'deleteMedia' && namesAnObject(row) ? noSuchObject : row, provider)
+  return verdict(failure, isAboutTheObject(operation, row, provider) ? noSuchObject : row, provider)
+}
+
+/** Whether it speaks of the file or message that the caller named. A message's id: UPSTREAM.md 5 row 31, unconfirmed. */
+function isAboutTheObject(operation: Operation | undefined, row: Row, { message = '' }: ProviderError): boolean {
+  if (operation === 'deleteMedia') return namesAnObject(row)
+  return operation === 'markMessageRead' && (namesAnObject(row) || /message id/i.test(message))
 }
 
 const detail = 'WhatsApp failed in a way that does not say what became of the request.'

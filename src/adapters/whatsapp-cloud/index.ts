@@ -1,12 +1,20 @@
 import type { NativeRequest, Operations } from '../adapter.ts'
 import { defineAdapter } from '../adapter.ts'
-import { deleted, receipt, templatePage, uploaded } from './decode.ts'
+import { done, receipt, templatePage, uploaded } from './decode.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
+import * as numbers from './numbers.ts'
 import { graphPath, remarks, Settings } from './settings.ts'
+import { createdTemplate, createRequest, deleteTemplateRequest } from './templates.ts'
 
 /** Without `fields`, Meta leaves out why a template was rejected. */
 const templateFields = 'id,name,language,status,category,parameter_format,components,rejected_reason'
+
+/** Meta spells it en_US. */
+function metaLanguage(language: string | undefined): string | undefined {
+  const [code = '', region] = language?.split(/[_-]/) ?? []
+  return region === undefined ? language?.toLowerCase() : `${code.toLowerCase()}_${region.toUpperCase()}`
+}
 
 const templateRequest = (settings: Settings, input: Operations['listTemplates']['input']): NativeRequest => ({
   method: 'GET',
@@ -14,10 +22,10 @@ const templateRequest = (settings: Settings, input: Operations['listTemplates'][
   query: {
     fields: templateFields,
     name: input.name,
-    // Meta's constants; a language is none (en_US)
+    // Meta's constants
     status: input.status?.toUpperCase(),
     category: input.category?.toUpperCase(),
-    language: input.language,
+    language: metaLanguage(input.language),
     limit: input.limit,
     after: input.cursor
   }
@@ -58,7 +66,21 @@ export const whatsappCloud = defineAdapter({
     listTemplates: async ({ id, settings }, input, call) =>
       templatePage(await call.request(templateRequest(settings, input)), id),
     uploadMedia: async ({ settings }, input, call) => uploaded(await call.request(uploadRequest(settings, input))),
-    deleteMedia: async ({ settings }, input, call) => deleted(await call.request(deleteRequest(settings, input)))
+    deleteMedia: async ({ settings }, input, call) => done(await call.request(deleteRequest(settings, input))),
+    createTemplate: async ({ settings }, input, call) =>
+      createdTemplate(await call.request(createRequest(settings, input)), input),
+    deleteTemplate: async ({ settings }, input, call) =>
+      done(await call.request(deleteTemplateRequest(settings, input))),
+    markMessageRead: async ({ settings }, input, call) =>
+      done(await call.request(numbers.markReadRequest(settings, input))),
+    listPhoneNumbers: async ({ settings }, input, call) =>
+      numbers.numberPage(await call.request(numbers.numbersRequest(settings, input))),
+    getPhoneNumber: async ({ settings }, _input, call) =>
+      numbers.oneNumber(await call.request(numbers.numberRequest(settings))),
+    getProfile: async ({ settings }, _input, call) =>
+      numbers.profile(await call.request(numbers.profileRequest(settings))),
+    updateProfile: async ({ settings }, input, call) =>
+      done(await call.request(numbers.updateProfileRequest(settings, input)))
   },
   encoders,
   notes: [
@@ -66,7 +88,9 @@ export const whatsappCloud = defineAdapter({
     'A file kept here is uploaded to WhatsApp before it is sent; WhatsApp keeps it for 30 days.',
     'A CSV file is uploaded as plain text under its own name, because WhatsApp takes no CSV.',
     'A contact card with only a formatted name carries it as first name too: WhatsApp wants a second part.',
-    'Flow, catalog, carousel and limited-time-offer parts of a template cannot be filled in.'
+    'WhatsApp keeps no contacts and no history: Switchboard keeps an address book, and shows its own messages.',
+    'Flow, catalog, carousel and limited-time-offer parts of a template cannot be filled in.',
+    'A template with a file in its header needs a handle of Meta’s upload for templates; authentication templates are made in WhatsApp Manager.'
   ],
   remarks,
   classify

@@ -34,6 +34,10 @@ const readFilter = checker(
   )
 )
 
+/** A condition may name the number itself, as WATI's own list of attributes does (unconfirmed). */
+const attribute = (contact: Contact, name: string): string | undefined =>
+  contact.customParams.find(param => param.name === name)?.value ?? (name === 'phone' ? contact.phone : undefined)
+
 type Test = (has: string | undefined, wanted: string, contact: Contact) => boolean
 
 /** The eight operators; the negative ones hold where the attribute is missing, the last two judge the number itself. */
@@ -62,8 +66,7 @@ function attributeTest(text: string): (contact: Contact) => boolean {
     const known = Object.hasOwn(OPERATORS, operator) ? OPERATORS[operator] : undefined
     if (known === undefined) throw badRequest(`attribute has an unknown operator ${operator}`)
     if (known.needsValue && value === undefined) throw badRequest(`attribute operator ${operator} needs a value`)
-    return (contact: Contact) =>
-      known.test(contact.customParams.find(param => param.name === name)?.value, value ?? '', contact)
+    return (contact: Contact) => known.test(attribute(contact, name), value ?? '', contact)
   })
   return contact => tests.every(test => test(contact))
 }

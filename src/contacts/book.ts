@@ -1,0 +1,208 @@
+import { type SqlBool, sql } from 'kysely'
+import { type Contact, type ContactCondition, comparing } from '../../schemas/contacts.ts'
+import { newId } from '../ids.ts'
+import type { PageRequest } from '../store/page.ts'
+import type { ContactRow } from '../store/schema.ts'
+import { change, first, type Store, storable, type Unit } from '../store/store.ts'
+
+// Our own address book, for channels whose provider keeps none. It belongs to the channel, whatever the service.
+
+/** Whose book: live and test never meet. */
+export interface BookOf {
+  channel: string
+  mode: 'live' | 'test'
+}
+export interface BookFilter {
+  name?: string
+  /** A day, UTC. */
+  createdOn?: string
+  conditions: readonly ContactCondition[]
+}
+export interface ContactChange {
+  name?: string
+  attributes?: Record<string, string>
+}
+
+export interface Book {
+  /** One row more than asked for, if there is one; newest first. */
+  list: (of: BookOf, filter: BookFilter, page: PageRequest) => Promise<ContactRow[]>
+  get: (of: BookOf, phone: string) => Promise<ContactRow | undefined>
+  /** Makes or changes; `made` tells which. */
+  upsert: (of: BookOf, phone: string, input: ContactChange) => Promise<{ row: ContactRow; made: boolean }>
+  /** The same for several in one commit, by number; tells of each whether it was made. */
+  upsertAll: (of: BookOf, inputs: readonly (ContactChange & { phone: string })[]) => Promise<boolean[]>
+  /** The names of all attributes that somebody has, in order. */
+  attributes: (of: BookOf) => Promise<string[]>
+  /** Changes one that is there; undefined if it is not. */
+  change: (of: BookOf, phone: string, input: ContactChange) => Promise<ContactRow | undefined>
+  remove: (of: BookOf, phone: string) => Promise<boolean>
+}
+
+/** Text as it is compared without regard to case. SQLite folds ASCII alone and PostgreSQL by its locale: so it is done here. */
+export const fold = (text: string): string => text.toLowerCase()
+
+const day = 24 * 3600_000
+/** What a contact is until somebody says otherwise, as at WATI. */
+const newStatus = 'valid'
+
+export const toContact = (row: ContactRow): Contact => ({
+  channel: row.channel_id,
+  phone: row.phone,
+  name: row.name,
+  attributes: Object.fromEntries(JSON.parse(row.attributes) as [string, string][]),
+  status: row.status,
+  createdAt: new Date(row.created_at).toISOString(),
+  updatedAt: new Date(row.updated_at).toISOString(),
+  source: 'switchboard'
+})
+
+/** As the database will hold it, so that what is searched and what is shown are the same. */
+const kept = (text: string): string => storable(text) as string
+
+export function createBook(store: Store): Book {
+  const { build } = store
+  /** Whether a text holds a part, byte for byte. */
+  const holds = (text: 'name_folded' | 'folded', part: string) =>
+    store.dialect === 'postgres'
+      ? sql<SqlBool>`strpos(${sql.ref(text)}, ${part}) > 0`
+      : sql<SqlBool>`instr(${sql.ref(text)}, ${part}) > 0`
+  const one = (of: BookOf, phone: string) =>
+    build
+      .selectFrom('contacts')
+      .selectAll()
+      .where('channel_id', '=', of.channel)
+      .where('mode', '=', of.mode)
+      .where('phone', '=', phone)
+
+  const list: Book['list'] = (of, { name, createdOn, conditions }, page) => {
+    let query = build
+      .selectFrom('contacts')
+      .selectAll()
+      .where('channel_id', '=', of.channel)
+      .where('mode', '=', of.mode)
+      .orderBy('id', 'desc')
+      .limit(page.limit + 1)
+    if (page.after) query = query.where('id', '<', page.after)
+    if (name !== undefined) query = query.where(holds('name_folded', fold(kept(name))))
+    if (createdOn !== undefined) {
+      const from = Date.parse(`${createdOn}T00:00:00Z`)
+      query = query.where('created_at', '>=', from).where('created_at', '<', from + day)
+    }
+    for (const { attribute, operator, value = '' } of conditions) {
+      if (operator === 'valid') query = query.where('status', '=', newStatus)
+      else if (operator === 'invalid') query = query.where('status', '!=', newStatus)
+      else {
+        // The not_… ones are the very opposite: true where the attribute is missing, too.
+        const positive = operator.replace(/^not_/, '')
+        query = query.where(eb => {
+          let found = eb
+            .selectFrom('contact_attributes')
+            .select('contact_id')
+            .whereRef('contact_id', '=', 'contacts.id')
+            .where('name', '=', kept(attribute))
+          if (positive === 'equals') found = found.where('value', '=', kept(value))
+          if (positive === 'contains') found = found.where(holds('folded', fold(kept(value))))
+          return positive === operator ? eb.exists(found) : eb.not(eb.exists(found))
+        })
+      }
+    }
+    return store.read(query.compile())
+  }
+
+  function* put(row: ContactRow, input: ContactChange): Unit<ContactRow> {
+    const now = Date.now()
+    const attributes = new Map(JSON.parse(row.attributes) as [string, string][])
+    const changed = Object.entries(input.attributes ?? {}).map(([name, value]) => [kept(name), kept(value)] as const)
+    for (const [name, value] of changed) attributes.set(name, value)
+    const name = input.name === undefined ? row.name : kept(input.name)
+    const next: ContactRow = {
+      ...row,
+      name,
+      name_folded: name === null ? null : fold(name),
+      attributes: JSON.stringify([...attributes]),
+      updated_at: now
+    }
+    const { id, ...values } = next
+    yield build.updateTable('contacts').set(values).where('id', '=', id).compile()
+    for (const [name, value] of new Map(changed)) {
+      const words = { value, folded: fold(value) }
+      yield build
+        .insertInto('contact_attributes')
+        .values({ contact_id: id, name, ...words })
+        .onConflict(conflict => conflict.columns(['contact_id', 'name']).doUpdateSet(words))
+        .compile()
+    }
+    return next
+  }
+  /** The row, locked where others could change it meanwhile. */
+  function* held(of: BookOf, phone: string): Unit<ContactRow | undefined> {
+    const query = one(of, phone)
+    return yield* first(store.dialect === 'postgres' ? query.forUpdate() : query)
+  }
+
+  function* enter(of: BookOf, phone: string, input: ContactChange): Unit<{ row: ContactRow; made: boolean }> {
+    const now = Date.now()
+    const fresh: ContactRow = {
+      id: newId('con', now),
+      mode: of.mode,
+      channel_id: of.channel,
+      phone,
+      name: null,
+      name_folded: null,
+      attributes: '[]',
+      status: newStatus,
+      created_at: now,
+      updated_at: now
+    }
+    const made = yield* change(
+      build
+        .insertInto('contacts')
+        .values(fresh)
+        .onConflict(conflict => conflict.columns(['channel_id', 'mode', 'phone']).doNothing())
+    )
+    const row = (yield* held(of, phone)) ?? fresh
+    return { row: yield* put(row, input), made: made > 0 }
+  }
+
+  return {
+    list,
+    get: async (of, phone) => (await store.read(one(of, phone).compile()))[0],
+    upsert: (of, phone, input) => store.write(() => enter(of, phone, input)),
+    upsertAll: (of, inputs) =>
+      store.write(function* () {
+        const made: boolean[] = []
+        // In one order everywhere: two imports at once must not wait for each other.
+        for (const { phone, ...input } of inputs.toSorted((a, b) => (a.phone < b.phone ? -1 : 1)))
+          made.push((yield* enter(of, phone, input)).made)
+        return made
+      }),
+    attributes: async of => {
+      const query = build
+        .selectFrom('contact_attributes')
+        .innerJoin('contacts', 'contacts.id', 'contact_attributes.contact_id')
+        .select('contact_attributes.name')
+        .distinct()
+        .where('channel_id', '=', of.channel)
+        .where('mode', '=', of.mode)
+        .orderBy('contact_attributes.name')
+      return (await store.read(query.compile())).map(({ name }) => name)
+    },
+    change: (of, phone, input) =>
+      store.write(function* () {
+        const row = yield* held(of, phone)
+        return row && (yield* put(row, input))
+      }),
+    remove: (of, phone) =>
+      store.write(function* () {
+        const row = yield* held(of, phone)
+        if (!row) return false
+        yield build.deleteFrom('contact_attributes').where('contact_id', '=', row.id).compile()
+        yield build.deleteFrom('contacts').where('id', '=', row.id).compile()
+        return true
+      })
+  }
+}
+
+/** Whether a condition lacks the value that its operator compares with. */
+export const lacksValue = ({ operator, value }: ContactCondition): boolean =>
+  comparing.has(operator) && value === undefined

@@ -1,0 +1,174 @@
+import { Ajv } from 'ajv'
+import {
+  type Contact,
+  type ContactCondition,
+  ContactConditions,
+  type ContactFilter,
+  type CreateContact,
+  contactOperators,
+  type PatchContact
+} from '../../schemas/contacts.ts'
+import type { Channels } from '../channels.ts'
+import { fromCursor, toCursor } from '../cursor.ts'
+import { requirePhone } from '../delivery/rules.ts'
+import { ask } from '../dispatch/ask.ts'
+import type { Corridor, DispatchChannel } from '../dispatch/corridor.ts'
+import { invalid, ServiceError } from '../errors.ts'
+import { type Caller, requireRecipient } from '../keys/caller.ts'
+import { pageRequest, toPage } from '../store/page.ts'
+import { type Book, type BookOf, lacksValue, toContact } from './book.ts'
+
+export interface Contacts {
+  list: (caller: Caller, query: ContactFilter) => Promise<{ items: Contact[]; nextCursor: string | null }>
+  get: (caller: Caller, phone: string, channel: string | undefined) => Promise<Contact>
+  /** `status` as the answer has it: 201 where it was made, or where the provider does not tell. */
+  upsert: (caller: Caller, input: CreateContact) => Promise<{ contact: Contact; status: 200 | 201 }>
+  patch: (caller: Caller, phone: string, channel: string | undefined, input: PatchContact) => Promise<Contact>
+  remove: (caller: Caller, phone: string, channel: string | undefined) => Promise<void>
+}
+
+export interface ContactsParts {
+  corridor: Corridor
+  channels: Channels
+  book: Book
+}
+
+const checkConditions = new Ajv({ allErrors: true }).compile(ContactConditions)
+
+/** Reads the `filter` of a list: JSON in a query parameter. */
+export function readConditions(text: string | undefined): ContactCondition[] {
+  if (text === undefined) return []
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw invalid('query/filter', 'must be a JSON array of { attribute, operator, value? }')
+  }
+  if (checkConditions(value)) {
+    const conditions = value as ContactCondition[]
+    const at = conditions.findIndex(lacksValue)
+    if (at >= 0) throw invalid(`query/filter/${at}/value`, `is required by ${conditions[at]!.operator}`)
+    const broken = conditions.findIndex(({ attribute, value = '' }) => {
+      const text = attribute + value
+      return text.includes('\0') || !attribute.isWellFormed() || !value.isWellFormed()
+    })
+    if (broken >= 0) throw invalid(`query/filter/${broken}`, 'must not hold NUL or an unpaired surrogate')
+    return conditions
+  }
+  const errors = (checkConditions.errors ?? []).map(({ instancePath, keyword, params, message }) => {
+    const member = params.missingProperty ?? params.additionalProperty
+    return {
+      path: `query/filter${instancePath}${member === undefined ? '' : `/${member}`}`,
+      message:
+        keyword === 'enum'
+          ? `must be one of ${contactOperators.join(', ')}`
+          : keyword === 'additionalProperties'
+            ? 'is not a field of a condition'
+            : (message ?? 'is not valid')
+    }
+  })
+  throw new ServiceError('invalid_request', errors.map(({ path, message }) => `${path} ${message}`).join('; '), {
+    errors
+  })
+}
+
+/** The provider's place behind a cursor of ours, and the way back. */
+export const placeOf = (list: unknown, cursor: string | undefined): { cursor?: string } => {
+  const place = cursor === undefined ? undefined : fromCursor(list, cursor).cursor
+  return place === undefined ? {} : { cursor: place }
+}
+export const cursorOf = (list: unknown, limit: number, next: string | null): string | null =>
+  next === null ? null : toCursor(list, { cursor: next, limit, skip: 0 })
+
+const gone = (phone: string) =>
+  new ServiceError('not_found', `There is no contact …${phone.slice(-4)} in this channel's contacts.`)
+
+/** A provider's contacts where it keeps some, else our own address book: whoever asks cannot tell. */
+export function createContacts({ corridor, channels, book }: ContactsParts): Contacts {
+  const keeps = (channel: DispatchChannel): boolean =>
+    corridor.adapter(channel.provider).operations.listContacts !== undefined
+  const bookOf = ({ id, mode }: DispatchChannel): BookOf => ({ channel: id, mode })
+  const enter = async (caller: Caller, phone: string, path: string, channelId: string | undefined) => {
+    const digits = requirePhone(phone, path)
+    const channel = await channels.resolve(caller, channelId)
+    return { digits, channel }
+  }
+  /** What a provider's answer does not show of a contact that it has just taken. */
+  const asked = (channel: DispatchChannel, phone: string, { name, attributes }: PatchContact): Contact => ({
+    channel: channel.id,
+    phone,
+    name: name ?? null,
+    attributes: attributes ?? {},
+    status: 'unknown',
+    createdAt: null,
+    updatedAt: null,
+    source: 'provider'
+  })
+  const upsertThere = async (channel: DispatchChannel, phone: string, input: PatchContact): Promise<Contact> =>
+    (await ask(corridor, 'upsertContact', channel, { phone, ...input })) ?? asked(channel, phone, input)
+
+  return {
+    list: async (caller, { channel: id, name, createdOn, filter, limit = 25, cursor }) => {
+      const conditions = readConditions(filter)
+      const channel = await channels.resolve(caller, id)
+      const wanted = { conditions, ...(name !== undefined && { name }), ...(createdOn !== undefined && { createdOn }) }
+      if (keeps(channel)) {
+        const list = ['contacts', channel.mode, channel.id, wanted]
+        const page = await ask(corridor, 'listContacts', channel, { ...wanted, limit, ...placeOf(list, cursor) })
+        return { items: page.items, nextCursor: cursorOf(list, limit, page.nextCursor) }
+      }
+      const request = pageRequest({ limit, ...(cursor !== undefined && { cursor }) })
+      const { items, nextCursor } = toPage(await book.list(bookOf(channel), wanted, request), limit)
+      return { items: items.map(toContact), nextCursor }
+    },
+
+    get: async (caller, phone, id) => {
+      const { digits, channel } = await enter(caller, phone, 'path/phone', id)
+      if (keeps(channel)) {
+        const found = await ask(corridor, 'getContact', channel, { phone: digits })
+        if (found) return found
+        throw gone(digits)
+      }
+      const row = await book.get(bookOf(channel), digits)
+      if (!row) throw gone(digits)
+      return toContact(row)
+    },
+
+    upsert: async (caller, { channel: id, phone, ...input }) => {
+      const { digits, channel } = await enter(caller, phone, '/phone', id)
+      requireRecipient(caller, digits)
+      if (keeps(channel)) return { contact: await upsertThere(channel, digits, input), status: 201 }
+      const { row, made } = await book.upsert(bookOf(channel), digits, input)
+      return { contact: toContact(row), status: made ? 201 : 200 }
+    },
+
+    patch: async (caller, phone, id, input) => {
+      const { digits, channel } = await enter(caller, phone, 'path/phone', id)
+      requireRecipient(caller, digits)
+      const attributes = Object.keys(input.attributes ?? {}).length > 0 ? input.attributes : undefined
+      if (!keeps(channel)) {
+        // A name makes a contact that is not there, as it does at WATI.
+        if (input.name !== undefined) return toContact((await book.upsert(bookOf(channel), digits, input)).row)
+        const row = await book.change(bookOf(channel), digits, input)
+        if (!row) throw gone(digits)
+        return toContact(row)
+      }
+      if (input.name !== undefined) return upsertThere(channel, digits, input)
+      if (attributes) await ask(corridor, 'updateContactAttributes', channel, { phone: digits, attributes })
+      const found = await ask(corridor, 'getContact', channel, { phone: digits })
+      if (found) return found
+      if (!attributes) throw gone(digits)
+      return asked(channel, digits, input)
+    },
+
+    remove: async (caller, phone, id) => {
+      const { digits, channel } = await enter(caller, phone, 'path/phone', id)
+      if (keeps(channel))
+        throw new ServiceError(
+          'unsupported',
+          `Channel ${channel.id} (${channel.provider}) keeps its own contacts and cannot delete one through its API. A channel whose contacts Switchboard keeps can.`
+        )
+      if (!(await book.remove(bookOf(channel), digits))) throw gone(digits)
+    }
+  }
+}

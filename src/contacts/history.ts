@@ -1,0 +1,110 @@
+import type { ContactWindow, ConversationQuery } from '../../schemas/contacts.ts'
+import type { Message } from '../../schemas/messages.ts'
+import type { ConversationItem } from '../adapters/adapter.ts'
+import type { Channels } from '../channels.ts'
+import type { MessageQueries } from '../delivery/queries.ts'
+import { requirePhone } from '../delivery/rules.ts'
+import { toMessage } from '../delivery/view.ts'
+import { ask } from '../dispatch/ask.ts'
+import type { Corridor, DispatchChannel } from '../dispatch/corridor.ts'
+import { ServiceError, toMessageError } from '../errors.ts'
+import type { Caller } from '../keys/caller.ts'
+import type { RemoteMedia } from '../media/remote.ts'
+import { pageRequest, toPage } from '../store/page.ts'
+import type { Store } from '../store/store.ts'
+import { cursorOf, placeOf } from './contacts.ts'
+
+export interface History {
+  /** What was said with one person, newest first. */
+  list: (
+    caller: Caller,
+    phone: string,
+    query: ConversationQuery
+  ) => Promise<{ items: Message[]; nextCursor: string | null }>
+  /** Whether WhatsApp takes a free message to this person now. */
+  window: (caller: Caller, phone: string, channel: string | undefined) => Promise<ContactWindow>
+}
+
+export interface HistoryParts {
+  store: Store
+  corridor: Corridor
+  channels: Channels
+  queries: MessageQueries
+  remote: RemoteMedia
+  /** What stands before /errors#code. */
+  typeBase: string
+}
+
+const windowMs = 24 * 3600_000
+/** Pages of a provider's history that are looked through for what the person last wrote. */
+const mostPages = 3
+
+export function createHistory(parts: HistoryParts): History {
+  const { store, corridor, channels, queries, remote, typeBase } = parts
+  const keeps = (channel: DispatchChannel): boolean =>
+    corridor.adapter(channel.provider).operations.listConversation !== undefined
+
+  /** An item as a caller sees it: its file by an id of ours, its failure as a problem. */
+  const toItem = async (channel: DispatchChannel, { message, file, failure }: ConversationItem): Promise<Message> => {
+    const view: Record<string, unknown> = { ...message }
+    if (file) {
+      const { path, ...words } = file
+      view[message.type] = { mediaId: await remote.remember(channel, path, file.filename ?? null), ...words }
+    }
+    if (failure !== undefined)
+      view.error = toMessageError(new ServiceError('message_rejected', failure), typeBase, true)
+    return view as Message
+  }
+
+  /** When the person last wrote, by the provider's own history; null: never; undefined: further back than was read. */
+  const lastInbound = async (channel: DispatchChannel, phone: string): Promise<number | null | undefined> => {
+    let cursor: string | undefined
+    for (let page = 0; page < mostPages; page++) {
+      const { items, nextCursor } = await ask(corridor, 'listConversation', channel, {
+        phone,
+        limit: 100,
+        ...(cursor !== undefined && { cursor })
+      })
+      const inbound = items.find(({ message }) => message.direction === 'inbound')
+      if (inbound) return Date.parse(inbound.message.createdAt)
+      if (nextCursor === null) return null
+      cursor = nextCursor
+    }
+    return undefined
+  }
+
+  return {
+    list: async (caller, phone, { channel: id, include, limit = 25, cursor }) => {
+      const digits = requirePhone(phone, 'path/phone')
+      const channel = await channels.resolve(caller, id)
+      if (!keeps(channel)) {
+        const page = pageRequest({ limit, ...(cursor !== undefined && { cursor }) })
+        const rows = await store.read(queries.list(caller, { channel: channel.id, contact: digits }, page))
+        const { items, nextCursor } = toPage(rows, limit)
+        return { items: items.map(toMessage), nextCursor }
+      }
+      const of = ['messages', channel.mode, channel.id, digits]
+      const page = await ask(corridor, 'listConversation', channel, { phone: digits, limit, ...placeOf(of, cursor) })
+      const shown = page.items.filter(item => include === 'events' || !item.event)
+      const items: Message[] = []
+      for (const item of shown) items.push(await toItem(channel, item))
+      return { items, nextCursor: cursorOf(of, limit, page.nextCursor) }
+    },
+
+    window: async (caller, phone, id) => {
+      const digits = requirePhone(phone, 'path/phone')
+      const channel = await channels.resolve(caller, id)
+      let at: number | null | undefined
+      if (keeps(channel)) at = await lastInbound(channel, digits)
+      else {
+        const filter = { channel: channel.id, contact: digits, direction: 'inbound' } as const
+        const [row] = await store.read(queries.list(caller, filter, { limit: 1 }))
+        // Nothing here proves nothing: what the person wrote may never have been told to us.
+        at = row?.created_at
+      }
+      if (at === undefined) return { open: 'unknown' }
+      if (at === null) return { open: false }
+      return { open: Date.now() < at + windowMs, closesAt: new Date(at + windowMs).toISOString() }
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import type { DryRun } from '../../schemas/dry-run.ts'
+import type { SendMessage } from '../../schemas/messages.ts'
+import type { NativeRequest, ResolvedMedia, ResolvedTemplate } from '../adapters/adapter.ts'
+import type { Channels } from '../channels.ts'
+import type { DispatchChannel } from '../dispatch/corridor.ts'
+import { type Caller, requireRecipient, requireTemplate } from '../keys/caller.ts'
+import type { FileNeed } from '../media/library.ts'
+import { newRow, toDraft } from './draft.ts'
+import type { Preparation, Prepared } from './prepare.ts'
+import { checkRules, requirePhone } from './rules.ts'
+
+/** Does all that a send does before its row exists, and tells what would leave. Sends and stores nothing. */
+export type DryRunner = (caller: Caller, body: SendMessage) => Promise<DryRun>
+
+export interface DryRunParts {
+  channels: Channels
+  preparation: Preparation
+  /** A request as it would stand on the wire, secrets masked. */
+  preview: (channel: DispatchChannel, request: NativeRequest) => DryRun['request']
+}
+
+/** Stands where the message's own id would go out. */
+export const dryId = `msg_${'0'.repeat(32)}`
+
+/** The file that a send would bring, as far as it is known without bringing it. */
+const described = ({ link, media, filename }: FileNeed) => ({
+  ...(media && { mediaId: media.id }),
+  ...(link !== undefined && { link }),
+  filename: filename ?? null,
+  mimeType: media?.mime_type ?? null,
+  size: media?.size ?? null
+})
+
+/** So that an encoder finds a file where it expects one; of a link's nothing is known before it is fetched. */
+function withFile(prepared: Prepared, { media, filename }: FileNeed): Prepared {
+  const name = filename ?? media?.filename ?? 'file'
+  const file = {
+    path: '',
+    size: media?.size ?? 0,
+    mimeType: media?.mime_type ?? 'application/octet-stream',
+    filename: name
+  }
+  const content = { ...(prepared.sendable.content as ResolvedMedia), source: { file } }
+  return { ...prepared, sendable: { ...prepared.sendable, content } }
+}
+
+/** The parts of a multipart body with what is known of the file in place of its path on our disk. */
+function parts(body: unknown, need: FileNeed): unknown {
+  if (!Array.isArray(body)) return body
+  return body.map(part => ('file' in part ? { name: part.name, file: described(need) } : part))
+}
+
+export function createDryRun({ channels, preparation, preview }: DryRunParts): DryRunner {
+  return async (caller, body) => {
+    const now = Date.now()
+    checkRules(body, now)
+    const to = requirePhone(body.to, '/to')
+    const channel = await channels.resolve(caller, body.channel)
+    requireRecipient(caller, to)
+    if (body.type === 'template') requireTemplate(caller, body.template.name)
+    const row = { ...newRow(caller, body, channel, to, undefined), id: dryId }
+    const prepared = await preparation.prepare(toDraft(row, body), channel)
+    const { file } = prepared
+    const { request, warnings } = preparation.encodeNow(file ? withFile(prepared, file) : prepared, channel)
+    const seen = preview(channel, request)
+    const template = body.type === 'template' ? (prepared.sendable.content as ResolvedTemplate) : undefined
+    return {
+      channel: channel.id,
+      provider: channel.provider,
+      mode: channel.mode,
+      to,
+      type: body.type,
+      request: file ? { ...seen, body: parts(seen.body, file) } : seen,
+      ...(template && {
+        template: {
+          name: template.name,
+          language: template.language,
+          parameterFormat: template.parameterFormat,
+          variables: template.flat
+        }
+      }),
+      warnings: file?.link
+        ? [...warnings, 'The link is fetched, and its file checked, when the message is sent.']
+        : warnings,
+      expectedWaitSeconds: Math.max(0, Math.ceil(((row.send_at ?? now) - now) / 1000))
+    }
+  }
+}

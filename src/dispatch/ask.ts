@@ -1,0 +1,16 @@
+import type { Operation, Operations } from '../adapters/adapter.ts'
+import { CallFailed, type Corridor, type DispatchChannel } from './corridor.ts'
+
+/** One call whose caller waits for it: its output, or the failure in the caller's words (ServiceError). */
+export async function ask<K extends Operation>(
+  corridor: Corridor,
+  operation: K,
+  channel: DispatchChannel,
+  input: Operations[K]['input']
+): Promise<Operations[K]['output']> {
+  try {
+    return (await corridor.call(operation, channel, input)).output
+  } catch (error) {
+    throw error instanceof CallFailed ? error.toServiceError() : error
+  }
+}

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import type { Media } from '../../schemas/media.ts'
+import { ask } from '../dispatch/ask.ts'
+import type { Corridor, DispatchChannel } from '../dispatch/corridor.ts'
+import { ServiceError } from '../errors.ts'
+import type { Caller } from '../keys/caller.ts'
+import type { RemoteMediaRow } from '../store/schema.ts'
+import { prepare, type Store } from '../store/store.ts'
+
+/** Files that only a provider has: seen in a conversation, fetched when somebody asks for them. */
+export interface RemoteMedia {
+  /** The id of such a file, the same each time. */
+  remember: (channel: DispatchChannel, path: string, filename: string | null) => Promise<string>
+  /** Undefined where there is no such file for this caller: it belongs to its channel, whatever the service. */
+  find: (caller: Caller, id: string) => Promise<RemoteMediaRow | undefined>
+  open: (row: RemoteMediaRow) => Promise<{ bytes: Readable; mimeType: string; size: number | null }>
+}
+
+export interface RemoteMediaParts {
+  store: Store
+  corridor: Corridor
+  bind: (channelId: string, mode: 'live' | 'test') => Promise<DispatchChannel | undefined>
+}
+
+export const toRemoteMedia = (row: RemoteMediaRow): Media => ({
+  id: row.id,
+  channel: row.channel_id,
+  mode: row.mode,
+  mimeType: row.mime_type,
+  size: null,
+  sha256: null,
+  filename: row.filename,
+  createdAt: new Date(row.created_at).toISOString(),
+  expiresAt: null
+})
+
+/** By the ending of its name, until its bytes come with a type of their own. */
+const types: Readonly<Record<string, string>> = {
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  png: 'image/png',
+  webp: 'image/webp',
+  mp4: 'video/mp4',
+  '3gp': 'video/3gpp',
+  ogg: 'audio/ogg',
+  mp3: 'audio/mpeg',
+  aac: 'audio/aac',
+  amr: 'audio/amr',
+  pdf: 'application/pdf',
+  txt: 'text/plain'
+}
+const unknownType = 'application/octet-stream'
+/** Types that are safe to say; anything else goes out as plain bytes. */
+const sayable =
+  /^(image\/(jpeg|png|webp|gif)|video\/[a-z0-9.+-]+|audio\/[a-z0-9.+-]+|application\/[a-z0-9.+-]+|text\/plain)$/
+
+export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): RemoteMedia {
+  const { build } = store
+  const byId = prepare<{ id: string }, RemoteMediaRow>(p =>
+    build.selectFrom('remote_media').selectAll().where('id', '=', p.id)
+  )
+  const gone = (id: string) => new ServiceError('not_found', `There is no file ${id}.`)
+  return {
+    remember: async (channel, path, filename) => {
+      const name = `${channel.mode}\n${channel.id}\n${path}`
+      const id = `med_${createHash('sha256').update(name).digest('hex').slice(0, 32)}`
+      if ((await store.read(byId({ id }))).length > 0) return id
+      const row: RemoteMediaRow = {
+        id,
+        mode: channel.mode,
+        channel_id: channel.id,
+        path,
+        mime_type: types[/\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
+        filename: filename ?? path.slice(path.lastIndexOf('/') + 1),
+        created_at: Date.now()
+      }
+      await store.write(function* () {
+        yield build
+          .insertInto('remote_media')
+          .values(row)
+          .onConflict(conflict => conflict.column('id').doNothing())
+          .compile()
+      })
+      return id
+    },
+
+    find: async (caller, id) => {
+      const [row] = await store.read(byId({ id }))
+      return row && row.mode === caller.mode && (!caller.channels || caller.channels.has(row.channel_id))
+        ? row
+        : undefined
+    },
+
+    open: async row => {
+      const channel = await bind(row.channel_id, row.mode)
+      if (!channel || !corridor.adapter(channel.provider).operations.getMedia) throw gone(row.id)
+      const { headers, body } = await ask(corridor, 'getMedia', channel, { path: row.path })
+      const type = String(headers['content-type'] ?? '')
+        .split(';')[0]!
+        .trim()
+        .toLowerCase()
+      const length = headers['content-length']
+      return {
+        bytes: body,
+        mimeType: sayable.test(type) ? type : row.mime_type,
+        size: typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : null
+      }
+    }
+  }
+}

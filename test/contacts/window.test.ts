@@ -1,0 +1,50 @@
+import { pino } from 'pino'
+import t from 'tap'
+import { adapters } from '../../src/adapters/index.ts'
+import { createChannels } from '../../src/channels.ts'
+import { createHistory } from '../../src/contacts/history.ts'
+import { messageQueries } from '../../src/delivery/queries.ts'
+import { createCorridor } from '../../src/dispatch/corridor.ts'
+import { createRemoteMedia } from '../../src/media/remote.ts'
+import { createMetrics } from '../../src/metrics.ts'
+import { openStore } from '../../src/store/index.ts'
+import { caller, message, put } from '../conformance/store-rows.ts'
+import { cloudSettings } from '../helper.ts'
+
+const log = pino({ level: 'silent' })
+const hour = 3600_000
+
+t.test(
+  'Cloud: the window is open for 24 hours after the contact last wrote, and unknown where it never did',
+  async t => {
+    const store = await openStore({ directory: t.testdir() }, log)
+    t.teardown(() => store.close())
+    const upstream = () => {
+      throw new Error('nobody is asked')
+    }
+    const corridor = createCorridor({ adapters, upstream, log, metrics: createMetrics() })
+    const channels = createChannels({ store, adapters })
+    await channels.create({ id: 'cloud', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }, null)
+    const remote = createRemoteMedia({ store, corridor, bind: channels.bind })
+    const history = createHistory({ store, corridor, channels, queries: messageQueries(store), remote, typeBase: '' })
+    const wrote = (contact: string, at: number, changes = {}) =>
+      put(
+        store,
+        message({ channel_id: 'cloud', direction: 'inbound', service: '', contact, created_at: at, ...changes })
+      )
+    const windowOf = (contact: string) => history.window(caller(), contact, 'cloud')
+    const closes = (at: number) => new Date(at + 24 * hour).toISOString()
+
+    const now = Date.now()
+    await wrote('14155550001', now - 30 * hour)
+    await wrote('14155550001', now - hour)
+    await wrote('14155550002', now - 25 * hour)
+    await wrote('14155550003', now, { direction: 'outbound', service: 'billing' })
+    await wrote('14155550004', now, { mode: 'test' })
+    await wrote('14155550005', now, { channel_id: 'other' })
+    t.strictSame(await windowOf('14155550001'), { open: true, closesAt: closes(now - hour) })
+    t.strictSame(await windowOf('14155550002'), { open: false, closesAt: closes(now - 25 * hour) })
+    for (const contact of ['14155550003', '14155550004', '14155550005', '14155550006'])
+      t.strictSame(await windowOf(contact), { open: 'unknown' }, contact)
+  }
+)
