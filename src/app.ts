@@ -1,51 +1,15 @@
 import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, LogController, type RawServerDefault } from 'fastify'
 import { routes } from '../routes/index.ts'
 import { namedSchemas } from '../schemas/index.ts'
-import type { Channels } from './channels.ts'
-import type { Connections } from './connections.ts'
-import type { Contacts } from './contacts/contacts.ts'
-import type { History } from './contacts/history.ts'
-import type { ContactTable } from './contacts/table.ts'
-import type { Conversations } from './conversations.ts'
-import type { DryRunner } from './delivery/dry-run.ts'
-import type { Idempotency } from './delivery/idempotency.ts'
-import type { Messages } from './delivery/messages.ts'
-import type { App } from './fastify.ts'
+import type { App, AppParts } from './fastify.ts'
 import { newId } from './ids.ts'
-import type { Keyring } from './keys/keyring.ts'
-import type { MediaLibrary } from './media/library.ts'
-import type { Metrics } from './metrics.ts'
-import type { Native } from './native.ts'
-import type { Numbers } from './numbers.ts'
 import { auth } from './plugins/auth.ts'
 import { bodies } from './plugins/bodies.ts'
 import { docs } from './plugins/docs.ts'
 import { methodNotAllowed } from './plugins/methods.ts'
 import { clientError, frameworkError, problems } from './plugins/problems.ts'
 import { telemetry } from './plugins/telemetry.ts'
-import type { Audit } from './store/audit.ts'
-import type { Templates } from './templates.ts'
 import { validation } from './validation.ts'
-
-export interface AppParts {
-  keyring: Keyring
-  channels: Channels
-  connections: Connections
-  native: Native
-  dryRun: DryRunner
-  messages: Messages
-  conversations: Conversations
-  templates: Templates
-  numbers: Numbers
-  media: MediaLibrary
-  contacts: Contacts
-  history: History
-  contactTable: ContactTable
-  idempotency: Idempotency
-  audit: Audit
-  metrics: Metrics
-  notReady: () => Promise<string | null>
-}
 
 export interface AppOptions {
   publicUrl?: string | undefined

@@ -45,26 +45,30 @@ export interface Timing {
   upstream: number
 }
 
+/** What the application is made of, and what routes find on it by these names. */
+export interface AppParts {
+  keyring: Keyring
+  channels: Channels
+  connections: Connections
+  native: Native
+  dryRun: DryRunner
+  messages: Messages
+  conversations: Conversations
+  templates: Templates
+  numbers: Numbers
+  media: MediaLibrary
+  contacts: Contacts
+  history: History
+  contactTable: ContactTable
+  idempotency: Idempotency
+  audit: Audit
+  metrics: Metrics
+  /** Whether a load balancer may send traffic: null, or the reason why not. */
+  notReady: () => Promise<string | null>
+}
+
 declare module 'fastify' {
-  interface FastifyInstance {
-    keyring: Keyring
-    channels: Channels
-    connections: Connections
-    native: Native
-    dryRun: DryRunner
-    messages: Messages
-    conversations: Conversations
-    templates: Templates
-    numbers: Numbers
-    media: MediaLibrary
-    contacts: Contacts
-    history: History
-    contactTable: ContactTable
-    idempotency: Idempotency
-    audit: Audit
-    metrics: Metrics
-    /** Whether a load balancer may send traffic: null, or the reason why not. */
-    notReady: () => Promise<string | null>
+  interface FastifyInstance extends AppParts {
     publicUrl: string
   }
   interface FastifyRequest {

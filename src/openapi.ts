@@ -5,8 +5,9 @@ import { stringify } from 'yaml'
 import { messageTypes } from '../schemas/content.ts'
 import { messageExamples } from '../schemas/examples.ts'
 import type { ErrorCode } from '../schemas/problem.ts'
-import { type AppParts, buildApp } from './app.ts'
+import { buildApp } from './app.ts'
 import { errorTable, ServiceError, toProblem } from './errors.ts'
+import type { AppParts } from './fastify.ts'
 
 // Makes openapi.yaml from the routes and their schemas: `npm run openapi`. The tests compare it with the file.
 

@@ -1,5 +1,6 @@
 import { Readable, Transform } from 'node:stream'
 import { type Dispatcher, Pool } from 'undici'
+import { poolOptions } from './maton.ts'
 import { type FailureFacts, type NativeAnswer, UpstreamFailure } from './wire.ts'
 
 // What goes to Maton beside the operations: its own control plane, and bytes that nobody here reads.
@@ -48,25 +49,15 @@ export interface Passage {
 
 /** The whole of a call may take this many deadlines: a body that dribbles must end some day (RELIABILITY.md 7.2). */
 const longest = 15
+/** Sockets of their own, since a slow file must not stand in the way of sends, and bodies of any size. */
+const streamed: Pool.Options = { ...poolOptions, maxResponseSize: -1 }
 /** No answer of the control plane is longer. */
 const longestControl = 4 * 1024 * 1024
-
-/** Sockets of their own, since a slow file must not stand in the way of sends; for the rest as in maton.ts. */
-const poolOptions: Pool.Options = {
-  connections: 20,
-  pipelining: 1,
-  allowH2: false,
-  keepAliveTimeout: 4000,
-  keepAliveMaxTimeout: 4000,
-  headersTimeout: 0,
-  bodyTimeout: 0,
-  connect: { timeout: 3000 }
-}
 
 export function createPassage({ baseUrl, controlUrl, apiKey, timeoutMs }: PassageOptions): Passage {
   const proxy = new URL(baseUrl)
   const control = new URL(controlUrl)
-  const pools = new Map([proxy.origin, control.origin].map(origin => [origin, new Pool(origin, poolOptions)]))
+  const pools = new Map([proxy.origin, control.origin].map(origin => [origin, new Pool(origin, streamed)]))
   const prefix = (url: URL): string => url.pathname.replace(/\/+$/, '')
   // A word as short as the sandbox's key would be found where it means something else.
   const secret = apiKey.length >= 8 ? apiKey : undefined
