@@ -1,5 +1,12 @@
 import { Type } from '@sinclair/typebox'
-import { Channel, ChannelPage, ChannelParams, CreateChannel, PatchChannel } from '../schemas/channels.ts'
+import {
+  Channel,
+  ChannelPage,
+  ChannelParams,
+  CreateChannel,
+  OwnChannelParams,
+  PatchChannel
+} from '../schemas/channels.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
@@ -57,7 +64,7 @@ export const channels: RoutePlugin = app => {
       operationId: 'updateChannel',
       tags,
       summary: 'Change a channel',
-      params: ChannelParams,
+      params: OwnChannelParams,
       querystring: strict({}),
       body: ref(PatchChannel),
       response: { 200: json(Channel, 'The channel as it is now.'), ...problems(...guarded, 404, 409, 413, 415) }
@@ -71,7 +78,7 @@ export const channels: RoutePlugin = app => {
       operationId: 'deleteChannel',
       tags,
       summary: 'Delete a channel that has nothing waiting',
-      params: ChannelParams,
+      params: OwnChannelParams,
       querystring: strict({}),
       response: { 204: noBody('Deleted.'), ...problems(...guarded, 404, 409, 413, 415) }
     },

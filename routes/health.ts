@@ -3,7 +3,7 @@ import { strict } from '../schemas/kit.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
 import { json, problems } from './answers.ts'
 
-const tags = ['Around it']
+const tags = ['Health']
 const Health = Type.Object(
   { status: Type.String(), reason: Type.Optional(Type.String()) },
   { additionalProperties: false }

@@ -1,6 +1,7 @@
 import type { RoutePlugin } from '../src/fastify.ts'
 import { assignee } from './assignee.ts'
 import { audit } from './audit.ts'
+import { channelHealth } from './channel-health.ts'
 import { channels } from './channels.ts'
 import { connections } from './connections.ts'
 import { contacts } from './contacts.ts'
@@ -21,11 +22,12 @@ export const routes: readonly RoutePlugin[] = [
   dryRun,
   receipts,
   templates,
-  assignee,
   media,
   contacts,
   contactsCsv,
+  assignee,
   channels,
+  channelHealth,
   numbers,
   connections,
   native,

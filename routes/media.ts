@@ -60,6 +60,13 @@ const disposition = (filename: string | null): string =>
     ? 'attachment'
     : `attachment; filename*=UTF-8''${encodeURIComponent(filename).replace(/['()*]/g, c => `%${c.charCodeAt(0).toString(16)}`)}`
 
+const octets = { 'application/octet-stream': { schema: Type.Unsafe<Readable>({ type: 'string', format: 'binary' }) } }
+const wholeHeaders = {
+  'Accept-Ranges': Type.Optional(Type.String({ description: 'bytes, where ranges can be asked for.' })),
+  ETag: Type.Optional(Type.String({ description: 'For If-Range.' }))
+}
+const partHeaders = { ...wholeHeaders, 'Content-Range': Type.String({ examples: ['bytes 0-1023/146515'] }) }
+
 export const media: RoutePlugin = app => {
   app.post('/media', {
     bodyLimit: 101 * 1024 * 1024,
@@ -110,23 +117,32 @@ export const media: RoutePlugin = app => {
       operationId: 'getMediaContent',
       tags,
       summary: 'The bytes of a file, where they are held here or can be fetched',
+      description:
+        'Where the bytes are held here (Accept-Ranges: bytes) one range of them can be asked for. Several ranges, or one that lies outside, are answered by all of it.',
       params: MediaParams,
       querystring: strict({}),
+      headers: Type.Object({
+        Range: Type.Optional(Type.String({ examples: ['bytes=0-1023'], description: 'One range of bytes.' })),
+        'If-Range': Type.Optional(
+          Type.String({ description: 'The ETag of the first answer: of anything else all of it is sent.' })
+        )
+      }),
       response: {
-        200: {
-          description: 'The bytes.',
-          content: {
-            'application/octet-stream': { schema: Type.Unsafe<Readable>({ type: 'string', format: 'binary' }) }
-          }
-        },
+        200: { description: 'The bytes.', headers: wholeHeaders, content: octets },
+        206: { description: 'The bytes of the range.', headers: partHeaders, content: octets },
         ...problems(...guarded, 404, 422, 429, 502)
       }
     },
     handler: async (request, reply) => {
-      const { media: file, bytes } = await app.media.content(request.caller, request.params.id)
+      const { range: asked, 'if-range': onlyOf } = request.raw.headers
+      const wanted = asked === undefined ? undefined : { range: asked, onlyOf: onlyOf as string | undefined }
+      const { media: file, bytes, kept, range } = await app.media.content(request.caller, request.params.id, wanted)
+      if (range) reply.code(206).header('content-range', `bytes ${range.from}-${range.to}/${file.size}`)
+      const size = range ? range.to - range.from + 1 : file.size
       reply.headers({
         'content-type': file.mimeType,
-        ...(file.size !== null && { 'content-length': file.size }),
+        ...(size !== null && { 'content-length': size }),
+        ...(kept && { 'accept-ranges': 'bytes', etag: `"${file.sha256}"` }),
         'content-disposition': disposition(file.filename),
         'x-content-type-options': 'nosniff'
       })

@@ -76,3 +76,5 @@ export const Channel = Type.Object(
 export type Channel = Static<typeof Channel>
 export const ChannelPage = Page(ref(Channel), 'ChannelPage')
 export const ChannelParams = strict({ id: ChannelId })
+/** What the example of POST makes: Swagger UI must not offer to change or delete a channel of the demo. */
+export const OwnChannelParams = strict({ id: { ...ChannelId, examples: ['support'] } })

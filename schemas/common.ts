@@ -20,8 +20,8 @@ export const InstantInput = Type.String({
   examples: ['2027-11-20T09:30:00.000Z']
 })
 
-/** A channel's id: what a caller names a sender by. */
-export const ChannelId = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', examples: ['support'] })
+/** A channel's id: what a caller names a sender by. Swagger UI fills examples in, so this one is there in the sandbox. */
+export const ChannelId = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', examples: ['demo-cloud'] })
 
 /** A phone number as a caller may write it; answered as digits only. */
 export const PhoneInput = Type.String({

@@ -1,5 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import { AuditEntry, AuditPage } from './audit.ts'
+import { ChannelHealth } from './channel-health.ts'
 import { Capabilities, Channel, ChannelPage, CreateChannel, PatchChannel } from './channels.ts'
 import { Connection, ConnectionPage, CreateConnection } from './connections.ts'
 import { Contact, ContactImport, ContactPage, ContactWindow, CreateContact, PatchContact } from './contacts.ts'
@@ -42,6 +43,7 @@ export const namedSchemas: readonly TSchema[] = [
   Channel,
   ChannelPage,
   Capabilities,
+  ChannelHealth,
   PhoneNumber,
   PhoneNumberPage,
   Profile,

@@ -70,10 +70,10 @@ export const CreateKey = strict(
     examples: [
       {
         service: 'billing',
-        name: 'billing production',
-        mode: 'live',
+        name: 'billing, first tries',
+        mode: 'test',
         scopes: ['messages:send', 'messages:read'],
-        channels: ['support']
+        channels: ['demo-cloud']
       }
     ]
   }

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { ChannelId, Cursor, Instant, InstantInput, Limit, MessageReference, Mode, Page, PhoneInput } from './common.ts'
-import { type ContentByType, contentSchemas, type MessageType, messageTypes } from './content.ts'
+import { type ContentByType, contentSchemas, type MessageType, messageTypes, TemplateContent } from './content.ts'
 import { messageExamples } from './examples.ts'
 import { type Named, nullable, oneOf, ref, strict, stringEnum } from './kit.ts'
 import { MessageError } from './problem.ts'
@@ -12,7 +12,18 @@ export const Metadata = Type.Record(Type.String({ maxLength: 128 }), Type.String
 
 /** What a message may carry beside its type object. */
 const envelope = {
-  channel: Type.Optional(ChannelId),
+  channel: Type.Optional(
+    Type.Unsafe<string | string[]>({
+      type: ['string', 'array'],
+      pattern: ChannelId.pattern!,
+      items: ChannelId,
+      minItems: 1,
+      maxItems: 5,
+      uniqueItems: true,
+      description: 'A channel, or several: the next is tried only after a definite refusal, never after unknown.',
+      examples: ['demo-cloud']
+    })
+  ),
   to: PhoneInput,
   replyTo: Type.Optional(MessageReference),
   reference: Type.Optional(
@@ -24,6 +35,12 @@ const envelope = {
     ...InstantInput,
     description: 'Give up if not handed over by then. Default: 24 hours from now.'
   }),
+  fallback: Type.Optional(
+    strict(
+      { template: ref(TemplateContent) },
+      { description: 'Sent instead, as the same message, if the provider says that the 24-hour window is closed.' }
+    )
+  ),
   providerOptions: Type.Optional(
     strict(
       { wati: Type.Optional(strict({ broadcastName: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) })) },
@@ -35,13 +52,14 @@ const envelope = {
   )
 }
 export interface Envelope {
-  channel?: string
+  channel?: string | string[]
   to: string
   replyTo?: string
   reference?: string
   metadata?: Record<string, string>
   sendAt?: string
   expiresAt?: string
+  fallback?: { template: ContentByType['template'] }
   providerOptions?: { wati?: { broadcastName?: string } }
 }
 
@@ -140,10 +158,16 @@ export const MessageFilter = strict({
   contact: Type.Optional(PhoneInput),
   status: Type.Optional(stringEnum(messageStatuses)),
   direction: Type.Optional(stringEnum(['outbound', 'inbound'])),
-  reference: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  reference: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 128, description: 'Your own id, given with the message.' })
+  ),
   broadcastId: Type.Optional(Type.String({ pattern: '^brd_[0-9a-f]{32}$' })),
-  since: Type.Optional(InstantInput),
-  until: Type.Optional(InstantInput),
+  since: Type.Optional({
+    ...InstantInput,
+    description: 'Made at this instant or later.',
+    examples: ['2026-11-20T00:00:00Z']
+  }),
+  until: Type.Optional({ ...InstantInput, description: 'Made before this instant.' }),
   limit: Type.Optional(Limit),
   cursor: Type.Optional(Cursor)
 })

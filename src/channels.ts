@@ -73,10 +73,18 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
         { path: at.replace(/settings$/, 'provider'), message: `must be one of ${[...adapters.keys()].join(', ')}` }
       ]
     if (validate(settings)) return []
-    return (validate.errors ?? []).map(({ instancePath, params, message }) => ({
-      path: `${at}${instancePath}${params.additionalProperty ? `/${params.additionalProperty}` : ''}`,
-      message: params.additionalProperty ? 'is not a setting of this provider' : (message ?? 'is not valid')
-    }))
+    return (validate.errors ?? []).map(({ instancePath, params, message }) => {
+      const { additionalProperty: unknown, missingProperty: missing } = params
+      const member = unknown ?? missing
+      return {
+        path: `${at}${instancePath}${member === undefined ? '' : `/${member}`}`,
+        message: unknown
+          ? 'is not a setting of this provider'
+          : missing
+            ? 'is required by this provider'
+            : (message ?? 'is not valid')
+      }
+    })
   }
   const checkSettings = (provider: string, settings: unknown): void => {
     const errors = faultsOf(provider, settings, '/settings')
@@ -126,10 +134,12 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
     resolve: async (caller, wanted) => {
       const all = await current()
       const only = caller.channels?.size === 1 ? [...caller.channels][0] : undefined
-      const marked = [...all.values()].find(entry => entry.row.is_default === 1)?.row.id
+      // A default that the key may not use is none to it.
+      const allowed = [...all.values()].filter(({ row }) => !caller.channels || caller.channels.has(row.id))
+      const marked = allowed.find(({ row }) => row.is_default === 1)?.row.id
       const id = wanted ?? caller.defaultChannel ?? only ?? marked
       if (id === undefined) {
-        const names = [...all.keys()].filter(name => !caller.channels || caller.channels.has(name)).slice(0, 5)
+        const names = allowed.slice(0, 5).map(({ row }) => row.id)
         throw new ServiceError(
           'invalid_request',
           '/channel must be given: neither the key nor the server has a default.',

@@ -4,6 +4,7 @@ import type { Mode } from '../schemas/common.ts'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
 import { buildApp } from './app.ts'
+import { createChannelHealths } from './channel-health.ts'
 import { createChannels } from './channels.ts'
 import type { Config } from './config.ts'
 import { createConnections } from './connections.ts'
@@ -16,6 +17,7 @@ import { createDefinitions } from './delivery/definitions.ts'
 import { createDryRun } from './delivery/dry-run.ts'
 import { createEngine } from './delivery/engine.ts'
 import { createIdempotency } from './delivery/idempotency.ts'
+import { createIntake } from './delivery/intake.ts'
 import { createMessages } from './delivery/messages.ts'
 import { createPreparation } from './delivery/prepare.ts'
 import { messageQueries } from './delivery/queries.ts'
@@ -31,6 +33,7 @@ import { createNative } from './native.ts'
 import { createNumbers } from './numbers.ts'
 import { createAudit } from './store/audit.ts'
 import { openStore } from './store/index.ts'
+import { createUpkeep } from './store/upkeep.ts'
 import { createTemplates } from './templates.ts'
 import type { Egress } from './upstream/egress.ts'
 import { createMaton, type Maton } from './upstream/maton.ts'
@@ -113,6 +116,7 @@ export async function compose(
   })
   const keyring = createKeyring({ store, pepper, ...(config.ADMIN_KEY && { adminKey: config.ADMIN_KEY }) })
   const channels = createChannels({ store, adapters })
+  const connections = createConnections({ store, adapters, passage, log, metrics })
   const queries = messageQueries(store)
   const remote = createRemoteMedia({ store, corridor, bind: channels.bind })
   const book = createBook(store)
@@ -131,19 +135,34 @@ export async function compose(
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
   const definitions = createDefinitions(corridor)
   const preparation = createPreparation({ corridor, definitions, library, store, queries, sandboxed }, whoCan)
-  const engine = createEngine({ store, queries, corridor, preparation, log, metrics, timeoutMs, typeBase })
+  const providerOf = async (id: string) => (await channels.bind(id, 'live'))?.provider
+  const engine = createEngine({
+    store,
+    queries,
+    corridor,
+    preparation,
+    log,
+    metrics,
+    timeoutMs,
+    typeBase,
+    providerOf
+  })
+  const intake = createIntake({ channels, preparation })
   const worker = createWorker({ store, queries, channels, preparation, engine, log, typeBase })
   const idempotency = createIdempotency(store, createSeal(pepper))
   const messages = createMessages({
     store,
     queries,
-    channels,
+    intake,
+    carry: worker.carry,
     preparation,
     engine,
     idempotency,
     log,
     wake: worker.wake
   })
+
+  const upkeep = createUpkeep(store, log)
 
   let closing = false
   const notReady = async (): Promise<string | null> => {
@@ -157,10 +176,11 @@ export async function compose(
     {
       keyring,
       channels,
-      connections: createConnections({ store, adapters, passage, log, metrics }),
+      channelHealth: createChannelHealths({ store, channels, connections }),
+      connections,
       native: createNative({ store, adapters, channels, passage, log, metrics }),
       dryRun: createDryRun({
-        channels,
+        intake,
         preparation,
         preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
       }),
@@ -188,6 +208,7 @@ export async function compose(
       // On an embedded store this is the only process, so nobody holds any lock (RELIABILITY.md 3.1 rule 10).
       if (store.dialect === 'sqlite') await idempotency.takeOver()
       await worker.start()
+      upkeep.start()
     },
     drain: () => {
       closing = true
@@ -195,7 +216,7 @@ export async function compose(
     close: async () => {
       closing = true
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      await Promise.all([worker.stop(), app.close()])
+      await Promise.all([worker.stop(), upkeep.stop(), app.close()])
       await engine.idle()
       await live?.close()
       await livePassage?.close()

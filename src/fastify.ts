@@ -9,6 +9,7 @@ import type {
   RawServerDefault
 } from 'fastify'
 import type { Scope } from '../schemas/keys.ts'
+import type { ChannelHealths } from './channel-health.ts'
 import type { Channels } from './channels.ts'
 import type { Connections } from './connections.ts'
 import type { Contacts } from './contacts/contacts.ts'
@@ -49,6 +50,7 @@ export interface Timing {
 export interface AppParts {
   keyring: Keyring
   channels: Channels
+  channelHealth: ChannelHealths
   connections: Connections
   native: Native
   dryRun: DryRunner

@@ -13,7 +13,7 @@ import type { AppParts } from './fastify.ts'
 
 const description = `One API for WhatsApp through WATI and the WhatsApp Cloud API.
 
-**Try it.** Press *Authorize*, paste a key, and send the example of *Send a message*. In sandbox mode (no account configured) nobody receives anything, and some recipients force an outcome, for example \`15550100002\`: the 24-hour window is closed.
+**Try it.** Press *Authorize*, paste a key, and send the example of *Send a message*. The test key that is printed at the start does for all but keys, the audit trail and changes of channels and profiles, which take the admin key. In sandbox mode (no account configured) nobody receives anything, whichever key is used, and some recipients force an outcome: \`15550100001\` is not on WhatsApp, \`15550100002\` has not written for 24 hours, \`15550100007\` takes 3 seconds, \`15550100008\` never answers, \`15550100023\` is throttled once. The README lists them all.
 
 **What an answer means.** \`201\`: the provider accepted the message. \`202\`: it is durable here and not settled; \`status: unknown\` means that it left and nobody can say whether it arrived, and it is never sent again by itself. Every error is a problem (RFC 9457) whose \`outcome\` says whether anything can have reached the recipient. [All codes](/errors).
 
@@ -25,7 +25,7 @@ type Doc = Record<string, unknown> & {
 }
 interface Operation {
   operationId?: string
-  parameters?: { name: string }[]
+  parameters?: { name: string; in: string; required?: boolean; description?: string; example?: unknown }[]
   responses: Record<string, { content?: Record<string, { schema?: unknown; example?: unknown }> }>
   security?: unknown[]
   requestBody?: { required?: boolean; content: Record<string, { schema?: unknown; examples?: unknown }> }
@@ -62,15 +62,15 @@ const tableBody = {
 }
 
 /** A problem as it comes with a status; where several codes share one, the first of the table. */
-function problemExample(status: number): unknown {
+function problemExample(status: number, address: string, isWrite: boolean): unknown {
   const [code, row] = Object.entries(errorTable).find(([, each]) => each.status === status) as [
     ErrorCode,
     { when: string }
   ]
   return toProblem(new ServiceError(code, row.when), {
-    path: '/messages',
+    path: address,
     requestId: 'req_0199f0a57c0f7cc0a5a5d2c1b8f1e2d3',
-    isWrite: true,
+    isWrite,
     typeBase: ''
   })
 }
@@ -84,12 +84,27 @@ function nameRest({ paths }: Doc): void {
     delete paths[path]
     paths[path.replace('{*}', '{path}')] = operations
     for (const [method, operation] of Object.entries(operations)) {
-      for (const parameter of operation.parameters ?? []) if (parameter.name === '*') parameter.name = 'path'
+      for (const parameter of operation.parameters ?? []) {
+        if (parameter.name !== '*') continue
+        parameter.name = 'path'
+        if (method === 'get') parameter.example = 'v24.0/106540352242922'
+      }
       if (method !== 'get') operation.requestBody = nativeBody
       // The provider's own answers have these statuses too, and any type.
       for (const response of Object.values(operation.responses))
         response.content = { ...response.content, ...nativeBody.content }
     }
+  }
+}
+
+/** Swagger UI fills examples in: a list would come narrowed to nothing by all of its filters at once. */
+function emptyFilters({ operationId = '', parameters = [] }: Operation): void {
+  if (!operationId.startsWith('list')) return
+  for (const parameter of parameters) {
+    const needed = parameter.name === 'channel' && operationId !== 'listMessages'
+    if (parameter.in !== 'query' || needed || parameter.example === undefined) continue
+    parameter.description = `${parameter.description ?? ''} For example \`${parameter.example}\`.`.trim()
+    delete parameter.example
   }
 }
 
@@ -102,8 +117,11 @@ function complete(document: Doc): Doc {
     mapping: Object.fromEntries(messageTypes.map(type => [type, name(type)]))
   }
   nameRest(document)
-  for (const operations of Object.values(document.paths)) {
-    for (const operation of Object.values(operations)) {
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      const example = (of: string) => operation.parameters?.find(each => each.name === of)?.example ?? 'x'
+      const address = path.replace(/\{(\w+)\}/g, (_, of) => encodeURIComponent(String(example(of))))
+      emptyFilters(operation)
       const json = operation.requestBody?.content['application/json']
       if (['sendMessage', 'validateMessage'].includes(operation.operationId ?? '') && json) {
         json.examples = Object.fromEntries(
@@ -112,7 +130,7 @@ function complete(document: Doc): Doc {
       }
       for (const [status, { content }] of Object.entries(operation.responses)) {
         const problem = content?.['application/problem+json']
-        if (problem) problem.example = problemExample(Number(status))
+        if (problem) problem.example = problemExample(Number(status), address, method !== 'get')
       }
       if (operation.operationId === 'markMessageRead' && operation.requestBody) operation.requestBody.required = false
       if (operation.operationId === 'uploadMedia') operation.requestBody = uploadBody
@@ -128,6 +146,7 @@ export async function makeOpenApi(): Promise<string> {
   const parts: AppParts = {
     keyring: nothing,
     channels: nothing,
+    channelHealth: nothing,
     connections: nothing,
     native: nothing,
     dryRun: nothing,
@@ -164,11 +183,16 @@ export async function makeOpenApi(): Promise<string> {
             { name: 'Connections', description: 'Accounts that Maton holds the credentials of (administrators).' },
             { name: 'Native', description: 'The provider’s own API, for what this one does not say.' },
             { name: 'Keys', description: 'Who may do what (administrators).' },
-            { name: 'Around it', description: 'Health and metrics.' }
+            { name: 'Health', description: 'For balancers and for Prometheus; no key is asked for.' }
           ],
           components: {
             securitySchemes: {
-              key: { type: 'http', scheme: 'bearer', description: 'A key of Switchboard: sk_live_… or sk_test_…' }
+              key: {
+                type: 'http',
+                scheme: 'bearer',
+                description:
+                  'A key of Switchboard: sk_live_… or sk_test_… (printed at the start), without the word Bearer.'
+              }
             }
           }
         },

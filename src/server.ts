@@ -68,8 +68,7 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
         'templates:write',
         'contacts:read',
         'contacts:write',
-        'broadcasts:read',
-        'broadcasts:write',
+        'channels:write',
         'connections:read',
         'connections:write',
         'native'
@@ -97,7 +96,8 @@ export async function serve(): Promise<void> {
   try {
     await start()
   } catch (error) {
-    console.error(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}`)
+    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? ' (set PORT to a free one)' : ''
+    console.error(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}${taken}`)
     process.exit(1)
   }
 }

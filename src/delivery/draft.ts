@@ -3,6 +3,7 @@ import type { DispatchChannel } from '../dispatch/corridor.ts'
 import { newId } from '../ids.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { MessageRow } from '../store/schema.ts'
+import { keepOptions, optionsOf } from './onward.ts'
 import type { Draft } from './prepare.ts'
 
 /** A message is given up after this, where the caller says nothing. */
@@ -14,12 +15,12 @@ export const newRow = (
   body: SendMessage,
   channel: DispatchChannel,
   to: string,
-  traceparent: string | undefined
+  traceparent: string | undefined,
+  rest: string[] = []
 ): MessageRow => {
   const now = Date.now()
-  const { replyTo, providerOptions, sendAt, expiresAt, reference, metadata } = body
-  const extra =
-    replyTo === undefined && providerOptions === undefined ? null : JSON.stringify({ replyTo, providerOptions })
+  const { replyTo, providerOptions, fallback, sendAt, expiresAt, reference, metadata } = body
+  const options = { replyTo, providerOptions, fallback, ...(rest.length > 0 && { channels: rest }) }
   const due = sendAt === undefined ? null : Date.parse(sendAt)
   return {
     id: newId('msg', now),
@@ -33,7 +34,7 @@ export const newRow = (
     user_id: null,
     type: body.type,
     content: JSON.stringify((body as unknown as Record<string, unknown>)[body.type]),
-    options: extra,
+    options: keepOptions(options),
     state: 'queued',
     final: 0,
     attempts: 0,
@@ -72,11 +73,15 @@ export const toDraft = (row: MessageRow, body: SendMessage): Draft => ({
 })
 
 /** The same from its row, for a message that waited. */
-export const draftOf = (row: MessageRow): Draft => ({
-  id: row.id,
-  service: row.service,
-  to: row.contact!,
-  type: row.type as Draft['type'],
-  content: JSON.parse(row.content ?? 'null'),
-  ...(row.options === null ? {} : JSON.parse(row.options))
-})
+export const draftOf = (row: MessageRow): Draft => {
+  const { replyTo, providerOptions } = optionsOf(row)
+  return {
+    id: row.id,
+    service: row.service,
+    to: row.contact!,
+    type: row.type as Draft['type'],
+    content: JSON.parse(row.content ?? 'null'),
+    ...(replyTo !== undefined && { replyTo }),
+    ...(providerOptions && { providerOptions })
+  }
+}

@@ -1,19 +1,17 @@
 import type { DryRun } from '../../schemas/dry-run.ts'
 import type { SendMessage } from '../../schemas/messages.ts'
 import type { NativeRequest, ResolvedMedia, ResolvedTemplate } from '../adapters/adapter.ts'
-import type { Channels } from '../channels.ts'
 import type { DispatchChannel } from '../dispatch/corridor.ts'
-import { type Caller, requireRecipient, requireTemplate } from '../keys/caller.ts'
+import type { Caller } from '../keys/caller.ts'
 import type { FileNeed } from '../media/library.ts'
-import { newRow, toDraft } from './draft.ts'
+import type { Intake } from './intake.ts'
 import type { Preparation, Prepared } from './prepare.ts'
-import { checkRules, requirePhone } from './rules.ts'
 
 /** Does all that a send does before its row exists, and tells what would leave. Sends and stores nothing. */
 export type DryRunner = (caller: Caller, body: SendMessage) => Promise<DryRun>
 
 export interface DryRunParts {
-  channels: Channels
+  intake: Intake
   preparation: Preparation
   /** A request as it would stand on the wire, secrets masked. */
   preview: (channel: DispatchChannel, request: NativeRequest) => DryRun['request']
@@ -50,16 +48,11 @@ function parts(body: unknown, need: FileNeed): unknown {
   return body.map(part => ('file' in part ? { name: part.name, file: described(need) } : part))
 }
 
-export function createDryRun({ channels, preparation, preview }: DryRunParts): DryRunner {
+export function createDryRun({ intake, preparation, preview }: DryRunParts): DryRunner {
   return async (caller, body) => {
     const now = Date.now()
-    checkRules(body, now)
-    const to = requirePhone(body.to, '/to')
-    const channel = await channels.resolve(caller, body.channel)
-    requireRecipient(caller, to)
-    if (body.type === 'template') requireTemplate(caller, body.template.name)
-    const row = { ...newRow(caller, body, channel, to, undefined), id: dryId }
-    const prepared = await preparation.prepare(toDraft(row, body), channel)
+    const { row, channel, prepared: real } = await intake(caller, body)
+    const prepared = { ...real, sendable: { ...real.sendable, id: dryId } }
     const { file } = prepared
     const { request, warnings } = preparation.encodeNow(file ? withFile(prepared, file) : prepared, channel)
     const seen = preview(channel, request)
@@ -68,7 +61,7 @@ export function createDryRun({ channels, preparation, preview }: DryRunParts): D
       channel: channel.id,
       provider: channel.provider,
       mode: channel.mode,
-      to,
+      to: row.contact!,
       type: body.type,
       request: file ? { ...seen, body: parts(seen.body, file) } : seen,
       ...(template && {

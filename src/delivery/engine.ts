@@ -6,6 +6,7 @@ import { ServiceError, toMessageError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import { onward } from './onward.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 import type { MessageQueries, Outcome } from './queries.ts'
 import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from './timeline.ts'
@@ -21,6 +22,8 @@ export interface EngineParts {
   timeoutMs: number
   /** What stands before /errors#code in a stored error. */
   typeBase: string
+  /** The provider of a channel; undefined where the channel is gone. */
+  providerOf: (channelId: string) => Promise<string | undefined>
 }
 
 export interface Engine {
@@ -42,6 +45,8 @@ export interface Engine {
    * does not count.
    */
   putBack: (row: MessageRow, error: unknown) => Promise<MessageRow>
+  /** Rows that this process claimed for what comes after a refusal: whoever is given one delivers it. */
+  readonly redirected: WeakSet<MessageRow>
   /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
   readonly upstreamMs: WeakMap<MessageRow, number>
   /** Resolves when nothing is in flight. */
@@ -79,11 +84,13 @@ export function createEngine({
   log,
   metrics,
   timeoutMs,
-  typeBase
+  typeBase,
+  providerOf
 }: EngineParts): Engine {
   const leaseMs = timeoutMs + 15_000
   const inFlight = new Set<Promise<unknown>>()
   const upstreamMs = new WeakMap<MessageRow, number>()
+  const redirected = new WeakSet<MessageRow>()
 
   /** What a verdict does to the row. */
   const judged = (row: MessageRow, verdict: Verdict): MessageRow => {
@@ -102,7 +109,11 @@ export function createEngine({
     toMessageError(new ServiceError(code, detail, { provider, retryAfterSeconds, outcome }), typeBase, true)
 
   const accepted = (row: MessageRow, receipt: Receipt, warnings: string[]): MessageRow => {
-    const all = [...warnings, ...receipt.warnings]
+    const all = [
+      ...(row.warnings === null ? [] : (JSON.parse(row.warnings) as string[])),
+      ...warnings,
+      ...receipt.warnings
+    ]
     return {
       ...row,
       state: 'accepted',
@@ -153,6 +164,24 @@ export function createEngine({
     }
   }
 
+  /** After a definite refusal: the row claimed for what comes next, in the one commit that settles the refusal. */
+  const redirect = async (next: MessageRow, record: CallRecord | undefined): Promise<MessageRow | undefined> => {
+    if (next.state !== 'failed') return undefined
+    const way = await onward(next, providerOf)
+    if (!way) return undefined
+    const entry = timelineEntry(way.row, way.detail, record)
+    const taken = await store
+      .write(() => change(queries.redirect({ ...way.row, entry, lease_ms: leaseMs })))
+      .catch(error => {
+        // It has been refused, and is told so: going on is a favour, keeping the result is not.
+        log.error({ err: error, message: next.id }, 'a refused message cannot go on')
+        return 0
+      })
+    if (taken === 0) return undefined
+    redirected.add(way.row)
+    return way.row
+  }
+
   const sendNow: Engine['send'] = async (row, encoded, channel, leasedAt) => {
     let next: MessageRow
     let record: CallRecord | undefined
@@ -183,7 +212,7 @@ export function createEngine({
       }
     }
     const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
-    const settled = await persist(next, detail, record)
+    const settled = (await redirect(next, record)) ?? (await persist(next, detail, record))
     upstreamMs.set(settled, record?.ms ?? 0)
     return settled
   }
@@ -261,6 +290,7 @@ export function createEngine({
     deliver: (row, prepared, channel) => tracked(deliverNow(row, prepared, channel)),
     giveUp,
     putBack,
+    redirected,
     upstreamMs,
     idle: async () => {
       while (inFlight.size > 0) await Promise.allSettled(inFlight)

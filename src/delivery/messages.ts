@@ -1,19 +1,18 @@
 import type { Logger } from 'pino'
 import type { Message, MessageFilter, SendMessage, Timeline } from '../../schemas/messages.ts'
-import type { Channels } from '../channels.ts'
 import type { DispatchChannel } from '../dispatch/corridor.ts'
 import { invalid, ServiceError } from '../errors.ts'
-import { type Caller, requireRecipient, requireTemplate, sees } from '../keys/caller.ts'
+import { type Caller, sees } from '../keys/caller.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store, StoreUnavailable } from '../store/store.ts'
 import { answerOf } from './answer.ts'
-import { newRow, toDraft } from './draft.ts'
 import type { Engine } from './engine.ts'
 import { type Answer, type Idempotency, type IdempotencyScope, requestHash } from './idempotency.ts'
+import type { Intake } from './intake.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 import type { MessageQueries } from './queries.ts'
-import { checkRules, requirePhone } from './rules.ts'
+import { requirePhone } from './rules.ts'
 import { timelineEntry, toTimeline } from './timeline.ts'
 import { publicStatus, toMessage } from './view.ts'
 
@@ -41,11 +40,13 @@ export interface Messages {
 export interface MessagesParts {
   store: Store
   queries: MessageQueries
-  channels: Channels
+  intake: Intake
   preparation: Preparation
   engine: Engine
   idempotency: Idempotency
   log: Logger
+  /** Takes a message that was refused on to where it goes next; any other is given back as it is. */
+  carry: (row: MessageRow) => MessageRow | Promise<MessageRow>
   /** Told that a message waits, so that nothing has to be polled for. */
   wake: (dueAt: number) => void
 }
@@ -59,11 +60,12 @@ const withdrawMs = 10_000
 export function createMessages({
   store,
   queries,
-  channels,
+  intake,
   preparation,
   engine,
   idempotency,
   log,
+  carry,
   wake
 }: MessagesParts): Messages {
   /**
@@ -137,6 +139,9 @@ export function createMessages({
         const other = yield* idempotency.claim(claim.scope, claim.hash, row.id, claim.lockMs)
         if (other) return other
       }
+      const kept = prepared.file?.media
+      if (kept && row.expires_at !== null && kept.expires_at < row.expires_at)
+        yield queries.keepFile({ id: kept.id, until: row.expires_at })
       if (first.state === 'sending') yield* engine.insertSending(first)
       else yield queries.insert({ ...first, lease_ms: engine.leaseMs })
       return undefined
@@ -154,7 +159,8 @@ export function createMessages({
       wake(row.run_at)
       return { first, sent: Promise.resolve(first) }
     }
-    const sent = encoded ? engine.send(first, encoded, channel, leasedAt) : engine.deliver(first, prepared, channel)
+    const going = encoded ? engine.send(first, encoded, channel, leasedAt) : engine.deliver(first, prepared, channel)
+    const sent = going.then(carry)
     // Nobody may be waiting any more when it ends.
     sent
       .then(done => done.state === 'queued' && wake(done.run_at))
@@ -209,13 +215,7 @@ export function createMessages({
         replaces = found.messageId
       }
 
-      checkRules(body, Date.now())
-      const to = requirePhone(body.to, '/to')
-      const channel = await channels.resolve(caller, body.channel)
-      requireRecipient(caller, to)
-      if (body.type === 'template') requireTemplate(caller, body.template.name)
-      const row = newRow(caller, body, channel, to, options.traceparent)
-      const prepared = await preparation.prepare(toDraft(row, body), channel)
+      const { row, channel, prepared } = await intake(caller, body, options.traceparent)
       const begun = await begin(row, prepared, channel, claim && { ...claim, ...(replaces && { replaces }) })
       if ('taken' in begun) {
         if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0 }

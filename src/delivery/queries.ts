@@ -147,6 +147,36 @@ export function messageQueries(store: Store) {
         .where('attempts', '=', p.attempts)
         .where('state', 'in', ['queued', 'claimed', 'sending'])
     ),
+    /** A kept file lives as long as a message that will read it. */
+    keepFile: prepare<{ id: string; until: number }, unknown>(p =>
+      build.updateTable('media').set({ expires_at: p.until }).where('id', '=', p.id).where('expires_at', '<', p.until)
+    ),
+    /** sending → claimed after a definite refusal, with what is to be sent next, or through which channel. */
+    redirect: prepare<
+      Pick<
+        MessageRow,
+        'id' | 'attempts' | 'type' | 'content' | 'options' | 'channel_id' | 'provider' | 'warnings' | 'error'
+      > & { entry: string; lease_ms: number },
+      unknown
+    >(p =>
+      build
+        .updateTable('messages')
+        .set({
+          state: 'claimed',
+          lease_until: sql`${now} + ${p.lease_ms}`,
+          type: p.type,
+          content: p.content,
+          options: p.options,
+          channel_id: p.channel_id,
+          provider: p.provider,
+          warnings: p.warnings,
+          error: p.error,
+          timeline: told(p.entry)
+        })
+        .where('id', '=', p.id)
+        .where('state', '=', 'sending')
+        .where('attempts', '=', p.attempts)
+    ),
     cancel: prepare<{ id: string; entry: string }, unknown>(p =>
       build
         .updateTable('messages')

@@ -24,6 +24,8 @@ export interface Worker {
   start: () => Promise<void>
   /** A message falls due at this time (milliseconds). */
   wake: (dueAt: number) => void
+  /** Delivers a row that the engine claimed for what comes after a refusal; any other is given back as it is. */
+  carry: (row: MessageRow) => MessageRow | Promise<MessageRow>
   /** Takes no more; resolves when what it had taken is settled. */
   stop: () => Promise<void>
 }
@@ -96,22 +98,19 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
     }
   }
 
-  const deliver = async (row: MessageRow): Promise<void> => {
+  const deliver = async (row: MessageRow): Promise<MessageRow> => {
     const channel = await channels.bind(row.channel_id, row.mode)
     if (!channel) {
-      await engine.giveUp(
-        row,
-        new ServiceError('channel_rejected', `The channel ${row.channel_id} does not exist any more. Nothing was sent.`)
-      )
-      return
+      const gone = `The channel ${row.channel_id} does not exist any more. Nothing was sent.`
+      return engine.giveUp(row, new ServiceError('channel_rejected', gone))
     }
     try {
       const done = await engine.deliver(row, await preparation.prepare(draftOf(row), channel), channel)
       if (done.state === 'queued') wake(done.run_at)
+      return await carry(done)
     } catch (error) {
       if (!(error instanceof ServiceError)) {
-        await engine.putBack(row, error)
-        return
+        return engine.putBack(row, error)
       }
       // The provider could not be asked for the template just now: it waits again, its expiry is the limit.
       if (error.code === 'provider_unavailable' || error.code === 'rate_limited') {
@@ -128,14 +127,19 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
             entry: timelineEntry(row, error.message)
           })
         })
-        return wake(later)
+        wake(later)
+        return { ...row, state: 'queued', run_at: later }
       }
-      await engine.giveUp(row, error)
+      return engine.giveUp(row, error)
     }
   }
 
+  /** Recursive with `deliver`, but not for long: each step uses up the fallback or a channel. */
+  const carry: Worker['carry'] = row => (engine.redirected.has(row) ? deliver(row) : row)
+
   const take = (row: MessageRow): void => {
-    const work = deliver(row)
+    const work: Promise<void> = deliver(row)
+      .then(() => {})
       .catch(error => log.error({ err: error, message: row.id }, 'a delivery was interrupted: its lease decides'))
       .finally(() => {
         inHand.delete(work)
@@ -194,6 +198,7 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       wake(Date.now())
     },
     wake,
+    carry,
     stop: async () => {
       stopped = true
       clearTimeout(timer)

@@ -13,8 +13,10 @@ import { prepare, type Store } from '../store/store.ts'
 import { type Egress, EgressError } from '../upstream/egress.ts'
 import { type SpooledFile, spool, TooLargeError } from '../upstream/spool.ts'
 import { checkMedia, LARGEST_MEDIA, MEDIA_KINDS } from './kinds.ts'
+import { type ByteRange, rangeOf, type Wanted } from './range.ts'
 import { type RemoteMedia, toRemoteMedia } from './remote.ts'
 import { samples } from './samples.ts'
+import { createSharedFiles } from './shared.ts'
 import { sniff } from './sniff.ts'
 
 /** A file that a send needs as bytes. */
@@ -25,6 +27,14 @@ export interface FileNeed {
   filename?: string
 }
 
+/** The bytes of a file. Where they are kept here a part of them can be had, which `range` then tells of. */
+export interface Content {
+  media: Media
+  bytes: AsyncIterable<Uint8Array>
+  kept: boolean
+  range?: ByteRange
+}
+
 export interface MediaLibrary {
   /** Spools an upload to local disk. The caller removes it. Throws ServiceError payload_too_large. */
   receive: (source: AsyncIterable<Uint8Array>, said: { filename?: string; type?: string }) => Promise<SpooledFile>
@@ -32,7 +42,7 @@ export interface MediaLibrary {
   upload: (caller: Caller, channel: DispatchChannel, file: SpooledFile) => Promise<Media>
   get: (caller: Caller, id: string) => Promise<Media>
   /** The bytes, where we hold them; else ServiceError `unsupported`. */
-  content: (caller: Caller, id: string) => Promise<{ media: Media; bytes: AsyncIterable<Uint8Array> }>
+  content: (caller: Caller, id: string, wanted?: Wanted) => Promise<Content>
   remove: (
     caller: Caller,
     id: string,
@@ -86,17 +96,24 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
     build.insertInto('media_chunks').values({ media_id: p.media_id, seq: p.seq, bytes: p.bytes })
   )
 
+  const shared = createSharedFiles(store)
+  const add = (row: MediaRow): Promise<void> =>
+    store.write(function* () {
+      yield build.insertInto('media').values(row).compile()
+    })
+
   const load = async (caller: Caller, id: string): Promise<MediaRow> => {
     const [row] = await store.read(byId({ id }))
     const allowed = row && sees(caller, row) && (!caller.channels || caller.channels.has(row.channel_id))
     if (!allowed || row.expires_at <= Date.now()) throw new ServiceError('not_found', `There is no file ${id}.`)
     return row
   }
-  async function* bytesOf(row: MediaRow): AsyncIterable<Uint8Array> {
-    for (let seq = 0; seq * chunkSize < row.size; seq++) {
+  async function* bytesOf(row: MediaRow, from = 0, to = row.size - 1): AsyncIterable<Uint8Array> {
+    for (let seq = Math.floor(from / chunkSize); seq * chunkSize <= to; seq++) {
       const [part] = await store.read(chunk({ id: row.id, seq }))
       if (!part) throw new Error(`the bytes of ${row.id} are not complete`)
-      yield part.bytes
+      const begin = seq * chunkSize
+      yield part.bytes.subarray(Math.max(from - begin, 0), to + 1 - begin)
     }
   }
   const keep = async (id: string, file: SpooledFile): Promise<void> => {
@@ -159,14 +176,6 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
       const mimeType = await judge(file)
       const id = newId('med')
       const filename = file.filename ?? `${id}`
-      const given = corridor.adapter(channel.provider).operations.uploadMedia
-        ? await corridor
-            .call('uploadMedia', channel, { file: { path: file.path, size: file.size, mimeType, filename } })
-            .catch(error => {
-              throw error instanceof CallFailed ? error.toServiceError() : error
-            })
-        : undefined
-      if (!given) await keep(id, file)
       const now = Date.now()
       const row: MediaRow = {
         id,
@@ -177,14 +186,29 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
         size: file.size,
         sha256: file.sha256,
         filename: file.filename ?? null,
-        provider_media_id: given?.output.providerMediaId ?? null,
+        provider_media_id: null,
         created_at: now,
-        expires_at: now + (given?.output.lifeSeconds ?? keptSeconds) * 1000
+        expires_at: now + keptSeconds * 1000
       }
-      await store.write(function* () {
-        yield build.insertInto('media').values(row).compile()
-      })
-      return toMedia(row)
+      const uploads = corridor.adapter(channel.provider).operations.uploadMedia !== undefined
+      const like = uploads ? await shared.find(caller, channel, { sha256: file.sha256, mimeType }) : undefined
+      if (like) {
+        const again = { ...row, provider_media_id: like.provider_media_id, expires_at: like.expires_at }
+        if (await shared.join(again, like.id)) return toMedia(again)
+      }
+      const given = uploads
+        ? await corridor
+            .call('uploadMedia', channel, { file: { path: file.path, size: file.size, mimeType, filename } })
+            .catch(error => {
+              throw error instanceof CallFailed ? error.toServiceError() : error
+            })
+        : undefined
+      if (!given) await keep(id, file)
+      const made = given
+        ? { ...row, provider_media_id: given.output.providerMediaId, expires_at: now + given.output.lifeSeconds * 1000 }
+        : row
+      await add(made)
+      return toMedia(made)
     },
 
     get: async (caller, id) => {
@@ -192,11 +216,11 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
       return far ? toRemoteMedia(far) : toMedia(await load(caller, id))
     },
 
-    content: async (caller, id) => {
+    content: async (caller, id, wanted) => {
       const far = await remote.find(caller, id)
       if (far) {
         const { bytes, mimeType, size } = await remote.open(far)
-        return { media: { ...toRemoteMedia(far), mimeType, size }, bytes }
+        return { media: { ...toRemoteMedia(far), mimeType, size }, bytes, kept: false }
       }
       const row = await load(caller, id)
       if (row.provider_media_id !== null) {
@@ -205,7 +229,9 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
           `The bytes of ${id} lie with ${row.channel_id}'s provider, on a host that cannot be reached through Maton; GET /media/${id} tells what is known of it.`
         )
       }
-      return { media: toMedia(row), bytes: bytesOf(row) }
+      const range = wanted && rangeOf(wanted, row)
+      const bytes = range ? bytesOf(row, range.from, range.to) : bytesOf(row)
+      return { media: toMedia(row), bytes, kept: true, ...(range && { range }) }
     },
 
     remove: async (caller, id, bind) => {
@@ -213,17 +239,18 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
         throw new ServiceError('unsupported', `The file ${id} is part of a conversation that the provider keeps.`)
       const row = await load(caller, id)
       const channel = await bind(row.channel_id)
-      if (row.provider_media_id !== null && channel) {
-        await corridor.call('deleteMedia', channel, { providerMediaId: row.provider_media_id }).catch(error => {
-          // Gone there already: then it only remains to forget it here.
-          if (!(error instanceof CallFailed)) throw error
-          if (error.verdict.code !== 'not_found') throw error.toServiceError()
+      // Ours first: nobody can come to share a file that is about to go.
+      const left = await shared.leave(row)
+      if (left === 'gone') throw new ServiceError('not_found', `There is no file ${id}.`)
+      if (left === 'shared' || row.provider_media_id === null || !channel) return
+      await corridor
+        .call('deleteMedia', channel, { providerMediaId: row.provider_media_id })
+        .catch(async (error: unknown) => {
+          // Gone there already is what was wanted; anything else can be tried again.
+          if (error instanceof CallFailed && error.verdict.code === 'not_found') return
+          await add(row)
+          throw error instanceof CallFailed ? error.toServiceError() : error
         })
-      }
-      await store.write(function* () {
-        yield build.deleteFrom('media_chunks').where('media_id', '=', id).compile()
-        yield build.deleteFrom('media').where('id', '=', id).compile()
-      })
     },
 
     find: async (owner, id) => {

@@ -7,10 +7,11 @@ import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { RemoteMediaRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
+import { remoteMediaMs } from '../store/upkeep.ts'
 
 /** Files that only a provider has: seen in a conversation, fetched when somebody asks for them. */
 export interface RemoteMedia {
-  /** The id of such a file, the same each time. */
+  /** The id of such a file, the same each time; it is known for 30 days from then. */
   remember: (channel: DispatchChannel, path: string, filename: string | null) => Promise<string>
   /** Undefined where there is no such file for this caller: it belongs to its channel, whatever the service. */
   find: (caller: Caller, id: string) => Promise<RemoteMediaRow | undefined>
@@ -32,7 +33,7 @@ export const toRemoteMedia = (row: RemoteMediaRow): Media => ({
   sha256: null,
   filename: row.filename,
   createdAt: new Date(row.created_at).toISOString(),
-  expiresAt: null
+  expiresAt: new Date(row.created_at + remoteMediaMs).toISOString()
 })
 
 /** By the ending of its name, until its bytes come with a type of their own. */
@@ -65,7 +66,10 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
     remember: async (channel, path, filename) => {
       const name = `${channel.mode}\n${channel.id}\n${path}`
       const id = `med_${createHash('sha256').update(name).digest('hex').slice(0, 32)}`
-      if ((await store.read(byId({ id }))).length > 0) return id
+      const now = Date.now()
+      const [known] = await store.read(byId({ id }))
+      // Renewed when half of its time is over, so that listing again and again does not write again and again.
+      if (known && known.created_at > now - remoteMediaMs / 2) return id
       const row: RemoteMediaRow = {
         id,
         mode: channel.mode,
@@ -73,13 +77,13 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
         path,
         mime_type: types[/\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
         filename: filename ?? path.slice(path.lastIndexOf('/') + 1),
-        created_at: Date.now()
+        created_at: now
       }
       await store.write(function* () {
         yield build
           .insertInto('remote_media')
           .values(row)
-          .onConflict(conflict => conflict.column('id').doNothing())
+          .onConflict(conflict => conflict.column('id').doUpdateSet({ created_at: now }))
           .compile()
       })
       return id
@@ -87,7 +91,8 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
 
     find: async (caller, id) => {
       const [row] = await store.read(byId({ id }))
-      return row && row.mode === caller.mode && (!caller.channels || caller.channels.has(row.channel_id))
+      const lives = row && row.created_at + remoteMediaMs > Date.now()
+      return lives && row.mode === caller.mode && (!caller.channels || caller.channels.has(row.channel_id))
         ? row
         : undefined
     },

@@ -1,6 +1,10 @@
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { ConnectionId } from '../../schemas/channels.ts'
+import { ChannelId, InstantInput, PhoneInput } from '../../schemas/common.ts'
 import { messageTypes } from '../../schemas/content.ts'
+import { MediaParams } from '../../schemas/media.ts'
+import { MessageParams } from '../../schemas/messages.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import { ServiceError, toProblem } from '../errors.ts'
 import type { App } from '../fastify.ts'
@@ -27,11 +31,26 @@ function faultsOf(error: FastifyError): FieldFault[] {
   })
 }
 
+/** The forms that callers meet most, in words; the rest is told as the pattern that it is. */
+const forms = new Map(
+  (
+    [
+      [PhoneInput, 'must be a phone number with its country code, e.g. +1 415 555 1234'],
+      [ChannelId, 'must be a channel id: lower-case letters, digits, - and _'],
+      [InstantInput, 'must be an instant as in 2026-11-20T09:30:00Z'],
+      [ConnectionId, "must be Maton's id of a connection: letters, digits, - and _"],
+      [MessageParams.properties.id, 'must be the id of a message, msg_ and 32 hexadecimal digits'],
+      [MediaParams.properties.id, 'must be the id of a file, med_ and 32 hexadecimal digits']
+    ] as const
+  ).map(([schema, words]) => [(schema as { pattern?: string }).pattern, words])
+)
+
 function wording(keyword: string, params: Record<string, unknown>, message = 'is not valid'): string {
   if (keyword === 'additionalProperties') return 'is not a field of this request'
   if (keyword === 'required') return 'is required'
   if (keyword === 'enum') return `must be one of ${(params.allowedValues as unknown[]).join(', ')}`
   if (keyword === 'discriminator') return `must be one of ${messageTypes.join(', ')}`
+  if (keyword === 'pattern') return forms.get(params.pattern as string) ?? `must have the form ${params.pattern}`
   if (keyword === 'oneOf') return 'must have exactly one of its alternatives (for a file: mediaId or link)'
   return message
 }

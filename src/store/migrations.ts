@@ -92,6 +92,20 @@ const released: Migration[] = [
         filename text, created_at ${int} not null
       ) ${strict}`
     ]
+  },
+  {
+    name: '003_channel_health',
+    statements: () => [
+      'create index messages_accepted on messages (channel_id, mode, accepted_at) where accepted_at is not null'
+    ]
+  },
+  {
+    name: '004_media_upkeep',
+    statements: () => [
+      'create index remote_media_age on remote_media (created_at)',
+      'create index media_content on media (channel_id, sha256)',
+      'create index messages_failed on messages (channel_id, mode, failed_at) where failed_at is not null'
+    ]
   }
 ]
 

@@ -5,6 +5,7 @@ import { contactCases } from './store-contacts.ts'
 import { idempotencyCases } from './store-idempotency.ts'
 import { keyCases } from './store-keys.ts'
 import { listCases } from './store-list.ts'
+import { mediaCases } from './store-media.ts'
 import { messageCases } from './store-messages.ts'
 import { queueCases } from './store-queue.ts'
 import { textCases } from './store-text.ts'
@@ -28,7 +29,8 @@ const subjects = {
   'idempotency keys': idempotencyCases,
   'API keys': keyCases,
   channels: channelCases,
-  'the address book': contactCases
+  'the address book': contactCases,
+  'kept files': mediaCases
 }
 
 /** Every store does all of this (RELIABILITY.md P35): the same cases, whatever the database. */

@@ -89,7 +89,7 @@ for (const provider of ['cloud', 'wati'] as const) {
 }
 
 t.test('a silent upstream holds a caller no longer than its wait, and ends as unknown', async t => {
-  const board = await startBoard(t, { env: { UPSTREAM_TIMEOUT_MS: '1500' } })
+  const board = await startBoard(t, { env: { UPSTREAM_TIMEOUT_MS: '4000' } })
   const begun = performance.now()
   const answer = await board.call('POST', '/messages', {
     body: text('cloud', '15550100008'),
@@ -99,7 +99,7 @@ t.test('a silent upstream holds a caller no longer than its wait, and ends as un
   t.equal(answer.status, 202)
   t.equal(answer.body.status, 'sending')
   t.equal(answer.headers['preference-applied'], 'wait=1')
-  t.ok(took >= 990 && took < 1450, `answered after its wait, not after the deadline (${Math.round(took)} ms)`)
+  t.ok(took >= 990 && took < 3900, `answered after its wait, not after the deadline (${Math.round(took)} ms)`)
   const after = await until(
     () => board.call('GET', `/messages/${answer.body.id}`),
     row => row.body.status === 'unknown'

@@ -96,6 +96,7 @@ const rows: Record<string, Row> = {
   listConversation: { scope: 'contacts:read', at: '/contacts/14155551234/messages?channel=wati', right: 200 },
   getContactWindow: { scope: 'contacts:read', at: '/contacts/14155551234/window?channel=wati', right: 200 },
   unassignContact: { scope: 'contacts:write', at: '/contacts/14155551234/assignee?channel=wati', right: 204 },
+  getChannelHealth: { scope: 'channels:read', id: () => 'cloud', right: 200 },
   listPhoneNumbers: { scope: 'channels:read', id: () => 'cloud', right: 200 },
   getPhoneNumber: { scope: 'channels:read', id: () => 'cloud', right: 200 },
   getProfile: { scope: 'channels:read', id: () => 'cloud', right: 200 },

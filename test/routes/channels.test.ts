@@ -51,7 +51,7 @@ t.test('a channel is made, shown, changed and deleted', async t => {
 t.test('settings are checked by the provider’s own rules, every fault by name', async t => {
   const board = await startBoard(t)
   for (const [more, wrong] of [
-    [{ settings: {} }, ['/settings', '/settings']],
+    [{ settings: {} }, ['/settings/businessAccountId', '/settings/phoneNumberId']],
     [
       { settings: { phoneNumberId: 'x', businessAccountId: 7, colour: 'red' } },
       ['/settings/businessAccountId', '/settings/colour', '/settings/phoneNumberId']
@@ -204,7 +204,7 @@ t.test('a CHANNELS_FILE with faults stops the start and names them all', async t
         /only one may be the default/,
         /channels\/1\/settings\/colour/,
         /channels\/2\/provider must be one of/,
-        /channels\/3\/settings must have required property 'phoneNumberId'/
+        /channels\/3\/settings\/phoneNumberId is required/
       ]
     ]
   ]

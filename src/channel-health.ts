@@ -1,0 +1,60 @@
+import type { ChannelHealth } from '../schemas/channel-health.ts'
+import type { Channels } from './channels.ts'
+import type { Connections } from './connections.ts'
+import { ServiceError } from './errors.ts'
+import type { Caller } from './keys/caller.ts'
+import { prepare, type Store } from './store/store.ts'
+
+/** How a channel is doing, asked without sending anything. */
+export interface ChannelHealths {
+  /** Never fails for what Maton does: that is what it tells of. */
+  get: (caller: Caller, channel: string) => Promise<ChannelHealth>
+}
+
+/** Puts together what Maton says of a channel's connection and what the journal knows. */
+export function createChannelHealths(parts: {
+  store: Store
+  channels: Channels
+  connections: Connections
+}): ChannelHealths {
+  const { store, channels, connections } = parts
+  const { build } = store
+  /** The first step down the index messages_accepted. */
+  const lastAccepted = prepare<{ channel: string; mode: string }, { accepted_at: number | null }>(p =>
+    build
+      .selectFrom('messages')
+      .select('accepted_at')
+      .where('channel_id', '=', p.channel)
+      .where('mode', '=', p.mode as never)
+      .where('accepted_at', 'is not', null)
+      .orderBy('accepted_at', 'desc')
+      .limit(1)
+  )
+  const statusOf = async (
+    caller: Caller,
+    { connectionId, provider }: { connectionId: string; provider: string }
+  ): Promise<ChannelHealth['connection']['status']> => {
+    try {
+      const found = await connections.get(caller, connectionId)
+      // An active account of the other provider is of no use to this channel.
+      return found.provider === provider ? found.status : 'unknown'
+    } catch (error) {
+      if (error instanceof ServiceError) return 'unknown'
+      throw error
+    }
+  }
+  return {
+    get: async (caller, id) => {
+      const channel = await channels.get(caller, id)
+      const status = await statusOf(caller, channel)
+      const checkedAt = new Date().toISOString()
+      const [last] = await store.read(lastAccepted({ channel: id, mode: caller.mode }))
+      return {
+        channel: id,
+        connection: { status, checkedAt },
+        lastSuccessAt: last?.accepted_at ? new Date(last.accepted_at).toISOString() : null,
+        paused: channel.paused
+      }
+    }
+  }
+}
