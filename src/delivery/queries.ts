@@ -1,9 +1,9 @@
-import { sql } from 'kysely'
+import { type SelectQueryBuilder, sql } from 'kysely'
 import type { MessageFilter } from '../../schemas/messages.ts'
 import type { Caller } from '../keys/caller.ts'
 import { hasScope } from '../keys/caller.ts'
 import type { PageRequest } from '../store/page.ts'
-import type { MessageRow, MessageState } from '../store/schema.ts'
+import type { Database, MessageRow, MessageState } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 
 /** What the end of an attempt writes. */
@@ -35,6 +35,8 @@ export type NewMessage = Omit<
   | 'read_at'
   | 'failed_at'
 >
+
+type Picking = SelectQueryBuilder<Database, 'messages', { id: string }>
 
 export type MessageQueries = ReturnType<typeof messageQueries>
 
@@ -69,6 +71,22 @@ export function messageQueries(store: Store) {
     timeline: p.timeline,
     created_at: p.created_at
   })
+  /**
+   * An update of the queued messages that `pick` narrows. On PostgreSQL rows that another replica is taking are skipped.
+   * Materialized: a plan that looked for them once per row would take more than the limit.
+   */
+  const ofQueued = (pick: (queued: Picking) => Picking) =>
+    build
+      .with(
+        cte => cte('due').materialized(),
+        () =>
+          pick(build.selectFrom('messages').select('id').where('state', '=', 'queued')).$if(
+            store.dialect === 'postgres',
+            query => query.forUpdate().skipLocked()
+          )
+      )
+      .updateTable('messages')
+      .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
   const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
   const outcome = (p: Required<Outcome>) => ({
     timeline: told(p.entry),
@@ -185,49 +203,23 @@ export function messageQueries(store: Store) {
         .where('state', 'in', ['queued', 'claimed'])
     ),
 
-    /**
-     * Takes due messages for this process. On PostgreSQL rows that another replica is taking are skipped.
-     * Materialized: a plan that looked for them once per row would take more than the limit.
-     */
+    /** Takes due messages for this process. */
     claim: prepare<{ limit: number; lease_ms: number }, MessageRow>(p =>
-      build
-        .with(
-          cte => cte('due').materialized(),
-          () =>
-            build
-              .selectFrom('messages')
-              .select('id')
-              .where('state', '=', 'queued')
-              .where('run_at', '<=', now)
-              .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
-              .orderBy('run_at')
-              .orderBy('id')
-              .limit(p.limit)
-              .$if(store.dialect === 'postgres', query => query.forUpdate().skipLocked())
-        )
-        .updateTable('messages')
+      ofQueued(queued =>
+        queued
+          .where('run_at', '<=', now)
+          .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
+          .orderBy('run_at')
+          .orderBy('id')
+          .limit(p.limit)
+      )
         .set({ state: 'claimed', lease_until: sql`${now} + ${p.lease_ms}` })
-        .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
         .returningAll()
     ),
     /** At most 500 at a time: after a long pause the whole queue may be due, and one statement has five seconds. */
     expireDue: prepare<{ entry: string }, MessageRow>(p =>
-      build
-        .with(
-          cte => cte('due').materialized(),
-          () =>
-            build
-              .selectFrom('messages')
-              .select('id')
-              .where('state', '=', 'queued')
-              .where('expires_at', '<=', now)
-              .orderBy('expires_at')
-              .limit(500)
-              .$if(store.dialect === 'postgres', query => query.forUpdate().skipLocked())
-        )
-        .updateTable('messages')
+      ofQueued(queued => queued.where('expires_at', '<=', now).orderBy('expires_at').limit(500))
         .set({ state: 'expired', final: 1, timeline: told(p.entry) })
-        .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
         .returningAll()
     ),
     nextDue: prepare<object, { run_at: number | null }>(() =>
