@@ -6,7 +6,16 @@ import { type Migration, migrate } from '../../src/store/migrations.ts'
 
 // A process of its own, to be killed: node child.ts <act> <DATA_DIR>. What it says on standard output it has said.
 const [act, directory] = process.argv.slice(2) as [string, string]
-const say = (line: string | number) => writeSync(1, `${line}\n`)
+/** A pipe that its reader has not emptied yet refuses more for the moment: what is not said must not be taken for a death. */
+function say(line: string | number): void {
+  let left = Buffer.from(`${line}\n`)
+  while (left.length > 0)
+    try {
+      left = left.subarray(writeSync(1, left))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+}
 const rows = 40
 
 /** Writes numbered rows, many at once, and acknowledges each: when it is written, or (early) when it is only asked for. */
