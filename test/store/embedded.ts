@@ -34,7 +34,7 @@ export interface Child {
 }
 export function start(t: Test, act: string, directory: string, uid?: number): Child {
   const child: ChildProcess = spawn(process.execPath, [childFile, act, directory], {
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'inherit'],
     ...(uid !== undefined && { uid, gid: uid })
   })
   let text = ''
