@@ -18,7 +18,9 @@ import { type Result, type Store, StoreUnavailable, storable, type Unit } from '
 const transient = new Set(['08', '53', '55', '57', '58', '25006', '25P03', '25P04'])
 /** Rolled back for the sake of another transaction: deadlock, serialization. The same again usually comes through. */
 const repeatable = new Set(['40P01', '40001'])
-const tries = 5
+const tries = 8
+/** Held by whoever tries again, so that victims of deadlocks meet only those who are new to it, never one another. */
+const again = 'select pg_advisory_xact_lock(7305552)'
 
 /** What a failed query or connection means. Never for what a unit itself throws: that reaches its author as it is. */
 const unavailable = (error: unknown): Error => {
@@ -60,13 +62,14 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
   pool.on('error', lost)
   const values = ({ parameters }: CompiledQuery): unknown[] => parameters.map(storable)
 
-  const once = async <T>(unit: () => Unit<T>): Promise<T> => {
+  const once = async <T>(unit: () => Unit<T>, first: boolean): Promise<T> => {
     const client = await pool.connect().catch(refuse)
     // The pool listens to idle connections only; one that dies in our hands would end the process.
     client.on('error', lost)
     let broken = false
     try {
       await client.query('BEGIN').catch(refuse)
+      if (!first) await client.query(again).catch(refuse)
       const steps = unit()
       let step = steps.next()
       while (!step.done) {
@@ -91,13 +94,13 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
   const write = async <T>(unit: () => Unit<T>): Promise<T> => {
     for (let left = tries; ; left--) {
       try {
-        return await once(unit)
+        return await once(unit, left === tries)
       } catch (error) {
         const { code = '', message } = error as { code?: string; message?: string }
         if (!repeatable.has(code)) throw error
         if (left === 1) throw new StoreUnavailable(message)
         // Apart from its rival, lest the two meet again.
-        await new Promise(resolve => setTimeout(resolve, Math.random() * 20 * 2 ** (tries - left)))
+        await new Promise(resolve => setTimeout(resolve, Math.random() * 50))
       }
     }
   }
