@@ -21,6 +21,7 @@ import { createIntake } from './delivery/intake.ts'
 import { createMessages } from './delivery/messages.ts'
 import { createPreparation } from './delivery/prepare.ts'
 import { messageQueries } from './delivery/queries.ts'
+import { queueQueries } from './delivery/queue.ts'
 import { createWorker } from './delivery/worker.ts'
 import { createCorridor, type DispatchChannel } from './dispatch/corridor.ts'
 import type { App } from './fastify.ts'
@@ -148,7 +149,16 @@ export async function compose(
     providerOf
   })
   const intake = createIntake({ channels, preparation })
-  const worker = createWorker({ store, queries, channels, preparation, engine, log, typeBase })
+  const worker = createWorker({
+    store,
+    queries,
+    queue: queueQueries(store),
+    channels,
+    preparation,
+    engine,
+    log,
+    typeBase
+  })
   const idempotency = createIdempotency(store, createSeal(pepper))
   const messages = createMessages({
     store,

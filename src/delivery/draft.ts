@@ -5,6 +5,7 @@ import type { Caller } from '../keys/caller.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { keepOptions, optionsOf } from './onward.ts'
 import type { Draft } from './prepare.ts'
+import { queueOf } from './queue.ts'
 
 /** A message is given up after this, where the caller says nothing. */
 const day = 24 * 3600_000
@@ -38,6 +39,8 @@ export const newRow = (
     state: 'queued',
     final: 0,
     attempts: 0,
+    lane: 0,
+    queue: queueOf({ ...caller, lane: 0, channel_id: channel.id, broadcast_id: null }),
     run_at: due ?? now,
     lease_until: null,
     send_at: due,

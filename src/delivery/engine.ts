@@ -6,6 +6,7 @@ import { ServiceError, toMessageError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import { blockKeysOf } from './blocks.ts'
 import { onward } from './onward.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 import type { MessageQueries, Outcome } from './queries.ts'
@@ -270,8 +271,8 @@ export function createEngine({
       const leasedAt = performance.now()
       const committed = await store.write(function* () {
         const { id, attempts } = row
-        const entry = timelineEntry(sending)
-        return (yield* change(queries.dispatch({ id, attempts, next: sending.attempts, lease_ms: leaseMs, entry }))) > 0
+        const turn = { id, attempts, next: sending.attempts, lease_ms: leaseMs, entry: timelineEntry(sending) }
+        return (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0
       })
       // Canceled, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
       if (!committed) return (await store.read(queries.byId({ id: row.id })))[0] ?? row

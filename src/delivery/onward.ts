@@ -1,6 +1,7 @@
 import type { ContentByType } from '../../schemas/content.ts'
 import type { MessageError } from '../../schemas/problem.ts'
 import type { MessageRow } from '../store/schema.ts'
+import { queueOf } from './queue.ts'
 
 /** What a row keeps beside its content: for sending it again, and for where to go on after a refusal. */
 export interface RowOptions {
@@ -52,7 +53,7 @@ export async function onward(
     const rest = channels.slice(i + 1)
     const left = { ...options, ...(rest.length > 0 && { channels: rest }), ...(fallback && { fallback }) }
     return again(
-      { channel_id: id, provider, options: keepOptions(left) },
+      { channel_id: id, provider, options: keepOptions(left), queue: queueOf({ ...refused, channel_id: id }) },
       `Channel ${refused.channel_id} refused it (${code}): it was sent through ${id} instead.`
     )
   }

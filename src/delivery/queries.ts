@@ -1,10 +1,11 @@
-import { type SelectQueryBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { MessageFilter } from '../../schemas/messages.ts'
 import type { Caller } from '../keys/caller.ts'
 import { hasScope } from '../keys/caller.ts'
 import type { PageRequest } from '../store/page.ts'
-import type { Database, MessageRow, MessageState } from '../store/schema.ts'
+import type { MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
+import { type BlockKeys, blockQueries } from './blocks.ts'
 
 /** What the end of an attempt writes. */
 export type Outcome = Pick<
@@ -36,13 +37,12 @@ export type NewMessage = Omit<
   | 'failed_at'
 >
 
-type Picking = SelectQueryBuilder<Database, 'messages', { id: string }>
-
 export type MessageQueries = ReturnType<typeof messageQueries>
 
-/** Every query on messages. Those of the hot path are compiled once. */
+/** The life of one message, and lists of them; what waits is in queue.ts. Those of the hot path are compiled once. */
 export function messageQueries(store: Store) {
   const { build, now } = store
+  const blocks = blockQueries(store)
   /** What a new row has; the rest is null until something comes of it. */
   const values = (p: Required<NewMessage>): NewMessage => ({
     id: p.id,
@@ -60,6 +60,8 @@ export function messageQueries(store: Store) {
     state: p.state,
     final: p.final,
     attempts: p.attempts,
+    lane: p.lane,
+    queue: p.queue,
     run_at: p.run_at,
     send_at: p.send_at,
     expires_at: p.expires_at,
@@ -71,22 +73,6 @@ export function messageQueries(store: Store) {
     timeline: p.timeline,
     created_at: p.created_at
   })
-  /**
-   * An update of the queued messages that `pick` narrows. On PostgreSQL rows that another replica is taking are skipped.
-   * Materialized: a plan that looked for them once per row would take more than the limit.
-   */
-  const ofQueued = (pick: (queued: Picking) => Picking) =>
-    build
-      .with(
-        cte => cte('due').materialized(),
-        () =>
-          pick(build.selectFrom('messages').select('id').where('state', '=', 'queued')).$if(
-            store.dialect === 'postgres',
-            query => query.forUpdate().skipLocked()
-          )
-      )
-      .updateTable('messages')
-      .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
   const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
   const outcome = (p: Required<Outcome>) => ({
     timeline: told(p.entry),
@@ -108,7 +94,10 @@ export function messageQueries(store: Store) {
       build.insertInto('messages').values({ ...values(p), lease_until: sql`${now} + ${p.lease_ms}` })
     ),
     /** claimed → sending, the last commit before the write; no row changes if anything speaks against sending it now. */
-    dispatch: prepare<{ id: string; attempts: number; next: number; lease_ms: number; entry: string }, unknown>(p =>
+    dispatch: prepare<
+      { id: string; attempts: number; next: number; lease_ms: number; entry: string } & BlockKeys,
+      unknown
+    >(p =>
       build
         .updateTable('messages')
         .set({ state: 'sending', attempts: p.next, lease_until: sql`${now} + ${p.lease_ms}`, timeline: told(p.entry) })
@@ -117,6 +106,7 @@ export function messageQueries(store: Store) {
         .where('attempts', '=', p.attempts)
         .where('lease_until', '>', now)
         .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+        .where(eb => eb.not(eb.exists(blocks.standing(p))))
     ),
     /** sending → whatever came of it; guarded by the attempt, so that a sleeper cannot overwrite a newer one. */
     settle: prepare<Outcome, unknown>(p =>
@@ -173,7 +163,7 @@ export function messageQueries(store: Store) {
     redirect: prepare<
       Pick<
         MessageRow,
-        'id' | 'attempts' | 'type' | 'content' | 'options' | 'channel_id' | 'provider' | 'warnings' | 'error'
+        'id' | 'attempts' | 'type' | 'content' | 'options' | 'channel_id' | 'queue' | 'provider' | 'warnings' | 'error'
       > & { entry: string; lease_ms: number },
       unknown
     >(p =>
@@ -186,6 +176,7 @@ export function messageQueries(store: Store) {
           content: p.content,
           options: p.options,
           channel_id: p.channel_id,
+          queue: p.queue,
           provider: p.provider,
           warnings: p.warnings,
           error: p.error,
@@ -201,65 +192,6 @@ export function messageQueries(store: Store) {
         .set({ state: 'canceled', final: 1, lease_until: null, timeline: told(p.entry) })
         .where('id', '=', p.id)
         .where('state', 'in', ['queued', 'claimed'])
-    ),
-
-    /** Takes due messages for this process. */
-    claim: prepare<{ limit: number; lease_ms: number }, MessageRow>(p =>
-      ofQueued(queued =>
-        queued
-          .where('run_at', '<=', now)
-          .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
-          .orderBy('run_at')
-          .orderBy('id')
-          .limit(p.limit)
-      )
-        .set({ state: 'claimed', lease_until: sql`${now} + ${p.lease_ms}` })
-        .returningAll()
-    ),
-    /** At most 500 at a time: after a long pause the whole queue may be due, and one statement has five seconds. */
-    expireDue: prepare<{ entry: string }, MessageRow>(p =>
-      ofQueued(queued => queued.where('expires_at', '<=', now).orderBy('expires_at').limit(500))
-        .set({ state: 'expired', final: 1, timeline: told(p.entry) })
-        .returningAll()
-    ),
-    nextDue: prepare<object, { run_at: number | null }>(() =>
-      build
-        .selectFrom('messages')
-        .select(eb => eb.fn.min('run_at').as('run_at'))
-        .where('state', '=', 'queued')
-    ),
-    /** What a dead process held: what was only claimed waits again, what may have left is unknown (RELIABILITY.md 3.1 rule 10). */
-    abandoned: (state: MessageState, everything: boolean) =>
-      build
-        .selectFrom('messages')
-        .selectAll()
-        .where('state', '=', state)
-        // The words of the partial index: SQLite uses it only where it finds them again.
-        .where(sql<boolean>`state in ('claimed', 'sending')`)
-        .$if(!everything, query => query.where('lease_until', '<=', now))
-        .orderBy('lease_until')
-        .limit(500)
-        .compile(),
-    requeue: prepare<{ id: string; lease: number; run_at?: number; entry?: string }, unknown>(p =>
-      build
-        .updateTable('messages')
-        .set({
-          state: 'queued',
-          lease_until: null,
-          run_at: eb => eb.fn.coalesce(eb.val(p.run_at), 'run_at'),
-          timeline: sql<string>`timeline || coalesce(cast(${p.entry} as text), '')`
-        })
-        .where('id', '=', p.id)
-        .where('state', '=', 'claimed')
-        .where('lease_until', '=', p.lease)
-    ),
-    forget: prepare<{ id: string; attempts: number; error: string; entry: string }, unknown>(p =>
-      build
-        .updateTable('messages')
-        .set({ state: 'unknown', error: p.error, lease_until: null, timeline: told(p.entry) })
-        .where('id', '=', p.id)
-        .where('state', '=', 'sending')
-        .where('attempts', '=', p.attempts)
     ),
 
     list: (caller: Caller, filter: Omit<MessageFilter, 'limit' | 'cursor'>, page: PageRequest) => {

@@ -2,16 +2,18 @@ import type { Logger } from 'pino'
 import type { Channels } from '../channels.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import type { MessageRow } from '../store/schema.ts'
-import type { Store } from '../store/store.ts'
+import { all, type Store } from '../store/store.ts'
 import { draftOf } from './draft.ts'
 import type { Engine } from './engine.ts'
 import type { Preparation } from './prepare.ts'
 import type { MessageQueries } from './queries.ts'
+import type { QueueQueries } from './queue.ts'
 import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from './timeline.ts'
 
 export interface WorkerParts {
   store: Store
   queries: MessageQueries
+  queue: QueueQueries
   channels: Channels
   preparation: Preparation
   engine: Engine
@@ -40,7 +42,16 @@ const apartMs = 2000
 const reapMs = 5000
 
 /** Delivers messages that waited: those held back by the provider, those with a start time, those a crash left behind. */
-export function createWorker({ store, queries, channels, preparation, engine, log, typeBase }: WorkerParts): Worker {
+export function createWorker({
+  store,
+  queries,
+  queue,
+  channels,
+  preparation,
+  engine,
+  log,
+  typeBase
+}: WorkerParts): Worker {
   let timer: NodeJS.Timeout | undefined
   let nextAt = Number.POSITIVE_INFINITY
   let running: Promise<void> | undefined
@@ -71,8 +82,8 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       )
     )
     for (;;) {
-      const sending = await store.read(queries.abandoned('sending', everything))
-      const claimed = await store.read(queries.abandoned('claimed', everything))
+      const sending = await store.read(queue.abandoned('sending', everything))
+      const claimed = await store.read(queue.abandoned('claimed', everything))
       if (sending.length + claimed.length === 0) return
       await store.write(function* () {
         for (const row of sending) {
@@ -80,7 +91,7 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
             { state: 'unknown', attempts: row.attempts },
             'the process that was sending it died'
           )
-          yield queries.forget({ id: row.id, attempts: row.attempts, error: lost, entry })
+          yield queue.forget({ id: row.id, attempts: row.attempts, error: lost, entry })
         }
         for (const [i, row] of claimed.entries()) {
           const before = setbacksOf(row)
@@ -90,7 +101,7 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
           } else {
             const entry = timelineEntry({ state: 'queued', attempts: row.attempts }, setbacks.death)
             const again = before === 0 ? row.run_at : Date.now() + i * apartMs
-            yield queries.requeue({ id: row.id, lease: row.lease_until!, run_at: again, entry })
+            yield queue.requeue({ id: row.id, lease: row.lease_until!, run_at: again, entry })
           }
         }
       })
@@ -155,7 +166,7 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
       const entry = timelineEntry({ state: 'expired', attempts: 0 }, 'it could not be handed over in time')
       const expire = () =>
         store.write(function* () {
-          return (yield queries.expireDue({ entry })).rows.length
+          return (yield queue.expireDue({ entry })).rows.length
         })
       for (let expired = await expire(); expired > 0 && !stopped; expired = await expire())
         log.info({ expired }, 'messages expired')
@@ -164,7 +175,13 @@ export function createWorker({ store, queries, channels, preparation, engine, lo
     const limit = hands - inHand.size
     if (limit === 0 || stopped) return
     const rows = await store.write(function* () {
-      return (yield queries.claim({ limit, lease_ms: engine.leaseMs })).rows as MessageRow[]
+      const taken: MessageRow[] = []
+      for (const head of yield* all(queue.heads({ from: '', to: '~' })))
+        if (taken.length < limit)
+          taken.push(
+            ...(yield* all(queue.claim({ queue: head.queue, limit: limit - taken.length, lease_ms: engine.leaseMs })))
+          )
+      return taken
     })
     rows.forEach(take)
   }

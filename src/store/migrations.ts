@@ -106,6 +106,30 @@ const released: Migration[] = [
       'create index media_content on media (channel_id, sha256)',
       'create index messages_failed on messages (channel_id, mode, failed_at) where failed_at is not null'
     ]
+  },
+  {
+    name: '005_queue',
+    statements: ({ int, id, strict }) => [
+      `alter table messages add column lane ${int} not null default 0`,
+      `alter table messages add column queue ${id} not null default ''`,
+      `update messages set queue = mode || '/0/' || service || '/' || channel_id || '/' where state in ('queued', 'claimed')`,
+      `create index messages_queue on messages (queue, run_at, id) where state = 'queued'`,
+      'drop index messages_due',
+      'create index messages_broadcast on messages (broadcast_id, state) where broadcast_id is not null',
+      'create index messages_results on messages (broadcast_id, id) where broadcast_id is not null',
+      'create unique index messages_recipient on messages (broadcast_id, contact) where broadcast_id is not null',
+      `create table blocks (key ${id} primary key, until ${int}, detail text, at ${int} not null) ${strict}`,
+      `create table paces (key ${id} primary key, log text not null, updated_at ${int} not null) ${strict}`,
+      `create table breakers (key ${id} primary key, log text not null, probe_at ${int} not null) ${strict}`,
+      `create table broadcasts (
+        id ${id} primary key, service text not null, key_id text not null, mode text not null, channel_id text not null,
+        name text not null, template text not null, status text not null, total ${int} not null,
+        duplicates ${int} not null, skipped ${int} not null, rate_per_second ${int}, start_at ${int},
+        created_at ${int} not null, started_at ${int}, finished_at ${int}
+      ) ${strict}`,
+      'create index broadcasts_service on broadcasts (service, mode, id)',
+      `create index broadcasts_open on broadcasts (status) where status in ('draft', 'scheduled', 'running', 'paused', 'canceled')`
+    ]
   }
 ]
 

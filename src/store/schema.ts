@@ -24,6 +24,10 @@ export interface MessageRow {
   state: MessageState
   final: number
   attempts: number
+  /** 0: somebody waits for it. 1: one of many, which yields to those. */
+  lane: number
+  /** Which line it stands in while queued: mode, lane, service, channel and broadcast. Within a line the order is kept. */
+  queue: string
   /** Due time while queued. */
   run_at: number
   /** While claimed or sending: after this instant of the database clock the holder is taken for dead. */
@@ -164,8 +168,60 @@ export interface AuditRow {
   detail: string | null
 }
 
+/** What keeps messages from being dispatched, on every replica: the hold, a pause, a provider's Retry-After, an open breaker. */
+export interface BlockRow {
+  key: string
+  /** It ends by itself at this instant; null: when it is lifted. */
+  until: number | null
+  detail: string | null
+  at: number
+}
+
+/** One limit of an account, a number or an endpoint: the slots that were given away, oldest first. */
+export interface PaceRow {
+  key: string
+  /** A JSON array of instants. */
+  log: string
+  updated_at: number
+}
+
+/** The last calls through a channel, for its breaker. */
+export interface BreakerRow {
+  key: string
+  /** A JSON array of [instant, 1 for a failure or 0]. */
+  log: string
+  /** When an open one may be probed next. */
+  probe_at: number
+}
+
+export interface BroadcastRow {
+  id: string
+  service: string
+  key_id: string
+  mode: 'live' | 'test'
+  channel_id: string
+  name: string
+  /** { name, language? } */
+  template: string
+  /** `draft`: its recipients are being stored, and nobody has been told that it exists. */
+  status: 'draft' | 'scheduled' | 'running' | 'paused' | 'finished' | 'failed' | 'canceled'
+  total: number
+  duplicates: number
+  /** How many rows were left out as invalid. */
+  skipped: number
+  rate_per_second: number | null
+  start_at: number | null
+  created_at: number
+  started_at: number | null
+  finished_at: number | null
+}
+
 export interface Database {
   messages: MessageRow
+  blocks: BlockRow
+  paces: PaceRow
+  breakers: BreakerRow
+  broadcasts: BroadcastRow
   idempotency: IdempotencyRow
   keys: KeyRow
   channels: ChannelRow

@@ -49,13 +49,13 @@ export function listCases(test: Case): void {
     })
   }
 
-  test('all filters together find what fits them all', async (t, { store }) => {
+  // Not the broadcast: it has every person once.
+  test('all other filters together find what fits them all', async (t, { store }) => {
     const fits: Partial<MessageRow> = {
       channel_id: 'a',
       contact: '49',
       state: 'failed',
-      reference: 'r',
-      broadcast_id: 'b'
+      reference: 'r'
     }
     const row = await put(store, message(fits))
     for (const name of Object.keys(fits)) await put(store, message({ ...fits, [name]: 'queued' }))
@@ -65,7 +65,6 @@ export function listCases(test: Case): void {
       status: 'failed',
       direction: 'outbound',
       reference: 'r',
-      broadcastId: 'b',
       since: new Date(Date.now() - hour).toISOString(),
       until: new Date(Date.now() + hour).toISOString()
     }

@@ -1,4 +1,6 @@
+import { blockKeysOf } from '../../src/delivery/blocks.ts'
 import { messageQueries } from '../../src/delivery/queries.ts'
+import { queueQueries } from '../../src/delivery/queue.ts'
 import { timelineEntry, toTimeline } from '../../src/delivery/timeline.ts'
 import type { MessageRow, MessageState } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -13,7 +15,14 @@ export function messageCases(test: Case): void {
   const dispatch = (store: Store, row: MessageRow, attempts = row.attempts) =>
     changed(
       store,
-      messageQueries(store).dispatch({ id: row.id, attempts, next: attempts + 1, lease_ms: 60_000, entry })
+      messageQueries(store).dispatch({
+        id: row.id,
+        attempts,
+        next: attempts + 1,
+        lease_ms: 60_000,
+        entry,
+        ...blockKeysOf(row)
+      })
     )
   const settle = (store: Store, row: MessageRow, changes = {}) =>
     changed(store, messageQueries(store).settle(outcome(row, changes)))
@@ -167,11 +176,15 @@ export function messageCases(test: Case): void {
   })
 
   test('every change of state adds its line to the timeline, in order and whole', async (t, { store }) => {
-    const { dispatch, settle, forget, settleLate } = messageQueries(store)
+    const { dispatch, settle, settleLate } = messageQueries(store)
+    const { forget } = queueQueries(store)
     const row = await put(store, message({ state: 'claimed' }))
     const { id } = row
     const line = (state: MessageState, detail?: string) => timelineEntry({ state, attempts: 1 }, detail)
-    await changed(store, dispatch({ id, attempts: 0, next: 1, lease_ms: 60_000, entry: line('sending') }))
+    await changed(
+      store,
+      dispatch({ id, attempts: 0, next: 1, lease_ms: 60_000, entry: line('sending'), ...blockKeysOf(row) })
+    )
     await changed(store, forget({ id, attempts: 1, error: '{}', entry: line('unknown', 'it died\n👋🏽') }))
     const accepted = { ...outcome({ ...row, attempts: 1 }), entry: line('accepted') }
     t.equal(await changed(store, settle(accepted)), 0)
@@ -186,7 +199,8 @@ export function messageCases(test: Case): void {
   })
 
   test('expiry, release and cancellation are told on the timeline too', async (t, { store }) => {
-    const { cancel, expireDue } = messageQueries(store)
+    const { cancel } = messageQueries(store)
+    const { expireDue } = queueQueries(store)
     const gone = await put(store, message())
     await changed(store, cancel({ id: gone.id, entry }))
     const late = await put(store, message({ expires_at: Date.now() - 1000, timeline: entry }))

@@ -1,12 +1,13 @@
 import { messageQueries } from '../../src/delivery/queries.ts'
+import { queueQueries } from '../../src/delivery/queue.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
-import { changed, entry, get, message, put, returned } from './store-rows.ts'
+import { changed, entry, get, line, message, put, returned } from './store-rows.ts'
 
 const hour = 3600_000
 const claim = (store: Store, limit: number): Promise<MessageRow[]> =>
-  returned(store, messageQueries(store).claim({ limit, lease_ms: 60_000 }))
+  returned(store, queueQueries(store).claim({ queue: line, limit, lease_ms: 60_000 }))
 
 /** Claims until nothing is left, as one worker does. */
 async function drain(store: Store, limit: number, take = claim): Promise<string[]> {
@@ -97,24 +98,15 @@ export function queueCases(test: Case): void {
       await put(store, message({ state: 'claimed', expires_at: Date.now() - 1000 })),
       await put(store, message({ state: 'sending', expires_at: Date.now() - 1000 }))
     ]
-    t.match(await returned(store, messageQueries(store).expireDue({ entry })), [
+    t.match(await returned(store, queueQueries(store).expireDue({ entry })), [
       { id: late.id, state: 'expired', final: 1 }
     ])
     for (const { id, state } of rest) t.equal((await get(store, id)).state, state)
-    t.strictSame(await returned(store, messageQueries(store).expireDue({ entry })), [])
-  })
-
-  test('nextDue tells the earliest that waits, or null', async (t, { store }) => {
-    const next = async () => (await store.read(messageQueries(store).nextDue({})))[0]!.run_at
-    t.equal(await next(), null)
-    await put(store, message({ run_at: 5000 }))
-    await put(store, message({ run_at: 4000 }))
-    await put(store, message({ run_at: 3000, state: 'claimed' }))
-    t.equal(await next(), 4000)
+    t.strictSame(await returned(store, queueQueries(store).expireDue({ entry })), [])
   })
 
   test('abandoned finds those whose lease is over, and at a lone start everybody', async (t, { store }) => {
-    const { abandoned } = messageQueries(store)
+    const { abandoned } = queueQueries(store)
     const dead = await put(store, message({ state: 'sending' }), -1)
     const alive = await put(store, message({ state: 'sending' }), 60_000)
     const claimed = await put(store, message({ state: 'claimed' }), -1)
@@ -125,7 +117,7 @@ export function queueCases(test: Case): void {
   })
 
   test('requeue gives back the claim of the dead, and never the one of somebody newer', async (t, { store }) => {
-    const { requeue } = messageQueries(store)
+    const { requeue } = queueQueries(store)
     const row = await put(store, message({ state: 'claimed' }), -1)
     const lease = (await get(store, row.id)).lease_until!
     t.equal(await changed(store, requeue({ id: row.id, lease: lease - 1 })), 0)
@@ -137,11 +129,11 @@ export function queueCases(test: Case): void {
   test('requeue leaves what has been handed over alone', async (t, { store }) => {
     const row = await put(store, message({ state: 'sending' }), -1)
     const lease = (await get(store, row.id)).lease_until!
-    t.equal(await changed(store, messageQueries(store).requeue({ id: row.id, lease })), 0)
+    t.equal(await changed(store, queueQueries(store).requeue({ id: row.id, lease })), 0)
   })
 
   test('forget makes unknown what was being sent, of the same attempt only', async (t, { store }) => {
-    const { forget } = messageQueries(store)
+    const { forget } = queueQueries(store)
     const row = await put(store, message({ state: 'sending', attempts: 2 }), -1)
     t.equal(await changed(store, forget({ id: row.id, attempts: 1, error: '{}', entry })), 0)
     t.equal(await changed(store, forget({ id: row.id, attempts: 2, error: '{"a":1}', entry })), 1)
@@ -155,7 +147,7 @@ export function queueCases(test: Case): void {
   test('of the sleeper that wakes and the one that gave it up, the result of the provider remains', async (t, {
     store
   }) => {
-    const { forget, settle, settleLate } = messageQueries(store)
+    const { forget, settle, settleLate } = { ...queueQueries(store), ...messageQueries(store) }
     for (let i = 0; i < 6; i++) {
       const row = await put(store, message({ state: 'sending', attempts: 1 }), -1)
       const result = {
@@ -174,7 +166,7 @@ export function queueCases(test: Case): void {
   test('a message that was claimed, given back and claimed again is claimed once', async (t, { store }) => {
     const row = await put(store, message())
     const [first] = await claim(store, 1)
-    t.equal(await changed(store, messageQueries(store).requeue({ id: row.id, lease: first!.lease_until! })), 1)
+    t.equal(await changed(store, queueQueries(store).requeue({ id: row.id, lease: first!.lease_until! })), 1)
     const [second] = await claim(store, 1)
     t.equal(second!.id, row.id)
     t.strictSame(await claim(store, 1), [])

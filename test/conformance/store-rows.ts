@@ -5,6 +5,9 @@ import type { Caller } from '../../src/keys/caller.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import { all, change, type Store } from '../../src/store/store.ts'
 
+/** The line that the messages of these cases wait in. */
+export const line = 'live/0/billing/support/'
+
 /** A message as it would stand in the store, with what a case cares about changed. */
 export function message(changes: Partial<MessageRow> = {}): MessageRow {
   const now = Date.now()
@@ -24,6 +27,8 @@ export function message(changes: Partial<MessageRow> = {}): MessageRow {
     state: 'queued',
     final: 0,
     attempts: 0,
+    lane: 0,
+    queue: line,
     run_at: now - 1000,
     lease_until: null,
     send_at: null,

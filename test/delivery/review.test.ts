@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { adapters } from '../../src/adapters/index.ts'
 import { createChannels } from '../../src/channels.ts'
-import { messageQueries } from '../../src/delivery/queries.ts'
+import { queueQueries } from '../../src/delivery/queue.ts'
 import type { MediaLibrary } from '../../src/media/library.ts'
 import { openStore } from '../../src/store/index.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
@@ -240,7 +240,7 @@ t.test('what expired in a long pause is ended in parts, so that no statement is 
   const store = await openStore({ directory: board.directory }, log)
   t.teardown(() => store.close())
   await Promise.all(Array.from({ length: 501 }, () => put(store, message({ expires_at: 1000 }))))
-  const { expireDue } = messageQueries(store)
+  const { expireDue } = queueQueries(store)
   t.equal((await returned(store, expireDue({ entry: '' }))).length, 500)
   t.equal((await returned(store, expireDue({ entry: '' }))).length, 1)
 })

@@ -2,13 +2,13 @@ import { connect, createServer, type Socket } from 'node:net'
 import { CompiledQuery } from 'kysely'
 import pino from 'pino'
 import t from 'tap'
-import { messageQueries } from '../../src/delivery/queries.ts'
+import { queueQueries } from '../../src/delivery/queue.ts'
 import { openStore } from '../../src/store/index.ts'
 import { migrate } from '../../src/store/migrations.ts'
 import { openPostgres } from '../../src/store/postgres.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
 import { storeConformance } from '../conformance/store.ts'
-import { changed, failure, get, message, put, returned, until } from '../conformance/store-rows.ts'
+import { changed, failure, get, line, message, put, returned, until } from '../conformance/store-rows.ts'
 import { type Cluster, startPostgres } from './postgres.ts'
 
 const log = pino({ level: 'silent' })
@@ -74,7 +74,7 @@ t.test('PostgreSQL', async t => {
     const url = await fresh()
     const stores = await Promise.all(Array.from({ length: 6 }, () => open(url)))
     for (const store of stores) await put(store, message())
-    t.equal((await stores[0]!.read(CompiledQuery.raw('select name from migrations'))).length, 4)
+    t.equal((await stores[0]!.read(CompiledQuery.raw('select name from migrations'))).length, 5)
     t.strictSame(await migrate(stores[5]!), [])
     await Promise.all(stores.map(store => store.close()))
   })
@@ -136,7 +136,7 @@ t.test('PostgreSQL', async t => {
     )
     const asleep = `select 1 from pg_stat_activity where datname = '${name}' and wait_event = 'PgSleep'`
     t.ok(await until(async () => (await cluster.query(asleep)).length > 0))
-    const claim = messageQueries(store).claim({ limit: 1, lease_ms: 60_000 })
+    const claim = queueQueries(store).claim({ queue: line, limit: 1, lease_ms: 60_000 })
     t.match(await returned(store, claim), [{ id: second.id }])
     await other
     t.match(await returned(store, claim), [{ id: first.id }])
@@ -182,7 +182,7 @@ t.test('PostgreSQL', async t => {
 
   await t.test('what is due, late or abandoned is found by an index, however many messages there are', async t => {
     const store = await open(await fresh())
-    const { claim, expireDue, abandoned } = messageQueries(store)
+    const { claim, heads, expireDue, abandoned } = queueQueries(store)
     const later = Date.now() + 3600_000
     await put(store, message({ run_at: later, expires_at: later }))
     const [columns] = (await store.read(
@@ -197,7 +197,8 @@ t.test('PostgreSQL', async t => {
     await raw(store, 'analyze messages')
     const plan = async ({ sql, parameters }: CompiledQuery) =>
       JSON.stringify(await store.read({ ...CompiledQuery.raw(`explain ${sql}`), parameters }))
-    t.match(await plan(claim({ limit: 10, lease_ms: 1 })), /Index.*messages_due.*Index Cond: \(run_at/)
+    t.match(await plan(claim({ queue: line, limit: 10, lease_ms: 1 })), /Index.*messages_queue.*Index Cond: \(\(queue/)
+    t.match(await plan(heads({ from: 'live/', to: 'live0' })), /messages_queue/)
     t.match(await plan(expireDue({ entry: '' })), /messages_expiry/)
     t.match(await plan(abandoned('sending', false)), /messages_lease/)
     await store.close()

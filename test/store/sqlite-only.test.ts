@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { CompiledQuery } from 'kysely'
 import t from 'tap'
-import { messageQueries } from '../../src/delivery/queries.ts'
+import { queueQueries } from '../../src/delivery/queue.ts'
 import { openStore } from '../../src/store/index.ts'
 import { migrate } from '../../src/store/migrations.ts'
 import { openSqlite, type Sync } from '../../src/store/sqlite.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
-import { failure, message, put, until } from '../conformance/store-rows.ts'
+import { failure, line, message, put, until } from '../conformance/store-rows.ts'
 import { asRoot, commits, count, folder, log, open, start } from './embedded.ts'
 
 t.test('a second process on the same DATA_DIR is refused at once and told why', async t => {
@@ -133,10 +133,11 @@ t.test('a sync that fails is StoreUnavailable, and the next write brings everyth
 
 t.test('what is due, late or abandoned is found by an index, however many messages there are', async t => {
   const store = await open(t, await folder(t))
-  const { claim, expireDue, abandoned } = messageQueries(store)
+  const { claim, heads, expireDue, abandoned } = queueQueries(store)
   const plan = async ({ sql, parameters }: CompiledQuery) =>
     JSON.stringify(await store.read(CompiledQuery.raw(`explain query plan ${sql}`, [...parameters])))
-  t.match(await plan(claim({ limit: 10, lease_ms: 1 })), /SEARCH messages USING INDEX messages_due/)
+  t.match(await plan(claim({ queue: line, limit: 10, lease_ms: 1 })), /SEARCH messages USING INDEX messages_queue/)
+  t.match(await plan(heads({ from: 'live/', to: 'live0' })), /messages_queue/)
   t.match(await plan(expireDue({ entry: '' })), /messages_expiry/)
   t.match(await plan(abandoned('sending', false)), /SEARCH messages USING INDEX messages_lease/)
   t.match(await plan(abandoned('claimed', true)), /messages_lease/)

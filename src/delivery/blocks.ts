@@ -1,0 +1,79 @@
+import type { BlockRow, MessageRow } from '../store/schema.ts'
+import { prepare, type Store } from '../store/store.ts'
+
+// What keeps messages from being dispatched stands in one table, and every dispatch looks there in its own commit: so a
+// stop that was answered holds on every replica.
+
+/** The keys that concern one message. Null: none of that kind. */
+export interface BlockKeys {
+  hold: string
+  account: string
+  channel: string
+  breaker: string
+  recipient: string
+  broadcast: string | null
+}
+
+export const blockKey = {
+  /** After a restore: nothing goes out until an operator has looked. */
+  hold: 'hold',
+  /** The account at Maton has to wait: Retry-After. */
+  account: (mode: string) => `account/${mode}`,
+  /** The stop switch of a channel. */
+  channel: (id: string) => `channel/${id}`,
+  /** A channel whose upstream does not answer, or that has to wait: Retry-After. */
+  breaker: (mode: string, channel: string) => `breaker/${mode}/${channel}`,
+  /** One person that a number has written to too often. */
+  recipient: (mode: string, channel: string, contact: string) => `recipient/${mode}/${channel}/${contact}`,
+  /** A broadcast that is not complete yet, paused or canceled. */
+  broadcast: (id: string) => `broadcast/${id}`
+} as const
+
+export type Blockable = Pick<MessageRow, 'mode' | 'channel_id' | 'contact' | 'broadcast_id'>
+
+export const blockKeysOf = ({ mode, channel_id, contact, broadcast_id }: Blockable): BlockKeys => ({
+  hold: blockKey.hold,
+  account: blockKey.account(mode),
+  channel: blockKey.channel(channel_id),
+  breaker: blockKey.breaker(mode, channel_id),
+  recipient: blockKey.recipient(mode, channel_id, contact ?? ''),
+  broadcast: broadcast_id === null ? null : blockKey.broadcast(broadcast_id)
+})
+
+export function blockQueries({ build, now }: Store) {
+  const lasting = build
+    .selectFrom('blocks')
+    .selectAll()
+    .where(eb => eb.or([eb('until', 'is', null), eb('until', '>', now)]))
+  const standing = (p: BlockKeys) =>
+    lasting.where('key', 'in', [p.hold, p.account, p.channel, p.breaker, p.recipient, p.broadcast ?? ''])
+  return {
+    /** Those of some keys that hold now, for another query or by itself. */
+    standing,
+    of: prepare<BlockKeys, BlockRow>(p => standing(p)),
+    /** All that hold now: few. */
+    all: prepare<object, BlockRow>(() => lasting),
+    /** Until an instant; a longer one, or one that somebody has to lift, is not made shorter. */
+    raise: prepare<BlockRow & { until: number }, unknown>(p =>
+      build
+        .insertInto('blocks')
+        .values(p)
+        .onConflict(conflict =>
+          conflict
+            .column('key')
+            .doUpdateSet({ until: p.until, detail: p.detail, at: p.at })
+            .where('blocks.until', '<', p.until)
+        )
+    ),
+    /** Until it is lifted. */
+    stop: prepare<Pick<BlockRow, 'key' | 'detail' | 'at'>, unknown>(p =>
+      build
+        .insertInto('blocks')
+        .values({ key: p.key, until: null, detail: p.detail, at: p.at })
+        .onConflict(conflict => conflict.column('key').doUpdateSet({ until: null, detail: p.detail, at: p.at }))
+    ),
+    lift: prepare<{ key: string }, unknown>(p => build.deleteFrom('blocks').where('key', '=', p.key)),
+    /** Those that have ended by themselves, and are of no use any more. */
+    sweep: prepare<{ before: number }, unknown>(p => build.deleteFrom('blocks').where('until', '<', p.before))
+  }
+}
