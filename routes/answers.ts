@@ -48,4 +48,4 @@ export const idempotencyHeader = {
 }
 export const noBody = (description: string): unknown => ({ description, type: 'null' })
 /** What every route behind a key can answer. */
-export const guarded = [400, 401, 403, 503]
+export const guarded = [400, 401, 403, 429, 503]

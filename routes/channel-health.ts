@@ -12,7 +12,7 @@ export const channelHealth: RoutePlugin = app => {
       tags: ['Channels'],
       summary: 'Whether the channel can send',
       description:
-        'Asks Maton once; where it does not answer, the status of the connection is unknown. This release has no circuit breaker and no bucket, so neither is told.',
+        'Asks Maton once; where it does not answer, the status of the connection is unknown. The rest is what Switchboard itself knows.',
       params: NumberParams,
       querystring: strict({}),
       response: { 200: json(ChannelHealth, 'What is known.'), ...problems(...guarded, 404) }

@@ -87,4 +87,23 @@ export const channels: RoutePlugin = app => {
       return reply.code(204).send()
     }
   })
+
+  for (const act of ['pause', 'resume'] as const) {
+    app.post(`/channels/:id/${act}`, {
+      config: { scope: 'admin' },
+      schema: {
+        operationId: `${act}Channel`,
+        tags,
+        summary: act === 'pause' ? 'Stop a channel on every replica' : 'Let a stopped channel go on',
+        description:
+          act === 'pause'
+            ? 'Nothing of it is handed over from now on; what is on its way ends. Messages are still accepted, and wait. Also for channels of the channels file.'
+            : 'What waited goes out in its order.',
+        params: OwnChannelParams,
+        querystring: strict({}),
+        response: { 200: json(Channel, 'The channel as it is now.'), ...problems(...guarded, 404, 413, 415) }
+      },
+      handler: request => app.channels.pause(request.params.id, act === 'pause', request.caller)
+    })
+  }
 }

@@ -15,6 +15,9 @@ function waitSeconds(header: string | string[] | undefined): number | undefined 
   return match ? Math.min(Number(match[2]), longestWaitSeconds) : undefined
 }
 
+/** How long a GET waits: not at all where nothing is said. */
+export const waitMsOf = (request: FastifyRequest): number => (waitSeconds(request.headers.prefer) ?? 0) * 1000
+
 /** What the headers of a POST say about how it is to be handled. */
 export function sendOptions(request: FastifyRequest): SendOptions {
   const { headers } = request

@@ -11,6 +11,7 @@ const Health = Type.Object(
 
 export const health: RoutePlugin = app => {
   app.get('/livez', {
+    config: { vital: true },
     schema: {
       operationId: 'getLiveness',
       tags,
@@ -22,20 +23,28 @@ export const health: RoutePlugin = app => {
   })
 
   app.get('/readyz', {
+    config: { vital: true },
     schema: {
       operationId: 'getReadiness',
       tags,
       summary: 'Whether traffic should come here: the store is writable and the server is not closing',
       querystring: strict({}),
-      response: { 200: json(Health, 'Ready.'), 503: json(Health, 'Not ready; reason says why.'), ...problems(400) }
+      response: {
+        200: json(Health, 'Ready: ok, or degraded with the reason.'),
+        503: json(Health, 'Not ready; reason says why.'),
+        ...problems(400)
+      }
     },
     handler: async (_, reply) => {
       const reason = await app.notReady()
-      return reason === null ? { status: 'ok' } : reply.code(503).send({ status: 'not_ready', reason })
+      if (reason !== null) return reply.code(503).send({ status: 'not_ready', reason })
+      const trouble = await app.degraded()
+      return trouble === null ? { status: 'ok' } : { status: 'degraded', reason: trouble }
     }
   })
 
   app.get('/metrics', {
+    config: { vital: true },
     schema: {
       operationId: 'getMetrics',
       tags,

@@ -1,6 +1,8 @@
 import type { RoutePlugin } from '../src/fastify.ts'
 import { assignee } from './assignee.ts'
 import { audit } from './audit.ts'
+import { broadcasts } from './broadcasts.ts'
+import { broadcastsResults } from './broadcasts-results.ts'
 import { channelHealth } from './channel-health.ts'
 import { channels } from './channels.ts'
 import { connections } from './connections.ts'
@@ -8,6 +10,7 @@ import { contacts } from './contacts.ts'
 import { contactsCsv } from './contacts-csv.ts'
 import { dryRun } from './dry-run.ts'
 import { health } from './health.ts'
+import { hold } from './hold.ts'
 import { keys } from './keys.ts'
 import { media } from './media.ts'
 import { messages } from './messages.ts'
@@ -15,13 +18,17 @@ import { native } from './native.ts'
 import { numbers } from './numbers.ts'
 import { receipts } from './receipts.ts'
 import { templates } from './templates.ts'
+import { unknown } from './unknown.ts'
 
 /** All routes of the API, in the order of the document. */
 export const routes: readonly RoutePlugin[] = [
   messages,
+  unknown,
   dryRun,
   receipts,
   templates,
+  broadcasts,
+  broadcastsResults,
   media,
   contacts,
   contactsCsv,
@@ -33,5 +40,6 @@ export const routes: readonly RoutePlugin[] = [
   native,
   keys,
   audit,
+  hold,
   health
 ]

@@ -2,22 +2,11 @@ import { Type } from '@sinclair/typebox'
 import { ref, strict } from '../schemas/kit.ts'
 import { Message, MessageFilter, MessagePage, MessageParams, SendMessage, Timeline } from '../schemas/messages.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
-import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
-import { preference, sendOptions } from './headers.ts'
+import { guarded, json, problems } from './answers.ts'
+import { preference, sendOptions, waitMsOf } from './headers.ts'
+import { replySent, sendHeaders, sentHeaders } from './sent.ts'
 
 const tags = ['Messages']
-const sendHeaders = Type.Object({
-  ...idempotencyHeader,
-  Prefer: Type.Optional(
-    Type.String({
-      description:
-        'wait=N: how many seconds to wait for the provider (default 10, at most 60). respond-async: do not wait.'
-    })
-  ),
-  traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context; logged and kept, never sent on.' }))
-})
-const sentHeaders = { ...made, 'Preference-Applied': Type.Optional(Type.String()) }
-
 export const messages: RoutePlugin = app => {
   app.post('/messages', {
     config: { scope: 'messages:send' },
@@ -39,12 +28,7 @@ export const messages: RoutePlugin = app => {
     handler: async (request, reply) => {
       const options = sendOptions(request)
       const sent = await app.messages.send(request.caller, request.body, options)
-      request.timing.upstream = sent.upstreamMs
-      reply
-        .code(sent.status as 201)
-        .headers(sent.headers)
-        .headers(preference(request, options.waitMs))
-      return reply.headers(sent.replayed ? { 'idempotency-replayed': 'true' } : {}).send(sent.body)
+      return replySent(request, reply, sent, options)
     }
   })
 
@@ -65,12 +49,24 @@ export const messages: RoutePlugin = app => {
     schema: {
       operationId: 'getMessage',
       tags,
-      summary: 'One message as it stands now',
+      summary: 'One message as it stands now, or when it is final',
       params: MessageParams,
+      headers: Type.Object({
+        Prefer: Type.Optional(
+          Type.String({ description: 'wait=N: how many seconds to wait for it to be final (default 0, at most 60).' })
+        )
+      }),
       querystring: strict({}),
-      response: { 200: json(Message, 'The message.'), ...problems(...guarded, 404) }
+      response: {
+        200: json(Message, 'The message.', { 'Preference-Applied': Type.Optional(Type.String()) }),
+        ...problems(...guarded, 404)
+      }
     },
-    handler: request => app.messages.get(request.caller, request.params.id)
+    handler: async (request, reply) => {
+      const waitMs = waitMsOf(request)
+      const message = await app.messages.get(request.caller, request.params.id, waitMs)
+      return reply.headers(preference(request, waitMs)).send(message)
+    }
   })
 
   app.get('/messages/:id/timeline', {

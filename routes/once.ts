@@ -9,7 +9,7 @@ import { type Answer, parseIdempotencyKey, requestHash } from '../src/delivery/i
 export async function answerOnce<T>(
   request: FastifyRequest,
   reply: FastifyReply,
-  act: () => Promise<{ object: T; location: string; status?: 200 | 201 }>,
+  act: () => Promise<{ object: T; location: string; status?: 200 | 201 | 202 }>,
   body: unknown = request.body
 ): Promise<FastifyReply> {
   const run = async (): Promise<Answer> => {

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Mode } from './common.ts'
 import { messageTypes } from './content.ts'
-import { stringEnum } from './kit.ts'
+import { nullable, stringEnum } from './kit.ts'
 
 const texts = (description: string) => Type.Record(Type.String(), Type.String(), { description })
 
@@ -43,7 +43,13 @@ export const DryRun = Type.Object(
       )
     ),
     warnings: Type.Array(Type.String()),
-    expectedWaitSeconds: Type.Integer({ minimum: 0, description: 'Until it would go out: what sendAt asks for.' })
+    expectedWaitSeconds: nullable(
+      Type.Integer({
+        minimum: 0,
+        description:
+          'Until it would go out: what sendAt asks for, the turns of those before it, and what the provider asked for. null: its channel is paused, held or does not answer.'
+      })
+    )
   },
   { $id: 'DryRun', additionalProperties: false }
 )

@@ -1,5 +1,13 @@
 import type { TSchema } from '@sinclair/typebox'
 import { AuditEntry, AuditPage } from './audit.ts'
+import {
+  Broadcast,
+  BroadcastCounts,
+  BroadcastPage,
+  BroadcastTemplate,
+  CreateBroadcast,
+  Recipient
+} from './broadcasts.ts'
 import { ChannelHealth } from './channel-health.ts'
 import { Capabilities, Channel, ChannelPage, CreateChannel, PatchChannel } from './channels.ts'
 import { Connection, ConnectionPage, CreateConnection } from './connections.ts'
@@ -7,12 +15,14 @@ import { Contact, ContactImport, ContactPage, ContactWindow, CreateContact, Patc
 import { contentParts } from './content.ts'
 import { Assignee, MarkRead } from './conversations.ts'
 import { DryRun } from './dry-run.ts'
+import { Hold } from './hold.ts'
 import { CreateKey, Key, KeyPage, KeyWithSecret, PatchKey } from './keys.ts'
 import { Media } from './media.ts'
 import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineEntry } from './messages.ts'
 import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.ts'
 import { FieldFault, MessageError, Problem, ProviderError } from './problem.ts'
 import { CreateTemplate, Template, TemplatePage, TemplateSet, TemplateVariable } from './templates.ts'
+import { ResendMessage, ResolvedMessages, ResolveMessage, ResolveMessages } from './unknown.ts'
 
 /** Every named schema, in the order of the document: what is pointed at must be here. */
 export const namedSchemas: readonly TSchema[] = [
@@ -24,7 +34,17 @@ export const namedSchemas: readonly TSchema[] = [
   DryRun,
   Timeline,
   TimelineEntry,
+  ResendMessage,
+  ResolveMessage,
+  ResolveMessages,
+  ResolvedMessages,
   MarkRead,
+  CreateBroadcast,
+  BroadcastTemplate,
+  Recipient,
+  Broadcast,
+  BroadcastCounts,
+  BroadcastPage,
   CreateTemplate,
   Template,
   TemplateVariable,
@@ -58,6 +78,7 @@ export const namedSchemas: readonly TSchema[] = [
   KeyWithSecret,
   AuditEntry,
   AuditPage,
+  Hold,
   Problem,
   MessageError,
   ProviderError,

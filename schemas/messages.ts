@@ -35,6 +35,12 @@ const envelope = {
     ...InstantInput,
     description: 'Give up if not handed over by then. Default: 24 hours from now.'
   }),
+  onUnknown: Type.Optional(
+    stringEnum(['hold', 'resend_once'], {
+      description:
+        'What happens when nobody knows whether it arrived. hold (default): nothing. resend_once: it is sent once more; only for a message whose duplicate is harmless, such as a one-time code.'
+    })
+  ),
   fallback: Type.Optional(
     strict(
       { template: ref(TemplateContent) },
@@ -59,6 +65,7 @@ export interface Envelope {
   metadata?: Record<string, string>
   sendAt?: string
   expiresAt?: string
+  onUnknown?: 'hold' | 'resend_once'
   fallback?: { template: ContentByType['template'] }
   providerOptions?: { wati?: { broadcastName?: string } }
 }
@@ -116,8 +123,14 @@ export const Message = Type.Object(
     warnings: Type.Array(Type.String()),
     error: Type.Optional(ref(MessageError)),
     attempts: Type.Integer({ description: 'How many times it was handed to the provider.' }),
-    resolution: Type.Optional(Type.String()),
-    resendOf: Type.Optional(Type.String()),
+    resolution: Type.Optional(
+      Type.String({
+        description:
+          'How an unknown one was settled: confirmed, abandoned, resent (by a caller), reconciled (from the provider’s own history), resent_once (by onUnknown).',
+        examples: ['confirmed']
+      })
+    ),
+    resendOf: Type.Optional(Type.String({ description: 'The message that this one repeats.' })),
     broadcastId: Type.Optional(Type.String()),
     createdAt: Instant,
     sendAt: at('Not before.'),

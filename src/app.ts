@@ -7,6 +7,7 @@ import { auth } from './plugins/auth.ts'
 import { bodies } from './plugins/bodies.ts'
 import { docs } from './plugins/docs.ts'
 import { methodNotAllowed } from './plugins/methods.ts'
+import { overload } from './plugins/overload.ts'
 import { clientError, frameworkError, problems } from './plugins/problems.ts'
 import { telemetry } from './plugins/telemetry.ts'
 import { validation } from './validation.ts'
@@ -64,6 +65,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   const addMissingMethods = methodNotAllowed(app)
   telemetry(app)
   problems(app)
+  await overload(app)
   // Before the keys are looked at: a stranger's slow body is watched too.
   bodies(app)
   auth(app)

@@ -1,6 +1,9 @@
 import type { ChannelHealth } from '../schemas/channel-health.ts'
+import type { Mode } from '../schemas/common.ts'
 import type { Channels } from './channels.ts'
 import type { Connections } from './connections.ts'
+import type { Breaker } from './delivery/breaker.ts'
+import type { Outlook } from './delivery/outlook.ts'
 import { ServiceError } from './errors.ts'
 import type { Caller } from './keys/caller.ts'
 import { prepare, type Store } from './store/store.ts'
@@ -11,13 +14,19 @@ export interface ChannelHealths {
   get: (caller: Caller, channel: string) => Promise<ChannelHealth>
 }
 
+const instant = (ms: number | null): string | null => (ms === null ? null : new Date(Number(ms)).toISOString())
+
 /** Puts together what Maton says of a channel's connection and what the journal knows. */
 export function createChannelHealths(parts: {
   store: Store
   channels: Channels
   connections: Connections
+  breaker: Pick<Breaker, 'openSince'>
+  outlook: (channel: string, mode: Mode) => Promise<Outlook>
+  /** Calls of the account; 0: nothing is paced. */
+  ratePerSecond: number
 }): ChannelHealths {
-  const { store, channels, connections } = parts
+  const { store, channels, connections, breaker, outlook, ratePerSecond } = parts
   const { build } = store
   /** The first step down the index messages_accepted. */
   const lastAccepted = prepare<{ channel: string; mode: string }, { accepted_at: number | null }>(p =>
@@ -48,12 +57,21 @@ export function createChannelHealths(parts: {
       const channel = await channels.get(caller, id)
       const status = await statusOf(caller, channel)
       const checkedAt = new Date().toISOString()
+      const openSince = await breaker.openSince(caller.mode, id)
+      const { available, waiting, throttledUntil } = await outlook(id, caller.mode)
       const [last] = await store.read(lastAccepted({ channel: id, mode: caller.mode }))
       return {
         channel: id,
         connection: { status, checkedAt },
-        lastSuccessAt: last?.accepted_at ? new Date(last.accepted_at).toISOString() : null,
-        paused: channel.paused
+        lastSuccessAt: instant(last?.accepted_at ?? null),
+        paused: channel.paused,
+        breaker: { state: openSince === null ? 'closed' : 'open', since: instant(openSince) },
+        bucket: {
+          ratePerSecond: ratePerSecond === 0 ? null : ratePerSecond,
+          available,
+          waiting,
+          throttledUntil: instant(throttledUntil)
+        }
       }
     }
   }

@@ -1,11 +1,11 @@
-import { Ajv, type ValidateFunction } from 'ajv'
-import { CompiledQuery } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import type { Channel, CreateChannel, PatchChannel } from '../schemas/channels.ts'
 import type { Mode } from '../schemas/common.ts'
 import { messageTypes } from '../schemas/content.ts'
-import type { FieldFault } from '../schemas/problem.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
+import { createSettingsCheck } from './channel-settings.ts'
 import { readChannelsFile } from './channels-file.ts'
+import { blockKey, blockQueries } from './delivery/blocks.ts'
 import type { DispatchChannel } from './dispatch/corridor.ts'
 import { ServiceError } from './errors.ts'
 import { type Caller, requireChannel } from './keys/caller.ts'
@@ -18,11 +18,15 @@ export interface Channels {
   resolve: (caller: Caller, id: string | undefined) => Promise<DispatchChannel>
   /** A channel for work that was accepted before; undefined when it is gone. */
   bind: (id: string, mode: Mode) => Promise<DispatchChannel | undefined>
+  /** The same at once, from what is known: a moment old on a replica. */
+  peek: (id: string, mode: Mode) => DispatchChannel | undefined
   list: (caller: Caller) => Promise<Channel[]>
   get: (caller: Caller, id: string) => Promise<Channel>
   create: (input: CreateChannel, actor: Caller | null) => Promise<Channel>
   patch: (id: string, input: PatchChannel, actor: Caller) => Promise<Channel>
   remove: (id: string, actor: Caller) => Promise<void>
+  /** The stop switch: from its commit on no replica hands over a message of this channel, until it is lifted. */
+  pause: (id: string, paused: boolean, actor: Caller) => Promise<Channel>
   /** Makes the store's file-managed channels those of the file. Throws one error that names every fault. */
   applyFile: (path: string) => Promise<void>
 }
@@ -36,11 +40,16 @@ export interface ChannelsOptions {
 
 export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOptions): Channels {
   const { build } = store
-  const ajv = new Ajv({ allErrors: true, coerceTypes: false })
-  const validators = new Map<string, ValidateFunction>(
-    [...adapters].map(([name, adapter]) => [name, ajv.compile(adapter.settings)])
+  const blocks = blockQueries(store)
+  const { faultsOf, checkSettings } = createSettingsCheck(adapters)
+  const everything = prepare<object, ChannelRow>(() =>
+    build
+      .selectFrom('channels')
+      .leftJoin('blocks', join => join.on('blocks.key', '=', sql<string>`'channel/' || channels.id`))
+      .select(['id', 'provider', 'connection_id', 'settings', 'is_default', 'managed_by', 'created_at', 'updated_at'])
+      .select(sql<number>`case when blocks.key is null then 0 else 1 end`.as('paused'))
+      .orderBy('id')
   )
-  const everything = prepare<object, ChannelRow>(() => build.selectFrom('channels').selectAll().orderBy('id'))
   let known = new Map<string, { row: ChannelRow; settings: unknown }>()
   let until = 0
 
@@ -66,30 +75,6 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
     mode,
     settings
   })
-  const faultsOf = (provider: string, settings: unknown, at: string): FieldFault[] => {
-    const validate = validators.get(provider)
-    if (!validate)
-      return [
-        { path: at.replace(/settings$/, 'provider'), message: `must be one of ${[...adapters.keys()].join(', ')}` }
-      ]
-    if (validate(settings)) return []
-    return (validate.errors ?? []).map(({ instancePath, params, message }) => {
-      const { additionalProperty: unknown, missingProperty: missing } = params
-      const member = unknown ?? missing
-      return {
-        path: `${at}${instancePath}${member === undefined ? '' : `/${member}`}`,
-        message: unknown
-          ? 'is not a setting of this provider'
-          : missing
-            ? 'is required by this provider'
-            : (message ?? 'is not valid')
-      }
-    })
-  }
-  const checkSettings = (provider: string, settings: unknown): void => {
-    const errors = faultsOf(provider, settings, '/settings')
-    if (errors.length > 0) throw new ServiceError('invalid_request', `The settings do not fit ${provider}.`, { errors })
-  }
   const view = ({ row, settings }: { row: ChannelRow; settings: unknown }, detailed: boolean): Channel => {
     const adapter = adapters.get(row.provider)!
     const secret = Object.entries(adapter.settings.properties ?? {}).flatMap(([name, schema]) =>
@@ -159,6 +144,10 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
     bind: async (id, mode) => {
       // Missing may only mean newer than our list: another replica made it, and its message must not be given up for that.
       if (!(await current()).has(id)) await refresh()
+      const entry = known.get(id)
+      return entry && bound(entry, mode)
+    },
+    peek: (id, mode) => {
       const entry = known.get(id)
       return entry && bound(entry, mode)
     },
@@ -245,6 +234,18 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
           `The channel ${id} has messages that are not settled: wait for them or cancel them.`
         )
       await refresh()
+    },
+
+    pause: async (id, paused, actor) => {
+      await require(id)
+      const key = blockKey.channel(id)
+      const detail = `The channel ${id} is paused: its messages wait.`
+      await store.write(function* () {
+        yield paused ? blocks.stop({ key, detail, at: Date.now() }) : blocks.lift({ key })
+        yield auditEntry(store, actor, paused ? 'channel.paused' : 'channel.resumed', id)
+      })
+      await refresh()
+      return view(await require(id), true)
     },
 
     applyFile: async path => {

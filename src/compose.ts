@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { Mode } from '../schemas/common.ts'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
 import { buildApp } from './app.ts'
+import { createBroadcastRoom } from './broadcasts/index.ts'
 import { createChannelHealths } from './channel-health.ts'
 import { createChannels } from './channels.ts'
 import type { Config } from './config.ts'
@@ -13,15 +13,23 @@ import { createContacts } from './contacts/contacts.ts'
 import { createHistory } from './contacts/history.ts'
 import { createContactTable } from './contacts/table.ts'
 import { createConversations } from './conversations.ts'
+import { blockKey, blockQueries } from './delivery/blocks.ts'
 import { createDefinitions } from './delivery/definitions.ts'
 import { createDryRun } from './delivery/dry-run.ts'
-import { createEngine } from './delivery/engine.ts'
+import { createEngine, leaseOf } from './delivery/engine.ts'
+import { createHold } from './delivery/hold.ts'
 import { createIdempotency } from './delivery/idempotency.ts'
 import { createIntake } from './delivery/intake.ts'
 import { createMessages } from './delivery/messages.ts'
+import { createOutlook } from './delivery/outlook.ts'
+import { createPacing } from './delivery/pacing.ts'
 import { createPreparation } from './delivery/prepare.ts'
 import { messageQueries } from './delivery/queries.ts'
 import { queueQueries } from './delivery/queue.ts'
+import { createReaper } from './delivery/reaper.ts'
+import { createRoom } from './delivery/room.ts'
+import { createSettlements } from './delivery/settlements.ts'
+import { createUnknownRoom } from './delivery/unknowns.ts'
 import { createWorker } from './delivery/worker.ts'
 import { createCorridor, type DispatchChannel } from './dispatch/corridor.ts'
 import type { App } from './fastify.ts'
@@ -37,9 +45,8 @@ import { openStore } from './store/index.ts'
 import { createUpkeep } from './store/upkeep.ts'
 import { createTemplates } from './templates.ts'
 import type { Egress } from './upstream/egress.ts'
-import { createMaton, type Maton } from './upstream/maton.ts'
-import { createPassage, type Passage } from './upstream/passage.ts'
 import { preview } from './upstream/preview.ts'
+import { createUpstreams } from './upstreams.ts'
 
 export interface Composition {
   adapters: ReadonlyMap<string, AnyAdapter>
@@ -61,6 +68,9 @@ export interface Switchboard {
   close: () => Promise<void>
 }
 
+/** Messages on their way at a time, so that a provider that goes silent makes no more unknown than that (RELIABILITY.md P4). */
+const mostInHand = 20
+
 /** Puts the parts together. Opens the store, but no port. */
 export async function compose(
   config: Config,
@@ -75,50 +85,38 @@ export async function compose(
   )
   const metrics = createMetrics()
 
-  let sandbox: Promise<{ client: Maton; passage: Passage; close: () => Promise<void> }> | undefined
-  const openSandbox = async () => {
-    const { url, close } = await startSandbox()
-    const account = { baseUrl: url, apiKey: 'sandbox', timeoutMs }
-    return { client: createMaton(account), passage: createPassage({ ...account, controlUrl: url }), close }
-  }
-  const theSandbox = () => {
-    // A start that failed is tried again by the next call.
-    sandbox ??= openSandbox().catch(error => {
-      sandbox = undefined
-      throw error
-    })
-    return sandbox
-  }
-  const sandboxClient = async (): Promise<Maton> => (await theSandbox()).client
-  const live =
-    config.MATON_API_KEY === undefined
-      ? undefined
-      : createMaton({ baseUrl: config.MATON_BASE_URL, apiKey: config.MATON_API_KEY, timeoutMs })
-  const livePassage =
-    config.MATON_API_KEY === undefined
-      ? undefined
-      : createPassage({
-          baseUrl: config.MATON_BASE_URL,
-          controlUrl: config.MATON_CONTROL_URL,
-          apiKey: config.MATON_API_KEY,
-          timeoutMs
-        })
-  const passage = async (mode: Mode): Promise<Passage> =>
-    mode === 'live' && livePassage ? livePassage : (await theSandbox()).passage
+  const upstreams = createUpstreams(config, startSandbox)
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>
     (await import('./upstream/egress.ts')).createEgress({ allow: config.EGRESS_ALLOW })
 
+  const channels = createChannels({ store, adapters })
+  const queries = messageQueries(store)
+  const queue = queueQueries(store)
+  const settlements = createSettlements()
+  const { pace, turns, breaker, gate, limitsOf } = createPacing({
+    store,
+    queue,
+    log,
+    adapters,
+    channels,
+    ratePerSecond: config.MATON_RATE_PER_SECOND,
+    timeoutMs,
+    leaseMs: leaseOf(timeoutMs),
+    ask: (channel, probe) => corridor.call(probe.operation, channel, probe.input as never, { probe: true }),
+    room: () => mostInHand - worker.inHand() - engine.sending(),
+    deliver: (rows, permit) => worker.take(rows, permit)
+  })
+  const outlook = createOutlook({ store, pace, turns })
   const corridor = createCorridor({
     adapters,
+    gate,
     log,
     metrics,
-    upstream: mode => (mode === 'live' && live ? live : sandboxClient())
+    upstream: upstreams.client
   })
   const keyring = createKeyring({ store, pepper, ...(config.ADMIN_KEY && { adminKey: config.ADMIN_KEY }) })
-  const channels = createChannels({ store, adapters })
-  const connections = createConnections({ store, adapters, passage, log, metrics })
-  const queries = messageQueries(store)
+  const connections = createConnections({ store, adapters, passage: upstreams.passage, gate, log, metrics })
   const remote = createRemoteMedia({ store, corridor, bind: channels.bind })
   const book = createBook(store)
   const contacts = createContacts({ corridor, channels, book })
@@ -146,18 +144,24 @@ export async function compose(
     metrics,
     timeoutMs,
     typeBase,
+    gate,
+    settlements,
     providerOf
   })
-  const intake = createIntake({ channels, preparation })
+  const room = createRoom(store, config.QUEUE_LIMIT)
+  const intake = createIntake({ channels, preparation, room })
   const worker = createWorker({
     store,
     queries,
-    queue: queueQueries(store),
+    queue,
     channels,
     preparation,
     engine,
-    log,
-    typeBase
+    turns,
+    reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),
+    breaker,
+    settlements,
+    log
   })
   const idempotency = createIdempotency(store, createSeal(pepper))
   const messages = createMessages({
@@ -165,14 +169,29 @@ export async function compose(
     queries,
     intake,
     carry: worker.carry,
+    bring: worker.bring,
     preparation,
     engine,
+    turns,
+    settlements,
+    limitsOf: row =>
+      limitsOf(
+        { id: row.channel_id, mode: row.mode },
+        { operation: 'sendMessage', type: row.type, ...(row.contact && { to: row.contact }) }
+      ),
     idempotency,
-    log,
-    wake: worker.wake
+    log
   })
 
-  const upkeep = createUpkeep(store, log)
+  const { broadcasts, watch } = createBroadcastRoom({ store, channels, preparation, log, wake: turns.wake })
+  const { unknowns, overdue } = createUnknownRoom({
+    ...{ store, queries, corridor, channels, definitions, preparation, intake, messages, settlements, log, typeBase },
+    wake: mode => turns.wake(mode, Date.now()),
+    sleepers: { leaseMs: engine.leaseMs, timeoutMs }
+  })
+  const upkeep = createUpkeep(store, log, config.RETENTION_DAYS)
+
+  const hold = createHold({ store, log, typeBase })
 
   let closing = false
   const notReady = async (): Promise<string | null> => {
@@ -182,19 +201,35 @@ export async function compose(
       () => 'the store is not writable'
     )
   }
+  const degraded = async (): Promise<string | null> => {
+    const standing = await store.read(blockQueries(store).all({})).catch(() => [])
+    const stands = (start: string) => standing.some(({ key }) => key.startsWith(start))
+    if (stands(blockKey.hold)) return 'held after a restore: nothing is sent until POST /admin/hold/release'
+    return stands('breaker/') ? 'a provider does not answer, or asks us to wait' : null
+  }
   const app = await buildApp(
     {
       keyring,
       channels,
-      channelHealth: createChannelHealths({ store, channels, connections }),
+      channelHealth: createChannelHealths({
+        store,
+        channels,
+        connections,
+        breaker,
+        outlook,
+        ratePerSecond: config.MATON_RATE_PER_SECOND
+      }),
       connections,
-      native: createNative({ store, adapters, channels, passage, log, metrics }),
+      native: createNative({ store, adapters, channels, passage: upstreams.passage, gate, log, metrics }),
       dryRun: createDryRun({
-        intake,
+        intake: createIntake({ channels, preparation }),
         preparation,
+        outlook,
         preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
       }),
       messages,
+      unknowns,
+      broadcasts,
       conversations: createConversations({ store, queries, channels, corridor }),
       templates: createTemplates({ channels, corridor, definitions }),
       numbers: createNumbers({ channels, corridor }),
@@ -204,8 +239,10 @@ export async function compose(
       contactTable,
       idempotency,
       audit: createAudit(store),
+      hold,
       metrics,
-      notReady
+      notReady,
+      degraded
     },
     { publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log }
   )
@@ -217,25 +254,22 @@ export async function compose(
     start: async () => {
       // On an embedded store this is the only process, so nobody holds any lock (RELIABILITY.md 3.1 rule 10).
       if (store.dialect === 'sqlite') await idempotency.takeOver()
+      await hold.begin(config.AFTER_RESTORE)
       await worker.start()
+      await watch.start()
       upkeep.start()
+      overdue.start()
     },
     drain: () => {
       closing = true
     },
     close: async () => {
       closing = true
+      settlements.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      await Promise.all([worker.stop(), upkeep.stop(), app.close()])
+      await Promise.all([worker.stop(), watch.stop(), upkeep.stop(), overdue.stop(), app.close()])
       await engine.idle()
-      await live?.close()
-      await livePassage?.close()
-      if (sandbox) {
-        const { client, passage: aside, close } = await sandbox
-        await client.close()
-        await aside.close()
-        await close()
-      }
+      await upstreams.close()
       await store.close()
     }
   }

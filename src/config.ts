@@ -93,19 +93,15 @@ const settings = {
   PORT: setting(whole(0, 65_535), 3000),
   PUBLIC_URL: optional(origin('https:', 'http:')),
   UPSTREAM_TIMEOUT_MS: setting(whole(100, 300_000), 20_000),
+  RETENTION_DAYS: setting(whole(0, 3650), 30),
+  QUEUE_LIMIT: setting(whole(1, 10_000_000), 200_000),
   SHUTDOWN_DELAY_MS: setting(whole(0, 60_000), 0),
+  AFTER_RESTORE: setting(flag, false),
   LOG_LEVEL: setting(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info'),
   TRUST_PROXY: setting<boolean | string[]>(trustProxy, false),
   EGRESS_ALLOW: setting(egressAllow, [] as string[]),
   DOCS: setting(flag, true)
 } as const
-
-/** Names that the contract knows and this release does not heed yet: taking them in silence would be a lie. */
-const notYet: Record<string, string> = {
-  AFTER_RESTORE: 'holding after a restore is not part of this release: do not start it on a restored store',
-  RETENTION_DAYS: 'deleting old messages is not part of this release: nothing is ever deleted',
-  QUEUE_LIMIT: 'a limit to waiting messages is not part of this release'
-}
 
 type Settings = typeof settings
 export type Config = { readonly [K in keyof Settings]: ReturnType<Settings[K]['parse']> | Settings[K]['default'] }
@@ -138,8 +134,6 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   const config = Object.fromEntries(
     Object.entries(settings).map(([name, rule]) => [name, take(name, rule as Setting<unknown>)])
   ) as unknown as Config
-  for (const [name, sentence] of Object.entries(notYet))
-    if (env[name] && env[name] !== '0') faults.push(`${name}: ${sentence}`)
   if (config.DATABASE_URL && !config.KEY_PEPPER) {
     faults.push(
       'KEY_PEPPER is required with DATABASE_URL: every replica must have the same (make one with: openssl rand -hex 32)'

@@ -3,6 +3,8 @@ import { ConnectionId, type providers } from '../schemas/channels.ts'
 import type { Mode } from '../schemas/common.ts'
 import type { Connection, ConnectionQuery, CreateConnection } from '../schemas/connections.ts'
 import { type AnyAdapter, UpstreamFailure } from './adapters/adapter.ts'
+import { throttleOf } from './dispatch/corridor.ts'
+import type { Gate } from './dispatch/gate.ts'
 import { judgeAs } from './dispatch/verdict.ts'
 import { ServiceError } from './errors.ts'
 import { type Caller, hasScope, requireChannel } from './keys/caller.ts'
@@ -24,6 +26,7 @@ export interface ConnectionsParts {
   adapters: ReadonlyMap<string, AnyAdapter>
   /** Maton for live traffic, or the sandbox for test traffic. */
   passage: (mode: Mode) => Promise<Passage>
+  gate: Gate
   log: Logger
   metrics: Metrics
 }
@@ -48,15 +51,19 @@ function instant(value: unknown): string | null {
 const idPattern = new RegExp(ConnectionId.pattern!)
 
 /** Maton's connections, in our words. Nothing of them is kept here. */
-export function createConnections({ store, adapters, passage, log, metrics }: ConnectionsParts): Connections {
+export function createConnections({ store, adapters, passage, gate, log, metrics }: ConnectionsParts): Connections {
   const providerOf = new Map([...adapters.values()].map(({ app, provider }) => [app, provider as Provider]))
 
   const call = async (operation: string, caller: Caller, request: ControlRequest): Promise<unknown> => {
-    const begun = performance.now()
     const maton = await passage(caller.mode)
+    // Maton's own calls count against the account too.
+    const account = { id: '', mode: caller.mode, service: caller.service }
+    await gate.enter(account, {})
+    const begun = performance.now()
     const done = (code: string): void => metrics.call(operation, 'maton', code, performance.now() - begun)
     try {
       const { body } = await maton.control(request)
+      gate.note(account, true)
       done('ok')
       return body
     } catch (error) {
@@ -65,6 +72,8 @@ export function createConnections({ store, adapters, passage, log, metrics }: Co
       // Only a request that names one can find that it is not there.
       const gone = error.kind === 'status' && error.status === 404 && request.target.startsWith('/connections/')
       const verdict = judgeAs(error, read, 'maton')
+      const throttle = throttleOf(error, verdict, false)
+      if (throttle) gate.throttle(account, throttle)
       const code = gone ? 'not_found' : verdict.code === 'not_found' ? 'provider_protocol' : verdict.code
       done(code)
       const { outcome, retryAfterSeconds, provider } = verdict

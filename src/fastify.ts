@@ -9,6 +9,7 @@ import type {
   RawServerDefault
 } from 'fastify'
 import type { Scope } from '../schemas/keys.ts'
+import type { Broadcasts } from './broadcasts/broadcasts.ts'
 import type { ChannelHealths } from './channel-health.ts'
 import type { Channels } from './channels.ts'
 import type { Connections } from './connections.ts'
@@ -17,8 +18,10 @@ import type { History } from './contacts/history.ts'
 import type { ContactTable } from './contacts/table.ts'
 import type { Conversations } from './conversations.ts'
 import type { DryRunner } from './delivery/dry-run.ts'
+import type { HoldSwitch } from './delivery/hold.ts'
 import type { Idempotency } from './delivery/idempotency.ts'
 import type { Messages } from './delivery/messages.ts'
+import type { Unknowns } from './delivery/unknowns.ts'
 import type { Caller } from './keys/caller.ts'
 import type { Keyring } from './keys/keyring.ts'
 import type { MediaLibrary } from './media/library.ts'
@@ -55,6 +58,8 @@ export interface AppParts {
   native: Native
   dryRun: DryRunner
   messages: Messages
+  unknowns: Unknowns
+  broadcasts: Broadcasts
   conversations: Conversations
   templates: Templates
   numbers: Numbers
@@ -64,9 +69,12 @@ export interface AppParts {
   contactTable: ContactTable
   idempotency: Idempotency
   audit: Audit
+  hold: HoldSwitch
   metrics: Metrics
   /** Whether a load balancer may send traffic: null, or the reason why not. */
   notReady: () => Promise<string | null>
+  /** What is not as it should be although traffic may come: null, or the words for it. */
+  degraded: () => Promise<string | null>
 }
 
 declare module 'fastify' {
@@ -81,6 +89,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The right that a key needs; `any` is any valid key. Absent: no key is asked for. */
     scope?: Scope | 'any'
+    /** Answered under any load: whoever watches must see it. */
+    vital?: true
     /** Bodies that may be long and slow, with the limit of the route itself. */
     upload?: true
   }

@@ -3,7 +3,9 @@ import type { Logger } from 'pino'
 import type { Mode } from '../schemas/common.ts'
 import { type AnyAdapter, UpstreamFailure } from './adapters/adapter.ts'
 import type { Channels } from './channels.ts'
-import type { DispatchChannel } from './dispatch/corridor.ts'
+import { blockKeysOf, blockQueries } from './delivery/blocks.ts'
+import { answered, type DispatchChannel, throttleOf } from './dispatch/corridor.ts'
+import type { Gate } from './dispatch/gate.ts'
 import { judgeAs } from './dispatch/verdict.ts'
 import { invalid, ServiceError } from './errors.ts'
 import type { Caller } from './keys/caller.ts'
@@ -40,6 +42,7 @@ export interface NativeParts {
   channels: Channels
   /** Maton for live traffic, or the sandbox for test traffic. */
   passage: (mode: Mode) => Promise<Passage>
+  gate: Gate
   log: Logger
   metrics: Metrics
 }
@@ -168,12 +171,27 @@ function refused({ status }: PassageAnswer, provider: string): ServiceError | un
 /** Numbers of people do not belong in a log; ids keep their ends too. */
 const masked = (target: string): string => target.split('?')[0]!.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`)
 
-export function createNative({ store, adapters, channels, passage, log, metrics }: NativeParts): Native {
+export function createNative({ store, adapters, channels, passage, gate, log, metrics }: NativeParts): Native {
+  const blocks = blockQueries(store)
+  /** The stop switch and the hold stop what could send: nobody reads here whether it does. */
+  const requireOpen = async ({ id, mode }: DispatchChannel): Promise<void> => {
+    const keys = { ...blockKeysOf({ mode, channel_id: id, contact: null, broadcast_id: null }), account: '' }
+    const [block] = await store.read(blocks.of({ ...keys, breaker: '', throttle: '', recipient: '' }))
+    if (block) throw new ServiceError('conflict', block.detail ?? 'Sending is stopped. Nothing was sent.')
+  }
+  /** The answer passes unread; what its status and headers say of the account's and the channel's state is heard. */
+  const watch = (channel: DispatchChannel, { status, headers }: PassageAnswer): void => {
+    gate.note(channel, answered({ kind: 'status', status }))
+    const throttle = throttleOf({ status, headers }, status === 429 ? { throttles: 'account' } : {}, false)
+    if (throttle) gate.throttle(channel, throttle)
+  }
+
   /** One call, once, with a log line and an observation however it ends. */
   const call = async (channel: DispatchChannel, request: PassageRequest, { requestId }: NativeCall) => {
     const { app, provider } = adapters.get(channel.provider)!
-    const begun = performance.now()
     const maton = await passage(channel.mode)
+    await gate.enter(channel, {})
+    const begun = performance.now()
     const line = { requestId, operation: 'native', channel: channel.id, method: request.method }
     const done = (code: string, status: number | null): number => {
       const ms = Math.round((performance.now() - begun) * 10) / 10
@@ -183,12 +201,14 @@ export function createNative({ store, adapters, channels, passage, log, metrics 
     }
     try {
       const answer = await maton.pass(app, channel.connectionId, request)
+      watch(channel, answer)
       const error = refused(answer, provider)
       const ms = done(error?.code ?? 'ok', answer.status)
       if (!error) return { answer, ms }
       answer.body.destroy()
       throw error
     } catch (error) {
+      if (error instanceof UpstreamFailure) gate.note(channel, answered(error))
       const words = lost(error, request.method, provider)
       if (words !== error) done((words as ServiceError).code, null)
       throw words
@@ -205,11 +225,13 @@ export function createNative({ store, adapters, channels, passage, log, metrics 
       )
     const channel = await channels.resolve(caller, channelId)
     if (Number(text(input.headers['content-length'])) > nativeLimit) throw tooLarge()
-    if (method !== 'GET' && method !== 'HEAD')
+    if (method !== 'GET' && method !== 'HEAD') {
+      await requireOpen(channel)
       await store.write(function* () {
         const detail = { method, path: masked(target), mode: caller.mode, requestId: input.requestId }
         yield auditEntry(store, caller, 'native.called', channel.id, detail)
       })
+    }
     let over = false
     const body = input.body && measured(input.body, () => (over = true))
     const headers = headersOf(input)

@@ -151,6 +151,8 @@ export async function makeOpenApi(): Promise<string> {
     native: nothing,
     dryRun: nothing,
     messages: nothing,
+    unknowns: nothing,
+    broadcasts: nothing,
     conversations: nothing,
     templates: nothing,
     numbers: nothing,
@@ -160,8 +162,10 @@ export async function makeOpenApi(): Promise<string> {
     contactTable: nothing,
     idempotency: nothing,
     audit: nothing,
+    hold: nothing,
     metrics: nothing,
-    notReady: async () => null
+    notReady: async () => null,
+    degraded: async () => null
   }
   const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
     .version
@@ -176,6 +180,7 @@ export async function makeOpenApi(): Promise<string> {
           servers: [{ url: '/' }],
           tags: [
             { name: 'Messages', description: 'Send, and see what became of it.' },
+            { name: 'Broadcasts', description: 'One template to many people, from a list or a table.' },
             { name: 'Templates', description: 'What may be sent at any time, once WhatsApp has approved it.' },
             { name: 'Contacts', description: 'The people behind the numbers.' },
             { name: 'Media', description: 'Files to send.' },

@@ -3,6 +3,7 @@ import closeWithGrace from 'close-with-grace'
 import { adapters } from './adapters/index.ts'
 import { compose, type Switchboard } from './compose.ts'
 import { type Config, ConfigError, loadConfig, secretNames } from './config.ts'
+import { armCrash } from './crash.ts'
 import { findPepper } from './keys/first.ts'
 import { createLogger } from './logger.ts'
 
@@ -103,6 +104,7 @@ export async function serve(): Promise<void> {
 }
 
 async function start(): Promise<void> {
+  if (process.env.NODE_ENV === 'test' && process.env.CRASH_AT) armCrash(process.env.CRASH_AT)
   const config = readSettings()
   const secrets = [config.MATON_API_KEY, config.ADMIN_KEY, config.KEY_PEPPER, config.DATABASE_URL].filter(
     secret => secret !== undefined

@@ -47,6 +47,7 @@ const rooms: Room[] = [
   {
     at: 'src/delivery/',
     may: ['src/adapters/adapter.ts', 'src/dispatch/', 'src/errors.ts', 'src/ids.ts', 'src/keys/caller.ts'].concat(
+      'src/crash.ts',
       'src/store/',
       'schemas/'
     ),
@@ -95,7 +96,7 @@ const rooms: Room[] = [
     at: 'src/plugins/',
     may: ['schemas/', 'src/errors.ts', 'src/keys/caller.ts', 'src/store/store.ts', 'src/docs-ui.ts'],
     types: ['src/fastify.ts'],
-    packages: ['@fastify/multipart', '@fastify/under-pressure', 'yaml'],
+    packages: ['@fastify/multipart', '@fastify/under-pressure', 'ipaddr.js', 'yaml'],
     packageTypes: ['fastify']
   },
   {
@@ -114,7 +115,7 @@ const reserved: { what: string; by: string[] }[] = [
   { what: 'routes/', by: ['routes/', 'src/app.ts'] },
   { what: 'undici', by: ['src/upstream/'] },
   { what: 'pg', by: ['src/store/postgres.ts'] },
-  { what: 'node:sqlite', by: ['src/store/sqlite.ts'] },
+  { what: 'node:sqlite', by: ['src/store/sqlite.ts', 'src/store/backup.ts'] },
   {
     what: 'kysely',
     by: ['src/store/', 'src/delivery/', 'src/inbound/', 'src/broadcasts/', 'src/contacts/', 'src/channels.ts']
@@ -131,7 +132,7 @@ const words: { name: string; pattern: RegExp; only: string[] }[] = [
   {
     name: 'the environment',
     pattern: /\bprocess\s*(\?\.|\.)\s*env\b|process\[|from 'node:process'/,
-    only: ['src/server.ts', 'src/sandbox/main.ts']
+    only: ['src/server.ts', 'src/backup.ts', 'src/sandbox/main.ts']
   },
   {
     name: 'process.exit',

@@ -140,9 +140,26 @@ export interface TemplateDraft extends Pick<Template, 'name' | 'language' | 'foo
   variables: (TemplateVariable & { example: string })[]
 }
 
+/** What became of one message of a batch. */
+export type BatchOutcome =
+  | { receipt: Receipt }
+  /** It alone was refused; `retryAfterSeconds` and `throttles` are of the whole call. */
+  | { verdict: Verdict }
+  /** The answer does not mention it. */
+  | 'untold'
+
 /** Every act on a provider: one name from the route's operationId to the log field. Inputs and outputs are ours. */
 export interface Operations {
   sendMessage: { input: Encoded; output: Receipt }
+  /**
+   * One template to many people in one call. `name` is what the provider shows the batch by; the messages are all of one
+   * template and one language, to as many different numbers, and at most `mostInBatch`. The outcomes stand in their order.
+   * What is true of the whole call is thrown, as by sendMessage. A provider without such a call does not have it.
+   */
+  sendBatch: {
+    input: { name: string; messages: Sendable<'template'>[] }
+    output: { outcomes: BatchOutcome[] }
+  }
   /**
    * One page. A provider that cannot filter answers everything, then also more than `limit` at once; `cursor` is its own
    * and opaque to us.
@@ -195,9 +212,15 @@ export interface Operations {
   updateProfile: { input: UpdateProfile; output: null }
 }
 export type Operation = keyof Operations
+/**
+ * Messages in one batch at most. WATI would take 1000 (UPSTREAM.md 3.4.9), but a lost answer makes all of a batch unknown,
+ * and a batch that is under way cannot be stopped any more.
+ */
+export const mostInBatch = 250
 /** What a lost answer means: a read may be repeated, a write has to be looked at, a send reached a person or did not. */
 export const effects: Readonly<Record<Operation, 'read' | 'write' | 'send'>> = {
   sendMessage: 'send',
+  sendBatch: 'send',
   listTemplates: 'read',
   uploadMedia: 'write',
   deleteMedia: 'write',
@@ -249,6 +272,27 @@ export interface Verdict {
   provider: ProviderError
 }
 
+/** One of a provider's own limits: so many calls in any window of this length. */
+export interface Limit {
+  /** Unique among the limits of one connection. */
+  key: string
+  calls: number
+  windowMs: number
+  /** It holds for one recipient: others are not held up by it. */
+  recipient?: true
+}
+
+/** What a limit may depend on, of a call that is going to be made. */
+export interface CallFacts {
+  operation: Operation
+  /** Of a send: the message type and the recipient's number. */
+  type?: string
+  to?: string
+}
+
+/** A cheap read of one operation. */
+export type Probe = { [K in Operation]: { operation: K; input: Operations[K]['input'] } }[Operation]
+
 export interface Adapter<S extends TSchema = TSchema> {
   readonly provider: string
   /** Maton's word for the provider: the first path segment. */
@@ -259,6 +303,10 @@ export interface Adapter<S extends TSchema = TSchema> {
   readonly encoders: EncoderTable<Static<S>>
   /** What cannot be computed from the tables: a sentence for each thing that works differently here. */
   readonly notes: readonly string[]
+  /** The provider's own limits that a call counts against, beside the account's. */
+  readonly limits?: (channel: BoundChannel<Static<S>>, call: CallFacts) => Limit[]
+  /** A cheap read that shows whether the provider answers at all: asked while a channel's breaker is open. */
+  readonly probe: Probe
   /** Remarks about settings that are valid today, e.g. a version that ends soon. `now` in milliseconds. */
   readonly remarks?: (settings: Static<S>, now: number) => string[]
   /**

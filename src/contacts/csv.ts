@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
-import { stringify } from 'csv-stringify'
 import type { Contact } from '../../schemas/contacts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
+import { toCsvText, unmarked } from '../csv.ts'
 import { normalisePhone } from '../delivery/rules.ts'
 import { invalid, ServiceError } from '../errors.ts'
 
@@ -12,9 +12,6 @@ import { invalid, ServiceError } from '../errors.ts'
 export const MOST_ROWS = 10_000
 /** As in a JSON body (schemas/contacts.ts). */
 const longest = { column: 128, name: 256, value: 1024, columns: 102 }
-
-/** What a spreadsheet would run as a formula (RELIABILITY.md T42); written with a ' before it, and read without. */
-const formula = /^'(?=[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20])/
 
 /** One person of a table. */
 export interface Line {
@@ -31,12 +28,7 @@ export function toCsv(attributes: readonly string[], contacts: AsyncIterable<Con
     for await (const { phone, name, attributes: has } of contacts)
       yield [phone, name ?? '', ...names.map(each => (Object.hasOwn(has, each) ? has[each]! : ''))]
   }
-  const csv = stringify({ record_delimiter: 'windows', escape_formulas: true, quoted_match: /[\r\n]/ })
-  const source = Readable.from(rows())
-  // A pipe passes no error on: a table that breaks off must not look complete.
-  source.on('error', error => csv.destroy(error))
-  csv.on('close', () => source.destroy())
-  return source.pipe(csv)
+  return toCsvText(rows())
 }
 
 const refuse = (errors: FieldFault[]): ServiceError =>
@@ -82,7 +74,7 @@ export async function fromCsv(bytes: Buffer): Promise<Line[]> {
   const rowOf = new Map<string, number>()
   try {
     for await (const record of parser as AsyncIterable<string[]>) {
-      const cells = record.map(cell => cell.replace(formula, ''))
+      const cells = record.map(unmarked)
       if (!columns) {
         columns = cells.map(cell => (/^\s*(phone|name)\s*$/.test(cell) ? cell.trim() : cell))
         const wrong = columnFaults(columns)

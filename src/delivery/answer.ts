@@ -3,11 +3,12 @@ import type { MessageRow } from '../store/schema.ts'
 import type { Answer } from './idempotency.ts'
 import { toMessage } from './view.ts'
 
-const path = '/messages'
-
-/** The answer that a row gives to the POST that made it. */
-export const answerOf = (row: MessageRow, requestId: string): Answer => {
-  const location = `${path}/${row.id}`
+/**
+ * The answer that a row gives to the POST that made it.
+ * @param path where that came in
+ */
+export const answerOf = (row: MessageRow, requestId: string, path = '/messages'): Answer => {
+  const location = `/messages/${row.id}`
   if (row.state === 'failed' || row.state === 'expired' || row.state === 'canceled') {
     const problem = { ...problemOf(row), instance: path, requestId, messageId: row.id }
     return {

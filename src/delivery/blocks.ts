@@ -4,14 +4,16 @@ import { prepare, type Store } from '../store/store.ts'
 // What keeps messages from being dispatched stands in one table, and every dispatch looks there in its own commit: so a
 // stop that was answered holds on every replica.
 
-/** The keys that concern one message. Null: none of that kind. */
+/** The keys that concern one message. */
 export interface BlockKeys {
   hold: string
   account: string
   channel: string
   breaker: string
+  throttle: string
   recipient: string
-  broadcast: string | null
+  /** Empty: it is of none. */
+  broadcast: string
 }
 
 export const blockKey = {
@@ -21,7 +23,9 @@ export const blockKey = {
   account: (mode: string) => `account/${mode}`,
   /** The stop switch of a channel. */
   channel: (id: string) => `channel/${id}`,
-  /** A channel whose upstream does not answer, or that has to wait: Retry-After. */
+  /** The provider asked a channel to wait: Retry-After. */
+  throttle: (mode: string, channel: string) => `throttle/${mode}/${channel}`,
+  /** A channel whose upstream does not answer. */
   breaker: (mode: string, channel: string) => `breaker/${mode}/${channel}`,
   /** One person that a number has written to too often. */
   recipient: (mode: string, channel: string, contact: string) => `recipient/${mode}/${channel}/${contact}`,
@@ -36,8 +40,9 @@ export const blockKeysOf = ({ mode, channel_id, contact, broadcast_id }: Blockab
   account: blockKey.account(mode),
   channel: blockKey.channel(channel_id),
   breaker: blockKey.breaker(mode, channel_id),
+  throttle: blockKey.throttle(mode, channel_id),
   recipient: blockKey.recipient(mode, channel_id, contact ?? ''),
-  broadcast: broadcast_id === null ? null : blockKey.broadcast(broadcast_id)
+  broadcast: broadcast_id === null ? '' : blockKey.broadcast(broadcast_id)
 })
 
 export function blockQueries({ build, now }: Store) {
@@ -46,7 +51,7 @@ export function blockQueries({ build, now }: Store) {
     .selectAll()
     .where(eb => eb.or([eb('until', 'is', null), eb('until', '>', now)]))
   const standing = (p: BlockKeys) =>
-    lasting.where('key', 'in', [p.hold, p.account, p.channel, p.breaker, p.recipient, p.broadcast ?? ''])
+    lasting.where('key', 'in', [p.hold, p.account, p.channel, p.breaker, p.throttle, p.recipient, p.broadcast])
   return {
     /** Those of some keys that hold now, for another query or by itself. */
     standing,
@@ -57,7 +62,7 @@ export function blockQueries({ build, now }: Store) {
     raise: prepare<BlockRow & { until: number }, unknown>(p =>
       build
         .insertInto('blocks')
-        .values(p)
+        .values({ key: p.key, until: p.until, detail: p.detail, at: p.at })
         .onConflict(conflict =>
           conflict
             .column('key')

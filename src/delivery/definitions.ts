@@ -38,7 +38,7 @@ export function createDefinitions(corridor: Corridor): Definitions {
     let cursor: string | undefined
     for (let page = 0; page < maxPages; page++) {
       const { output } = await corridor
-        .call('listTemplates', channel, { ...(name && { name }), ...(cursor && { cursor }), limit: 100 }, timeoutMs)
+        .call('listTemplates', channel, { ...(name && { name }), ...(cursor && { cursor }), limit: 100 }, { timeoutMs })
         .catch(error => {
           throw error instanceof CallFailed ? error.toServiceError() : error
         })

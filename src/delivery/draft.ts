@@ -8,7 +8,7 @@ import type { Draft } from './prepare.ts'
 import { queueOf } from './queue.ts'
 
 /** A message is given up after this, where the caller says nothing. */
-const day = 24 * 3600_000
+export const day = 24 * 3600_000
 
 /** The row of a request, before anything has been done for it. */
 export const newRow = (
@@ -20,8 +20,14 @@ export const newRow = (
   rest: string[] = []
 ): MessageRow => {
   const now = Date.now()
-  const { replyTo, providerOptions, fallback, sendAt, expiresAt, reference, metadata } = body
-  const options = { replyTo, providerOptions, fallback, ...(rest.length > 0 && { channels: rest }) }
+  const { replyTo, providerOptions, fallback, onUnknown, sendAt, expiresAt, reference, metadata } = body
+  const options = {
+    replyTo,
+    providerOptions,
+    fallback,
+    ...(rest.length > 0 && { channels: rest }),
+    ...(onUnknown === 'resend_once' && { onUnknown })
+  }
   const due = sendAt === undefined ? null : Date.parse(sendAt)
   return {
     id: newId('msg', now),

@@ -1,3 +1,4 @@
+import type { Mode } from '../../schemas/common.ts'
 import type { DryRun } from '../../schemas/dry-run.ts'
 import type { SendMessage } from '../../schemas/messages.ts'
 import type { NativeRequest, ResolvedMedia, ResolvedTemplate } from '../adapters/adapter.ts'
@@ -5,6 +6,7 @@ import type { DispatchChannel } from '../dispatch/corridor.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { FileNeed } from '../media/library.ts'
 import type { Intake } from './intake.ts'
+import type { Outlook } from './outlook.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 
 /** Does all that a send does before its row exists, and tells what would leave. Sends and stores nothing. */
@@ -15,6 +17,7 @@ export interface DryRunParts {
   preparation: Preparation
   /** A request as it would stand on the wire, secrets masked. */
   preview: (channel: DispatchChannel, request: NativeRequest) => DryRun['request']
+  outlook: (channel: string, mode: Mode) => Promise<Outlook>
 }
 
 /** Stands where the message's own id would go out. */
@@ -48,7 +51,7 @@ function parts(body: unknown, need: FileNeed): unknown {
   return body.map(part => ('file' in part ? { name: part.name, file: described(need) } : part))
 }
 
-export function createDryRun({ intake, preparation, preview }: DryRunParts): DryRunner {
+export function createDryRun({ intake, preparation, preview, outlook }: DryRunParts): DryRunner {
   return async (caller, body) => {
     const now = Date.now()
     const { row, channel, prepared: real } = await intake(caller, body)
@@ -56,6 +59,7 @@ export function createDryRun({ intake, preparation, preview }: DryRunParts): Dry
     const { file } = prepared
     const { request, warnings } = preparation.encodeNow(file ? withFile(prepared, file) : prepared, channel)
     const seen = preview(channel, request)
+    const { waitMs } = await outlook(channel.id, channel.mode)
     const template = body.type === 'template' ? (prepared.sendable.content as ResolvedTemplate) : undefined
     return {
       channel: channel.id,
@@ -75,7 +79,7 @@ export function createDryRun({ intake, preparation, preview }: DryRunParts): Dry
       warnings: file?.link
         ? [...warnings, 'The link is fetched, and its file checked, when the message is sent.']
         : warnings,
-      expectedWaitSeconds: Math.max(0, Math.ceil(((row.send_at ?? now) - now) / 1000))
+      expectedWaitSeconds: waitMs === null ? null : Math.ceil(Math.max(waitMs, (row.send_at ?? now) - now) / 1000)
     }
   }
 }

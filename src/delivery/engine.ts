@@ -1,16 +1,22 @@
 import type { Logger } from 'pino'
 import type { MessageError } from '../../schemas/problem.ts'
-import type { Encoded, Receipt, Verdict } from '../adapters/adapter.ts'
+import type { Encoded, Verdict } from '../adapters/adapter.ts'
+import { crashPoint } from '../crash.ts'
 import { CallFailed, type CallRecord, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
+import type { Permit } from '../dispatch/gate.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { blockKeysOf } from './blocks.ts'
+import type { MessageGate } from './gate.ts'
 import { onward } from './onward.ts'
+import { createOutcomes } from './outcome.ts'
 import type { Preparation, Prepared } from './prepare.ts'
-import type { MessageQueries, Outcome } from './queries.ts'
+import type { MessageQueries } from './queries.ts'
+import type { Settlements } from './settlements.ts'
 import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from './timeline.ts'
+import { inDoubt } from './unknown.ts'
 
 export interface EngineParts {
   store: Store
@@ -23,6 +29,9 @@ export interface EngineParts {
   timeoutMs: number
   /** What stands before /errors#code in a stored error. */
   typeBase: string
+  /** Waits for the turn of a message. */
+  gate: MessageGate
+  settlements: Settlements
   /** The provider of a channel; undefined where the channel is gone. */
   providerOf: (channelId: string) => Promise<string | undefined>
 }
@@ -36,9 +45,15 @@ export interface Engine {
    * the provider does; resolves to the row as it then is.
    * @param leasedAt performance.now() from before the commit that made it `sending`
    */
-  send: (row: MessageRow, encoded: Encoded, channel: DispatchChannel, leasedAt: number) => Promise<MessageRow>
-  /** Takes a `claimed` message through file, dispatch commit and send. */
-  deliver: (row: MessageRow, prepared: Prepared, channel: DispatchChannel) => Promise<MessageRow>
+  send: (
+    row: MessageRow,
+    encoded: Encoded,
+    channel: DispatchChannel,
+    leasedAt: number,
+    permit: Permit
+  ) => Promise<MessageRow>
+  /** Takes a `claimed` message through file, its turn (where it has none yet), dispatch commit and send. */
+  deliver: (row: MessageRow, prepared: Prepared, channel: DispatchChannel, permit?: Permit) => Promise<MessageRow>
   /** claimed → failed: it cannot be sent any more, and nothing of it was. */
   giveUp: (row: MessageRow, error: ServiceError) => Promise<MessageRow>
   /**
@@ -50,20 +65,10 @@ export interface Engine {
   readonly redirected: WeakSet<MessageRow>
   /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
   readonly upstreamMs: WeakMap<MessageRow, number>
+  /** How many sends of `send` are under way. */
+  sending: () => number
   /** Resolves when nothing is in flight. */
   idle: () => Promise<void>
-}
-
-/** Seconds until the next try: doubling from 1 to 60 with jitter, or what the provider asked for. */
-export function retryDelayMs(
-  attempt: number,
-  verdict: Pick<Verdict, 'retryAfterSeconds' | 'throttles'>,
-  random: () => number
-): number {
-  if (verdict.retryAfterSeconds !== undefined) return verdict.retryAfterSeconds * 1000 + random() * 250
-  // Meta's rule for one recipient: 4^n seconds (UPSTREAM.md 4.11).
-  const base = verdict.throttles === 'recipient' ? 4 ** Math.min(attempt, 6) : Math.min(2 ** Math.min(attempt, 6), 60)
-  return Math.max(1000, base * 1000 * (0.5 + random() / 2))
 }
 
 const asleep = (provider: string): Verdict => ({
@@ -77,6 +82,9 @@ const asleep = (provider: string): Verdict => ({
 /** How long a result that the store would not take is held before it is offered again. */
 const persistRetryMs = 500
 
+/** How long whoever took a message is believed to be alive (RELIABILITY.md 3.1 rule 3). */
+export const leaseOf = (timeoutMs: number): number => timeoutMs + 15_000
+
 export function createEngine({
   store,
   queries,
@@ -86,59 +94,16 @@ export function createEngine({
   metrics,
   timeoutMs,
   typeBase,
+  gate,
+  settlements,
   providerOf
 }: EngineParts): Engine {
-  const leaseMs = timeoutMs + 15_000
+  const leaseMs = leaseOf(timeoutMs)
+  const { judged, accepted, settle } = createOutcomes(store, queries, typeBase)
   const inFlight = new Set<Promise<unknown>>()
+  let direct = 0
   const upstreamMs = new WeakMap<MessageRow, number>()
   const redirected = new WeakSet<MessageRow>()
-
-  /** What a verdict does to the row. */
-  const judged = (row: MessageRow, verdict: Verdict): MessageRow => {
-    const error = JSON.stringify(errorOf(verdict))
-    if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, error }
-    if (verdict.later)
-      return {
-        ...row,
-        state: 'queued',
-        run_at: Math.round(Date.now() + retryDelayMs(row.attempts, verdict, Math.random)),
-        error
-      }
-    return { ...row, state: 'failed', final: 1, error, failed_at: Date.now() }
-  }
-  const errorOf = ({ code, detail, provider, retryAfterSeconds, outcome }: Verdict): MessageError =>
-    toMessageError(new ServiceError(code, detail, { provider, retryAfterSeconds, outcome }), typeBase, true)
-
-  const accepted = (row: MessageRow, receipt: Receipt, warnings: string[]): MessageRow => {
-    const all = [
-      ...(row.warnings === null ? [] : (JSON.parse(row.warnings) as string[])),
-      ...warnings,
-      ...receipt.warnings
-    ]
-    return {
-      ...row,
-      state: 'accepted',
-      provider_message_id: receipt.providerMessageId,
-      accepted_at: Date.now(),
-      error: null,
-      warnings: all.length > 0 ? JSON.stringify(all) : null
-    }
-  }
-
-  /** One result into the store. Zero rows changed: somebody took us for dead, and the late result settles the unknown. */
-  function* settle(
-    next: MessageRow,
-    detail: string | null,
-    record: CallRecord | undefined
-  ): Unit<MessageRow | undefined> {
-    const write = (row: MessageRow): Outcome => ({ ...row, entry: timelineEntry(row, detail, record) })
-    if ((yield* change(queries.settle(write(next)))) > 0) return next
-    if (next.state === 'unknown') return undefined
-    // A late "try again later" must not send again what was called unknown: it was refused, so it is failed.
-    const late: MessageRow =
-      next.state === 'queued' ? { ...next, state: 'failed', final: 1, failed_at: Date.now() } : next
-    return (yield* change(queries.settleLate(write(late)))) > 0 ? late : undefined
-  }
 
   /** A result is never thrown away: while the store refuses it, it is kept and offered again (RELIABILITY.md 3.1 rule 5). */
   const persist = async (
@@ -148,7 +113,13 @@ export function createEngine({
   ): Promise<MessageRow> => {
     for (let told = false; ; told = true) {
       try {
-        const written = await store.write(() => settle(next, detail, record))
+        const written = await store.write(function* () {
+          const done = yield* settle(next, detail, record)
+          crashPoint('before_result_commit')
+          return done
+        })
+        crashPoint('after_result_commit')
+        settlements.tell(next.id)
         if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
         metrics.message(written.provider, written.state)
         return written
@@ -183,13 +154,21 @@ export function createEngine({
     return way.row
   }
 
-  const sendNow: Engine['send'] = async (row, encoded, channel, leasedAt) => {
+  const sendNow: Engine['send'] = async (row, encoded, channel, leasedAt, permit) => {
     let next: MessageRow
     let record: CallRecord | undefined
     try {
+      crashPoint('after_dispatch_commit')
       // Stopped between commit and write for longer than the lease: others may have judged it, so it must not go out now.
       if (performance.now() - leasedAt > leaseMs) throw new CallFailed(asleep(row.provider), { started: false, ms: 0 })
-      const done = await corridor.call('sendMessage', channel, encoded)
+      const done = await corridor.call('sendMessage', channel, encoded, {
+        permit,
+        type: row.type,
+        to: row.contact!,
+        attempt: row.attempts,
+        lane: row.lane === 1 ? 1 : 0
+      })
+      crashPoint('after_response')
       record = done.record
       next = accepted(row, done.output, encoded.warnings)
     } catch (error) {
@@ -202,6 +181,7 @@ export function createEngine({
         next = {
           ...row,
           state: 'unknown',
+          run_at: Date.now(),
           error: JSON.stringify(
             toMessageError(
               new ServiceError('internal', 'Switchboard failed while sending.', { outcome: 'unknown' }),
@@ -226,13 +206,8 @@ export function createEngine({
   }
 
   const giveUp: Engine['giveUp'] = async (row, error) => {
-    const next: MessageRow = {
-      ...row,
-      state: 'failed',
-      final: 1,
-      failed_at: Date.now(),
-      error: JSON.stringify(toMessageError(error, typeBase, true))
-    }
+    const words = JSON.stringify(toMessageError(error, typeBase, true))
+    const next = inDoubt({ ...row, state: 'failed', final: 1, failed_at: Date.now(), error: words }, typeBase)
     await store.write(function* () {
       yield queries.release({ ...next, entry: timelineEntry(next, error.message) })
     })
@@ -259,7 +234,19 @@ export function createEngine({
     return next
   }
 
-  const deliverNow: Engine['deliver'] = async (row, prepared, channel) => {
+  /** claimed → queued where something came in between; where it is not ours any more, it stays as it is. */
+  const standDown = async (row: MessageRow): Promise<MessageRow> => {
+    await store.write(function* () {
+      yield queries.release({
+        ...row,
+        state: 'queued',
+        entry: timelineEntry({ ...row, state: 'queued' }, 'it was held up')
+      })
+    })
+    return (await store.read(queries.byId({ id: row.id })))[0] ?? row
+  }
+
+  const deliverNow: Engine['deliver'] = async (row, prepared, channel, given) => {
     let encoded: Awaited<ReturnType<Preparation['encode']>>
     try {
       encoded = await preparation.encode(prepared, channel)
@@ -267,6 +254,9 @@ export function createEngine({
       return error instanceof ServiceError ? giveUp(row, error) : putBack(row, error)
     }
     try {
+      // Its turn is waited for here, where dying is harmless: what is claimed has not left.
+      const permit = await gate.turn(row, channel, given)
+      crashPoint('after_slot')
       const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
       const leasedAt = performance.now()
       const committed = await store.write(function* () {
@@ -274,9 +264,9 @@ export function createEngine({
         const turn = { id, attempts, next: sending.attempts, lease_ms: leaseMs, entry: timelineEntry(sending) }
         return (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0
       })
-      // Canceled, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
-      if (!committed) return (await store.read(queries.byId({ id: row.id })))[0] ?? row
-      return await sendNow(sending, encoded, channel, leasedAt)
+      // Canceled, stopped, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
+      if (!committed) return await standDown(row)
+      return await sendNow(sending, encoded, channel, leasedAt, permit)
     } finally {
       await encoded.dispose?.().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
     }
@@ -287,8 +277,12 @@ export function createEngine({
     insertSending: function* (row) {
       yield queries.insert({ ...row, timeline: timelineEntry(row), lease_ms: leaseMs })
     },
-    send: (row, encoded, channel, leasedAt) => tracked(sendNow(row, encoded, channel, leasedAt)),
-    deliver: (row, prepared, channel) => tracked(deliverNow(row, prepared, channel)),
+    send: (row, encoded, channel, leasedAt, permit) => {
+      direct++
+      return tracked(sendNow(row, encoded, channel, leasedAt, permit)).finally(() => direct--)
+    },
+    deliver: (row, prepared, channel, permit) => tracked(deliverNow(row, prepared, channel, permit)),
+    sending: () => direct,
     giveUp,
     putBack,
     redirected,

@@ -54,7 +54,8 @@ export const requestHash = (body: unknown): string =>
 /** How long an act other than a message may take before another request may take it over: an upload is the longest. */
 const actLockMs = 120_000
 
-type LockedRow = IdempotencyRow & { locked: number }
+/** A record, and whether somebody is still at it by the store's clock. */
+export type LockedRow = IdempotencyRow & { locked: number }
 
 export function createIdempotency(store: Store, seal: Seal) {
   const { build, now } = store

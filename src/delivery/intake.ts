@@ -6,6 +6,7 @@ import { type Caller, requireRecipient, requireTemplate } from '../keys/caller.t
 import type { MessageRow } from '../store/schema.ts'
 import { newRow, toDraft } from './draft.ts'
 import type { Preparation, Prepared } from './prepare.ts'
+import type { Room } from './room.ts'
 import { checkRules, requirePhone } from './rules.ts'
 
 /** A request that may become a message: its row, not stored yet, and what would be sent through which channel. */
@@ -21,7 +22,14 @@ export type Intake = (caller: Caller, body: SendMessage, traceparent?: string) =
 /** Refusals that are about the channel and not about the message: another one may be able to. */
 const passable = new Set(['unsupported', 'template_not_found'])
 
-export function createIntake({ channels, preparation }: { channels: Channels; preparation: Preparation }): Intake {
+export interface IntakeParts {
+  channels: Channels
+  preparation: Preparation
+  /** Whether one more may wait; none where nothing comes of the request. */
+  room?: Room
+}
+
+export function createIntake({ channels, preparation, room }: IntakeParts): Intake {
   /** A fallback that could not be sent is told before the message is, not when it is too late. */
   const checkFallback = async (row: MessageRow, body: SendMessage, channel: DispatchChannel): Promise<void> => {
     if (!body.fallback) return
@@ -47,6 +55,7 @@ export function createIntake({ channels, preparation }: { channels: Channels; pr
     requireRecipient(caller, to)
     if (body.type === 'template') requireTemplate(caller, body.template.name)
     if (body.fallback) requireTemplate(caller, body.fallback.template.name)
+    await room?.(caller.service, caller.mode, 1)
 
     let refused: ServiceError | undefined
     const passed: string[] = []

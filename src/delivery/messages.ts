@@ -1,20 +1,22 @@
 import type { Logger } from 'pino'
-import type { Message, MessageFilter, SendMessage, Timeline } from '../../schemas/messages.ts'
-import type { DispatchChannel } from '../dispatch/corridor.ts'
+import type { SendMessage } from '../../schemas/messages.ts'
+import type { Limit } from '../adapters/adapter.ts'
+import { crashPoint } from '../crash.ts'
+import type { Permit } from '../dispatch/gate.ts'
 import { invalid, ServiceError } from '../errors.ts'
-import { type Caller, sees } from '../keys/caller.ts'
-import { pageRequest, toPage } from '../store/page.ts'
-import type { MessageRow } from '../store/schema.ts'
-import { change, type Store, StoreUnavailable } from '../store/store.ts'
+import type { Caller } from '../keys/caller.ts'
+import type { BlockRow, MessageRow } from '../store/schema.ts'
+import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { answerOf } from './answer.ts'
 import type { Engine } from './engine.ts'
-import { type Answer, type Idempotency, type IdempotencyScope, requestHash } from './idempotency.ts'
-import type { Intake } from './intake.ts'
-import type { Preparation, Prepared } from './prepare.ts'
+import { type Answer, type Idempotency, type IdempotencyScope, type LockedRow, requestHash } from './idempotency.ts'
+import type { Intake, Taken } from './intake.ts'
+import { createJournal, type Journal, lookAgainMs } from './journal.ts'
+import type { Preparation } from './prepare.ts'
 import type { MessageQueries } from './queries.ts'
-import { requirePhone } from './rules.ts'
-import { timelineEntry, toTimeline } from './timeline.ts'
-import { publicStatus, toMessage } from './view.ts'
+import type { Settlements } from './settlements.ts'
+import { lastUpstreamMs } from './timeline.ts'
+import type { Turns } from './turns.ts'
 
 export interface SendOptions {
   /** How long the caller waits for the provider, in milliseconds; 0: not at all. */
@@ -27,14 +29,24 @@ export interface SendOptions {
 export interface Sent extends Answer {
   /** Milliseconds of the provider's call, where one was made for this answer. */
   upstreamMs: number
+  /** Milliseconds that it waited for its turn. */
+  queueMs: number
 }
 
-export interface Messages {
+export interface Messages extends Journal {
   send: (caller: Caller, body: SendMessage, options: SendOptions) => Promise<Sent>
-  get: (caller: Caller, id: string) => Promise<Message>
-  list: (caller: Caller, filter: MessageFilter) => Promise<{ items: Message[]; nextCursor: string | null }>
-  timeline: (caller: Caller, id: string) => Promise<Timeline>
-  cancel: (caller: Caller, id: string) => Promise<Message>
+  /** The same for a message that is made of something else than the request's body. */
+  submit: (caller: Caller, submission: Submission, options: SendOptions) => Promise<Sent>
+}
+
+/** A request that makes a message. */
+export interface Submission {
+  /** Where it came in: with its body it is what an Idempotency-Key stands for. */
+  path: string
+  body: unknown
+  take: () => Promise<Taken>
+  /** Inside the commit that makes the row: throws where what the message rests on is not so any more. */
+  rests?: (row: MessageRow) => Unit<void>
 }
 
 export interface MessagesParts {
@@ -45,10 +57,27 @@ export interface MessagesParts {
   engine: Engine
   idempotency: Idempotency
   log: Logger
+  turns: Turns
+  settlements: Settlements
+  /** What a message counts against, beside the account. */
+  limitsOf: (row: MessageRow) => Limit[]
   /** Takes a message that was refused on to where it goes next; any other is given back as it is. */
   carry: (row: MessageRow) => MessageRow | Promise<MessageRow>
-  /** Told that a message waits, so that nothing has to be polled for. */
-  wake: (dueAt: number) => void
+  /** Delivers a claimed message that has to be made ready first. */
+  bring: (row: MessageRow) => Promise<MessageRow>
+}
+
+/** How a new message goes on: at once, made ready first, or from the queue. */
+type Way = Permit | 'ready' | 'turn' | BlockRow
+const isPermit = (way: Way): way is Permit =>
+  typeof way === 'object' && 'at' in way && 'until' in way && !('key' in way)
+const begunAs = (row: MessageRow, way: Way): MessageRow =>
+  isPermit(way) ? { ...row, state: 'sending', attempts: 1 } : way === 'ready' ? { ...row, state: 'claimed' } : row
+
+interface Begun {
+  first: MessageRow
+  /** The row after its delivery in this process; undefined: its turn has yet to come, here or in another replica. */
+  sent: Promise<MessageRow> | undefined
 }
 
 const path = '/messages'
@@ -65,14 +94,22 @@ export function createMessages({
   engine,
   idempotency,
   log,
+  turns,
+  settlements,
+  limitsOf,
   carry,
-  wake
+  bring
 }: MessagesParts): Messages {
   /**
    * The row after its send, or as it stands when the caller's wait is over. From here on it exists: whatever fails of ours
    * is answered by what is known of it, never by a 5xx, which would invite a second send (RELIABILITY.md 3.1 rule 6).
    */
-  const waitFor = async (row: MessageRow, sent: Promise<MessageRow>, waitMs: number): Promise<MessageRow> => {
+  const waitFor = async (
+    row: MessageRow,
+    sent: Promise<MessageRow> | undefined,
+    waitMs: number
+  ): Promise<MessageRow> => {
+    if (!sent) return waitMs === 0 ? row : turnOf(row, waitMs)
     // respond-async is always a 202 (API.md 4), however fast the provider is.
     if (waitMs === 0) {
       sent.catch(() => {
@@ -86,7 +123,10 @@ export function createMessages({
     })
     const settled = await Promise.race([sent.catch(() => undefined), patience])
     clearTimeout(timer)
-    if (settled) return settled
+    return settled ?? (await standing(row))
+  }
+  /** The row as the store has it. */
+  const standing = async (row: MessageRow): Promise<MessageRow> => {
     try {
       return (await store.read(queries.byId({ id: row.id })))[0] ?? row
     } catch (error) {
@@ -94,16 +134,31 @@ export function createMessages({
       return row
     }
   }
+  /**
+   * The row once its turn has come and something came of it, here or in another replica. What the provider put off is
+   * told at once: it may take long, and the caller knows what there is to know.
+   */
+  const turnOf = async (row: MessageRow, waitMs: number): Promise<MessageRow> => {
+    const end = performance.now() + waitMs
+    for (let now = row; ; now = await standing(row)) {
+      const left = end - performance.now()
+      const waits = now.state === 'claimed' || now.state === 'sending' || (now.state === 'queued' && now.attempts === 0)
+      if (!waits || left <= 0 || settlements.closed()) return now
+      await settlements.next(row.id, Math.min(left, lookAgainMs))
+    }
+  }
 
   /**
    * The store failed at the very commit, and the row may be there all the same. Its caller is told that nothing was sent
    * and may try again, so it must not be sent later.
    */
-  const withdraw = async ({ id, attempts }: MessageRow): Promise<void> => {
+  const withdraw = async ({ id, attempts, resend_of }: MessageRow): Promise<void> => {
     for (const end = performance.now() + withdrawMs; performance.now() < end; ) {
       try {
         await store.write(function* () {
-          if ((yield* change(queries.withdraw({ id, attempts }))) > 0) yield idempotency.forget(id)
+          if ((yield* change(queries.withdraw({ id, attempts }))) === 0) return
+          yield idempotency.forget(id)
+          if (resend_of !== null) yield queries.reopen({ id: resend_of })
         })
         return
       } catch {
@@ -115,73 +170,76 @@ export function createMessages({
 
   /** Makes the row durable, with the Idempotency-Key if there is one, and starts the delivery that suits it. */
   const begin = async (
-    row: MessageRow,
-    prepared: Prepared,
-    channel: DispatchChannel,
-    claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined
-  ): Promise<{ first: MessageRow; sent: Promise<MessageRow> } | { taken: Answer | 'gone' }> => {
+    { row, prepared, channel }: Taken,
+    claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined,
+    rests: Submission['rests']
+  ): Promise<Begun | { taken: Answer | 'gone' }> => {
     // Encoded before the row exists: what the provider cannot say is refused without one.
     const encoded = prepared.file ? undefined : preparation.encodeNow(prepared, channel)
     // Preparing may have taken seconds: what goes out at once passes no other commit that would look at it.
     if (row.expires_at !== null && row.expires_at <= Date.now())
       throw invalid('/expiresAt', 'passed while the message was being prepared')
     const waits = row.send_at !== null && row.send_at > Date.now()
-    const first: MessageRow = waits
-      ? row
-      : encoded
-        ? { ...row, state: 'sending', attempts: 1 }
-        : { ...row, state: 'claimed' }
+    const limits = limitsOf(row)
     const leasedAt = performance.now()
-    const make = function* () {
+    /** As what the row was last tried to be stored: a commit of which nobody knows has to be taken back as that. */
+    let last: Way = 'turn'
+    const make = function* (): Unit<{ rival?: LockedRow | 'gone'; way: Way }> {
       if (claim?.replaces) {
-        if (!(yield* idempotency.repoint(claim.scope, claim.replaces, row.id, claim.lockMs))) return 'gone' as const
+        if (!(yield* idempotency.repoint(claim.scope, claim.replaces, row.id, claim.lockMs)))
+          return { rival: 'gone', way: 'turn' }
       } else if (claim) {
         const other = yield* idempotency.claim(claim.scope, claim.hash, row.id, claim.lockMs)
-        if (other) return other
+        if (other) return { rival: other, way: 'turn' }
       }
+      // In place of another that failed: what it rests on was settled with that one.
+      if (rests && !claim?.replaces) yield* rests(row)
       const kept = prepared.file?.media
       if (kept && row.expires_at !== null && kept.expires_at < row.expires_at)
         yield queries.keepFile({ id: kept.id, until: row.expires_at })
+      const way: Way = waits
+        ? 'turn'
+        : encoded
+          ? yield* turns.pass(row, limits, leasedAt)
+          : ((yield* turns.clear(row)) ?? 'ready')
+      last = way
+      const first = begunAs(row, way)
       if (first.state === 'sending') yield* engine.insertSending(first)
       else yield queries.insert({ ...first, lease_ms: engine.leaseMs })
-      return undefined
+      return { way }
     }
-    const rival = await store.write(make).catch(error => {
-      if (error instanceof StoreUnavailable) void withdraw(first)
+    const { rival, way } = await store.write(make).catch(error => {
+      if (error instanceof StoreUnavailable) void withdraw(begunAs(row, last))
       throw error
     })
+    const first = begunAs(row, way)
     if (rival === 'gone') return { taken: 'gone' }
     if (rival) {
       const found = idempotency.judge(rival, claim!.hash)
       return { taken: found.state === 'done' ? found.answer : 'gone' }
     }
-    if (waits) {
-      wake(row.run_at)
-      return { first, sent: Promise.resolve(first) }
+    crashPoint('after_insert')
+    if (first.state === 'queued') {
+      turns.wake(row.mode, row.run_at)
+      // What somebody has to lift, or what lasts, is not waited for.
+      const held = waits || (typeof way === 'object' && !isPermit(way) && way.until === null)
+      return { first, sent: held ? Promise.resolve(first) : undefined }
     }
-    const going = encoded ? engine.send(first, encoded, channel, leasedAt) : engine.deliver(first, prepared, channel)
-    const sent = going.then(carry)
+    const sent = isPermit(way) ? engine.send(first, encoded!, channel, leasedAt, way).then(carry) : bring(first)
     // Nobody may be waiting any more when it ends.
     sent
-      .then(done => done.state === 'queued' && wake(done.run_at))
+      .then(done => done.state === 'queued' && turns.wake(done.mode, done.run_at))
       .catch(error => log.error({ err: error, message: row.id }, 'a delivery was interrupted: its lease decides'))
     return { first, sent }
   }
 
-  const load = async (caller: Caller, id: string): Promise<MessageRow> => {
-    const [row] = await store.read(queries.byId({ id }))
-    const allowed = row && (sees(caller, row) || (row.direction === 'inbound' && row.mode === caller.mode))
-    if (!row || !allowed || (caller.channels && !caller.channels.has(row.channel_id)))
-      throw new ServiceError('not_found', `There is no message ${id}.`)
-    return row
-  }
-
   const finish = async (
+    path: string,
     claim: { scope: IdempotencyScope } | undefined,
     row: MessageRow,
     requestId: string
   ): Promise<Answer> => {
-    const made = answerOf(row, requestId)
+    const made = answerOf(row, requestId, path)
     if (!claim) return made
     try {
       if (made.status < 500) return await idempotency.keep(claim.scope, row.id, made)
@@ -193,61 +251,46 @@ export function createMessages({
     return made
   }
 
-  return {
-    send: async (caller, body, options) => {
-      const lockMs = options.waitMs + lockMarginMs
-      const claim =
-        options.idempotencyKey === undefined
-          ? undefined
-          : {
-              scope: { service: caller.service, mode: caller.mode, method: 'POST', path, key: options.idempotencyKey },
-              hash: requestHash(body),
-              lockMs
-            }
-      let replaces: string | undefined
-      const found = claim && (await idempotency.find(claim.scope, claim.hash))
-      if (found?.state === 'done') return { ...found.answer, upstreamMs: 0 }
-      if (found?.state === 'orphaned') {
-        const [row] = await store.read(queries.byId({ id: found.messageId }))
-        // A 5xx is never kept: a retry answers from the row, and only a failed one makes room for a new send.
-        const retry = row?.state === 'failed' && answerOf(row, options.requestId).status >= 500
-        if (row && !retry) return { ...(await finish(claim, row, options.requestId)), upstreamMs: 0 }
-        replaces = found.messageId
-      }
+  const submit: Messages['submit'] = async (caller, { path, body, take, rests }, options) => {
+    const lockMs = options.waitMs + lockMarginMs
+    const claim =
+      options.idempotencyKey === undefined
+        ? undefined
+        : {
+            scope: { service: caller.service, mode: caller.mode, method: 'POST', path, key: options.idempotencyKey },
+            hash: requestHash(body),
+            lockMs
+          }
+    let replaces: string | undefined
+    const found = claim && (await idempotency.find(claim.scope, claim.hash))
+    if (found?.state === 'done') return { ...found.answer, upstreamMs: 0, queueMs: 0 }
+    if (found?.state === 'orphaned') {
+      const [row] = await store.read(queries.byId({ id: found.messageId }))
+      // A 5xx is never kept: a retry answers from the row, and only a failed one makes room for a new send.
+      const retry = row?.state === 'failed' && answerOf(row, options.requestId).status >= 500
+      if (row && !retry) return { ...(await finish(path, claim, row, options.requestId)), upstreamMs: 0, queueMs: 0 }
+      replaces = found.messageId
+    }
 
-      const { row, channel, prepared } = await intake(caller, body, options.traceparent)
-      const begun = await begin(row, prepared, channel, claim && { ...claim, ...(replaces && { replaces }) })
-      if ('taken' in begun) {
-        if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0 }
-        throw new ServiceError('idempotency_in_progress', 'Another request with this Idempotency-Key is running.', {
-          retryAfterSeconds: 1
-        })
-      }
-      const now = await waitFor(begun.first, begun.sent, options.waitMs)
-      return { ...(await finish(claim, now, options.requestId)), upstreamMs: engine.upstreamMs.get(now) ?? 0 }
-    },
-
-    get: async (caller, id) => toMessage(await load(caller, id)),
-
-    list: async (caller, { limit, cursor, ...filter }) => {
-      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
-      const page = pageRequest({ limit, cursor })
-      const { items, nextCursor } = toPage(await store.read(queries.list(caller, filter, page)), page.limit)
-      return { items: items.map(toMessage), nextCursor }
-    },
-
-    timeline: async (caller, id) => toTimeline(await load(caller, id)),
-
-    cancel: async (caller, id) => {
-      const row = await load(caller, id)
-      const entry = timelineEntry({ state: 'canceled', attempts: row.attempts }, `canceled by ${caller.keyId}`)
-      const canceled = await store.write(() => change(queries.cancel({ id, entry })))
-      const after = await load(caller, id)
-      if (canceled > 0) return toMessage(after)
-      const state = publicStatus(after.state)
-      throw new ServiceError('conflict', `The message ${id} is ${state}: only a queued one can be canceled.`, {
-        messageId: id
+    const taken = await take()
+    const begun = await begin(taken, claim && { ...claim, ...(replaces && { replaces }) }, rests)
+    if ('taken' in begun) {
+      if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0, queueMs: 0 }
+      throw new ServiceError('idempotency_in_progress', 'Another request with this Idempotency-Key is running.', {
+        retryAfterSeconds: 1
       })
     }
+    const since = performance.now()
+    const now = await waitFor(begun.first, begun.sent, options.waitMs)
+    const upstreamMs = engine.upstreamMs.get(now) ?? (now.attempts > 0 ? lastUpstreamMs(now) : 0)
+    const queueMs = begun.sent ? 0 : Math.max(0, performance.now() - since - upstreamMs)
+    return { ...(await finish(path, claim, now, options.requestId)), upstreamMs, queueMs }
+  }
+
+  return {
+    ...createJournal({ store, queries, settlements }),
+    submit,
+    send: (caller, body, options) =>
+      submit(caller, { path, body, take: () => intake(caller, body, options.traceparent) }, options)
   }
 }

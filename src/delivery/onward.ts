@@ -11,6 +11,8 @@ export interface RowOptions {
   channels?: string[]
   /** Sent instead where the 24-hour window is closed. */
   fallback?: { template: ContentByType['template'] }
+  /** May be sent once more where nobody knows whether it arrived; `resolution` of the row says when that is used up. */
+  onUnknown?: 'resend_once'
 }
 
 export const optionsOf = (row: MessageRow): RowOptions => (row.options === null ? {} : JSON.parse(row.options))

@@ -34,9 +34,19 @@ export interface Prepared {
   warnings: string[]
 }
 
+/** A template whose definition is known, to be sent to many: what is the same for all of them has been looked up. */
+export interface Frame {
+  /** The definition's, where the draft named none. */
+  language: string
+  /** Puts one recipient's values in. Throws ServiceError template_invalid naming every fault. */
+  fill: (variables: ContentByType['template']['variables']) => SendableContent['template']
+}
+
 export interface Preparation {
   /** Resolves every reference and checks a template. Throws ServiceError; nothing has been sent or stored then. */
   prepare: (draft: Draft, channel: DispatchChannel) => Promise<Prepared>
+  /** The same for a template without its recipients and their values, asked of the provider once. */
+  frame: (draft: Draft<'template'>, channel: DispatchChannel) => Promise<Frame>
   /** Encodes, bringing the file first where one is needed. `dispose` is called when the request is over. */
   encode: (prepared: Prepared, channel: DispatchChannel) => Promise<Encoded & { dispose?: () => Promise<void> }>
   /** The same where no file is needed: without waiting for anything. */
@@ -131,17 +141,22 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     return rows
   }
 
-  const templateOf = async (
-    draft: Draft<'template'>,
-    channel: DispatchChannel
-  ): Promise<SendableContent['template']> => {
+  const frame: Preparation['frame'] = async (draft, channel) => {
+    encoderOf(corridor.adapter(channel.provider), 'template', channel)
     const { content } = draft
     const found = await definitions.find(channel, content.name)
     const near = found.length > 0 ? [] : await definitions.near(channel, content.name)
     const definition = chooseDefinition(content, found, channel.id, near)
     const rows = await headerRows(content.header, draft, channel, '/template/header')
-    return resolveTemplate(content, definition, media => referenceOf(media, rows, channel))
+    const resolve = (media: Parameters<typeof referenceOf>[0]) => referenceOf(media, rows, channel)
+    return {
+      language: definition.language,
+      fill: variables => resolveTemplate({ ...content, ...(variables && { variables }) }, definition, resolve)
+    }
   }
+
+  const templateOf = async (draft: Draft<'template'>, channel: DispatchChannel): Promise<SendableContent['template']> =>
+    (await frame(draft, channel)).fill(draft.content.variables)
 
   const buttonsOf = async (draft: Draft<'buttons'>, channel: DispatchChannel): Promise<SendableContent['buttons']> => {
     const { header, ...rest } = draft.content
@@ -223,6 +238,7 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
         )
       }
     },
+    frame,
     encodeNow,
     encode: async (prepared, channel) => {
       if (!prepared.file) return encodeNow(prepared, channel)

@@ -1,9 +1,9 @@
-import { sql } from 'kysely'
+import { type ExpressionBuilder, sql } from 'kysely'
 import type { MessageFilter } from '../../schemas/messages.ts'
 import type { Caller } from '../keys/caller.ts'
 import { hasScope } from '../keys/caller.ts'
 import type { PageRequest } from '../store/page.ts'
-import type { MessageRow } from '../store/schema.ts'
+import type { Database, MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 import { type BlockKeys, blockQueries } from './blocks.ts'
 
@@ -36,6 +36,26 @@ export type NewMessage = Omit<
   | 'read_at'
   | 'failed_at'
 >
+
+/** What a caller may see and asks for, but for the status. */
+export const narrowed =
+  (caller: Caller, filter: Omit<MessageFilter, 'status' | 'limit' | 'cursor'>) =>
+  (eb: ExpressionBuilder<Database, 'messages'>) => {
+    const all = [eb('mode', '=', caller.mode)]
+    // What a channel received is seen by every key allowed on it; what was sent, by its own service.
+    if (!hasScope(caller, 'read_all'))
+      all.push(eb.or([eb('service', '=', caller.service), eb('direction', '=', 'inbound')]))
+    // PostgreSQL has no empty list; no id is empty.
+    if (caller.channels) all.push(eb('channel_id', 'in', ['', ...caller.channels]))
+    if (filter.channel) all.push(eb('channel_id', '=', filter.channel))
+    if (filter.contact) all.push(eb('contact', '=', filter.contact))
+    if (filter.direction) all.push(eb('direction', '=', filter.direction))
+    if (filter.reference) all.push(eb('reference', '=', filter.reference))
+    if (filter.broadcastId) all.push(eb('broadcast_id', '=', filter.broadcastId))
+    if (filter.since) all.push(eb('created_at', '>=', Date.parse(filter.since)))
+    if (filter.until) all.push(eb('created_at', '<', Date.parse(filter.until)))
+    return eb.and(all)
+  }
 
 export type MessageQueries = ReturnType<typeof messageQueries>
 
@@ -126,6 +146,16 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'unknown')
         .where('attempts', '=', p.attempts)
     ),
+    /** The same where it waits to be sent once more, which then is not needed. */
+    settleWaiting: prepare<Outcome, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ ...outcome(p), resolution: null })
+        .where('id', '=', p.id)
+        .where('state', 'in', ['queued', 'claimed'])
+        .where('resolution', '=', 'resent_once')
+        .where('attempts', '=', p.attempts)
+    ),
     /** claimed → failed or back to queued, where nothing has been handed over. With a lease: of that claim only. */
     release: prepare<
       Pick<MessageRow, 'id' | 'state' | 'final' | 'run_at' | 'error' | 'failed_at'> &
@@ -154,6 +184,15 @@ export function messageQueries(store: Store) {
         .where('id', '=', p.id)
         .where('attempts', '=', p.attempts)
         .where('state', 'in', ['queued', 'claimed', 'sending'])
+    ),
+    /** With it, where it was sent in place of an unknown one: that is open again. */
+    reopen: prepare<{ id: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ final: 0, resolution: null })
+        .where('id', '=', p.id)
+        .where('state', '=', 'unknown')
+        .where('resolution', '=', 'resent')
     ),
     /** A kept file lives as long as a message that will read it. */
     keepFile: prepare<{ id: string; until: number }, unknown>(p =>
@@ -186,10 +225,18 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'sending')
         .where('attempts', '=', p.attempts)
     ),
-    cancel: prepare<{ id: string; entry: string }, unknown>(p =>
+    /** What waits only for its one more attempt is not sent again, and stays in doubt. */
+    cancel: prepare<{ id: string; entry: string; doubt?: string }, unknown>(p =>
       build
         .updateTable('messages')
-        .set({ state: 'canceled', final: 1, lease_until: null, timeline: told(p.entry) })
+        .set({
+          state: sql`case when resolution = 'resent_once' then 'unknown' else 'canceled' end`,
+          final: sql`case when resolution = 'resent_once' then 0 else 1 end`,
+          run_at: sql`case when resolution = 'resent_once' then ${now} else run_at end`,
+          lease_until: null,
+          timeline: sql`timeline || case when resolution = 'resent_once'
+            then coalesce(cast(${p.doubt} as text), '') else cast(${p.entry} as text) end`
+        })
         .where('id', '=', p.id)
         .where('state', 'in', ['queued', 'claimed'])
     ),
@@ -198,24 +245,12 @@ export function messageQueries(store: Store) {
       let query = build
         .selectFrom('messages')
         .selectAll()
-        .where('mode', '=', caller.mode)
+        .where(narrowed(caller, filter))
         .orderBy('id', 'desc')
         .limit(page.limit + 1)
-      // What a channel received is seen by every key allowed on it; what was sent, by its own service.
-      if (!hasScope(caller, 'read_all'))
-        query = query.where(eb => eb.or([eb('service', '=', caller.service), eb('direction', '=', 'inbound')]))
-      // PostgreSQL has no empty list; no id is empty.
-      if (caller.channels) query = query.where('channel_id', 'in', ['', ...caller.channels])
       if (page.after) query = query.where('id', '<', page.after)
-      if (filter.channel) query = query.where('channel_id', '=', filter.channel)
-      if (filter.contact) query = query.where('contact', '=', filter.contact)
       if (filter.status)
         query = query.where('state', 'in', filter.status === 'queued' ? ['queued', 'claimed'] : [filter.status])
-      if (filter.direction) query = query.where('direction', '=', filter.direction)
-      if (filter.reference) query = query.where('reference', '=', filter.reference)
-      if (filter.broadcastId) query = query.where('broadcast_id', '=', filter.broadcastId)
-      if (filter.since) query = query.where('created_at', '>=', Date.parse(filter.since))
-      if (filter.until) query = query.where('created_at', '<', Date.parse(filter.until))
       return query.compile()
     }
   }

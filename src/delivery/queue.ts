@@ -109,9 +109,16 @@ export function queueQueries(store: Store) {
         .where('queue', '=', '')
     ),
     /** At most 500 at a time: after a long pause the whole queue may be due, and one statement has five seconds. */
-    expireDue: prepare<{ entry: string }, MessageRow>(p =>
+    expireDue: prepare<{ entry: string; doubt?: string }, MessageRow>(p =>
       ofQueued(queued => queued.where('expires_at', '<=', now).orderBy('expires_at').limit(500))
-        .set({ state: 'expired', final: 1, timeline: told(p.entry) })
+        // What waits only for its one more attempt is not sent again, and stays in doubt.
+        .set({
+          state: sql`case when resolution = 'resent_once' then 'unknown' else 'expired' end`,
+          final: sql`case when resolution = 'resent_once' then 0 else 1 end`,
+          run_at: sql`case when resolution = 'resent_once' then ${now} else run_at end`,
+          timeline: sql`timeline || case when resolution = 'resent_once'
+            then coalesce(cast(${p.doubt} as text), '') else cast(${p.entry} as text) end`
+        })
         .returningAll()
     ),
     /** What a dead process held: what was only claimed waits again, what may have left is unknown (RELIABILITY.md 3.1 rule 10). */
@@ -142,7 +149,7 @@ export function queueQueries(store: Store) {
     forget: prepare<{ id: string; attempts: number; error: string; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
-        .set({ state: 'unknown', error: p.error, lease_until: null, timeline: told(p.entry) })
+        .set({ state: 'unknown', run_at: now, error: p.error, lease_until: null, timeline: told(p.entry) })
         .where('id', '=', p.id)
         .where('state', '=', 'sending')
         .where('attempts', '=', p.attempts)

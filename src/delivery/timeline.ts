@@ -47,6 +47,47 @@ export const setbacksOf = (row: Pick<MessageRow, 'timeline'>): number => {
   return lines.filter(line => words.includes((JSON.parse(line) as Line).detail)).length
 }
 
+/** What the timeline says where nobody knows how an attempt ended. */
+export const doubts = {
+  death: 'the process that was sending it died',
+  again: 'Nobody knows whether it arrived: it is sent once more, as onUnknown asks.'
+} as const
+
+/** One attempt that may have reached the provider: from the commit before its write until it was given up. */
+export interface Doubt {
+  from: number
+  to: number
+  /** Whoever made it was only taken for dead: it may sleep, and wake before its write. */
+  lost: boolean
+}
+
+/** When each attempt was begun. */
+export const attemptsOf = (row: Pick<MessageRow, 'timeline'>): number[] =>
+  row.timeline.split('\n').flatMap(text => {
+    const line = text === '' ? undefined : (JSON.parse(text) as Line)
+    return line?.status === 'sending' ? [line.at] : []
+  })
+
+/** Every attempt of which nobody knows how it ended, oldest first. */
+export function doubtsOf(row: Pick<MessageRow, 'timeline'>): Doubt[] {
+  const found: Doubt[] = []
+  let from: number | undefined
+  for (const text of row.timeline.split('\n')) {
+    if (text === '') continue
+    const { status, at, detail = '' } = JSON.parse(text) as Line
+    const doubtful = status === 'unknown' || (status === 'queued' && detail.includes(doubts.again))
+    if (from !== undefined && doubtful) found.push({ from, to: at, lost: detail.includes(doubts.death) })
+    from = status === 'sending' ? at : undefined
+  }
+  return found
+}
+
+/** Milliseconds that the provider took for the last attempt. */
+export function lastUpstreamMs({ timeline }: Pick<MessageRow, 'timeline'>): number {
+  const last = timeline.trimEnd().split('\n').at(-1)
+  return last ? ((JSON.parse(last) as Line).upstreamMs ?? 0) : 0
+}
+
 /** Every state change and attempt, oldest first; having been queued is the row's own beginning. */
 export function toTimeline(row: MessageRow): Timeline {
   const lines = row.timeline

@@ -12,7 +12,8 @@ import {
 import { ServiceError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Maton } from '../upstream/maton.ts'
-import { judge } from './verdict.ts'
+import type { Gate, Permit, Throttle } from './gate.ts'
+import { judge, retryAfter } from './verdict.ts'
 
 /** What went over the wire, for timeline, log and metrics. */
 export interface CallRecord {
@@ -44,6 +45,22 @@ export class CallFailed extends Error {
 /** A channel with what only the corridor needs of it. */
 export interface DispatchChannel extends BoundChannel {
   connectionId: string
+  /** Whose call it is, so that turns go round. */
+  service?: string
+}
+
+export interface CallOptions {
+  /** A shorter deadline than the general one. */
+  timeoutMs?: number
+  /** The turn that was had for it; without one it is waited for. */
+  permit?: Permit
+  /** Of a send: the message type, the recipient's number, how often it has been tried. */
+  type?: string
+  to?: string
+  attempt?: number
+  lane?: 0 | 1
+  /** It is to find out whether a channel answers that has not. */
+  probe?: true
 }
 
 export interface Corridor {
@@ -51,15 +68,14 @@ export interface Corridor {
   /** Throws ServiceError `unsupported`, naming who can, where the channel's provider does not have the operation. */
   require: (operation: Operation, channel: DispatchChannel) => void
   /**
-   * Every call to a provider passes here, once.
-   * @param timeoutMs a shorter deadline than the general one
+   * Every call to a provider passes here, once, when it is its turn.
    * @throws CallFailed when the provider did not do it (or nobody can say), ServiceError `unsupported` when it cannot
    */
   call: <K extends Operation>(
     operation: K,
     channel: DispatchChannel,
     input: Operations[K]['input'],
-    timeoutMs?: number
+    options?: CallOptions
   ) => Promise<{ output: Operations[K]['output']; record: CallRecord }>
 }
 
@@ -67,6 +83,7 @@ export interface CorridorParts {
   adapters: ReadonlyMap<string, AnyAdapter>
   /** The client for live traffic, or the sandbox's for test traffic. */
   upstream: (mode: 'live' | 'test') => Maton | Promise<Maton>
+  gate: Gate
   log: Logger
   metrics: Metrics
 }
@@ -78,7 +95,39 @@ function traceOf(headers: NativeAnswer['headers'] | undefined): string | undefin
   return undefined
 }
 
-export function createCorridor({ adapters, upstream, log, metrics }: CorridorParts): Corridor {
+/** It had no turn: nothing was sent. */
+const notYet = ({ code, message, facts }: ServiceError, provider: string, record: CallRecord): CallFailed =>
+  new CallFailed(
+    {
+      code,
+      outcome: 'not_sent',
+      later: true,
+      detail: message,
+      provider: { name: provider, status: null },
+      ...(facts.retryAfterSeconds !== undefined && { retryAfterSeconds: facts.retryAfterSeconds })
+    },
+    record
+  )
+
+/** Whether an answer came that shows somebody at work, where the provider's own words are missing (RELIABILITY.md P22). */
+export const answered = ({ kind, status = 0 }: Pick<UpstreamFailure, 'kind' | 'status'>): boolean =>
+  kind === 'unsendable' || (kind !== 'transport' && status < 500)
+
+/** Retry-After is law, whatever else the answer means; without an attribution it is the whole account's (UPSTREAM.md 2.4). */
+export function throttleOf(
+  { status, headers }: Pick<UpstreamFailure, 'status' | 'headers'>,
+  verdict: Pick<Verdict, 'throttles' | 'retryAfterSeconds'>,
+  attributed: boolean
+): Throttle | undefined {
+  const asked =
+    verdict.retryAfterSeconds ??
+    (status === 429 || status === 503 ? retryAfter(headers?.['retry-after'], Date.now()) : undefined)
+  if (!verdict.throttles && asked === undefined) return undefined
+  const scope = verdict.throttles ?? (attributed ? 'channel' : 'account')
+  return { scope, ...(asked !== undefined && { seconds: asked }) }
+}
+
+export function createCorridor({ adapters, upstream, gate, log, metrics }: CorridorParts): Corridor {
   const adapterOf = (provider: string): AnyAdapter => {
     const adapter = adapters.get(provider)
     if (!adapter) throw new Error(`no adapter for ${provider}`)
@@ -94,39 +143,51 @@ export function createCorridor({ adapters, upstream, log, metrics }: CorridorPar
   return {
     adapter: adapterOf,
     require: (operation, channel) => void handlerOf(operation, channel),
-    call: async (operation, channel, input, timeoutMs) => {
+    call: async (operation, channel, input, options = {}) => {
+      const { timeoutMs, type, to, attempt } = options
       const adapter = adapterOf(channel.provider)
       const handler = handlerOf(operation, channel)
       const maton = await upstream(channel.mode)
-      const begun = performance.now()
+      let begun = performance.now()
       const record: CallRecord = { started: false, ms: 0 }
       const done = (code: string): void => {
         record.ms = Math.round((performance.now() - begun) * 10) / 10
         metrics.call(operation, channel.provider, code, record.ms)
       }
+      const turn = async (): Promise<void> => {
+        await gate.enter(channel, { operation, ...(type && { type }), ...(to && { to }) }, options).catch(error => {
+          throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
+        })
+        begun = performance.now()
+      }
+      const told = <A extends Pick<NativeAnswer, 'status' | 'headers'>>(answer: A): A => {
+        record.started = true
+        record.status = answer.status
+        record.traceId = traceOf(answer.headers)
+        return answer
+      }
       try {
         const output = await handler(channel, input as never, {
           request: async native => {
-            const answer = await maton.request(adapter.app, channel.connectionId, native, timeoutMs)
-            record.started = true
-            record.status = answer.status
-            record.traceId = traceOf(answer.headers)
-            return answer
+            await turn()
+            return told(await maton.request(adapter.app, channel.connectionId, native, timeoutMs))
           },
           stream: async native => {
-            const answer = await maton.stream(adapter.app, channel.connectionId, native, timeoutMs)
-            record.started = true
-            record.status = answer.status
-            record.traceId = traceOf(answer.headers)
-            return answer
+            await turn()
+            return told(await maton.stream(adapter.app, channel.connectionId, native, timeoutMs))
           }
         })
         done('ok')
+        gate.note(channel, true)
         return { output: output as Operations[typeof operation]['output'], record }
       } catch (error) {
         if (error instanceof Unsupported) {
           done('unsupported')
           throw new ServiceError('unsupported', `Channel ${channel.id} (${channel.provider}): ${error.message}`)
+        }
+        if (error instanceof CallFailed) {
+          done(error.verdict.code)
+          throw error
         }
         if (!(error instanceof UpstreamFailure)) {
           done('internal')
@@ -134,7 +195,11 @@ export function createCorridor({ adapters, upstream, log, metrics }: CorridorPar
         }
         record.started = error.started
         record.status = error.status
-        const verdict = adapter.classify(error, operation) ?? judge(error, operation, channel.provider)
+        const said = adapter.classify(error, operation)
+        const verdict = said ?? judge(error, operation, channel.provider)
+        gate.note(channel, said !== undefined || answered(error))
+        const throttle = throttleOf(error, verdict, said !== undefined)
+        if (throttle) gate.throttle(channel, throttle, to, attempt)
         record.traceId = traceOf(error.headers) ?? verdict.provider.traceId
         done(verdict.code)
         log.warn(

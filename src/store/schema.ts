@@ -28,7 +28,7 @@ export interface MessageRow {
   lane: number
   /** Which line it stands in while queued: mode, lane, service, channel and broadcast. Within a line the order is kept. */
   queue: string
-  /** Due time while queued. */
+  /** Due time while queued; while unknown, when it became so: it is final some time after that. */
   run_at: number
   /** While claimed or sending: after this instant of the database clock the holder is taken for dead. */
   lease_until: number | null

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createBodies, forgetKeys, forgetLimits } from './retention.ts'
 import type { Store } from './store.ts'
 
 /** How long a file that only a provider has is known by its id, from when it was listed. */
@@ -6,6 +7,8 @@ export const remoteMediaMs = 30 * 24 * 3600_000
 
 /** Between two sweeps. */
 const everyMs = 10 * 60_000
+/** The same where nothing that has ended is to be kept. */
+const everyShortMs = 60_000
 /** After its expiry a file stays this long: whoever had begun to read it comes to its end, whatever the clocks say. */
 const graceMs = 3600_000
 /** No upload takes longer: pieces of a file that is not told of by then will never be. */
@@ -19,21 +22,23 @@ const piecesAtOnce = 16
 export interface Upkeep {
   /** Deletes what is due. */
   sweep: () => Promise<void>
-  /** Sweeps now, in the background, and from then on every ten minutes. */
+  /** Sweeps now, in the background, and from then on every ten minutes; every minute where RETENTION_DAYS is 0. */
   start: () => void
   /** Resolves when the sweep that runs has ended, at its next batch. */
   stop: () => Promise<void>
 }
 
 /**
- * Files whose time is over, by the clock of the database. Every replica does it: what another has deleted is only not
+ * Files, contents and memories whose time is over, by the clock of the database. Every replica does it: what another has deleted is only not
  * found. A file's row goes first and its pieces after it, so a reader never finds half a file behind a row.
  */
-export function createUpkeep(store: Store, log: Logger): Upkeep {
+export function createUpkeep(store: Store, log: Logger, retentionDays: number): Upkeep {
   const { build, now } = store
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let stopped = false
+  const going = () => !stopped
+  const dropBodies = createBodies(store, retentionDays)
 
   /** Again and again until a batch is not full. */
   const drain = async (most: number, once: () => Promise<number>): Promise<number> => {
@@ -100,10 +105,14 @@ export function createUpkeep(store: Store, log: Logger): Upkeep {
       return found.length
     })
     if (files + remembered + pieces > 0) log.info({ files, remembered, pieces }, 'deleted files whose time is over')
+    const bodies = await dropBodies(at, going)
+    const keys = await forgetKeys(store, at, going)
+    const limits = await forgetLimits(store, at, going)
+    if (bodies + keys + limits > 0) log.info({ bodies, keys, limits }, 'dropped what is not kept any longer')
   }
   const run = (): void => {
     running ??= sweep()
-      .catch(error => log.error({ err: error }, 'old files could not be deleted: it is tried again'))
+      .catch(error => log.error({ err: error }, 'what is old could not be deleted: it is tried again'))
       .finally(() => {
         running = undefined
       })
@@ -113,7 +122,7 @@ export function createUpkeep(store: Store, log: Logger): Upkeep {
     sweep,
     start: () => {
       run()
-      timer = setInterval(run, everyMs).unref()
+      timer = setInterval(run, retentionDays === 0 ? everyShortMs : everyMs).unref()
     },
     stop: async () => {
       stopped = true

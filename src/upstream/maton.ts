@@ -38,7 +38,7 @@ export interface Maton {
 // RELIABILITY.md 7.2. Sockets are reused only with a keep-alive shorter than any server's: a stale one loses requests
 // that may have been processed. Header and body time-outs are off because the deadline covers both, dripping included.
 export const poolOptions: Pool.Options = {
-  connections: 20,
+  connections: 256,
   pipelining: 1,
   allowH2: false,
   keepAliveTimeout: 4000,

@@ -7,6 +7,7 @@ await conformance(t, {
   settings: { channelPhoneNumber: '85264318721' },
   paths: {
     sendMessage: 'POST /wati/api/v1/sendSessionMessage/14155551234',
+    sendBatch: 'POST /wati/api/v2/sendTemplateMessages',
     assignContact: 'POST /wati/api/v1/assignOperator',
     listTemplates: 'GET /wati/api/v1/getMessageTemplates',
     listContacts: 'GET /wati/api/v1/getContacts',

@@ -4,7 +4,14 @@ import type { Test } from 'tap'
 import type { MediaType, MessageType } from '../../schemas/content.ts'
 import { nullable } from '../../schemas/kit.ts'
 import { Template, TemplateVariable } from '../../schemas/templates.ts'
-import { type AnyAdapter, type Encoded, effects, type Operation, type Operations } from '../../src/adapters/adapter.ts'
+import {
+  type AnyAdapter,
+  type Encoded,
+  effects,
+  type Operation,
+  type Operations,
+  type Sendable
+} from '../../src/adapters/adapter.ts'
 import { samples } from '../../src/media/samples.ts'
 import { type LedgerEntry, type Sandbox, startSandbox } from '../../src/sandbox/index.ts'
 import { closedPort, openStub } from '../upstream/stub.ts'
@@ -30,6 +37,24 @@ const shapes: Record<Operation, TSchema> = {
       providerMessageId: nullable(Type.String({ minLength: 1 })),
       recipient: Type.Optional(Type.String({ minLength: 1 })),
       warnings: Type.Array(Type.String({ minLength: 1 }))
+    },
+    { additionalProperties: false }
+  ),
+  sendBatch: Type.Object(
+    {
+      outcomes: Type.Array(
+        Type.Object(
+          {
+            receipt: Type.Object({
+              providerMessageId: Type.Literal(id),
+              recipient: Type.Literal(to),
+              warnings: Type.Array(Type.String())
+            })
+          },
+          { additionalProperties: false }
+        ),
+        { minItems: 1, maxItems: 1 }
+      )
     },
     { additionalProperties: false }
   ),
@@ -143,6 +168,10 @@ export async function conformance(t: Test, example: Example): Promise<void> {
     return temporaryFile(t, Buffer.from(base64, 'base64'), mimeType, filename)
   }
   const text: Encoded = adapter.encoders.text!.encode({ id, to, type: 'text', content: { body: 'Hello' } }, channel)
+  const templateMessage = async () => {
+    const all = await messagesOf('template', undefined, { file: sampleOf })
+    return all[0]![1] as Sendable<'template'>
+  }
   const upload = async (sandbox: Sandbox, type: MediaType): Promise<string> => {
     const input = { file: await sampleOf(type) }
     const { output } = await run(adapter, settings, 'uploadMedia', input, sandbox.url, 5000)
@@ -152,6 +181,7 @@ export async function conformance(t: Test, example: Example): Promise<void> {
   /** What each operation is given; the file to delete has to be there. */
   const inputs: { [K in Operation]: (sandbox?: Sandbox) => Promise<Operations[K]['input']> } = {
     sendMessage: async () => text,
+    sendBatch: async () => ({ name: 'may', messages: [await templateMessage()] }),
     listTemplates: async () => ({ limit: 100 }),
     uploadMedia: async () => ({ file: await sampleOf('image') }),
     deleteMedia: async sandbox => ({ providerMediaId: sandbox ? await upload(sandbox, 'image') : '1' }),

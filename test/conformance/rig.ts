@@ -8,6 +8,7 @@ import type { AnyAdapter, Operation, Operations, OutboundFile } from '../../src/
 import { CallFailed, type CallRecord, createCorridor, type DispatchChannel } from '../../src/dispatch/corridor.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createMaton } from '../../src/upstream/maton.ts'
+import { openGate } from '../gate.ts'
 
 /** Canaries: neither may turn up in an error or a log line. */
 export const apiKey = 'maton-canary-6f1f0c11b5e1c7a'
@@ -35,6 +36,7 @@ export async function run<K extends Operation>(
   const lines: string[] = []
   const maton = createMaton({ baseUrl: url, apiKey, timeoutMs })
   const corridor = createCorridor({
+    gate: openGate,
     adapters: new Map([[adapter.provider, adapter]]),
     upstream: () => maton,
     // no redaction: what is not there need not be struck out

@@ -68,14 +68,14 @@ export function mediaCases(test: Case): void {
     await file(store, old, now - 2 * hour, 0)
     const lately = await file(store, old - 1, now - hour / 2, 2)
     const living = await file(store, old, now + day, 3)
-    await createUpkeep(store, silent).sweep()
+    await createUpkeep(store, silent, 30).sweep()
     const ids = [lately, living]
     t.strictSame(
       await left(store),
       { media: ids, remote: [], pieces: ids },
       'one that ran out just now may be read still'
     )
-    await createUpkeep(store, silent).sweep()
+    await createUpkeep(store, silent, 30).sweep()
     t.strictSame((await left(store)).pieces, ids)
   })
 
@@ -83,7 +83,7 @@ export function mediaCases(test: Case): void {
     const now = Date.now()
     await file(store, now - 25 * hour, 0, 33, false)
     const young = await file(store, now - 23 * hour, 0, 2, false)
-    await createUpkeep(store, silent).sweep()
+    await createUpkeep(store, silent, 30).sweep()
     t.strictSame(await left(store), { media: [], remote: [], pieces: [young] })
   })
 
@@ -91,7 +91,7 @@ export function mediaCases(test: Case): void {
     const now = Date.now()
     await remote(store, now - 31 * day)
     const kept = await remote(store, now - 30 * day)
-    await createUpkeep(store, silent).sweep()
+    await createUpkeep(store, silent, 30).sweep()
     t.strictSame(await left(store), { media: [], remote: [kept], pieces: [] })
   })
 
@@ -109,7 +109,7 @@ export function mediaCases(test: Case): void {
     })
     for (let i = 0; i < 20; i++) await file(store, now - 40 * day, now - 10 * day, 20)
     const other = (await opened.replica?.()) ?? store
-    await Promise.all([createUpkeep(store, silent).sweep(), createUpkeep(other, silent).sweep()])
+    await Promise.all([createUpkeep(store, silent, 30).sweep(), createUpkeep(other, silent, 30).sweep()])
     t.strictSame(await left(store), { media: [], remote: [], pieces: [] })
   })
 
@@ -154,7 +154,7 @@ export function mediaCases(test: Case): void {
 
   test('one that was stopped deletes no more', async (t, { store }) => {
     const id = await file(store, Date.now() - 31 * day, 0, 1)
-    const upkeep = createUpkeep(store, silent)
+    const upkeep = createUpkeep(store, silent, 30)
     await upkeep.stop()
     await upkeep.sweep()
     t.strictSame((await left(store)).media, [id])

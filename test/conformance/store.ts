@@ -1,15 +1,21 @@
 import t, { type Test } from 'tap'
 import type { Store } from '../../src/store/store.ts'
+import { blockCases } from './store-blocks.ts'
+import { broadcastCases } from './store-broadcasts.ts'
 import { channelCases } from './store-channels.ts'
 import { contactCases } from './store-contacts.ts'
+import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
 import { keyCases } from './store-keys.ts'
 import { listCases } from './store-list.ts'
 import { mediaCases } from './store-media.ts'
 import { messageCases } from './store-messages.ts'
 import { queueCases } from './store-queue.ts'
+import { retentionCases } from './store-retention.ts'
+import { roomCases } from './store-room.ts'
 import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
+import { unknownCases } from './store-unknown.ts'
 
 /** One empty store for one case; whoever opened it closes it with the case. */
 export interface Opened {
@@ -25,12 +31,18 @@ const subjects = {
   'what is stored': textCases,
   messages: messageCases,
   queue: queueCases,
+  'messages in doubt': unknownCases,
+  'blocks and turns': blockCases,
+  'the hold after a restore': holdCases,
+  'room in the queue': roomCases,
   'lists of messages': listCases,
+  broadcasts: broadcastCases,
   'idempotency keys': idempotencyCases,
   'API keys': keyCases,
   channels: channelCases,
   'the address book': contactCases,
-  'kept files': mediaCases
+  'kept files': mediaCases,
+  'what is kept for a time only': retentionCases
 }
 
 /** Every store does all of this (RELIABILITY.md P35): the same cases, whatever the database. */

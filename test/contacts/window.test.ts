@@ -9,6 +9,7 @@ import { createRemoteMedia } from '../../src/media/remote.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openStore } from '../../src/store/index.ts'
 import { caller, message, put } from '../conformance/store-rows.ts'
+import { openGate } from '../gate.ts'
 import { cloudSettings } from '../helper.ts'
 
 const log = pino({ level: 'silent' })
@@ -22,7 +23,7 @@ t.test(
     const upstream = () => {
       throw new Error('nobody is asked')
     }
-    const corridor = createCorridor({ adapters, upstream, log, metrics: createMetrics() })
+    const corridor = createCorridor({ gate: openGate, adapters, upstream, log, metrics: createMetrics() })
     const channels = createChannels({ store, adapters })
     await channels.create({ id: 'cloud', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }, null)
     const remote = createRemoteMedia({ store, corridor, bind: channels.bind })

@@ -13,7 +13,8 @@ import { type Cluster, startPostgres } from './postgres.ts'
 
 const log = pino({ level: 'silent' })
 const tables =
-  'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, remote_media'
+  'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, remote_media' +
+  ', blocks, paces, breakers, broadcasts'
 const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
 

@@ -1,9 +1,11 @@
 import { defineAdapter } from '../adapter.ts'
+import { batch } from './batch.ts'
 import { attributesRequest, contact, contactsPage, oneRequest, theOne, upsertRequest } from './contacts.ts'
 import { pageNumber, receipt, templatesPage } from './decode.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
 import { conversationPage, holdingMessages, mediaRequest, mediaStream } from './history.ts'
+import { limits } from './limits.ts'
 import { accepted, holding } from './outcome.ts'
 import { Settings } from './settings.ts'
 
@@ -13,6 +15,10 @@ export const wati = defineAdapter({
   settings: Settings,
   operations: {
     sendMessage: async (_channel, { request }, call) => receipt(accepted(await call.request(request))),
+    sendBatch: async (channel, input, call) => {
+      const { request, read } = batch(input, channel)
+      return read(await call.request(request))
+    },
 
     // WATI filters by nothing of ours (UPSTREAM.md 3.4.7): a page holds whatever there is, so a search takes large ones
     listTemplates: async (channel, { limit, cursor, ...filter }, call) => {
@@ -51,6 +57,8 @@ export const wati = defineAdapter({
     getMedia: async (_channel, input, call) => mediaStream(await call.stream(mediaRequest(input)))
   },
   encoders,
+  limits,
+  probe: { operation: 'listTemplates', input: { limit: 1 } },
   notes: [
     'Media goes out as a file: Switchboard fetches a link and streams it on. There is no upload ahead of a send.',
     'A media header of buttons or of a template needs a public link.',

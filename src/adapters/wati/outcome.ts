@@ -83,6 +83,22 @@ export function accepted(answer: NativeAnswer): Json {
   return record(answer.body)
 }
 
+/**
+ * The receivers in the answer to a write to many, where the fault of one says nothing of the others. `proven`: the others
+ * were taken. Throws as `accepted` does where all of it was refused, or nothing is said of any.
+ */
+export function receiversOf(answer: NativeAnswer): { receivers: Json[]; proven: boolean } {
+  const { receivers, ...body } = record(answer.body)
+  const outcome = outcomeOf(body)
+  const told = array(receivers).filter(item => Object.keys(record(item)).length > 0)
+  // A failure without any reason of its own beside receivers that have theirs: nobody can say what it means for the rest.
+  const proven = outcome === 'accepted'
+  if (!proven && !(outcome === 'refused' && words(body).length === 0 && told.length > 0))
+    throw fail(outcome, { ...answer, body })
+  if (told.length === 0) throw fail('unknown', answer)
+  return { receivers: told.map(record), proven }
+}
+
 /** The body of a read that holds the list `name`, which is proof enough unless WATI says that it failed. */
 export function holding(name: string, answer: NativeAnswer): Json {
   const body = record(answer.body)

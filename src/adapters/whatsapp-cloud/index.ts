@@ -3,6 +3,7 @@ import { defineAdapter } from '../adapter.ts'
 import { done, receipt, templatePage, uploaded } from './decode.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
+import { limits } from './limits.ts'
 import * as numbers from './numbers.ts'
 import { graphPath, remarks, Settings } from './settings.ts'
 import { createdTemplate, createRequest, deleteTemplateRequest } from './templates.ts'
@@ -83,6 +84,8 @@ export const whatsappCloud = defineAdapter({
       done(await call.request(numbers.updateProfileRequest(settings, input)))
   },
   encoders,
+  limits,
+  probe: { operation: 'getPhoneNumber', input: {} },
   notes: [
     'Outside the 24-hour window WhatsApp often accepts a message and fails it by webhook seconds later (131047).',
     'A file kept here is uploaded to WhatsApp before it is sent; WhatsApp keeps it for 30 days.',

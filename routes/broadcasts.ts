@@ -1,0 +1,108 @@
+import { Type } from '@sinclair/typebox'
+import {
+  Broadcast,
+  BroadcastFilter,
+  BroadcastOptions,
+  BroadcastPage,
+  BroadcastParams,
+  CreateBroadcast
+} from '../schemas/broadcasts.ts'
+import { ref, strict } from '../schemas/kit.ts'
+import type { RoutePlugin } from '../src/fastify.ts'
+import { traceparent } from '../src/plugins/telemetry.ts'
+import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
+import { orderOf } from './broadcasts-upload.ts'
+import { answerOnce } from './once.ts'
+
+const tags = ['Broadcasts']
+/** For JSON; an upload has the limit of its file. */
+const bodyLimit = 8 * 1024 * 1024
+
+const acts = [
+  ['pause', 'pauseBroadcast', 'Stop sending, until it is resumed', 'What is under way goes out; the rest waits.'],
+  ['resume', 'resumeBroadcast', 'Go on with a paused broadcast', 'What has expired meanwhile is not sent any more.'],
+  [
+    'cancel',
+    'cancelBroadcast',
+    'Send nothing more of a broadcast, for good',
+    'From the answer on only what is under way goes out. The counts follow within seconds.'
+  ],
+  [
+    'retry-failed',
+    'retryFailedBroadcast',
+    'Send again what failed for certain',
+    'Never what may have arrived (unknown), and not what expired.'
+  ]
+] as const
+
+export const broadcasts: RoutePlugin = app => {
+  app.post('/broadcasts', {
+    bodyLimit,
+    config: { scope: 'broadcasts:write', upload: true },
+    schema: {
+      operationId: 'createBroadcast',
+      tags,
+      summary: 'Send a template to many people',
+      description:
+        'As JSON with up to 10,000 recipients, or as multipart/form-data with a CSV table of up to 100,000 rows as its last part, named file: RFC 4180, UTF-8, a header row with a column phone, perhaps a column reference; every other column is a variable of the template. Every row is checked before anything is stored or sent: a fault names its row (1 is the first below the header) and its column. Of rows with the same number the first counts.',
+      headers: Type.Object(idempotencyHeader),
+      querystring: BroadcastOptions,
+      body: { content: { 'application/json': { schema: ref(CreateBroadcast) } } },
+      response: {
+        202: json(Broadcast, 'All of it is durable here, and goes out by itself.', made),
+        ...problems(...guarded, 404, 409, 413, 415, 422, 429, 502)
+      }
+    },
+    handler: async (request, reply) => {
+      const { form, source, known, remove } = await orderOf(request)
+      const options = { ...request.query, traceparent: traceparent(request.headers.traceparent) }
+      const act = async () => {
+        const object = await app.broadcasts.create(request.caller, form, source, options)
+        return { object, location: `/broadcasts/${object.id}`, status: 202 as const }
+      }
+      return answerOnce(request, reply, act, { ...known, ...request.query }).finally(remove)
+    }
+  })
+
+  app.get('/broadcasts', {
+    config: { scope: 'broadcasts:read' },
+    schema: {
+      operationId: 'listBroadcasts',
+      tags,
+      summary: 'List broadcasts, newest first',
+      querystring: BroadcastFilter,
+      response: { 200: json(BroadcastPage, 'One page.'), ...problems(...guarded) }
+    },
+    handler: request => app.broadcasts.list(request.caller, request.query)
+  })
+
+  app.get('/broadcasts/:id', {
+    config: { scope: 'broadcasts:read' },
+    schema: {
+      operationId: 'getBroadcast',
+      tags,
+      summary: 'One broadcast with its counts',
+      params: BroadcastParams,
+      querystring: strict({}),
+      response: { 200: json(Broadcast, 'The broadcast.'), ...problems(...guarded, 404) }
+    },
+    handler: request => app.broadcasts.get(request.caller, request.params.id)
+  })
+
+  for (const [path, operationId, summary, description] of acts) {
+    const name = path === 'retry-failed' ? 'retryFailed' : path
+    app.post(`/broadcasts/:id/${path}`, {
+      config: { scope: 'broadcasts:write' },
+      schema: {
+        operationId,
+        tags,
+        summary,
+        description,
+        params: BroadcastParams,
+        querystring: strict({}),
+        response: { 200: json(Broadcast, 'The broadcast.'), ...problems(...guarded, 404, 409, 413, 415) }
+      },
+      handler: request => app.broadcasts[name](request.caller, request.params.id)
+    })
+  }
+}

@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto'
+import type { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import canonicalize from 'canonicalize'
+import type { Broadcast, BroadcastFilter, BroadcastForm, BroadcastMessageFilter } from '../../schemas/broadcasts.ts'
+import type { Message } from '../../schemas/messages.ts'
+import { toCsvText } from '../csv.ts'
+import { blockKey, type blockQueries } from '../delivery/blocks.ts'
+import { requirePhone } from '../delivery/rules.ts'
+import { timelineEntry } from '../delivery/timeline.ts'
+import { toMessage } from '../delivery/view.ts'
+import { ServiceError } from '../errors.ts'
+import { type Caller, sees } from '../keys/caller.ts'
+import { pageRequest, toPage } from '../store/page.ts'
+import type { BroadcastRow } from '../store/schema.ts'
+import { all, first, type Store, type Unit } from '../store/store.ts'
+import type { BroadcastIntake } from './intake.ts'
+import type { Progress } from './progress.ts'
+import type { BroadcastQueries } from './queries.ts'
+import { resultRows } from './results.ts'
+import type { Source } from './rows.ts'
+
+export interface Broadcasts {
+  /** Checks every recipient, then stores them all. Throws ServiceError; nothing is kept or sent then. */
+  create: (
+    caller: Caller,
+    form: BroadcastForm,
+    source: Source,
+    options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
+  ) => Promise<Broadcast>
+  get: (caller: Caller, id: string) => Promise<Broadcast>
+  list: (caller: Caller, filter: BroadcastFilter) => Promise<{ items: Broadcast[]; nextCursor: string | null }>
+  messages: (
+    caller: Caller,
+    id: string,
+    filter: BroadcastMessageFilter
+  ) => Promise<{ items: Message[]; nextCursor: string | null }>
+  /** All of them as a table, whatever the page. */
+  results: (caller: Caller, id: string, filter: BroadcastMessageFilter) => Promise<Readable>
+  /** Server-sent events until it has ended, or the signal is given. */
+  events: (caller: Caller, id: string, signal: AbortSignal) => Promise<AsyncGenerator<string>>
+  pause: (caller: Caller, id: string) => Promise<Broadcast>
+  resume: (caller: Caller, id: string) => Promise<Broadcast>
+  /** From the answer on only what is under way goes out; the rest is marked in the background. */
+  cancel: (caller: Caller, id: string) => Promise<Broadcast>
+  /** Sends again what failed for certain; never what may have arrived. */
+  retryFailed: (caller: Caller, id: string) => Promise<Broadcast>
+  /** What a request is known by: one digest, made in pieces, since the whole of it in one would hold up the others. */
+  digest: (recipients: readonly unknown[]) => Promise<string>
+}
+
+export interface BroadcastsParts {
+  store: Store
+  queries: BroadcastQueries
+  blocks: ReturnType<typeof blockQueries>
+  intake: BroadcastIntake
+  progress: Progress
+  wake: (mode: string, dueAt: number) => void
+  /** To be told that there is something to clear up. */
+  look: () => void
+}
+
+const dayMs = 24 * 3600_000
+const rowsPerTurn = 250
+
+const notFound = (id: string) => new ServiceError('not_found', `There is no broadcast ${id}.`)
+
+export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
+  const { store, queries, blocks, intake, progress, wake, look } = parts
+
+  const requireVisible = (caller: Caller, row: BroadcastRow | undefined, id: string): BroadcastRow => {
+    const allowed = row && sees(caller, row) && (!caller.channels || caller.channels.has(row.channel_id))
+    if (!allowed || row.status === 'draft') throw notFound(id)
+    return row
+  }
+  const load = async (caller: Caller, id: string): Promise<BroadcastRow> =>
+    requireVisible(caller, (await store.read(queries.byId({ id })))[0], id)
+  const shown = async (id: string): Promise<Broadcast> => {
+    const found = await progress.look(id)
+    if (!found) throw notFound(id)
+    return found
+  }
+
+  /** One act on one that is there for the caller and in one of these states, in one commit. */
+  const act = async (
+    caller: Caller,
+    id: string,
+    words: { act: string; from: BroadcastRow['status'][] },
+    unit: (row: BroadcastRow) => Unit<unknown>
+  ): Promise<Broadcast> => {
+    await store.write(function* () {
+      const row = requireVisible(caller, yield* first(queries.lock({ id })), id)
+      if (!words.from.includes(row.status)) {
+        const can = words.from.join(' or ')
+        throw new ServiceError(
+          'conflict',
+          `The broadcast is ${row.status}: only one that is ${can} can be ${words.act}.`
+        )
+      }
+      yield* unit(row)
+    })
+    progress.forget(id)
+    return shown(id)
+  }
+  const stop = (id: string, detail: string) => blocks.stop({ key: blockKey.broadcast(id), detail, at: Date.now() })
+
+  /** Those of one batch, and the id of its last; undefined: there was none. */
+  function* retryBatch(id: string, after: string, by: string): Unit<string | undefined> {
+    const failed = yield* all(queries.failedAfter({ id, after }))
+    const last = failed.at(-1)?.id
+    if (last === undefined) return undefined
+    const now = Date.now()
+    const entry = timelineEntry({ state: 'queued', attempts: 0 }, `sent again: ${by} asked for it`)
+    yield queries.retry({ id, from: failed[0]!.id, to: last, run_at: now, expires_at: now + dayMs, entry })
+    return last
+  }
+
+  return {
+    create: async (caller, form, source, options) => {
+      const { id, faults } = await intake(caller, form, source, options)
+      return { ...(await shown(id)), ...(faults.length > 0 && { errors: faults }) }
+    },
+
+    get: async (caller, id) => {
+      await load(caller, id)
+      return shown(id)
+    },
+
+    list: async (caller, { limit, cursor, ...filter }) => {
+      const page = pageRequest({ limit, cursor })
+      const { items, nextCursor } = toPage(await store.read(queries.list(caller, filter, page)), page.limit)
+      const views: Broadcast[] = []
+      for (const { id } of items) {
+        views.push(await shown(id))
+        // Each is counted, which takes milliseconds where there are many messages.
+        await setImmediate()
+      }
+      return { items: views, nextCursor }
+    },
+
+    messages: async (caller, id, { limit, cursor, ...filter }) => {
+      await load(caller, id)
+      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
+      const page = pageRequest({ limit, cursor })
+      const { items, nextCursor } = toPage(await store.read(queries.messages(id, filter, page)), page.limit)
+      return { items: items.map(toMessage), nextCursor }
+    },
+
+    results: async (caller, id, filter) => {
+      await load(caller, id)
+      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
+      return toCsvText(resultRows(after => store.read(queries.messages(id, filter, { limit: 500, ...after }))))
+    },
+
+    events: async (caller, id, signal) => {
+      await load(caller, id)
+      return progress.events(id, signal)
+    },
+
+    pause: (caller, id) =>
+      act(caller, id, { act: 'paused', from: ['scheduled', 'running'] }, function* (row) {
+        yield queries.setStatus({ ...row, status: 'paused' })
+        yield stop(id, `paused by ${caller.keyId}`)
+      }),
+
+    resume: async (caller, id) => {
+      const broadcast = await act(caller, id, { act: 'resumed', from: ['paused'] }, function* (row) {
+        const waits = row.start_at !== null && row.start_at > Date.now()
+        const began = { status: 'running', started_at: row.started_at ?? Date.now() } as const
+        yield queries.setStatus({ ...row, ...(waits ? { status: 'scheduled' } : began) })
+        yield blocks.lift({ key: blockKey.broadcast(id) })
+      })
+      wake(caller.mode, Date.now())
+      return broadcast
+    },
+
+    cancel: async (caller, id) => {
+      const from: BroadcastRow['status'][] = ['scheduled', 'running', 'paused']
+      const broadcast = await act(caller, id, { act: 'canceled', from }, function* (row) {
+        yield queries.setStatus({ ...row, status: 'canceled' })
+        yield stop(id, `canceled by ${caller.keyId}`)
+      })
+      look()
+      return broadcast
+    },
+
+    retryFailed: async (caller, id) => {
+      let after: string | undefined = ''
+      const from: BroadcastRow['status'][] = ['running', 'finished', 'failed']
+      await act(caller, id, { act: 'retried', from }, function* (row) {
+        after = yield* retryBatch(id, '', caller.keyId)
+        if (after === undefined)
+          throw new ServiceError('conflict', 'No message of the broadcast has failed: there is nothing to send again.')
+        yield queries.setStatus({ ...row, status: 'running', finished_at: null })
+      })
+      // In the order of their ids and once each: one that fails again meanwhile is not taken a second time.
+      while (after !== undefined) {
+        const behind: string = after
+        after = await store.write(function* () {
+          const row = yield* first(queries.lock({ id }))
+          return row?.status === 'running' ? yield* retryBatch(id, behind, caller.keyId) : undefined
+        })
+      }
+      wake(caller.mode, Date.now())
+      progress.forget(id)
+      return shown(id)
+    },
+
+    digest: async recipients => {
+      const hash = createHash('sha256')
+      for (const [i, recipient] of recipients.entries()) {
+        hash.update(`${canonicalize(recipient)}\n`)
+        if (i % rowsPerTurn === rowsPerTurn - 1) await setImmediate()
+      }
+      return hash.digest('hex')
+    }
+  }
+}

@@ -1,0 +1,217 @@
+import type { Logger } from 'pino'
+import type { MessageError } from '../../schemas/problem.ts'
+import type { BatchOutcome, Verdict } from '../adapters/adapter.ts'
+import { crashPoint } from '../crash.ts'
+import { blockKeysOf } from '../delivery/blocks.ts'
+import { draftOf } from '../delivery/draft.ts'
+import type { Engine } from '../delivery/engine.ts'
+import type { MessageGate } from '../delivery/gate.ts'
+import type { Outcomes } from '../delivery/outcome.ts'
+import type { Preparation, Prepared } from '../delivery/prepare.ts'
+import type { MessageQueries } from '../delivery/queries.ts'
+import type { Settlements } from '../delivery/settlements.ts'
+import { timelineEntry } from '../delivery/timeline.ts'
+import { CallFailed, type CallRecord, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
+import type { Permit } from '../dispatch/gate.ts'
+import { ServiceError } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
+import type { MessageRow } from '../store/schema.ts'
+import { change, type Store, StoreUnavailable } from '../store/store.ts'
+
+export interface ChunkParts {
+  store: Store
+  queries: MessageQueries
+  outcomes: Outcomes
+  engine: Engine
+  gate: MessageGate
+  corridor: Corridor
+  preparation: Preparation
+  settlements: Settlements
+  metrics: Metrics
+  log: Logger
+}
+
+/**
+ * Sends messages of one broadcast, claimed by this process, in one call of the channel's `sendBatch`, and writes what came
+ * of each. Never throws for what the provider does. What could not go out just now waits again.
+ */
+export type DeliverChunk = (rows: MessageRow[], channel: DispatchChannel, permit?: Permit) => Promise<void>
+
+/** A message that is ready to go. */
+interface Part {
+  row: MessageRow
+  prepared: Prepared
+}
+interface Settled {
+  next: MessageRow
+  record: CallRecord | undefined
+}
+
+/** Results in one commit: as many as an embedded store writes in a few milliseconds. */
+const settledAtOnce = 100
+/** How long results that the store would not take are held before they are offered again. */
+const persistRetryMs = 500
+/** How long messages wait whose template could not be asked for, or that had no turn. */
+const laterMs = 5000
+
+const doubtful = (provider: string, code: 'internal' | 'outcome_unknown', detail: string): Verdict => ({
+  code,
+  outcome: 'unknown',
+  later: false,
+  detail,
+  provider: { name: provider, status: null }
+})
+const asleep = (provider: string): Verdict => ({
+  code: 'provider_unavailable',
+  outcome: 'not_sent',
+  later: true,
+  detail: 'The process was stopped before it could send: nothing was sent.',
+  provider: { name: provider, status: null }
+})
+
+export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
+  const { store, queries, outcomes, engine, gate, corridor, preparation, settlements, metrics, log } = parts
+
+  /** claimed → queued; where they are not ours any more, they stay as they are. */
+  const putOff = async (rows: MessageRow[], runAt: number | undefined, detail: string): Promise<void> => {
+    await store.write(function* () {
+      for (const row of rows) {
+        const next: MessageRow = { ...row, state: 'queued', run_at: runAt ?? row.run_at }
+        yield queries.release({ ...next, entry: timelineEntry(next, detail) })
+      }
+    })
+    for (const { id } of rows) settlements.tell(id)
+  }
+
+  /** Those that can be sent. What is wrong with one of them is its own end, and not that of the others. */
+  const makeReady = async (rows: MessageRow[], channel: DispatchChannel): Promise<Part[]> => {
+    const ready: Part[] = []
+    for (const [i, row] of rows.entries()) {
+      try {
+        const prepared = await preparation.prepare(draftOf(row), { ...channel, service: row.service })
+        // What the provider cannot say to this one would stop the whole call.
+        preparation.encodeNow(prepared, channel)
+        ready.push({ row, prepared })
+      } catch (error) {
+        if (!(error instanceof ServiceError)) await engine.putBack(row, error)
+        else if (error.code === 'provider_unavailable' || error.code === 'rate_limited') {
+          // Their template cannot be asked for: that is the same for all.
+          await putOff([...ready.map(part => part.row), ...rows.slice(i)], Date.now() + laterMs, error.message)
+          return []
+        } else await engine.giveUp(row, error)
+      }
+    }
+    return ready
+  }
+
+  /** claimed → sending, all in the last commit before the write, but for those that something speaks against by now. */
+  const dispatch = (ready: Part[]): Promise<Part[]> =>
+    store.write(function* () {
+      const going: Part[] = []
+      for (const { row, prepared } of ready) {
+        const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
+        const { id, attempts } = row
+        const turn = { id, attempts, next: sending.attempts, lease_ms: engine.leaseMs, entry: timelineEntry(sending) }
+        if ((yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0)
+          going.push({ row: sending, prepared })
+        else {
+          const next: MessageRow = { ...row, state: 'queued' }
+          yield queries.release({ ...next, entry: timelineEntry(next, 'it was held up') })
+        }
+      }
+      return going
+    })
+
+  const settledBy = ({ row, prepared }: Part, outcome: BatchOutcome): MessageRow => {
+    if (outcome === 'untold')
+      return outcomes.judged(
+        row,
+        doubtful(row.provider, 'outcome_unknown', 'The answer to the call that it was part of does not mention it.')
+      )
+    if ('verdict' in outcome) return outcomes.judged(row, outcome.verdict)
+    return outcomes.accepted(row, outcome.receipt, prepared.warnings)
+  }
+
+  /** One call for all of them, and what it made of each. */
+  const send = async (
+    going: Part[],
+    channel: DispatchChannel,
+    leasedAt: number,
+    permit: Permit
+  ): Promise<Settled[]> => {
+    const [first] = going
+    const { provider, broadcast_id } = first!.row
+    try {
+      crashPoint('after_dispatch_commit')
+      // Stopped between commit and write for longer than the lease: others may have judged them, so they must not go out.
+      if (performance.now() - leasedAt > engine.leaseMs)
+        throw new CallFailed(asleep(provider), { started: false, ms: 0 })
+      const messages = going.map(({ prepared }) => prepared.sendable as never)
+      const input = { name: broadcast_id ?? first!.row.id, messages }
+      const { output, record } = await corridor.call('sendBatch', channel, input, { permit, type: 'template', lane: 1 })
+      crashPoint('after_response')
+      return going.map((part, i) => ({ next: settledBy(part, output.outcomes[i] ?? 'untold'), record }))
+    } catch (error) {
+      if (error instanceof CallFailed)
+        return going.map(({ row }) => ({ next: outcomes.judged(row, error.verdict), record: error.record }))
+      // A defect of ours, with the request possibly out: unknown is the only true word for it.
+      log.error({ err: error, broadcast: broadcast_id }, 'a batch ended in a defect')
+      const verdict = doubtful(provider, 'internal', 'Switchboard failed while sending.')
+      return going.map(({ row }) => ({ next: outcomes.judged(row, verdict), record: undefined }))
+    }
+  }
+
+  /** A result is never thrown away: while the store refuses them, they are kept and offered again. */
+  const persist = async (results: Settled[]): Promise<void> => {
+    for (let told = false; ; told = true) {
+      try {
+        const written = await store.write(function* () {
+          const rows: (MessageRow | undefined)[] = []
+          for (const { next, record } of results) {
+            const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
+            rows.push(yield* outcomes.settle(next, detail, record))
+          }
+          return rows
+        })
+        for (const { next } of results) settlements.tell(next.id)
+        for (const row of written) if (row) metrics.message(row.provider, row.state)
+        return
+      } catch (error) {
+        const messages = results.map(({ next }) => [next.id, next.state])
+        if (error instanceof StoreUnavailable) {
+          if (!told) log.error({ messages }, 'results cannot be stored yet: they are kept and offered again')
+          await new Promise(resolve => setTimeout(resolve, persistRetryMs))
+        } else if (results.length > 1) {
+          // One faulty result must not take the others with it.
+          for (const one of results) await persist([one])
+          return
+        } else {
+          log.error({ err: error, messages }, 'a result could not be stored: its lease decides')
+          return
+        }
+      }
+    }
+  }
+
+  return async (rows, channel, permit) => {
+    const ready = await makeReady(rows, channel)
+    if (ready.length === 0) return
+    let turn: Permit
+    try {
+      // Its turn is waited for here, where dying is harmless: what is claimed has not left.
+      turn = await gate.turn(ready[0]!.row, channel, permit)
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      return putOff(
+        ready.map(({ row }) => row),
+        Date.now() + laterMs,
+        error.message
+      )
+    }
+    const leasedAt = performance.now()
+    const going = await dispatch(ready)
+    if (going.length === 0) return
+    const results = await send(going, channel, leasedAt, turn)
+    for (let i = 0; i < results.length; i += settledAtOnce) await persist(results.slice(i, i + settledAtOnce))
+  }
+}

@@ -1,0 +1,41 @@
+import type { Logger } from 'pino'
+import type { Channels } from '../channels.ts'
+import { blockQueries } from '../delivery/blocks.ts'
+import type { Preparation } from '../delivery/prepare.ts'
+import type { Room } from '../delivery/room.ts'
+import type { Store } from '../store/store.ts'
+import { type Broadcasts, createBroadcasts } from './broadcasts.ts'
+import { createBroadcastIntake } from './intake.ts'
+import { createProgress } from './progress.ts'
+import { broadcastQueries } from './queries.ts'
+import { createWatch, type Watch } from './watch.ts'
+
+export interface BroadcastRoomParts {
+  store: Store
+  channels: Channels
+  preparation: Preparation
+  log: Logger
+  room?: Room
+  /** Told when messages fall due. */
+  wake: (mode: string, dueAt: number) => void
+}
+
+/** Broadcasts, and what begins, ends and clears them up. */
+export function createBroadcastRoom(parts: BroadcastRoomParts): { broadcasts: Broadcasts; watch: Watch } {
+  const { store, log, wake } = parts
+  const queries = broadcastQueries(store)
+  const blocks = blockQueries(store)
+  const progress = createProgress(store, queries)
+  const watch = createWatch(store, queries, blocks, log, progress.forget)
+  const intake = createBroadcastIntake({ ...parts, queries, blocks, discard: watch.discard })
+  const look = () => void watch.look()
+  const stop = () => {
+    // A stream of events has no end of its own that a shutdown could wait for.
+    progress.stop()
+    return watch.stop()
+  }
+  return {
+    broadcasts: createBroadcasts({ store, queries, blocks, intake, progress, wake, look }),
+    watch: { ...watch, stop }
+  }
+}

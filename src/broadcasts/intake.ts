@@ -1,0 +1,189 @@
+import type { Logger } from 'pino'
+import type { BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
+import type { FieldFault } from '../../schemas/problem.ts'
+import type { Channels } from '../channels.ts'
+import { blockKey, type blockQueries } from '../delivery/blocks.ts'
+import type { Preparation } from '../delivery/prepare.ts'
+import { queueOf } from '../delivery/queue.ts'
+import type { Room } from '../delivery/room.ts'
+import type { DispatchChannel } from '../dispatch/corridor.ts'
+import { invalid, ServiceError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import { type Caller, requireTemplate } from '../keys/caller.ts'
+import type { BroadcastRow } from '../store/schema.ts'
+import { change, type Store, type Unit } from '../store/store.ts'
+import { type BroadcastQueries, batchSize, type Common } from './queries.ts'
+import { newTally, type Ready, type Rules, recipientsOf, refusal } from './recipients.ts'
+import type { Source } from './rows.ts'
+
+const dayMs = 24 * 3600_000
+/** Whoever repeats the request with its Idempotency-Key is told that it runs for somewhat longer than this. */
+const longestMs = 100_000
+
+export interface IntakeParts {
+  store: Store
+  queries: BroadcastQueries
+  blocks: ReturnType<typeof blockQueries>
+  channels: Channels
+  preparation: Preparation
+  log: Logger
+  /** Throws where the queue of the service has no room for so many. */
+  room?: Room
+  /** Told when messages fall due. */
+  wake: (mode: string, dueAt: number) => void
+  /** Takes away a draft that was given up, in the background. */
+  discard: (id: string) => void
+}
+
+/** Checks every row, then stores the whole of it. Throws the ServiceError that answers it; nothing is kept then. */
+export type BroadcastIntake = (
+  caller: Caller,
+  form: BroadcastForm,
+  source: Source,
+  options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
+) => Promise<{ id: string; faults: FieldFault[] }>
+
+const tooSlow = () => new ServiceError('overloaded', 'The broadcast could not be stored in time. Nothing was sent.')
+
+/** Some at a time, each with its new id, as the statement takes them. */
+async function* batches(recipients: AsyncIterable<Ready>): AsyncGenerator<string> {
+  let rows: unknown[] = []
+  for await (const { to, content, reference } of recipients) {
+    rows.push([newId('msg'), to, content, reference])
+    if (rows.length < batchSize) continue
+    yield JSON.stringify(rows)
+    rows = []
+  }
+  if (rows.length > 0) yield JSON.stringify(rows)
+}
+
+export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
+  const { store, queries, blocks, channels, preparation, log, room, wake, discard } = parts
+
+  /** The template as it stands now, in the words that every message of it keeps. */
+  const freeze = async (caller: Caller, form: BroadcastForm, channel: DispatchChannel) => {
+    const draft = { id: '', service: caller.service, to: '', type: 'template', content: form.template } as const
+    const frame = await preparation.frame(draft, channel)
+    const template: BroadcastTemplate = { ...form.template, language: frame.language }
+    return { frame, template }
+  }
+
+  /** What the provider can say of none of them is refused before one exists. */
+  const requireSendable = (first: Ready, { frame }: Rules, channel: DispatchChannel): void => {
+    const { variables } = JSON.parse(first.content) as { variables?: Record<string, string> }
+    const sendable = { id: 'msg_', to: first.to, type: 'template', content: frame.fill(variables) } as const
+    preparation.encodeNow({ sendable, warnings: [] }, channel)
+  }
+
+  const rowOf = (caller: Caller, form: BroadcastForm, channel: DispatchChannel, now: number): BroadcastRow => ({
+    id: newId('brd', now),
+    service: caller.service,
+    key_id: caller.keyId,
+    mode: caller.mode,
+    channel_id: channel.id,
+    name: form.name,
+    template: '',
+    status: 'draft',
+    total: 0,
+    duplicates: 0,
+    skipped: 0,
+    rate_per_second: form.ratePerSecond ?? null,
+    start_at: form.startAt === undefined ? null : Date.parse(form.startAt),
+    created_at: now,
+    started_at: now,
+    finished_at: null
+  })
+
+  const commonOf = (row: BroadcastRow, provider: string, traceparent: string | undefined): Common => {
+    const begin = Math.max(row.start_at ?? 0, row.created_at)
+    const lasts = row.rate_per_second === null ? 0 : Math.ceil((row.total / row.rate_per_second) * 1000)
+    return {
+      broadcast_id: row.id,
+      service: row.service,
+      key_id: row.key_id,
+      mode: row.mode,
+      channel_id: row.channel_id,
+      provider,
+      queue: queueOf({ ...row, lane: 1, broadcast_id: row.id }),
+      run_at: begin,
+      send_at: row.start_at,
+      // Its own pace must not make the last ones expire.
+      expires_at: begin + lasts + dayMs,
+      traceparent: traceparent ?? null,
+      created_at: row.created_at
+    }
+  }
+
+  /** All at once where one statement takes them: then there never is a draft. */
+  function* storeWhole(row: BroadcastRow, common: Common, rows: string): Unit<void> {
+    yield queries.insert(row)
+    yield queries.addMessages({ ...common, rows })
+  }
+
+  /** Behind a block that only the last commit lifts; a crash in between leaves a draft that is taken away. */
+  const storeInParts = async (row: BroadcastRow, common: Common, parts: AsyncIterable<string>): Promise<void> => {
+    const { id } = row
+    const key = blockKey.broadcast(id)
+    const end = performance.now() + longestMs
+    try {
+      await store.write(function* () {
+        yield queries.insert({ ...row, status: 'draft', started_at: row.created_at })
+        yield blocks.stop({ key, detail: 'its recipients are being stored', at: row.created_at })
+      })
+      for await (const rows of parts) {
+        if (performance.now() > end) throw tooSlow()
+        await store.write(function* () {
+          if ((yield* change(queries.keepDraft({ id }))) === 0) throw tooSlow()
+          yield queries.addMessages({ ...common, rows })
+        })
+      }
+      await store.write(function* () {
+        if ((yield* change(queries.completeDraft(row))) === 0) throw tooSlow()
+        yield blocks.lift({ key })
+      })
+    } catch (error) {
+      discard(id)
+      throw error
+    }
+  }
+
+  return async (caller, form, source, { skipInvalid, traceparent }) => {
+    const channel = await channels.resolve(caller, form.channel)
+    requireTemplate(caller, form.template.name)
+    const { frame, template } = await freeze(caller, form, channel)
+    const rules: Rules = { caller, template, frame }
+
+    const tally = newTally()
+    let first: Ready | undefined
+    for await (const ready of recipientsOf(source, rules, tally)) first ??= ready
+    if (tally.skipped > 0 && !skipInvalid) throw refusal(tally)
+    if (!first) throw tally.skipped > 0 ? refusal(tally) : invalid('/file', 'must have at least one recipient')
+    requireSendable(first, rules, channel)
+    await room?.(caller.service, caller.mode, tally.total)
+
+    const now = Date.now()
+    const { total, duplicates, skipped, faults } = tally
+    const made = rowOf(caller, form, channel, now)
+    const later = made.start_at !== null && made.start_at > now
+    const row: BroadcastRow = {
+      ...made,
+      template: JSON.stringify(template),
+      total,
+      duplicates,
+      skipped,
+      status: later ? 'scheduled' : 'running',
+      started_at: later ? null : now
+    }
+    const common = commonOf(row, channel.provider, traceparent)
+    const parts = batches(recipientsOf(source, rules, newTally()))
+    if (total > batchSize) await storeInParts(row, common, parts)
+    else {
+      const { value: rows } = await parts.next()
+      await parts.return(undefined)
+      await store.write(() => storeWhole(row, common, rows as string))
+    }
+    wake(row.mode, common.run_at)
+    log.info({ broadcast: row.id, total, duplicates, skipped }, 'a broadcast was accepted')
+    return { id: row.id, faults }
+  }
+}

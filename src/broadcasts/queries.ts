@@ -1,0 +1,244 @@
+import { sql } from 'kysely'
+import type { BroadcastFilter, BroadcastMessageFilter } from '../../schemas/broadcasts.ts'
+import { type Caller, hasScope } from '../keys/caller.ts'
+import type { PageRequest } from '../store/page.ts'
+import type { BroadcastRow, MessageRow, MessageState } from '../store/schema.ts'
+import { prepare, type Store } from '../store/store.ts'
+
+/** Of a draft that is being taken away. */
+const condemned = -1
+/** Rows in one statement of those that change many: more would hold an embedded store for too long. */
+export const batchSize = 500
+
+/** What all messages of a broadcast have in common. */
+export type Common = Pick<
+  MessageRow,
+  | 'service'
+  | 'key_id'
+  | 'mode'
+  | 'channel_id'
+  | 'provider'
+  | 'queue'
+  | 'run_at'
+  | 'send_at'
+  | 'expires_at'
+  | 'traceparent'
+  | 'created_at'
+> & { broadcast_id: string }
+
+export type BroadcastQueries = ReturnType<typeof broadcastQueries>
+
+export function broadcastQueries(store: Store) {
+  const { build, dialect, now } = store
+  const postgres = dialect === 'postgres'
+  const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
+  const open = sql<boolean>`state in ('queued', 'claimed', 'sending')`
+  /** An update of those messages of a broadcast that another replica does not have in its hands just now. */
+  const some = (id: string, states: MessageState[]) =>
+    build
+      .with(
+        cte => cte('due').materialized(),
+        () =>
+          build
+            .selectFrom('messages')
+            .select('id')
+            .where('broadcast_id', '=', id)
+            .where('state', 'in', states)
+            .limit(batchSize)
+            .$if(postgres, query => query.forUpdate().skipLocked())
+      )
+      .updateTable('messages')
+      .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
+
+  return {
+    insert: prepare<BroadcastRow, unknown>(p =>
+      build.insertInto('broadcasts').values({
+        id: p.id,
+        service: p.service,
+        key_id: p.key_id,
+        mode: p.mode,
+        channel_id: p.channel_id,
+        name: p.name,
+        template: p.template,
+        status: p.status,
+        total: p.total,
+        duplicates: p.duplicates,
+        skipped: p.skipped,
+        rate_per_second: p.rate_per_second,
+        start_at: p.start_at,
+        created_at: p.created_at,
+        started_at: p.started_at,
+        finished_at: p.finished_at
+      })
+    ),
+    byId: prepare<{ id: string }, BroadcastRow>(p => build.selectFrom('broadcasts').selectAll().where('id', '=', p.id)),
+    /** The same inside a unit that goes on to change it: nobody else does meanwhile. */
+    lock: prepare<{ id: string }, BroadcastRow>(p =>
+      build
+        .selectFrom('broadcasts')
+        .selectAll()
+        .where('id', '=', p.id)
+        .$if(postgres, query => query.forUpdate())
+    ),
+    /**
+     * Many messages in one statement: what they share once, the rest as JSON, [id, contact, content, reference] each. A
+     * statement of their thousands of parameters would take longer to build than to run.
+     */
+    addMessages: prepare<Common & { rows: string }, unknown>(p => ({
+      compile: () =>
+        sql`
+          insert into messages (id, contact, content, reference, service, key_id, mode, channel_id, provider, queue,
+            broadcast_id, traceparent, run_at, send_at, expires_at, created_at, direction, type, state, lane, final,
+            attempts, timeline)
+          select r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3, cast(${p.service} as text),
+            cast(${p.key_id} as text), cast(${p.mode} as text), cast(${p.channel_id} as text),
+            cast(${p.provider} as text), cast(${p.queue} as text), cast(${p.broadcast_id} as text),
+            cast(${p.traceparent} as text), cast(${p.run_at} as bigint), cast(${p.send_at} as bigint),
+            cast(${p.expires_at} as bigint), cast(${p.created_at} as bigint), 'outbound', 'template', 'queued', 1, 0, 0, ''
+          from ${postgres ? sql`json_array_elements(cast(${p.rows} as json))` : sql`json_each(${p.rows})`} as r`.compile(
+          build
+        )
+    })),
+    /** Shows that somebody is still at work on the draft. No row changes where it has been given up. */
+    keepDraft: prepare<{ id: string }, unknown>(p =>
+      build
+        .updateTable('broadcasts')
+        .set({ started_at: now })
+        .where('id', '=', p.id)
+        .where('status', '=', 'draft')
+        .where('total', '<>', condemned)
+    ),
+    completeDraft: prepare<Pick<BroadcastRow, 'id' | 'status' | 'started_at'>, unknown>(p =>
+      build
+        .updateTable('broadcasts')
+        .set({ status: p.status, started_at: p.started_at })
+        .where('id', '=', p.id)
+        .where('status', '=', 'draft')
+        .where('total', '<>', condemned)
+    ),
+    /** Drafts that nobody has worked on for so long. */
+    deadDrafts: prepare<{ idle_ms: number }, { id: string }>(p =>
+      build
+        .selectFrom('broadcasts')
+        .select('id')
+        .where('status', '=', 'draft')
+        .where('started_at', '<=', sql<number>`${now} - ${p.idle_ms}`)
+        .limit(100)
+    ),
+    condemn: prepare<{ id: string }, unknown>(p =>
+      build.updateTable('broadcasts').set({ total: condemned }).where('id', '=', p.id).where('status', '=', 'draft')
+    ),
+    dropMessages: prepare<{ id: string }, unknown>(p =>
+      build
+        .deleteFrom('messages')
+        .where('id', 'in', eb =>
+          eb.selectFrom('messages').select('id').where('broadcast_id', '=', p.id).limit(batchSize)
+        )
+    ),
+    drop: prepare<{ id: string }, unknown>(p =>
+      build.deleteFrom('broadcasts').where('id', '=', p.id).where('status', '=', 'draft')
+    ),
+    /** Those that a look has to be taken at: they may begin or end by themselves. */
+    moving: prepare<object, BroadcastRow>(() =>
+      build
+        .selectFrom('broadcasts')
+        .selectAll()
+        // The words of the partial index, unbound.
+        .where(sql<boolean>`status in ('draft', 'scheduled', 'running', 'paused', 'canceled')`)
+        .where('status', 'in', ['scheduled', 'running', 'canceled'])
+        .where('finished_at', 'is', null)
+    ),
+    setStatus: prepare<Pick<BroadcastRow, 'id' | 'status' | 'started_at' | 'finished_at'>, unknown>(p =>
+      build
+        .updateTable('broadcasts')
+        .set({ status: p.status, started_at: p.started_at, finished_at: p.finished_at })
+        .where('id', '=', p.id)
+    ),
+    /** One message that is not settled, if there is any. */
+    unsettled: prepare<{ id: string }, { id: string }>(p =>
+      build.selectFrom('messages').select('id').where('broadcast_id', '=', p.id).where(open).limit(1)
+    ),
+    counts: prepare<{ id: string }, { state: MessageState; count: number }>(p =>
+      build
+        .selectFrom('messages')
+        .select(['state', eb => eb.fn.countAll<number>().as('count')])
+        .where('broadcast_id', '=', p.id)
+        .groupBy('state')
+    ),
+    /** The end of a canceled broadcast's messages, some at a time. */
+    cancelSome: prepare<{ id: string; entry: string }, unknown>(p =>
+      some(p.id, ['queued', 'claimed']).set({
+        state: 'canceled',
+        final: 1,
+        lease_until: null,
+        timeline: told(p.entry)
+      })
+    ),
+    /** Ids of failed messages from one on, in their order. */
+    failedAfter: prepare<{ id: string; after: string }, { id: string }>(p =>
+      build
+        .selectFrom('messages')
+        .select('id')
+        .where('broadcast_id', '=', p.id)
+        .where('state', '=', 'failed')
+        .where('id', '>', p.after)
+        .orderBy('id')
+        .limit(batchSize)
+    ),
+    /** failed → queued, as new but for its attempts: a late word on an older one must not be taken for the new one's. */
+    retry: prepare<
+      { id: string; from: string; to: string; run_at: number; expires_at: number; entry: string },
+      unknown
+    >(p =>
+      build
+        .updateTable('messages')
+        .set(eb => ({
+          state: 'queued',
+          final: 0,
+          run_at: p.run_at,
+          error: null,
+          failed_at: null,
+          accepted_at: null,
+          sent_at: null,
+          provider_message_id: null,
+          // Kept where it still lies ahead.
+          expires_at: eb.case().when('expires_at', '>', p.run_at).then(eb.ref('expires_at')).else(p.expires_at).end(),
+          timeline: told(p.entry)
+        }))
+        .where('broadcast_id', '=', p.id)
+        .where('state', '=', 'failed')
+        .where('id', '>=', p.from)
+        .where('id', '<=', p.to)
+    ),
+    list: (caller: Caller, { channel, status }: BroadcastFilter, page: PageRequest) => {
+      let query = build
+        .selectFrom('broadcasts')
+        .selectAll()
+        .where('mode', '=', caller.mode)
+        .where('status', '<>', 'draft')
+        .orderBy('id', 'desc')
+        .limit(page.limit + 1)
+      if (!hasScope(caller, 'read_all')) query = query.where('service', '=', caller.service)
+      // PostgreSQL has no empty list; no id is empty.
+      if (caller.channels) query = query.where('channel_id', 'in', ['', ...caller.channels])
+      if (page.after) query = query.where('id', '<', page.after)
+      if (channel) query = query.where('channel_id', '=', channel)
+      if (status) query = query.where('status', '=', status)
+      return query.compile()
+    },
+    /** Whoever sees the broadcast sees them all: nothing else narrows it, so that the index of results carries it. */
+    messages: (id: string, { status, contact, reference }: BroadcastMessageFilter, page: PageRequest) => {
+      let query = build
+        .selectFrom('messages')
+        .selectAll()
+        .where('broadcast_id', '=', id)
+        .orderBy('id', 'desc')
+        .limit(page.limit + 1)
+      if (page.after) query = query.where('id', '<', page.after)
+      if (status) query = query.where('state', 'in', status === 'queued' ? ['queued', 'claimed'] : [status])
+      if (contact) query = query.where('contact', '=', contact)
+      if (reference) query = query.where('reference', '=', reference)
+      return query.compile()
+    }
+  }
+}

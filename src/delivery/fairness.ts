@@ -1,0 +1,41 @@
+import type { Head } from './queue.ts'
+
+/** Who has had a turn, in this process. Every replica goes round by itself; together they go round too. */
+export interface Served {
+  /** By lane and service, or broadcast: the number of its last turn. */
+  last: Map<string, number>
+  turn: number
+  /** Turns in a row that no bulk message had. */
+  sinceBulk: number
+}
+
+/** One that may have the next turn: a call that waits here, or a line of messages. */
+export interface Contender<W, H = Head> {
+  lane: number
+  service: string
+  waiter?: W
+  head?: H
+}
+
+/** Of so many turns, one goes to bulk messages if any wait (RELIABILITY.md P19). */
+const bulkEvery = 10
+
+/**
+ * The order in which contenders are asked: what somebody waits for before bulk, bulk at least every tenth turn; among
+ * equals whoever has gone longest without one.
+ */
+export function inTurn<
+  W extends { lane: number; service: string },
+  H extends { lane: number; service: string; broadcast_id: string | null }
+>(waiters: W[], lines: H[], served: Served): Contender<W, H>[] {
+  const foremost = new Map<string, Contender<W, H>>()
+  for (const waiter of waiters) {
+    const key = `${waiter.lane}/${waiter.service}`
+    if (!foremost.has(key)) foremost.set(key, { lane: waiter.lane, service: waiter.service, waiter })
+  }
+  const contenders = [...foremost.values(), ...lines.map(head => ({ lane: head.lane, service: head.service, head }))]
+  const since = ({ lane, service, head }: Contender<W, H>): number =>
+    served.last.get(`${lane}/${head?.broadcast_id ?? service}`) ?? 0
+  const bulkFirst = served.sinceBulk >= bulkEvery - 1
+  return contenders.sort((a, b) => (bulkFirst ? b.lane - a.lane : a.lane - b.lane) || since(a) - since(b))
+}

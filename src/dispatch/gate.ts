@@ -1,0 +1,42 @@
+import type { CallFacts } from '../adapters/adapter.ts'
+
+/** The right to make one call. */
+export interface Permit {
+  /** performance.now() from which on it may go. */
+  at: number
+  /** After this it is too late: the slot has gone by, and another has to be had. */
+  until: number
+}
+
+/** What of a channel a call's turn depends on. Without a channel: a call to Maton itself. */
+export interface GateChannel {
+  id: string
+  mode: 'live' | 'test'
+  /** Whose call it is. */
+  service?: string
+}
+
+/** Whose limit an answer was about, and how long it holds. */
+export interface Throttle {
+  scope: 'account' | 'channel' | 'recipient'
+  /** Seconds; undefined: the provider did not say. */
+  seconds?: number
+}
+
+/** What every provider call passes ahead of its request, and is told of after. */
+export interface Gate {
+  /**
+   * Resolves at the moment when a call may go out.
+   * @param permit one that was had before; another is waited for where it is too late
+   * @throws ServiceError when it may not go: the channel does not answer, or has to wait longer than a call may
+   */
+  enter: (
+    channel: GateChannel,
+    call: Partial<CallFacts>,
+    options?: { permit?: Permit; lane?: 0 | 1; probe?: boolean }
+  ) => Promise<void>
+  /** The provider asked to wait, or shows that too much was sent. */
+  throttle: (channel: GateChannel, throttle: Throttle, to?: string, attempt?: number) => void
+  /** Whether a call was answered by anybody who knows the provider. */
+  note: (channel: GateChannel, answered: boolean) => void
+}

@@ -1,0 +1,101 @@
+import { blockKey, blockKeysOf, blockQueries } from '../../src/delivery/blocks.ts'
+import { createPace, earliest } from '../../src/delivery/pace.ts'
+import { messageQueries } from '../../src/delivery/queries.ts'
+import { queueOf, queueQueries } from '../../src/delivery/queue.ts'
+import type { MessageRow } from '../../src/store/schema.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { Case } from './store.ts'
+import { changed, entry, message, put } from './store-rows.ts'
+
+const hour = 3600_000
+
+/** What stands in a message's way, and whose turn it is. */
+export function blockCases(test: Case): void {
+  const dispatch = (store: Store, row: MessageRow) =>
+    changed(
+      store,
+      messageQueries(store).dispatch({
+        id: row.id,
+        attempts: 0,
+        next: 1,
+        lease_ms: 60_000,
+        entry,
+        ...blockKeysOf(row)
+      })
+    )
+  const stop = (store: Store, key: string) =>
+    changed(store, blockQueries(store).stop({ key, detail: 'because', at: Date.now() }))
+  const raise = (store: Store, key: string, until: number) =>
+    changed(store, blockQueries(store).raise({ key, until, detail: null, at: Date.now() }))
+  const lift = (store: Store, key: string) => changed(store, blockQueries(store).lift({ key }))
+
+  test('each thing that can stand in a message’s way keeps it from being dispatched, until it is lifted', async (t, {
+    store
+  }) => {
+    const row = await put(store, message({ state: 'claimed', broadcast_id: 'brd_1' }))
+    for (const [name, key] of Object.entries(blockKeysOf(row))) {
+      await stop(store, key as string)
+      t.equal(await dispatch(store, row), 0, name)
+      await lift(store, key as string)
+    }
+    for (const key of [blockKey.channel('other'), blockKey.broadcast('brd_2'), blockKey.account('test')])
+      await stop(store, key)
+    t.equal(await dispatch(store, row), 1, 'what concerns others does not')
+  })
+
+  test('one that has an end is over then; a longer one is not made shorter, nor one that has to be lifted', async (t, {
+    store
+  }) => {
+    const row = await put(store, message({ state: 'claimed' }))
+    const key = blockKey.account('live')
+    await raise(store, key, Date.now() - 1000)
+    t.strictSame(await store.read(blockQueries(store).of(blockKeysOf(row))), [])
+    const end = Date.now() + hour
+    await raise(store, key, end)
+    await raise(store, key, end - 1000)
+    t.match(await store.read(blockQueries(store).all({})), [{ key, until: end }])
+    await stop(store, key)
+    await raise(store, key, end)
+    t.match(await store.read(blockQueries(store).of(blockKeysOf(row))), [{ key, until: null, detail: 'because' }])
+    t.equal(await dispatch(store, row), 0)
+  })
+
+  test('every line shows its first due message, and only that', async (t, { store }) => {
+    const lines = [
+      { service: 'a', channel_id: 'x' },
+      { service: 'a', channel_id: 'y' },
+      { service: 'b', channel_id: 'x' },
+      { service: 'b', channel_id: 'x', lane: 1, broadcast_id: 'brd_1' },
+      { service: 'a', channel_id: 'x', mode: 'test' as const }
+    ]
+    const wanted: string[] = []
+    for (const [i, line] of lines.entries()) {
+      const rows = [3, 1, 2].map((order, n) => {
+        const row = message({ ...line, run_at: 1000 + order, contact: `49${i}${n}` })
+        return { ...row, queue: queueOf(row) }
+      })
+      for (const row of rows) await put(store, row)
+      if (line.mode !== 'test') wanted.push(rows[1]!.id)
+    }
+    await put(store, { ...message({ service: 'later', run_at: Date.now() + hour }), queue: 'live/0/later/x/' })
+    await put(store, { ...message({ service: 'late', expires_at: 1000 }), queue: 'live/0/late/x/' })
+    const heads = await store.read(queueQueries(store).heads({ from: 'live/', to: 'live0' }))
+    t.strictSame(heads.map(({ id }) => id).sort(), wanted.sort())
+    t.strictSame(await store.read(queueQueries(store).heads({ from: 'none/', to: 'none0' })), [])
+  })
+
+  test('twenty at once are given twenty slots, and no eleven of them within the window', async (t, { store }) => {
+    const pace = createPace(store, 10)
+    const limit = pace.account('live')!
+    const take = () =>
+      store.write(function* () {
+        const ledger = yield* pace.open(limit)
+        const at = earliest(ledger, false)
+        yield* pace.book(ledger, at)
+        return at
+      })
+    const slots = (await Promise.all(Array.from({ length: 20 }, take))).sort((a, b) => a - b)
+    for (let i = 10; i < slots.length; i++) t.ok(slots[i]! - slots[i - 10]! >= limit.windowMs)
+    t.ok(slots.at(-1)! - slots[0]! < 3 * limit.windowMs, 'none is given away for nothing')
+  })
+}

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { Agent, request } from 'undici'
+import { adminKey, cloudSettings, matonKey } from '../helper.ts'
+
+// The real process on a folder of its own, as an operator starts, stops and copies it.
+
+export interface Running {
+  url: string
+  child: ChildProcess
+  /** All that it has said. */
+  output: () => string
+  /** Sends the signal; resolves with the exit code, null after a signal. */
+  end: (signal?: NodeJS.Signals) => Promise<number | null>
+  call: (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>
+    // biome-ignore lint/suspicious/noExplicitAny: answers of every route
+  ) => Promise<{ status: number; body: any; headers: Record<string, string | string[] | undefined> }>
+}
+
+/** An empty DATA_DIR beside a channels file with the channel `cloud`. */
+export function place(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'switchboard-life-'))
+  const channel = { id: 'cloud', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }
+  writeFileSync(join(directory, 'channels.json'), JSON.stringify({ channels: [channel] }))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+export const file = (path: string): string => new URL(`../../${path}`, import.meta.url).pathname
+
+/** Starts src/server.ts; resolves when it listens. */
+export async function run(
+  t: Test,
+  {
+    directory,
+    data = directory,
+    matonUrl,
+    env = {}
+  }: { directory: string; data?: string; matonUrl: string; env?: Record<string, string> }
+): Promise<Running> {
+  const child = spawn(process.execPath, [file('src/server.ts')], {
+    env: {
+      PATH: process.env.PATH,
+      MATON_API_KEY: matonKey,
+      MATON_BASE_URL: matonUrl,
+      MATON_RATE_PER_SECOND: '0',
+      ADMIN_KEY: adminKey,
+      DATA_DIR: data,
+      PORT: '0',
+      CHANNELS_FILE: join(directory, 'channels.json'),
+      UPSTREAM_TIMEOUT_MS: '5000',
+      ...env
+    },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let output = ''
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (output += chunk))
+  const ended = new Promise<number | null>(resolve => child.once('close', code => resolve(code)))
+  const end: Running['end'] = (signal = 'SIGTERM') => {
+    child.kill(signal)
+    return ended
+  }
+  const dispatcher = new Agent()
+  t.teardown(async () => {
+    await end('SIGKILL')
+    await dispatcher.destroy()
+  })
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout!.on('data', () => {
+      const listening = /"address":"(http[^"]+)"/.exec(output)?.[1]
+      if (listening) resolve(listening)
+    })
+    child.once('close', code => reject(new Error(`ended with ${code}: ${output}`)))
+  })
+  const call: Running['call'] = async (method, path, body, headers = {}) => {
+    const answer = await request(url + path, {
+      method: method as 'GET',
+      dispatcher,
+      headers: {
+        authorization: `Bearer ${adminKey}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers
+      },
+      body: body === undefined ? null : JSON.stringify(body)
+    })
+    const text = await answer.body.text()
+    return { status: answer.statusCode, body: text === '' ? undefined : JSON.parse(text), headers: answer.headers }
+  }
+  return { url, child, output: () => output, end, call }
+}
+
+export const text = (to: string, more: Record<string, unknown> = {}) => ({
+  channel: 'cloud',
+  to,
+  type: 'text',
+  text: { body: 'Hello' },
+  ...more
+})
+
+/** `npm run backup -- <file>` as npm runs it. */
+export async function backup(
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<{ code: number | null; said: string }> {
+  const child = spawn(process.execPath, [file('src/backup.ts'), ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let said = ''
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (said += chunk))
+  const code = await new Promise<number | null>(resolve => child.once('close', resolve))
+  return { code, said }
+}

@@ -1,0 +1,94 @@
+import { DatabaseSync } from 'node:sqlite'
+import { CompiledQuery } from 'kysely'
+import { pino } from 'pino'
+import type { AnyAdapter, Verdict } from '../../src/adapters/adapter.ts'
+import { adapters } from '../../src/adapters/index.ts'
+import { compose, type Switchboard } from '../../src/compose.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
+import { judge } from '../../src/dispatch/verdict.ts'
+import { startSandbox } from '../../src/sandbox/index.ts'
+import { openStore } from '../../src/store/index.ts'
+
+// Switchboard with one safety taken out, as a process: node broken.ts <name>. The judge must find every one of them.
+
+interface Sabotage {
+  /** What is to be found. */
+  says: string
+  adapters?: (adapter: AnyAdapter) => AnyAdapter
+  /** Before anything is opened. */
+  before?: (config: Config) => Promise<void>
+  after?: (board: Switchboard) => void
+}
+
+/** Whatever is unknown gets another verdict. */
+const insteadOfUnknown =
+  (more: Pick<Verdict, 'code' | 'later'>) =>
+  (adapter: AnyAdapter): AnyAdapter => ({
+    ...adapter,
+    classify: (failure, operation) => {
+      const verdict =
+        adapter.classify(failure, operation) ?? judge(failure, operation ?? 'sendMessage', adapter.provider)
+      return verdict.outcome === 'unknown' ? { ...verdict, outcome: 'not_sent', ...more } : verdict
+    }
+  })
+
+/** A disk that says done and is not: commits are held back, and what was answered meanwhile dies with the process. */
+function holdCommits(): void {
+  const { exec } = DatabaseSync.prototype
+  const open = new WeakMap<DatabaseSync, number>()
+  DatabaseSync.prototype.exec = function (statement) {
+    const held = open.get(this) ?? 0
+    if (statement === 'BEGIN IMMEDIATE' && held > 0) return
+    if (statement === 'COMMIT' && held < 40) {
+      open.set(this, held + 1)
+      return
+    }
+    if (statement === 'COMMIT') open.delete(this)
+    exec.call(this, statement)
+  }
+}
+
+export const sabotages: Record<string, Sabotage> = {
+  naive: {
+    says: 'an unknown outcome is tried again',
+    adapters: insteadOfUnknown({ code: 'provider_unavailable', later: true })
+  },
+  certain: {
+    says: 'an unknown outcome is called a failure',
+    adapters: insteadOfUnknown({ code: 'message_rejected', later: false })
+  },
+  requeue: {
+    says: 'what a dead process was sending is sent again',
+    before: async config => {
+      const store = await openStore(
+        { ...(config.DATABASE_URL && { databaseUrl: config.DATABASE_URL }), directory: config.DATA_DIR },
+        pino({ level: 'silent' })
+      )
+      await store.write(function* () {
+        yield CompiledQuery.raw(`update messages set state = 'queued', lease_until = null where state = 'sending'`)
+      })
+      await store.close()
+    }
+  },
+  early: { says: 'an answer is given before the commit', after: holdCommits },
+  keyless: {
+    says: 'an Idempotency-Key is not claimed',
+    after: ({ app }) => {
+      const { send } = app.messages
+      app.messages.send = (caller, body, { idempotencyKey: _, ...options }) => send(caller, body, options)
+    }
+  }
+}
+
+if (import.meta.main) {
+  const sabotage = sabotages[process.argv[2]!]!
+  const config = loadConfig(process.env)
+  await sabotage.before?.(config)
+  const spoilt = new Map([...adapters].map(([name, each]) => [name, sabotage.adapters?.(each) ?? each]))
+  const log = pino({ level: config.LOG_LEVEL })
+  const board = await compose(config, { adapters: spoilt, startSandbox, log, pepper: config.KEY_PEPPER! })
+  sabotage.after?.(board)
+  await board.start()
+  await board.app.listen({ host: config.HOST, port: config.PORT })
+  process.once('SIGTERM', () => board.close().then(() => process.exit(0)))
+}

@@ -1,0 +1,151 @@
+import t from 'tap'
+import { judge, mayFollow, type Rule, report, rules } from './check.ts'
+import type { Act, Attempt, History } from './history.ts'
+
+// A judge that never finds anything would pass every run: here each rule is broken by hand.
+
+const answer = (from: number, more: Partial<Attempt>): Attempt => ({ from, until: from + 1, ...more })
+const act = (to: string, ...attempts: Attempt[]): Act => ({ to, key: `key-${to}`, attempts })
+
+/** A run without a fault: one accepted, one refused, one unknown that was taken, one that was canceled. */
+const good = (): History => ({
+  acts: [
+    act('1', answer(0, { error: 'cut' }), answer(5, { status: 201, id: 'a', told: 'accepted' })),
+    act('2', answer(0, { status: 422, id: 'b', told: 'over', outcome: 'not_sent' })),
+    act('3', answer(0, { status: 202, id: 'c', told: 'sending' })),
+    act('4', answer(0, { status: 202, id: 'd', told: 'queued' })),
+    act('5', answer(0, { status: 503, outcome: 'not_sent' }))
+  ],
+  sights: [
+    { id: 'c', status: 'unknown', final: false, from: 3, until: 4 },
+    { id: 'd', status: 'canceled', final: true, from: 3, until: 4 }
+  ],
+  journal: [
+    { id: 'a', to: '1', status: 'accepted' },
+    { id: 'b', to: '2', status: 'failed' },
+    { id: 'c', to: '3', status: 'unknown' },
+    { id: 'd', to: '4', status: 'canceled' }
+  ],
+  arrivals: [
+    { to: '1', processed: true },
+    { to: '2', processed: false },
+    { to: '3', processed: true }
+  ],
+  dropped: 0
+})
+
+const bad: Record<string, [Rule, (history: History) => void]> = {
+  'an acknowledged message that is not there': ['lost', h => h.journal.splice(3, 1)],
+  'an acknowledged message that is somebody else’s': ['lost', h => (h.journal[3]!.to = '1')],
+  'a second message for one key': [
+    'oneId',
+    h => {
+      h.acts[0]!.attempts.push(answer(9, { status: 201, id: 'e', told: 'accepted' }))
+      h.journal.push({ id: 'e', to: '1', status: 'accepted' })
+    }
+  ],
+  'a double send': ['twice', h => h.arrivals.push({ to: '1', processed: true })],
+  'a failed message that was taken': ['falseNo', h => h.arrivals.push({ to: '2', processed: true })],
+  'a canceled message that was taken': ['falseNo', h => h.arrivals.push({ to: '4', processed: true })],
+  'an expired message that was taken': ['falseNo', h => (h.journal[2]!.status = 'expired')],
+  'an accepted message that was not taken': ['falseYes', h => (h.arrivals[0]!.processed = false)],
+  'a message that is still queued': ['limbo', h => (h.journal[2]!.status = 'queued')],
+  'a message that is still sending': ['limbo', h => (h.journal[2]!.status = 'sending')],
+  'an accepted one that is unknown later': ['backwards', h => (h.journal[0]!.status = 'unknown')],
+  'a canceled one that is accepted later': ['backwards', h => (h.journal[3]!.status = 'accepted')],
+  'an unknown one that waits again': [
+    'backwards',
+    h => h.sights.push({ id: 'c', status: 'queued', final: false, from: 5, until: 6 })
+  ],
+  'a final unknown that changes': [
+    'backwards',
+    h => {
+      h.sights[0]!.final = true
+      h.journal[2]!.status = 'accepted'
+    }
+  ],
+  'a caller who was told not_sent of what was taken': ['notSent', h => h.arrivals.push({ to: '5', processed: true })],
+  'a message that nobody asked for': ['stranger', h => h.journal.push({ id: 'x', to: '9', status: 'unknown' })],
+  'a send without a message': ['stranger', h => h.arrivals.push({ to: '9', processed: true })],
+  'two living messages of one key': ['stranger', h => h.journal.push({ id: 'x', to: '3', status: 'unknown' })],
+  'a record that has lost something': ['blind', h => (h.dropped = 1)],
+  'a record that is empty': ['blind', h => (h.arrivals = [])]
+}
+
+t.test('a run without a fault passes every rule, and every rule was held against something', async t => {
+  const { violations, checked, counts } = judge(good())
+  t.strictSame(violations, [])
+  // One key has only one answer with a message here.
+  t.strictSame(
+    Object.entries(checked).filter(([, count]) => count === 0),
+    [['oneId', 0]]
+  )
+  t.match(counts, { acts: 5, ok: 3, refused: 2, unanswered: 1, unknown: 1, unknownButTaken: 1 })
+})
+
+for (const [name, [rule, spoil]] of Object.entries(bad))
+  t.test(`${name} is found`, async t => {
+    const history = good()
+    spoil(history)
+    const judgement = judge(history)
+    t.ok(
+      judgement.violations.some(one => one.rule === rule),
+      `against ${rule}: ${JSON.stringify(judgement.violations)}`
+    )
+    t.match(report(judgement).join('\n'), `VIOLATION ${rule}`)
+  })
+
+t.test('every rule has a bad history', async t => {
+  const broken = new Set(Object.values(bad).map(([rule]) => rule))
+  t.strictSame(
+    Object.keys(rules).filter(rule => !broken.has(rule as Rule)),
+    []
+  )
+})
+
+t.test('a failed message whose answer was a 5xx makes room for another of the same key', async t => {
+  const history = good()
+  history.acts[1]!.attempts = [
+    answer(0, { status: 502, id: 'b', told: 'over', outcome: 'not_sent' }),
+    answer(5, { status: 201, id: 'e', told: 'accepted' })
+  ]
+  history.journal.push({ id: 'e', to: '2', status: 'accepted' })
+  history.arrivals.push({ to: '2', processed: true })
+  t.strictSame(judge(history).violations, [])
+})
+
+t.test('two sights that overlap in time have no order', async t => {
+  const history = good()
+  history.sights.push({ id: 'c', status: 'sending', final: false, from: 3.5, until: 5 })
+  t.strictSame(judge(history).violations, [])
+})
+
+t.test('a kept answer tells how it was then, and contradicts nothing', async t => {
+  const history = good()
+  history.acts[2]!.attempts.push(answer(9, { status: 202, id: 'c', told: 'sending', replayed: true }))
+  t.strictSame(judge(history).violations, [])
+})
+
+t.test('a status never goes backwards', async t => {
+  const forward: [string, string][] = [
+    ['queued', 'sending'],
+    ['sending', 'queued'],
+    ['sending', 'unknown'],
+    ['unknown', 'accepted'],
+    ['unknown', 'failed'],
+    ['accepted', 'read'],
+    ['over', 'expired']
+  ]
+  for (const [before, after] of forward) t.ok(mayFollow(before, after), `${before} → ${after}`)
+  const back: [string, string][] = [
+    ['accepted', 'queued'],
+    ['read', 'delivered'],
+    ['unknown', 'sending'],
+    ['unknown', 'canceled'],
+    ['failed', 'accepted'],
+    ['expired', 'queued'],
+    ['canceled', 'sending'],
+    ['over', 'accepted']
+  ]
+  for (const [before, after] of back) t.notOk(mayFollow(before, after), `${before} → ${after}`)
+})

@@ -1,0 +1,180 @@
+import type { Act, History, Row, Sight } from './history.ts'
+
+// The judge of a run. It takes nothing on trust: it knows only what clients saw, the journal and the provider's record.
+
+export const rules = {
+  lost: 'every message that an answer named is in the journal, for its recipient',
+  oneId: 'one Idempotency-Key, one message',
+  twice: 'the provider took no message twice',
+  falseNo: 'what is failed, expired or canceled was not taken by the provider',
+  falseYes: 'what is accepted was taken by the provider',
+  limbo: 'nothing is queued or sending when everything is over',
+  backwards: 'no answer contradicts a later one, nor the journal',
+  notSent: 'where every answer said that nothing was sent, nothing was',
+  stranger: 'every message and every send was asked for, once at most',
+  blind: 'there was something to see: messages, answers, sends, and all of the record'
+} as const
+export type Rule = keyof typeof rules
+
+export interface Judgement {
+  /** How many things each rule was held against. */
+  checked: Record<Rule, number>
+  violations: { rule: Rule; text: string }[]
+  counts: Record<string, number>
+}
+
+const pending = ['queued', 'sending']
+const taken = ['accepted', 'sent', 'delivered', 'read']
+const over = ['failed', 'expired', 'canceled']
+
+/** Whether a message that was shown as `before` may be shown as `after` later (API.md 4). */
+export function mayFollow(before: string, after: string): boolean {
+  // A message that the provider puts off waits again: the two are one to a caller, not settled.
+  if (pending.includes(before)) return true
+  if (before === after) return true
+  if (before === 'unknown') return taken.includes(after) || after === 'failed'
+  if (before === 'over') return over.includes(after)
+  return taken.includes(before) && taken.indexOf(after) > taken.indexOf(before)
+}
+
+const grouped = <T>(items: readonly T[], by: (item: T) => string): Map<string, T[]> => {
+  const groups = new Map<string, T[]>()
+  for (const item of items) {
+    const key = by(item)
+    const group = groups.get(key)
+    if (group) group.push(item)
+    else groups.set(key, [item])
+  }
+  return groups
+}
+
+/** All that was shown of messages, an answer that was kept for its key left out: it tells how it was then. */
+const sightsOf = ({ acts, sights }: History): Sight[] => [
+  ...sights,
+  ...acts.flatMap(({ attempts }) =>
+    attempts.flatMap(({ id, told, final = false, replayed, from, until }) =>
+      id !== undefined && told !== undefined && !replayed ? [{ id, status: told, final, from, until }] : []
+    )
+  )
+]
+
+export function judge(history: History): Judgement {
+  const { acts, journal, arrivals, dropped } = history
+  const checked = Object.fromEntries(Object.keys(rules).map(rule => [rule, 0])) as Record<Rule, number>
+  const violations: Judgement['violations'] = []
+  const hold = (rule: Rule, right: boolean, text: () => string): void => {
+    checked[rule]++
+    if (!right) violations.push({ rule, text: text() })
+  }
+
+  const byId = new Map(journal.map(row => [row.id, row]))
+  const rowsTo = grouped(journal, row => row.to)
+  const done = grouped(
+    arrivals.filter(({ processed }) => processed),
+    ({ to }) => to
+  )
+  const timesTaken = (to: string): number => done.get(to)?.length ?? 0
+
+  for (const act of acts) {
+    for (const { id, status } of act.attempts)
+      if (id !== undefined)
+        hold('lost', byId.get(id)?.to === act.to, () => `${id}, told by a ${status} for ${act.to}, is not there`)
+    checkKey(act, byId, hold)
+    const definite = act.attempts.length > 0 && act.attempts.every(({ outcome }) => outcome === 'not_sent')
+    if (definite)
+      hold('notSent', timesTaken(act.to) === 0, () => `${act.to} was told not_sent, and the provider took it`)
+    checkOnce(act, rowsTo.get(act.to) ?? [], hold)
+  }
+  const known = new Set(acts.map(({ to }) => to))
+  for (const { id, to } of journal) hold('stranger', known.has(to), () => `${id} to ${to}: nobody asked for it`)
+  for (const [to, all] of done) {
+    hold('twice', all.length === 1, () => `${to} was sent to ${all.length} times`)
+    hold('stranger', known.has(to) && rowsTo.has(to), () => `${to} was sent to without a message`)
+  }
+  for (const { id, to, status } of journal) {
+    // A failed one may have been replaced by the next request with its key: then the send is that one's.
+    const replaced = () => rowsTo.get(to)!.some(row => !over.includes(row.status))
+    if (over.includes(status))
+      hold('falseNo', timesTaken(to) === 0 || replaced(), () => `${id} to ${to} is ${status}, and was taken`)
+    if (taken.includes(status))
+      hold('falseYes', timesTaken(to) > 0, () => `${id} to ${to} is ${status}, and was not taken`)
+    hold('limbo', !pending.includes(status), () => `${id} to ${to} is still ${status}`)
+  }
+  checkSights(sightsOf(history), byId, hold)
+
+  hold('blind', dropped === 0, () => `${dropped} entries of the provider's record were dropped`)
+  for (const [what, size] of Object.entries({ acts, journal, arrivals }))
+    hold('blind', size.length > 0, () => `there are no ${what}`)
+  return { checked, violations, counts: countsOf(history, timesTaken) }
+}
+
+type Hold = (rule: Rule, right: boolean, text: () => string) => void
+
+/** A failed message whose answer is a 5xx makes room for another (API.md 2); nothing else does. */
+function checkKey({ key, attempts }: Act, byId: ReadonlyMap<string, Row>, hold: Hold): void {
+  if (key === undefined) return
+  const told = attempts.filter(({ id }) => id !== undefined)
+  for (const [i, { id, status }] of told.entries()) {
+    const next = told[i + 1]
+    if (!next) return
+    const replaced = status! >= 500 && byId.get(id!)?.status === 'failed'
+    hold('oneId', next.id === id || replaced, () => `${key} was answered with ${id}, then with ${next.id}`)
+  }
+}
+
+function checkOnce({ to, key, attempts }: Act, rows: readonly Row[], hold: Hold): void {
+  const living = rows.filter(({ status }) => status !== 'failed').length
+  const most = key === undefined ? attempts.length : 1
+  hold('stranger', living <= most, () => `${to} has ${living} messages, and ${most} was asked for`)
+}
+
+function checkSights(sights: readonly Sight[], byId: ReadonlyMap<string, Row>, hold: Hold): void {
+  for (const [id, all] of grouped(sights, ({ id }) => id)) {
+    const row = byId.get(id)
+    const last = row ? [{ ...row, final: false, from: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY }] : []
+    const ordered = [...all, ...last].sort((a, b) => a.from - b.from)
+    for (const [i, after] of ordered.entries())
+      for (const before of ordered.slice(0, i)) {
+        // Two that overlap in time have no order.
+        if (before.until > after.from) continue
+        const right = mayFollow(before.status, after.status) && !(before.final && before.status === 'unknown')
+        hold(
+          'backwards',
+          right || before.status === after.status,
+          () => `${id} was ${before.status}${before.final ? ', for good' : ''}, then ${after.status}`
+        )
+      }
+  }
+}
+
+function countsOf({ acts, journal, arrivals }: History, timesTaken: (to: string) => number): Record<string, number> {
+  const attempts = acts.flatMap(act => act.attempts)
+  const counts: Record<string, number> = {
+    acts: acts.length,
+    requests: attempts.length,
+    ok: attempts.filter(({ status = 0 }) => status >= 200 && status < 300).length,
+    refused: attempts.filter(({ status = 0 }) => status >= 400).length,
+    unanswered: attempts.filter(({ error }) => error !== undefined).length,
+    replayed: attempts.filter(({ replayed }) => replayed).length,
+    upstreamSends: arrivals.length,
+    upstreamTaken: arrivals.filter(({ processed }) => processed).length,
+    rows: journal.length
+  }
+  for (const { status } of journal) counts[status] = (counts[status] ?? 0) + 1
+  counts.unknownButTaken = journal.filter(({ status, to }) => status === 'unknown' && timesTaken(to) > 0).length
+  return counts
+}
+
+/** The figures of every rule, as lines. */
+export function report({ checked, violations, counts }: Judgement): string[] {
+  const of = (rule: Rule) => violations.filter(one => one.rule === rule)
+  return [
+    Object.entries(counts)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(' · '),
+    ...(Object.keys(rules) as Rule[]).map(
+      rule => `${of(rule).length} of ${checked[rule]} against ${rule}: ${rules[rule]}`
+    ),
+    ...violations.slice(0, 40).map(({ rule, text }) => `VIOLATION ${rule}: ${text}`)
+  ]
+}

@@ -1,0 +1,59 @@
+// What is known of a run: what the clients saw, what the journal says at the end, and what the provider really did.
+
+/** One request of a client, and what it was told; `error` instead of an answer: it may or may not have been taken. */
+export interface Attempt {
+  /** Milliseconds since the run began: when it was asked, and when the answer was complete. */
+  from: number
+  until: number
+  status?: number
+  /** The message that the answer is about. */
+  id?: string
+  /** Of a 2xx: the message's status. Of a problem with a messageId: `over`, which is failed, expired or canceled. */
+  told?: string
+  final?: boolean
+  /** Of a problem. */
+  outcome?: string
+  replayed?: boolean
+  text?: string
+  error?: string
+}
+
+/** One message that a client wants sent, once: every operation has a recipient of its own. */
+export interface Act {
+  to: string
+  /** With a key the client asks again until it is told something definite. */
+  key?: string
+  body?: unknown
+  attempts: Attempt[]
+}
+
+/** A status that a client was shown outside of a POST: by reading or by canceling. */
+export interface Sight {
+  id: string
+  status: string
+  final: boolean
+  from: number
+  until: number
+}
+
+/** A message as the API shows it when everything is over. */
+export interface Row {
+  id: string
+  to: string
+  status: string
+}
+
+/** One request that reached the provider. */
+export interface Arrival {
+  to: string
+  processed: boolean
+}
+
+export interface History {
+  acts: Act[]
+  sights: Sight[]
+  journal: Row[]
+  arrivals: Arrival[]
+  /** Entries that the provider's record had no room for: then it proves nothing. */
+  dropped: number
+}

@@ -1,0 +1,142 @@
+import type { Random } from './random.ts'
+import type { Rig } from './rig.ts'
+
+// What befalls a run, one blow a round. Every blow leaves all replicas running.
+
+const rest = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
+
+/** Lease of a dispatch (RELIABILITY.md 3.1 rule 3) with the deadline of these runs, and the reaper's interval. */
+export const leaseMs = 1000 + 15_000
+export const reapMs = 5000
+
+/** Faults that the provider plays by itself, by how common they are. Those that stop a whole account are rare. */
+const providerFaults = {
+  reset_after: 6,
+  reset_before: 6,
+  bad_gateway_html: 4,
+  gateway_timeout: 3,
+  error_500: 3,
+  unavailable: 3,
+  throttled_once: 4,
+  content_refused: 4,
+  not_on_whatsapp: 4,
+  window_closed: 3,
+  failure_inside_200: 3,
+  empty_200: 3,
+  html_200: 2,
+  no_id: 3,
+  cut: 3,
+  silent: 2,
+  slow: 2,
+  dribble: 1,
+  redirect: 1,
+  pair_limit: 1,
+  locked: 1,
+  maton_throttled: 0.5,
+  maton_unauthorized: 0.3
+}
+
+/** Orders a fault every now and then until it is stopped. */
+export function seasonProvider(rig: Rig, random: Random, everyMs = 60): () => Promise<void> {
+  let stopped = false
+  const loop = (async () => {
+    while (!stopped) {
+      const fault = random.weighted<string>(providerFaults)
+      await rig.fault(fault, random.chance(0.5) ? 'wati.*' : 'cloud.*')
+      await rest(random.whole(everyMs / 2, everyMs * 2))
+    }
+  })()
+  return async () => {
+    stopped = true
+    await loop
+    await rig.clearFaults()
+  }
+}
+
+/** The network of the next while: 8 to 18 % of the requests meet a fault. */
+function weather(rig: Rig, random: Random): void {
+  const all = 0.08 + random.next() * 0.1
+  const parts = { reset_before: 2, reset_after: 3, delay: 3, drip: 1, half_open: 2, truncate: 2 }
+  const sum = Object.values(parts).reduce((a, b) => a + b)
+  rig.proxy.faults = Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, (all * part) / sum]))
+}
+
+type Blow = (rig: Rig, random: Random) => Promise<void>
+
+const one = (rig: Rig, random: Random) => rig.replicas[random.whole(0, rig.replicas.length - 1)]!
+
+/** Stops a replica for so long and lets it go on. */
+const pause =
+  (from: number, to: number): Blow =>
+  async (rig, random) => {
+    const replica = one(rig, random)
+    replica.pause()
+    await rest(random.whole(from, to))
+    replica.resume()
+  }
+
+const blows = {
+  kill: async (rig, random) => {
+    const replica = one(rig, random)
+    await replica.kill()
+    if (rig.replicas.length > 1) await rest(random.whole(0, 1000))
+    await replica.start()
+  },
+  /** Again while it starts: what an earlier life left is being settled then. */
+  killTwice: async (rig, random) => {
+    const replica = one(rig, random)
+    await replica.kill()
+    replica.spawn()
+    await rest(random.whole(100, 700))
+    await replica.kill()
+    await replica.start()
+  },
+  killAll: async rig => {
+    await Promise.all(rig.replicas.map(replica => replica.kill()))
+    await Promise.all(rig.replicas.map(replica => replica.start()))
+  },
+  restart: async (rig, random) => {
+    const replica = one(rig, random)
+    await replica.end()
+    await replica.start()
+  },
+  pause: pause(100, 1500),
+  /** Longer than any lease: everybody else takes it for dead, and then it wakes. */
+  sleep: pause(leaseMs + reapMs + 1000, leaseMs + reapMs + 4000),
+  refuse: async (rig, random) => {
+    await rig.proxy.refuse(true)
+    await rest(random.whole(200, 1500))
+    await rig.proxy.refuse(false)
+  },
+  calm: async (_, random) => rest(random.whole(200, 800)),
+  severed: async rig => {
+    await rig.cluster!.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'switchboard'`
+    )
+  },
+  database: async (rig, random) => {
+    await rig.cluster!.stop()
+    await rest(random.whole(0, 1000))
+    await rig.cluster!.start()
+  },
+  /** One fewer for a while, with grace. */
+  shrink: async (rig, random) => {
+    const replica = one(rig, random)
+    await replica.end()
+    await rest(random.whole(500, 2000))
+    await replica.start()
+  }
+} satisfies Record<string, Blow>
+export type BlowName = keyof typeof blows
+
+export const mixes: Record<'sqlite' | 'postgres', Partial<Record<BlowName, number>>> = {
+  sqlite: { kill: 10, killTwice: 3, restart: 2, pause: 3, sleep: 0.3, refuse: 2, calm: 2 },
+  postgres: { kill: 7, killTwice: 2, killAll: 2, shrink: 2, pause: 2, sleep: 0.6, refuse: 1, severed: 4, database: 1.5 }
+}
+
+/** One blow, and a while for what comes of it. Tells which it was. */
+export async function strike(rig: Rig, random: Random, name: BlowName): Promise<void> {
+  weather(rig, random)
+  await (blows[name] as Blow)(rig, random)
+  await rest(random.whole(200, 1200))
+}

@@ -1,0 +1,160 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { request } from 'undici'
+import type { LedgerEntry } from '../../src/sandbox/index.ts'
+import { type Cluster, startPostgres } from '../store/postgres.ts'
+import type { Arrival, Row } from './history.ts'
+import { type FaultProxy, startProxy } from './proxy.ts'
+import type { Random } from './random.ts'
+import { adminKey, createReplica, type Replica } from './replica.ts'
+
+const matonKey = 'maton-canary-7f3a9c51d2e84b60'
+const headers = { authorization: `Bearer ${adminKey}` }
+
+export interface RigOptions {
+  store: 'sqlite' | 'postgres'
+  replicas?: number
+  random: Random
+  /** Breaks a safety in every process: a name of `broken.ts`. */
+  broken?: string | undefined
+  env?: Record<string, string>
+  /** Straight to the sandbox, for runs in which the moment of a call matters. */
+  direct?: boolean
+}
+
+/** Everything that a run needs: sandbox, proxy, database, replicas. */
+export interface Rig {
+  replicas: Replica[]
+  proxy: FaultProxy
+  cluster: Cluster | undefined
+  /** The provider plays this fault on the next call. */
+  fault: (fault: string, operation?: string) => Promise<void>
+  clearFaults: () => Promise<void>
+  arrivals: () => Promise<{ all: (Arrival & { at: number })[]; dropped: number }>
+  journal: () => Promise<Row[]>
+  /** How many messages are neither settled nor waiting for a later day. */
+  unsettled: () => Promise<number>
+  close: () => Promise<void>
+}
+
+async function startSandboxProcess(): Promise<{ url: string; child: ChildProcess }> {
+  const main = new URL('../../src/sandbox/main.ts', import.meta.url).pathname
+  const child = spawn(process.execPath, [main, '--key', matonKey], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stdout.once('data', line => resolve(JSON.parse(String(line)).url))
+    child.once('exit', code => reject(new Error(`the sandbox ended with ${code}`)))
+  })
+  return { url, child }
+}
+
+const json = async (url: string): Promise<never> => {
+  const answer = await request(url, { headers, signal: AbortSignal.timeout(20_000) })
+  if (answer.statusCode !== 200) throw new Error(`${url} is ${answer.statusCode}: ${await answer.body.text()}`)
+  return (await answer.body.json()) as never
+}
+
+const channels = [
+  {
+    id: 'cloud',
+    provider: 'whatsapp-cloud',
+    connectionId: 'cloud-connection',
+    settings: { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+  },
+  { id: 'wati', provider: 'wati', connectionId: 'wati-connection', settings: {} }
+]
+
+export async function startRig(options: RigOptions): Promise<Rig> {
+  const { store, random, replicas: count = store === 'sqlite' ? 1 : 2 } = options
+  const directory = mkdtempSync(join(tmpdir(), 'switchboard-torture-'))
+  const endings: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })]
+  const close = async (): Promise<void> => {
+    while (endings.length > 0) await endings.pop()!()
+  }
+  try {
+    writeFileSync(join(directory, 'channels.json'), JSON.stringify({ channels }))
+    const sandbox = await startSandboxProcess()
+    endings.push(() => sandbox.child.kill('SIGKILL'))
+    const proxy = await startProxy(sandbox.url, { random })
+    endings.push(proxy.close)
+    const cluster = store === 'postgres' ? await startPostgres({ teardown: ending => endings.push(ending) }) : undefined
+    const database = cluster?.url(await cluster.database())
+    const upstream = options.direct ? sandbox.url : proxy.url
+    // With the compile cache, as `npm start` does it: a run starts many of them.
+    const entry = new URL(options.broken ? './broken.ts' : '../../src/main.js', import.meta.url)
+    const replicas: Replica[] = []
+    for (let i = 0; i < count; i++) {
+      const replica = await createReplica({
+        entry,
+        ...(options.broken && { args: [options.broken] }),
+        log: join(directory, `replica-${i}.log`),
+        env: {
+          NODE_ENV: 'test',
+          MATON_API_KEY: matonKey,
+          MATON_BASE_URL: upstream,
+          MATON_CONTROL_URL: upstream,
+          MATON_RATE_PER_SECOND: '0',
+          UPSTREAM_TIMEOUT_MS: '1000',
+          KEY_PEPPER: 'p'.repeat(32),
+          CHANNELS_FILE: join(directory, 'channels.json'),
+          DATA_DIR: join(directory, cluster ? `replica-${i}` : 'store'),
+          ...(database && { DATABASE_URL: database }),
+          ...options.env
+        }
+      })
+      replicas.push(replica)
+      endings.push(replica.kill)
+    }
+    return { replicas, proxy, cluster, close, ...views(sandbox.url, replicas) }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function views(
+  sandbox: string,
+  replicas: Replica[]
+): Pick<Rig, 'fault' | 'clearFaults' | 'arrivals' | 'journal' | 'unsettled'> {
+  const one = () => (replicas.find(replica => replica.alive()) ?? replicas[0]!).url
+  const faults = async (method: 'POST' | 'DELETE', body?: object): Promise<void> => {
+    const answer = await request(`${sandbox}/_sandbox/faults`, {
+      method,
+      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+    })
+    const text = await answer.body.text()
+    if (answer.statusCode > 299) throw new Error(text)
+  }
+  return {
+    fault: (fault, operation) => faults('POST', { fault, ...(operation && { operation }) }),
+    clearFaults: () => faults('DELETE'),
+    arrivals: async () => {
+      const { entries, dropped } = (await json(`${sandbox}/_sandbox/ledger?kind=send&fields=at,to,processed`)) as {
+        entries: Pick<LedgerEntry, 'at' | 'to' | 'processed'>[]
+        dropped: number
+      }
+      return {
+        dropped,
+        all: entries.map(({ at, to = '', processed }) => ({ at: Date.parse(at), to, processed }))
+      }
+    },
+    journal: async () => {
+      const rows: Row[] = []
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        const page: { items: Row[]; nextCursor: string | null } = await json(
+          `${one()}/messages?limit=100${cursor && `&cursor=${cursor}`}`
+        )
+        rows.push(...page.items.map(({ id, to, status }) => ({ id, to, status })))
+        cursor = page.nextCursor
+      }
+      return rows
+    },
+    unsettled: async () => {
+      const pages = await Promise.all(
+        ['queued', 'sending'].map(status => json(`${one()}/messages?limit=100&status=${status}`))
+      )
+      return (pages as { items: unknown[] }[]).reduce((sum, { items }) => sum + items.length, 0)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import { until } from '../until.ts'
+import { type Judgement, judge } from './check.ts'
+import { startLoad } from './load.ts'
+import { type BlowName, leaseMs, mixes, reapMs, seasonProvider, strike } from './nemesis.ts'
+import { createRandom } from './random.ts'
+import { type RigOptions, startRig } from './rig.ts'
+
+export interface TortureOptions {
+  store: 'sqlite' | 'postgres'
+  seed: number
+  /** Blows that are drawn by the seed; or the very blows. */
+  rounds: number | BlowName[]
+  broken?: string | undefined
+  replicas?: number
+  clients?: number
+  say?: (line: string) => void
+}
+
+export interface TortureResult extends Judgement {
+  blows: Partial<Record<BlowName, number>>
+  seconds: number
+}
+
+/** After the load every message comes to rest: leases run out, delays pass, pauses end. */
+const settleMs = 2 * (leaseMs + reapMs) + 90_000
+const replays = 300
+
+/** One run from the first message to the verdict. */
+export async function torture(options: TortureOptions): Promise<TortureResult> {
+  const { store, seed, rounds, say = () => {}, clients = 8 } = options
+  const begun = performance.now()
+  const random = createRandom(seed)
+  // Drawn first: how long a run is must not change what happens in it.
+  const [plan, network, provider, callers] = [random.fork(), random.fork(), random.fork(), random.fork()]
+  const rigOptions: RigOptions = { store, random: network, broken: options.broken }
+  const rig = await startRig({ ...rigOptions, ...(options.replicas && { replicas: options.replicas }) })
+  try {
+    // One after the other: the first one makes the tables.
+    for (const replica of rig.replicas) await replica.start()
+    const calm = seasonProvider(rig, provider)
+    const load = startLoad({ urls: rig.replicas.map(({ url }) => url), random: callers, clients })
+    const blows: TortureResult['blows'] = {}
+    const names: (BlowName | undefined)[] = typeof rounds === 'number' ? Array(rounds).fill(undefined) : rounds
+    for (const [i, given] of names.entries()) {
+      const name = given ?? plan.weighted<BlowName>(mixes[store])
+      blows[name] = (blows[name] ?? 0) + 1
+      await strike(rig, plan, name)
+      say(`round ${i + 1} of ${names.length}: ${name}, ${load.acts.length} messages so far`)
+    }
+    rig.proxy.faults = {}
+    await calm()
+    const atRest = () =>
+      until(
+        () => rig.unsettled().catch(() => -1),
+        left => left === 0,
+        settleMs
+      ).catch(error => say(`not at rest: ${error.message}`))
+    await load.stop()
+    await atRest()
+    await load.replay(replays)
+    await atRest()
+    const { all: arrivals, dropped } = await rig.arrivals()
+    const judgement = judge({ acts: load.acts, sights: load.sights, journal: await rig.journal(), arrivals, dropped })
+    say(`faults of the network: ${JSON.stringify(rig.proxy.played)}`)
+    return { ...judgement, blows, seconds: Math.round((performance.now() - begun) / 1000) }
+  } finally {
+    await rig.close()
+  }
+}
