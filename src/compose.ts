@@ -183,7 +183,14 @@ export async function compose(
     log
   })
 
-  const { broadcasts, watch } = createBroadcastRoom({ store, channels, preparation, log, wake: turns.wake })
+  const { broadcasts, watch } = createBroadcastRoom({
+    store,
+    channels,
+    preparation,
+    directory: join(config.DATA_DIR, 'spool'),
+    log,
+    wake: turns.wake
+  })
   const { unknowns, overdue } = createUnknownRoom({
     ...{ store, queries, corridor, channels, definitions, preparation, intake, messages, settlements, log, typeBase },
     wake: mode => turns.wake(mode, Date.now()),
@@ -207,10 +214,21 @@ export async function compose(
     if (stands(blockKey.hold)) return 'held after a restore: nothing is sent until POST /admin/hold/release'
     return stands('breaker/') ? 'a provider does not answer, or asks us to wait' : null
   }
+  /** What stood in the way may be gone. */
+  const wakeAll = (): void => {
+    for (const mode of ['live', 'test'] as const) turns.wake(mode, Date.now())
+  }
   const app = await buildApp(
     {
       keyring,
-      channels,
+      channels: {
+        ...channels,
+        pause: async (...switched) => {
+          const channel = await channels.pause(...switched)
+          wakeAll()
+          return channel
+        }
+      },
       channelHealth: createChannelHealths({
         store,
         channels,

@@ -23,7 +23,14 @@ const rooms: Room[] = [
     // HTTP only. From the house it takes errors, page cursors, header parsing and the request's clock: pure functions all.
     at: 'routes/',
     may: ['schemas/', 'src/errors.ts', 'src/store/page.ts', 'src/delivery/idempotency.ts', 'src/plugins/telemetry.ts'],
-    types: ['src/fastify.ts', 'src/delivery/', 'src/keys/', 'src/channels.ts', 'src/media/library.ts'],
+    types: [
+      'src/fastify.ts',
+      'src/broadcasts/',
+      'src/delivery/',
+      'src/keys/',
+      'src/channels.ts',
+      'src/media/library.ts'
+    ],
     packages: ['@sinclair/typebox'],
     packageTypes: ['fastify', '@fastify/multipart']
   },
@@ -63,13 +70,31 @@ const rooms: Room[] = [
     packageTypes: ['pino']
   },
   {
-    at: 'src/contacts/',
-    may: ['src/dispatch/', 'src/errors.ts', 'src/cursor.ts', 'src/ids.ts', 'src/keys/', 'src/store/'].concat(
+    at: 'src/broadcasts/',
+    may: ['src/adapters/adapter.ts', 'src/dispatch/', 'src/errors.ts', 'src/ids.ts', 'src/keys/caller.ts'].concat(
+      'src/crash.ts',
+      'src/csv.ts',
+      'src/store/',
       'src/delivery/',
       'schemas/'
     ),
+    types: ['src/channels.ts', 'src/metrics.ts'],
+    packages: ['canonicalize', 'csv-parse', 'kysely'],
+    packageTypes: ['pino']
+  },
+  {
+    at: 'src/contacts/',
+    may: [
+      'src/dispatch/',
+      'src/errors.ts',
+      'src/csv.ts',
+      'src/cursor.ts',
+      'src/ids.ts',
+      'src/keys/',
+      'src/store/'
+    ].concat('src/delivery/', 'schemas/'),
     types: ['src/adapters/adapter.ts', 'src/channels.ts', 'src/media/remote.ts'],
-    packages: ['ajv', 'kysely', 'csv-parse', 'csv-stringify']
+    packages: ['ajv', 'kysely', 'csv-parse']
   },
   {
     at: 'src/media/',

@@ -14,6 +14,8 @@ export interface BroadcastRoomParts {
   store: Store
   channels: Channels
   preparation: Preparation
+  /** For tables while they are read; an existing folder of ours alone. */
+  directory: string
   log: Logger
   room?: Room
   /** Told when messages fall due. */

@@ -12,8 +12,9 @@ import { newId } from '../ids.ts'
 import { type Caller, requireTemplate } from '../keys/caller.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { change, type Store, type Unit } from '../store/store.ts'
+import { type Batches, openBatches } from './batches.ts'
 import { type BroadcastQueries, batchSize, type Common } from './queries.ts'
-import { newTally, type Ready, type Rules, recipientsOf, refusal } from './recipients.ts'
+import { newTally, type Ready, type Rules, recipientsOf, refusal, type Tally } from './recipients.ts'
 import type { Source } from './rows.ts'
 
 const dayMs = 24 * 3600_000
@@ -26,6 +27,8 @@ export interface IntakeParts {
   blocks: ReturnType<typeof blockQueries>
   channels: Channels
   preparation: Preparation
+  /** An existing folder of ours alone. */
+  directory: string
   log: Logger
   /** Throws where the queue of the service has no room for so many. */
   room?: Room
@@ -45,20 +48,8 @@ export type BroadcastIntake = (
 
 const tooSlow = () => new ServiceError('overloaded', 'The broadcast could not be stored in time. Nothing was sent.')
 
-/** Some at a time, each with its new id, as the statement takes them. */
-async function* batches(recipients: AsyncIterable<Ready>): AsyncGenerator<string> {
-  let rows: unknown[] = []
-  for await (const { to, content, reference } of recipients) {
-    rows.push([newId('msg'), to, content, reference])
-    if (rows.length < batchSize) continue
-    yield JSON.stringify(rows)
-    rows = []
-  }
-  if (rows.length > 0) yield JSON.stringify(rows)
-}
-
 export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
-  const { store, queries, blocks, channels, preparation, log, room, wake, discard } = parts
+  const { store, queries, blocks, channels, preparation, directory, log, room, wake, discard } = parts
 
   /** The template as it stands now, in the words that every message of it keeps. */
   const freeze = async (caller: Caller, form: BroadcastForm, channel: DispatchChannel) => {
@@ -75,24 +66,35 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     preparation.encodeNow({ sendable, warnings: [] }, channel)
   }
 
-  const rowOf = (caller: Caller, form: BroadcastForm, channel: DispatchChannel, now: number): BroadcastRow => ({
-    id: newId('brd', now),
-    service: caller.service,
-    key_id: caller.keyId,
-    mode: caller.mode,
-    channel_id: channel.id,
-    name: form.name,
-    template: '',
-    status: 'draft',
-    total: 0,
-    duplicates: 0,
-    skipped: 0,
-    rate_per_second: form.ratePerSecond ?? null,
-    start_at: form.startAt === undefined ? null : Date.parse(form.startAt),
-    created_at: now,
-    started_at: now,
-    finished_at: null
-  })
+  const rowOf = (
+    caller: Caller,
+    form: BroadcastForm,
+    channel: DispatchChannel,
+    template: BroadcastTemplate,
+    { total, duplicates, skipped }: Tally
+  ): BroadcastRow => {
+    const now = Date.now()
+    const start_at = form.startAt === undefined ? null : Date.parse(form.startAt)
+    const later = start_at !== null && start_at > now
+    return {
+      id: newId('brd', now),
+      service: caller.service,
+      key_id: caller.keyId,
+      mode: caller.mode,
+      channel_id: channel.id,
+      name: form.name,
+      template: JSON.stringify(template),
+      status: later ? 'scheduled' : 'running',
+      total,
+      duplicates,
+      skipped,
+      rate_per_second: form.ratePerSecond ?? null,
+      start_at,
+      created_at: now,
+      started_at: later ? null : now,
+      finished_at: null
+    }
+  }
 
   const commonOf = (row: BroadcastRow, provider: string, traceparent: string | undefined): Common => {
     const begin = Math.max(row.start_at ?? 0, row.created_at)
@@ -147,43 +149,38 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     }
   }
 
-  return async (caller, form, source, { skipInvalid, traceparent }) => {
-    const channel = await channels.resolve(caller, form.channel)
-    requireTemplate(caller, form.template.name)
-    const { frame, template } = await freeze(caller, form, channel)
-    const rules: Rules = { caller, template, frame }
-
+  /** Every row is held against the rules before the first is stored. */
+  const check = async (source: Source, rules: Rules, batches: Batches, skipInvalid: boolean) => {
     const tally = newTally()
     let first: Ready | undefined
-    for await (const ready of recipientsOf(source, rules, tally)) first ??= ready
-    if (tally.skipped > 0 && !skipInvalid) throw refusal(tally)
-    if (!first) throw tally.skipped > 0 ? refusal(tally) : invalid('/file', 'must have at least one recipient')
-    requireSendable(first, rules, channel)
-    await room?.(caller.service, caller.mode, tally.total)
+    for await (const ready of recipientsOf(source, rules, tally)) {
+      first ??= ready
+      if (tally.skipped === 0 || skipInvalid) await batches.add(ready)
+    }
+    if (tally.skipped > 0 && !(skipInvalid && first)) throw refusal(tally)
+    if (!first) throw invalid('/file', 'must have at least one recipient')
+    return { tally, first }
+  }
 
-    const now = Date.now()
-    const { total, duplicates, skipped, faults } = tally
-    const made = rowOf(caller, form, channel, now)
-    const later = made.start_at !== null && made.start_at > now
-    const row: BroadcastRow = {
-      ...made,
-      template: JSON.stringify(template),
-      total,
-      duplicates,
-      skipped,
-      status: later ? 'scheduled' : 'running',
-      started_at: later ? null : now
+  return async (caller, form, source, { skipInvalid = false, traceparent }) => {
+    const channel = await channels.resolve(caller, form.channel)
+    requireTemplate(caller, form.template.name)
+    const rules: Rules = { caller, ...(await freeze(caller, form, channel)) }
+    const batches = await openBatches(directory)
+    try {
+      const { tally, first } = await check(source, rules, batches, skipInvalid)
+      requireSendable(first, rules, channel)
+      await room?.(caller.service, caller.mode, tally.total)
+      const row = rowOf(caller, form, channel, rules.template, tally)
+      const common = commonOf(row, channel.provider, traceparent)
+      const { id, total, duplicates, skipped } = row
+      if (total > batchSize) await storeInParts(row, common, batches.all())
+      else for await (const rows of batches.all()) await store.write(() => storeWhole(row, common, rows))
+      wake(row.mode, common.run_at)
+      log.info({ broadcast: id, total, duplicates, skipped }, 'a broadcast was accepted')
+      return { id, faults: tally.faults }
+    } finally {
+      await batches.remove().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
     }
-    const common = commonOf(row, channel.provider, traceparent)
-    const parts = batches(recipientsOf(source, rules, newTally()))
-    if (total > batchSize) await storeInParts(row, common, parts)
-    else {
-      const { value: rows } = await parts.next()
-      await parts.return(undefined)
-      await store.write(() => storeWhole(row, common, rows as string))
-    }
-    wake(row.mode, common.run_at)
-    log.info({ broadcast: row.id, total, duplicates, skipped }, 'a broadcast was accepted')
-    return { id: row.id, faults }
   }
 }

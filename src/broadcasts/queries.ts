@@ -10,6 +10,22 @@ const condemned = -1
 /** Rows in one statement of those that change many: more would hold an embedded store for too long. */
 export const batchSize = 500
 
+const resultColumns = [
+  'id',
+  'contact',
+  'reference',
+  'state',
+  'provider_message_id',
+  'attempts',
+  'error',
+  'accepted_at',
+  'sent_at',
+  'delivered_at',
+  'read_at',
+  'failed_at'
+] as const satisfies (keyof MessageRow)[]
+export type ResultRow = Pick<MessageRow, (typeof resultColumns)[number]>
+
 /** What all messages of a broadcast have in common. */
 export type Common = Pick<
   MessageRow,
@@ -49,6 +65,16 @@ export function broadcastQueries(store: Store) {
       )
       .updateTable('messages')
       .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
+
+  /** Whoever sees the broadcast sees them all: nothing else narrows it, so that the index of results carries it. */
+  const ofOne = (id: string, { status, contact, reference }: BroadcastMessageFilter, { after }: PageRequest) => {
+    let query = build.selectFrom('messages').where('broadcast_id', '=', id).orderBy('id', 'desc')
+    if (after) query = query.where('id', '<', after)
+    if (status) query = query.where('state', 'in', status === 'queued' ? ['queued', 'claimed'] : [status])
+    if (contact) query = query.where('contact', '=', contact)
+    if (reference) query = query.where('reference', '=', reference)
+    return query
+  }
 
   return {
     insert: prepare<BroadcastRow, unknown>(p =>
@@ -226,19 +252,13 @@ export function broadcastQueries(store: Store) {
       if (status) query = query.where('status', '=', status)
       return query.compile()
     },
-    /** Whoever sees the broadcast sees them all: nothing else narrows it, so that the index of results carries it. */
-    messages: (id: string, { status, contact, reference }: BroadcastMessageFilter, page: PageRequest) => {
-      let query = build
-        .selectFrom('messages')
+    messages: (id: string, filter: BroadcastMessageFilter, page: PageRequest) =>
+      ofOne(id, filter, page)
         .selectAll()
-        .where('broadcast_id', '=', id)
-        .orderBy('id', 'desc')
         .limit(page.limit + 1)
-      if (page.after) query = query.where('id', '<', page.after)
-      if (status) query = query.where('state', 'in', status === 'queued' ? ['queued', 'claimed'] : [status])
-      if (contact) query = query.where('contact', '=', contact)
-      if (reference) query = query.where('reference', '=', reference)
-      return query.compile()
-    }
+        .compile(),
+    /** The same with what a table of results shows: thousands are read for one. */
+    results: (id: string, filter: BroadcastMessageFilter, page: PageRequest) =>
+      ofOne(id, filter, page).select(resultColumns).limit(page.limit).compile()
   }
 }

@@ -42,8 +42,7 @@ const longest = { reference: 128, value: 32_768 }
 const ofVariables = '/template/variables/'
 
 /**
- * The recipients that can be written to, each once: of rows with the same number the first counts. Reading the same
- * source again gives the same again. Faults of rows go onto the tally; what is wrong for all of them is thrown.
+ * The recipients that can be written to, each once: of rows with the same number the first counts.  Faults of rows go onto the tally; what is wrong for all of them is thrown.
  */
 export async function* recipientsOf(source: Source, rules: Rules, tally: Tally): AsyncGenerator<Ready> {
   const seen = new Set<number>()
@@ -103,25 +102,29 @@ function requireVariables(columns: string[], { frame }: Rules): void {
 
 function readyOf(row: Row, { caller, template, frame }: Rules, faults: FieldFault[]): Ready | undefined {
   const fault = (path: string, message: string) => faults.push({ path, message })
+  const ofVariable = (name: string, message: string) =>
+    fault(`${row.variablesPath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, message)
   if (row.fault !== undefined) {
     fault(row.path, row.fault)
     return undefined
   }
   const to = normalisePhone(row.to)
   if (to === undefined)
-    fault(row.toPath, 'must be 7 to 15 digits with the country code and no leading zero, e.g. +1 415 555 1234')
-  else requireRight(caller, to, row.toPath)
+    fault(
+      `${row.path}/${row.toName}`,
+      'must be 7 to 15 digits with the country code and no leading zero, e.g. +1 415 555 1234'
+    )
+  else requireRight(caller, to, `${row.path}/${row.toName}`)
   const { reference = null, variables } = row
   if (reference !== null && reference.length > longest.reference)
-    fault(row.referencePath, `must not have more than ${longest.reference} characters`)
-  if (reference?.includes('\0')) fault(row.referencePath, 'must not hold NUL')
+    fault(`${row.path}/reference`, `must not have more than ${longest.reference} characters`)
+  if (reference?.includes('\0')) fault(`${row.path}/reference`, 'must not hold NUL')
   for (const [name, value] of Object.entries(variables)) {
-    if (value.includes('\0')) fault(row.variablePath(name), 'must not hold NUL')
-    if (value.length > longest.value)
-      fault(row.variablePath(name), `must not have more than ${longest.value} characters`)
+    if (value.includes('\0')) ofVariable(name, 'must not hold NUL')
+    if (value.length > longest.value) ofVariable(name, `must not have more than ${longest.value} characters`)
   }
   const wrong = variableFaults(() => frame.fill(variables))
-  for (const { name, message } of wrong) fault(row.variablePath(name), message)
+  for (const { name, message } of wrong) ofVariable(name, message)
   if (to === undefined || faults.length > 0) return undefined
   const some = Object.keys(variables).length > 0
   return { to, reference, content: JSON.stringify({ ...template, ...(some && { variables }) }) }

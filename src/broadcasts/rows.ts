@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import { CsvError, parse } from 'csv-parse'
 import type { Recipient } from '../../schemas/broadcasts.ts'
 import { unmarked } from '../csv.ts'
@@ -8,12 +9,14 @@ import { invalid, ServiceError } from '../errors.ts'
 
 export type Source = { recipients: readonly Recipient[] } | { file: string }
 
-/** One recipient as it was given, with the paths that its faults are told under. */
+/** One recipient as it was given. */
 export interface Row {
+  /** What stands before the paths of its faults. */
   path: string
-  toPath: string
-  referencePath: string
-  variablePath: (name: string) => string
+  /** The member or column of the number. */
+  toName: 'to' | 'phone'
+  /** What stands before the name of a variable. */
+  variablesPath: string
   to: string
   reference?: string
   variables: Record<string, string> | string[]
@@ -23,9 +26,6 @@ export interface Row {
 
 const mostRows = 100_000
 const longest = { column: 128, columns: 102, record: 256 * 1024 }
-
-/** A name as a part of a JSON Pointer. */
-const pointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1')
 
 /**
  * The rows, one after the other; never all of them at once.
@@ -40,9 +40,8 @@ async function* bodyRows(recipients: readonly Recipient[]): AsyncGenerator<Row> 
     const path = `/recipients/${i}`
     yield {
       path,
-      toPath: `${path}/to`,
-      referencePath: `${path}/reference`,
-      variablePath: name => `${path}/variables/${pointer(name)}`,
+      toName: 'to',
+      variablesPath: `${path}/variables`,
       to,
       variables,
       ...(reference !== undefined && { reference })
@@ -93,15 +92,8 @@ async function* tableRows(file: string, header: (variables: string[]) => void): 
     // Said, and not guessed from the first line end that comes, which may stand in a cell.
     record_delimiter: ['\r\n', '\n']
   })
-  const bytes = createReadStream(file)
-  // A pipe passes no error on, and a parser that ends early must not leave the file open.
-  const feeding = (async () => {
-    for await (const chunk of inUtf8(bytes)) {
-      if (parser.destroyed) return
-      if (!parser.write(chunk)) await new Promise<void>(resolve => parser.once('drain', resolve).once('close', resolve))
-    }
-    parser.end()
-  })().catch(error => parser.destroy(error))
+  // What goes wrong before the parser is thrown by its loop below; where that ends early, the file is closed as well.
+  const feeding = pipeline(createReadStream(file), inUtf8, parser).catch(() => {})
   let columns: string[] | undefined
   let row = -1
   try {
@@ -134,22 +126,14 @@ async function* tableRows(file: string, header: (variables: string[]) => void): 
 
 function tableRow(columns: readonly string[], cells: readonly string[], row: number): Row {
   const path = `/file/${row}`
-  const variables: [string, string][] = []
-  const found: Row = {
-    path,
-    toPath: `${path}/phone`,
-    referencePath: `${path}/reference`,
-    variablePath: name => `${path}/${pointer(name)}`,
-    to: '',
-    variables: {}
-  }
+  const variables: Record<string, string> = {}
+  const found: Row = { path, toName: 'phone', variablesPath: path, to: '', variables }
   for (const [i, column] of columns.entries()) {
     const cell = cells[i] ?? ''
     if (column === 'phone') found.to = cell
-    else if (column !== 'reference') variables.push([column, cell])
+    else if (column !== 'reference') variables[column] = cell
     else if (cell.trim() !== '') found.reference = cell.trim()
   }
-  found.variables = Object.fromEntries(variables)
   if (cells.length !== columns.length) found.fault = `has ${cells.length} cells, and the header ${columns.length}`
   return found
 }

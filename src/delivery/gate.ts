@@ -6,7 +6,8 @@ import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { type BlockKeys, blockKey, blockKeysOf, blockQueries } from './blocks.ts'
 import type { Breaker } from './breaker.ts'
-import { free, type Turns, type Want } from './turns.ts'
+import type { Want } from './decide.ts'
+import { free, type Turns } from './turns.ts'
 
 export interface GateParts {
   store: Store
@@ -18,6 +19,9 @@ export interface GateParts {
   timeoutMs: number
   limitsOf: (channel: GateChannel, call: Partial<CallFacts>) => Limit[]
 }
+
+/** What the commit ahead of a send takes: the turn of a message is told so much early, and the rest is waited for after it. */
+const commitMs = 30
 
 /** Seconds to wait where an answer does not say: 1, 2, 4 … 60, anywhere below that (RELIABILITY.md P18). */
 const backoff = (times: number): number => Math.max(1, Math.min(60, 2 ** times) * Math.random())
@@ -49,11 +53,11 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
     broadcast: ''
   })
 
-  /** A permit at the moment when it may be used. */
-  const take = async (want: Omit<Want, 'timeoutMs'>, given: Permit | undefined): Promise<Permit> => {
+  /** A permit, when it may be used. */
+  const take = async (want: Omit<Want, 'timeoutMs'>, given: Permit | undefined, aheadMs = 0): Promise<Permit> => {
     for (let had = given; ; had = undefined) {
       const permit = had ?? (await turns.take({ ...want, timeoutMs }))
-      const early = permit.at - performance.now()
+      const early = permit.at - aheadMs - performance.now()
       if (early > 0) await sleep(early)
       if (performance.now() <= permit.until) return permit
     }
@@ -73,10 +77,12 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
       const { mode, service, type, contact } = row
       const limits = limitsOf(channel, { operation: 'sendMessage', type, ...(contact && { to: contact }) })
       const lane = row.lane === 1 ? 1 : 0
-      return take({ mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) }, given)
+      return take({ mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) }, given, commitMs)
     },
 
-    throttle: ({ id, mode }, { scope, seconds }, to = '', attempt = 0) => {
+    throttle: ({ id, mode }, { scope, seconds, asked }, to = '', attempt = 0) => {
+      // Pacing is off: only what was asked for in so many words holds.
+      if (!paced && !asked) return
       const key =
         scope === 'account'
           ? blockKey.account(mode)

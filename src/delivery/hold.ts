@@ -85,6 +85,7 @@ export function createHold({ store, log, typeBase }: { store: Store; log: Logger
       .updateTable('messages')
       .set({
         state: 'unknown',
+        run_at: store.now,
         error: unknown,
         lease_until: null,
         timeline: sql<string>`timeline || cast(${timelineEntry({ state: 'unknown', attempts }, detail)} as text)`

@@ -17,6 +17,7 @@ import type { MessageQueries } from './queries.ts'
 import type { Settlements } from './settlements.ts'
 import { lastUpstreamMs } from './timeline.ts'
 import type { Turns } from './turns.ts'
+import { awaitsSecond } from './unknown.ts'
 
 export interface SendOptions {
   /** How long the caller waits for the provider, in milliseconds; 0: not at all. */
@@ -117,13 +118,15 @@ export function createMessages({
       })
       return row
     }
+    const end = performance.now() + waitMs
     let timer: NodeJS.Timeout | undefined
     const patience = new Promise<undefined>(resolve => {
       timer = setTimeout(() => resolve(undefined), waitMs)
     })
     const settled = await Promise.race([sent.catch(() => undefined), patience])
     clearTimeout(timer)
-    return settled ?? (await standing(row))
+    if (!settled) return standing(row)
+    return awaitsSecond(settled) ? turnOf(settled, end - performance.now()) : settled
   }
   /** The row as the store has it. */
   const standing = async (row: MessageRow): Promise<MessageRow> => {

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { MessageRow, MessageState } from '../store/schema.ts'
 import { change, prepare, type Store, type Unit } from '../store/store.ts'
 import { timelineEntry } from './timeline.ts'
@@ -40,12 +40,15 @@ type Instants = Pick<MessageRow, 'accepted_at' | 'sent_at' | 'delivered_at' | 'r
 type Told = { id: string; entry: string; provider_message_id: string | null } & Instants
 
 export function createProofs({ build }: Store): Proofs {
+  /** The earlier of what is known and what is told: then the order in which it is told does not matter. */
+  const first = (known: RawBuilder<unknown>, told: number | null) =>
+    sql<number>`case when ${known} is null or ${known} > cast(${told} as bigint) then cast(${told} as bigint) else ${known} end`
   const earliest = (p: Instants & Pick<Told, 'provider_message_id'>) => ({
-    provider_message_id: sql<string>`coalesce(provider_message_id, ${p.provider_message_id})`,
-    accepted_at: sql<number>`coalesce(accepted_at, ${p.accepted_at})`,
-    sent_at: sql<number>`coalesce(sent_at, ${p.sent_at})`,
-    delivered_at: sql<number>`coalesce(delivered_at, ${p.delivered_at})`,
-    read_at: sql<number>`coalesce(read_at, ${p.read_at})`
+    provider_message_id: sql<string>`coalesce(provider_message_id, cast(${p.provider_message_id} as text))`,
+    accepted_at: first(sql.ref('accepted_at'), p.accepted_at),
+    sent_at: first(sql.ref('sent_at'), p.sent_at),
+    delivered_at: first(sql.ref('delivered_at'), p.delivered_at),
+    read_at: first(sql.ref('read_at'), p.read_at)
   })
   /** What is under way: the provider may be faster with its word than with its answer, or than a second attempt. */
   const underWay = (status: ProviderEvent['status']): MessageState[] =>

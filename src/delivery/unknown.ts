@@ -23,6 +23,9 @@ export const wantsOnceMore = (row: MessageRow): boolean =>
 /** Whether an earlier attempt than the last may have arrived: then no refusal of the last one says that nothing was sent. */
 export const doubted = (row: Pick<MessageRow, 'resolution'>): boolean => row.resolution === 'resent_once'
 
+/** Whether its one more attempt has yet to come. */
+export const awaitsSecond = (row: MessageRow): boolean => row.state === 'queued' && doubted(row)
+
 /**
  * The row as it ends when it is not sent (again): failed, unless an earlier attempt may have arrived (P3).
  * @param typeBase what stands before /errors#code

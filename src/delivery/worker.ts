@@ -16,7 +16,7 @@ import type { QueueQueries } from './queue.ts'
 import type { Reaper } from './reaper.ts'
 import type { Settlements } from './settlements.ts'
 import { timelineEntry } from './timeline.ts'
-import type { Turns } from './turns.ts'
+import { free, type Turns } from './turns.ts'
 
 export interface WorkerParts {
   store: Store
@@ -114,12 +114,13 @@ export function createWorker(parts: WorkerParts): Worker {
   /** By channel and person: the last message that was taken. */
   const before = new Map<string, Promise<unknown>>()
   /** Messages to one person start in their order; one that hangs does not keep the next for long. */
-  const afterThoseBefore = async (row: MessageRow, work: () => Promise<MessageRow>): Promise<void> => {
+  const inOrder = async (row: MessageRow, permit: Permit): Promise<void> => {
     const key = `${row.mode}/${row.channel_id}/${row.contact}`
     const last = before.get(key)
     const mine = (async () => {
-      if (last) await Promise.race([last, sleep(orderMs, undefined, { ref: false })])
-      await work()
+      // With a pace they have their turns apart from each other.
+      if (last && permit === free) await Promise.race([last, sleep(orderMs, undefined, { ref: false })])
+      await deliver(row, permit)
     })()
     const settled = mine.catch(() => {})
     before.set(key, settled)
@@ -176,12 +177,7 @@ export function createWorker(parts: WorkerParts): Worker {
     },
     take: (rows, permit) => {
       crashPoint('after_claim')
-      for (const row of rows)
-        hold(
-          afterThoseBefore(row, () => deliver(row, permit)),
-          row.mode,
-          [row.id]
-        )
+      for (const row of rows) hold(inOrder(row, permit), row.mode, [row.id])
     },
     inHand: () => inHand.size,
     bring: row => deliver(row),

@@ -124,7 +124,7 @@ export function throttleOf(
     (status === 429 || status === 503 ? retryAfter(headers?.['retry-after'], Date.now()) : undefined)
   if (!verdict.throttles && asked === undefined) return undefined
   const scope = verdict.throttles ?? (attributed ? 'channel' : 'account')
-  return { scope, ...(asked !== undefined && { seconds: asked }) }
+  return { scope, asked: headers?.['retry-after'] !== undefined, ...(asked !== undefined && { seconds: asked }) }
 }
 
 export function createCorridor({ adapters, upstream, gate, log, metrics }: CorridorParts): Corridor {

@@ -19,8 +19,10 @@ export interface GateChannel {
 /** Whose limit an answer was about, and how long it holds. */
 export interface Throttle {
   scope: 'account' | 'channel' | 'recipient'
-  /** Seconds; undefined: the provider did not say. */
+  /** Seconds; undefined: nobody said. */
   seconds?: number
+  /** It stood in the answer, and is no guess of ours. */
+  asked: boolean
 }
 
 /** What every provider call passes ahead of its request, and is told of after. */

@@ -8,7 +8,7 @@ import type { App } from '../fastify.ts'
 /** What a refused caller is told to wait. */
 const retryAfterSeconds = 1
 /** How late the event loop may be, on average over a sample, before requests are refused. */
-const maxEventLoopDelay = 150
+const maxEventLoopDelay = 500
 /** Long enough that one stall, of a start or of a neighbour on the machine, is not taken for too much work. */
 const sampleInterval = 1000
 

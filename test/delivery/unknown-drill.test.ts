@@ -1,18 +1,27 @@
 import t from 'tap'
 import { magicRecipients } from '../../src/sandbox/faults.ts'
-import { startBoard } from '../helper.ts'
+import { cloudSettings, startBoard } from '../helper.ts'
 
 // Every way in which an outcome gets lost × everything that can be done about it: what is told is true, and each act
 // sends at most once.
 
-for (const channel of ['cloud', 'wati'] as const) {
-  t.test(`${channel}: every lost outcome × reconcile, resend and resolve`, async t => {
+/** They hold up the whole account, so they come last. */
+const throttling = new Set(['throttled', 'pair_limit', 'maton_throttled', 'throttled_once'])
+const inOrder = magicRecipients.toSorted((a, b) => Number(throttling.has(a.name)) - Number(throttling.has(b.name)))
+
+for (const provider of ['whatsapp-cloud', 'wati'] as const) {
+  t.test(`${provider}: every lost outcome × reconcile, resend and resolve`, async t => {
     const board = await startBoard(t, { env: { UPSTREAM_TIMEOUT_MS: '2000' } })
-    const post = (path: string, body: unknown = {}) => board.call('POST', path, { body })
+    const post = (path: string, body: unknown = {}) =>
+      board.call('POST', path, { body, headers: { prefer: 'wait=4' } })
     const sends = (to: string) => board.sandbox.ledger.entries.filter(each => each.kind === 'send' && each.to === to)
     let drilled = 0
     const drill = async ({ number: to, name, processed }: (typeof magicRecipients)[number]): Promise<void> => {
       const label = `${name} (${to})`
+      // Each through a channel of its own: what fails so often would open a breaker.
+      const channel = `to-${to}`
+      const settings = provider === 'wati' ? {} : cloudSettings
+      await post('/channels', { id: channel, provider, connectionId: 'a-connection', settings })
       const first = await post('/messages', { channel, to, type: 'text', text: { body: `Hello ${name}` } })
       if (first.body.status !== 'unknown') {
         const id = first.body.messageId ?? first.body.id
@@ -25,7 +34,7 @@ for (const channel of ['cloud', 'wati'] as const) {
       const found = await post(`/messages/${id}/reconcile`)
       t.equal(found.status, 200, label)
       const taken = sends(to)[0]!.processed
-      if (channel === 'wati' && taken) {
+      if (provider === 'wati' && taken) {
         t.match(found.body, { status: 'accepted', resolution: 'reconciled' }, `${label}: it stands in the history`)
         t.equal((await post(`/messages/${id}/resend`, { acceptDuplicateRisk: true })).status, 409, label)
         t.equal(sends(to).length, 1, `${label}: and is not sent again`)
@@ -47,7 +56,7 @@ for (const channel of ['cloud', 'wati'] as const) {
       t.equal((await post(`/messages/${id}/resolve`, { verdict: 'abandon' })).status, 409, label)
       t.equal(sends(to).length, 2, `${label}: and no more`)
     }
-    for (let i = 0; i < magicRecipients.length; i += 4) await Promise.all(magicRecipients.slice(i, i + 4).map(drill))
+    for (let i = 0; i < inOrder.length; i += 4) await Promise.all(inOrder.slice(i, i + 4).map(drill))
     t.ok(drilled >= 11, `CONTROL: ${drilled} of ${magicRecipients.length} were unknown`)
     t.same(board.sandbox.ledger.violations(), [])
   })

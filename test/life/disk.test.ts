@@ -37,7 +37,9 @@ async function sendUntilRefused(board: Running, acked: Map<string, string>, refu
     Array.from({ length: 8 }, async (_, i) => {
       for (let n = 0; !full && n < 5000; n++) {
         const to = `1415${i}${String(acked.size + refused.length + n).padStart(6, '0')}`
-        const { status, body } = await board.call('POST', '/messages', text(to, { text: { body: 'x'.repeat(4000) } }))
+        const { status, body } = await board.call('POST', '/messages', text(to, { text: { body: 'x'.repeat(4000) } }), {
+          prefer: 'wait=2'
+        })
         if (status < 300) acked.set(body.id, to)
         else {
           full = true
@@ -151,46 +153,36 @@ t.test(
     mkdirSync(inside)
     const board = await run(t, { directory, data: inside, matonUrl: sandbox.url })
     const acked = new Map<string, string>()
-    const refused: string[] = []
-    const failing = sendUntilRefused(board, acked, refused)
-    await until(
-      () => acked.size,
-      size => size > 30
-    )
+    for (let n = 0; n < 30; n++) {
+      const to = `1415000${String(n).padStart(4, '0')}`
+      acked.set((await board.call('POST', '/messages', text(to))).body.id, to)
+    }
+    // Nothing is on its way to the disk now: of a sync that it interrupts the kernel itself may say that it went well.
     try {
       // What the kernel does by itself when it meets an error on the disk.
       writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, '1')
     } catch (error) {
-      await board.end('SIGKILL')
-      await failing.catch(() => {})
       return t.pass(`skipped: this kernel cannot be told that a disk fails (${(error as NodeJS.ErrnoException).code})`)
     }
-    await failing
+    const refused = Array.from({ length: 8 }, (_, n) => `49176000000${n}`)
+    for (const answer of await Promise.all(refused.map(to => board.call('POST', '/messages', text(to)))))
+      t.match(answer, { status: 503, body: { code: 'overloaded', outcome: 'not_sent' } })
     await until(
       () => board.call('GET', '/readyz'),
       ({ status }) => status === 503,
       2000
     )
-    t.match(await board.call('POST', '/messages', text('491760000001')), { status: 503, body: { code: 'overloaded' } })
     const [first] = acked.keys()
     t.match(await board.call('GET', `/messages/${first}`), { status: 200 })
-    const before = sends(sandbox)
-    t.notOk(
-      refused.some(to => before.includes(to)),
-      'what was refused was not sent'
-    )
+    t.strictSame(sends(sandbox).sort(), [...acked.values()].sort(), 'what was refused was not sent')
     await board.end('SIGKILL')
 
     root('umount', data)
     root('mount', '-o', 'loop,errors=remount-ro', image, data)
     const again = await run(t, { directory, data: inside, matonUrl: sandbox.url })
     const rows = await rowsOf(again)
-    t.strictSame(
-      [...acked.keys()].filter(id => !rows.has(id)),
-      [],
-      `${acked.size} acknowledged, all there`
-    )
-    t.match(await again.call('POST', '/messages', text('491760000002')), { status: 201 }, 'and it goes on')
+    t.strictSame([...rows.keys()].sort(), [...acked.keys()].sort(), `${acked.size} acknowledged, as many stored`)
+    t.match(await again.call('POST', '/messages', text('491760000099')), { status: 201 }, 'and it goes on')
     const sent = sends(sandbox)
     t.equal(new Set(sent).size, sent.length, 'nobody was messaged twice')
     t.equal(await again.end(), 0)

@@ -2,11 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Test } from 'tap'
 import { Agent, request } from 'undici'
 import { adminKey, cloudSettings, matonKey } from '../helper.ts'
 
 // The real process on a folder of its own, as an operator starts, stops and copies it.
+
+/** Whoever ends what was begun: a test, or a command. */
+export interface Teardown {
+  teardown: (end: () => unknown) => void
+}
 
 export interface Running {
   url: string
@@ -25,7 +29,7 @@ export interface Running {
 }
 
 /** An empty DATA_DIR beside a channels file with the channel `cloud`. */
-export function place(t: Test): string {
+export function place(t: Teardown): string {
   const directory = mkdtempSync(join(tmpdir(), 'switchboard-life-'))
   const channel = { id: 'cloud', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }
   writeFileSync(join(directory, 'channels.json'), JSON.stringify({ channels: [channel] }))
@@ -37,7 +41,7 @@ export const file = (path: string): string => new URL(`../../${path}`, import.me
 
 /** Starts src/server.ts; resolves when it listens. */
 export async function run(
-  t: Test,
+  t: Teardown,
   {
     directory,
     data = directory,

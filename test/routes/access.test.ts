@@ -4,6 +4,7 @@ import t from 'tap'
 import { parse } from 'yaml'
 import { messageExamples } from '../../schemas/examples.ts'
 import { CreateTemplate } from '../../schemas/templates.ts'
+import { ended, order } from '../broadcasts/order.ts'
 import { adminKey, type Board, cloudSettings, startBoard, until } from '../helper.ts'
 
 // The access matrix (RELIABILITY.md P43): every operation of the document × every kind of key, so that an operation
@@ -29,6 +30,8 @@ const upload = [
 ].join('\r\n')
 
 interface Objects {
+  broadcast: string
+  ended: string
   message: string
   failed: string
   unknown: string
@@ -50,6 +53,8 @@ interface Row {
   right: number
 }
 const future = () => new Date(Date.now() + 3600_000).toISOString()
+/** It is taken, and the answer cannot be read: unknown, and no sign that the provider is down. */
+const unreadable = '15550100017'
 const fresh = () => randomBytes(6).toString('hex')
 const rows: Record<string, Row> = {
   sendMessage: { scope: 'messages:send', body: () => ({ ...messageExamples.text, channel: 'cloud' }), right: 201 },
@@ -73,6 +78,20 @@ const rows: Record<string, Row> = {
     right: 200
   },
   markMessageRead: { scope: 'messages:send', at: '/messages/wamid.HBgA/read?channel=cloud', right: 204 },
+  createBroadcast: {
+    scope: 'broadcasts:write',
+    body: () => order(1, { startAt: future() }),
+    right: 202
+  },
+  listBroadcasts: { scope: 'broadcasts:read', right: 200 },
+  getBroadcast: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },
+  listBroadcastMessages: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },
+  streamBroadcastEvents: { scope: 'broadcasts:read', id: of => of.ended, owned: true, right: 200 },
+  pauseBroadcast: { scope: 'broadcasts:write', id: of => of.broadcast, owned: true, right: 200 },
+  cancelBroadcast: { scope: 'broadcasts:write', id: of => of.broadcast, owned: true, right: 200 },
+  // It is neither paused nor failed: that the state is what speaks against it is the control.
+  resumeBroadcast: { scope: 'broadcasts:write', id: of => of.broadcast, owned: true, right: 409 },
+  retryFailedBroadcast: { scope: 'broadcasts:write', id: of => of.broadcast, owned: true, right: 409 },
   listTemplates: { scope: 'templates:read', at: '/templates?channel=cloud', right: 200 },
   getTemplate: { scope: 'templates:read', at: '/templates/order_update?channel=cloud', right: 200 },
   createTemplate: {
@@ -189,7 +208,25 @@ async function objects(board: Board, key: string): Promise<Objects> {
   const queued = await board.call('POST', '/messages', { key, body: { ...text, sendAt: future() } })
   const media = await board.call('POST', '/media', { key, body: upload, headers: rows.uploadMedia!.headers! })
   const made = await board.call('POST', '/keys', { body: rows.createKey!.body!() })
-  return { message: message.body.id, queued: queued.body.id, media: media.body.id, key: made.body.id }
+  const failed = await board.call('POST', '/messages', { key, body: { ...text, sendAt: future() } })
+  await board.call('POST', `/messages/${failed.body.id}/cancel`, { key })
+  const unknown = await board.call('POST', '/messages', { key, body: { ...text, to: unreadable } })
+  const body = order(1, { startAt: future() })
+  const broadcast = await board.call('POST', '/broadcasts', { key, body })
+  const over = await board.call('POST', '/broadcasts', { key, body })
+  await board.call('POST', `/broadcasts/${over.body.id}/cancel`, { key })
+  // A stream of its events would have no end before.
+  await ended(board, over.body.id)
+  return {
+    message: message.body.id,
+    broadcast: broadcast.body.id,
+    ended: over.body.id,
+    failed: failed.body.id,
+    unknown: unknown.body.id,
+    queued: queued.body.id,
+    media: media.body.id,
+    key: made.body.id
+  }
 }
 
 const everyScope = [...new Set(Object.values(rows).flatMap(row => row.scope ?? []))].filter(scope => scope !== 'any')

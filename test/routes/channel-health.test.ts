@@ -24,7 +24,13 @@ t.test('the status of the connection is told in our words, by one read at Maton'
   const before = Date.now()
   const body = await health(board, 'cloud')
   const { connection, ...rest } = body
-  t.strictSame(rest, { channel: 'cloud', lastSuccessAt: null, paused: false })
+  t.strictSame(rest, {
+    channel: 'cloud',
+    lastSuccessAt: null,
+    paused: false,
+    breaker: { state: 'closed', since: null },
+    bucket: { ratePerSecond: null, available: null, waiting: 0, throttledUntil: null }
+  })
   t.equal(connection.status, 'active')
   t.ok(Date.parse(connection.checkedAt) >= before && Date.parse(connection.checkedAt) <= Date.now())
   t.match(board.sandbox.ledger.entries, [{ operation: 'maton.getConnection', path: `/connections/${cloudOne}` }])

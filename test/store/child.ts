@@ -18,7 +18,10 @@ function say(line: string | number): void {
 }
 const rows = 40
 
-/** Writes numbered rows, many at once, and acknowledges each: when it is written, or (early) when it is only asked for. */
+/**
+ * Writes numbered rows, many at once, and acknowledges each: when it is written, or (early) when it is only asked for; then
+ * it dies at the worst moment, between such words and their commit.
+ */
 async function acknowledge(early: boolean): Promise<void> {
   const store = await openStore({ directory }, pino({ level: 'silent' }))
   await store.write(function* () {
@@ -35,6 +38,7 @@ async function acknowledge(early: boolean): Promise<void> {
         })
         if (!early) await written
         say(n + i + 1)
+        if (early && n - last >= 5 * rows) process.kill(process.pid, 'SIGKILL')
         await written
       })
     )

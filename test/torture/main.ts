@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util'
 import { report } from './check.ts'
+import { measurePace, rate } from './pace.ts'
 import { torture } from './torture.ts'
 
-// npm run torture -- --rounds 200 --seed 1 --store sqlite|postgres [--broken naive] [--replicas 3] [--pace]
+// npm run torture -- --rounds 200 --seed 1 --store sqlite|postgres [--broken naive] [--replicas 3] [--clients 8]
+// npm run torture -- --pace --store postgres --seconds 60: the rate limit of the account, by arrival times
 
 const { values } = parseArgs({
   options: {
@@ -12,23 +14,42 @@ const { values } = parseArgs({
     replicas: { type: 'string' },
     clients: { type: 'string' },
     broken: { type: 'string' },
-    pace: { type: 'boolean', default: false }
+    pace: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '60' }
   }
 })
 const say = (line: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`)
 
 if (values.store !== 'sqlite' && values.store !== 'postgres') throw new Error('--store is sqlite or postgres')
-say(`store ${values.store}, seed ${values.seed}, rounds ${values.rounds}${values.broken ? `, ${values.broken}` : ''}`)
-const result = await torture({
-  store: values.store,
-  seed: Number(values.seed),
-  rounds: Number(values.rounds),
-  broken: values.broken,
-  ...(values.replicas && { replicas: Number(values.replicas) }),
-  ...(values.clients && { clients: Number(values.clients) }),
-  say
-})
-say(`blows: ${JSON.stringify(result.blows)} in ${result.seconds} s`)
-for (const line of report(result)) console.log(line)
-console.log(result.violations.length === 0 ? 'PASSED' : `FAILED: ${result.violations.length} violations`)
-process.exit(result.violations.length === 0 ? 0 : 1)
+const { store } = values
+const seed = Number(values.seed)
+say(`store ${store}, seed ${seed}, rounds ${values.rounds}${values.broken ? `, ${values.broken}` : ''}`)
+
+async function attack(): Promise<number> {
+  const result = await torture({
+    store,
+    seed,
+    rounds: Number(values.rounds),
+    broken: values.broken,
+    ...(values.replicas && { replicas: Number(values.replicas) }),
+    ...(values.clients && { clients: Number(values.clients) }),
+    say
+  })
+  say(`blows: ${JSON.stringify(result.blows)} in ${result.seconds} s`)
+  for (const line of report(result)) console.log(line)
+  return result.violations.length
+}
+
+/** At least this share of the rate is used while messages wait. */
+const leastUsed = 0.85
+
+async function measure(): Promise<number> {
+  const { calls, seconds, most, used } = await measurePace({ store, seed, seconds: Number(values.seconds), say })
+  console.log(`${calls} calls in ${seconds.toFixed(1)} s: at most ${most} in any second (limit ${rate})`)
+  console.log(`${(used * 100).toFixed(1)} % of the rate used (at least ${leastUsed * 100} %)`)
+  return (most > rate ? 1 : 0) + (used < leastUsed ? 1 : 0)
+}
+
+const violations = await (values.pace ? measure() : attack())
+console.log(violations === 0 ? 'PASSED' : `FAILED: ${violations} violations`)
+process.exit(violations === 0 ? 0 : 1)

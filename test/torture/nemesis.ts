@@ -36,14 +36,18 @@ const providerFaults = {
   maton_unauthorized: 0.3
 }
 
-/** Orders a fault every now and then until it is stopped. */
-export function seasonProvider(rig: Rig, random: Random, everyMs = 60): () => Promise<void> {
+/** About one in so many messages meets a fault of the provider's, whatever the pace. */
+const everyMessages = 9
+
+/** Orders a fault with every few messages until it is stopped. */
+export function seasonProvider(rig: Rig, random: Random, messages: () => number): () => Promise<void> {
   let stopped = false
   const loop = (async () => {
-    while (!stopped) {
-      const fault = random.weighted<string>(providerFaults)
-      await rig.fault(fault, random.chance(0.5) ? 'wati.*' : 'cloud.*')
-      await rest(random.whole(everyMs / 2, everyMs * 2))
+    for (let next = 0; !stopped; ) {
+      await rest(20)
+      if (messages() < next) continue
+      next = messages() + random.whole(1, 2 * everyMessages)
+      await rig.fault(random.weighted<string>(providerFaults), random.chance(0.5) ? 'wati.*' : 'cloud.*')
     }
   })()
   return async () => {

@@ -32,7 +32,9 @@ export interface Rig {
   /** The provider plays this fault on the next call. */
   fault: (fault: string, operation?: string) => Promise<void>
   clearFaults: () => Promise<void>
-  arrivals: () => Promise<{ all: (Arrival & { at: number })[]; dropped: number }>
+  arrivals: () => Promise<{ all: Arrival[]; dropped: number }>
+  /** When each call of any kind arrived, in milliseconds. */
+  calls: () => Promise<number[]>
   journal: () => Promise<Row[]>
   /** How many messages are neither settled nor waiting for a later day. */
   unsettled: () => Promise<number>
@@ -116,7 +118,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
 function views(
   sandbox: string,
   replicas: Replica[]
-): Pick<Rig, 'fault' | 'clearFaults' | 'arrivals' | 'journal' | 'unsettled'> {
+): Pick<Rig, 'fault' | 'clearFaults' | 'arrivals' | 'calls' | 'journal' | 'unsettled'> {
   const one = () => (replicas.find(replica => replica.alive()) ?? replicas[0]!).url
   const faults = async (method: 'POST' | 'DELETE', body?: object): Promise<void> => {
     const answer = await request(`${sandbox}/_sandbox/faults`, {
@@ -130,14 +132,18 @@ function views(
     fault: (fault, operation) => faults('POST', { fault, ...(operation && { operation }) }),
     clearFaults: () => faults('DELETE'),
     arrivals: async () => {
-      const { entries, dropped } = (await json(`${sandbox}/_sandbox/ledger?kind=send&fields=at,to,processed`)) as {
-        entries: Pick<LedgerEntry, 'at' | 'to' | 'processed'>[]
+      const { entries, dropped } = (await json(`${sandbox}/_sandbox/ledger?kind=send&fields=to,processed`)) as {
+        entries: Pick<LedgerEntry, 'to' | 'processed'>[]
         dropped: number
       }
       return {
         dropped,
-        all: entries.map(({ at, to = '', processed }) => ({ at: Date.parse(at), to, processed }))
+        all: entries.map(({ to = '', processed }) => ({ to, processed }))
       }
+    },
+    calls: async () => {
+      const { entries } = (await json(`${sandbox}/_sandbox/ledger?fields=at`)) as { entries: { at: string }[] }
+      return entries.map(({ at }) => Date.parse(at))
     },
     journal: async () => {
       const rows: Row[] = []

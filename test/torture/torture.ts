@@ -37,8 +37,8 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   try {
     // One after the other: the first one makes the tables.
     for (const replica of rig.replicas) await replica.start()
-    const calm = seasonProvider(rig, provider)
     const load = startLoad({ urls: rig.replicas.map(({ url }) => url), random: callers, clients })
+    const calm = seasonProvider(rig, provider, () => load.acts.length)
     const blows: TortureResult['blows'] = {}
     const names: (BlowName | undefined)[] = typeof rounds === 'number' ? Array(rounds).fill(undefined) : rounds
     for (const [i, given] of names.entries()) {

@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+
+// What accepting a table of many rows costs: memory of the process, and how long it keeps others waiting meanwhile.
+// `npm run bench:broadcast -- --rows 100000`; with DATABASE_URL the shared store.
+const option = (name: string, fallback: number): number => {
+  const at = process.argv.indexOf(`--${name}`)
+  return at < 0 ? fallback : Number(process.argv[at + 1])
+}
+const rows = option('rows', 100_000)
+const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
+const adminKey = 'bench-admin-key-bench-admin-key-bench'
+const headers = { authorization: `Bearer ${adminKey}` }
+
+const children: ChildProcess[] = []
+
+/** Starts a process of its own and waits for the line that holds its address. */
+function run(file: string, args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [...args, new URL(file, import.meta.url).pathname, '--no-ledger'], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  children.push(child)
+  return new Promise<{ url: string; child: ChildProcess }>((resolve, reject) => {
+    let seen = ''
+    child.stdout!.on('data', chunk => {
+      seen = (seen + chunk).slice(-20_000)
+      const url = /"(?:url|address)":"(http[^"]+)"/.exec(seen)?.[1]
+      if (url) resolve({ url, child })
+    })
+    child.on('exit', code => reject(new Error(`${file} ended with ${code}`)))
+  })
+}
+
+async function start(): Promise<{ url: string; child: ChildProcess }> {
+  const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+  const file = join(directory, 'channels.json')
+  writeFileSync(
+    file,
+    JSON.stringify({ channels: [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }] })
+  )
+  // Apart, so that only our own memory is measured.
+  const { url } = await run('../src/sandbox/main.ts', [])
+  return run('../src/main.js', [], {
+    MATON_API_KEY: 'bench-maton-key',
+    MATON_BASE_URL: url,
+    ADMIN_KEY: adminKey,
+    CHANNELS_FILE: file,
+    DATA_DIR: join(directory, 'data'),
+    PORT: '0'
+  })
+}
+const memory = (child: ChildProcess, what: 'VmRSS' | 'VmHWM'): number =>
+  Math.round(
+    Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024
+  )
+const percentile = (values: number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0
+
+const { url, child } = await start()
+try {
+  const table = `phone,reference,name,ordernumber\r\n${Array.from({ length: rows }, (_, i) => `1415${String(i).padStart(7, '0')},order-${i},Name of person ${i},${i}\r\n`).join('')}`
+  const form = new FormData()
+  form.set('channel', 'bench')
+  form.set('name', 'bench')
+  form.set('template', JSON.stringify({ name: 'order_update', language: 'en_US' }))
+  form.set('startAt', new Date(Date.now() + 3600_000).toISOString())
+  form.set('file', new Blob([table]), 'table.csv')
+  await fetch(`${url}/broadcasts`, { headers })
+  console.log(
+    `${rows} rows, ${(table.length / 1024 / 1024).toFixed(1)} MiB; resident before: ${memory(child, 'VmRSS')} MB`
+  )
+
+  let over = false
+  const delays: number[] = []
+  const others = (async () => {
+    while (!over) {
+      const begun = performance.now()
+      await (await fetch(`${url}/messages?limit=1`, { headers })).text()
+      delays.push(performance.now() - begun)
+      await wait(5)
+    }
+  })()
+  const begun = performance.now()
+  const answer = await fetch(`${url}/broadcasts`, { method: 'POST', headers, body: form })
+  const text = await answer.text()
+  const seconds = (performance.now() - begun) / 1000
+  over = true
+  await others
+  if (answer.status !== 202) throw new Error(`${answer.status} ${text.slice(0, 500)}`)
+  const { id, total } = JSON.parse(text) as { id: string; total: number }
+  console.log(
+    `${total} accepted in ${seconds.toFixed(1)} s; resident at most: ${memory(child, 'VmHWM')} MB (below 200)`
+  )
+  console.log(
+    `other requests meanwhile: ${delays.length}, p50 ${percentile(delays, 0.5).toFixed(1)} ms, p99 ${percentile(delays, 0.99).toFixed(1)} ms, longest ${Math.max(...delays).toFixed(1)} ms`
+  )
+  const look = async (path: string) => {
+    const at = performance.now()
+    const size = (await (await fetch(url + path, { headers: { ...headers, accept: 'text/csv' } })).text()).length
+    return `${(performance.now() - at).toFixed(0)} ms, ${size} bytes`
+  }
+  console.log(`counts: ${await look(`/broadcasts/${id}`)}; results: ${await look(`/broadcasts/${id}/messages`)}`)
+  const at = performance.now()
+  await fetch(`${url}/broadcasts/${id}/cancel`, { method: 'POST', headers })
+  console.log(`cancel answered in ${(performance.now() - at).toFixed(0)} ms`)
+  for (;;) {
+    const { finishedAt } = (await (await fetch(`${url}/broadcasts/${id}`, { headers })).json()) as {
+      finishedAt?: string
+    }
+    if (finishedAt) break
+    await wait(100)
+  }
+  console.log(
+    `every message marked after ${((performance.now() - at) / 1000).toFixed(1)} s; resident at most: ${memory(child, 'VmHWM')} MB`
+  )
+} finally {
+  for (const each of children) {
+    each.removeAllListeners('exit')
+    each.kill('SIGKILL')
+  }
+  rmSync(directory, { recursive: true, force: true })
+}

@@ -1,0 +1,132 @@
+import { createServer } from 'node:net'
+import { request } from 'undici'
+import { startSandbox } from '../../src/sandbox/index.ts'
+import { adminKey, matonKey } from '../helper.ts'
+import { until } from '../until.ts'
+import { place, type Running, run, type Teardown, text } from './run.ts'
+
+// SIGTERM and a new start, again and again under load, behind what tries a refused connection again (RELIABILITY.md P25).
+
+export interface Figures {
+  restarts: number
+  sent: number
+  /** Calls that did not end in a 2xx, by what they ended in. */
+  failed: Record<string, number>
+  /** Acknowledged, and not there or not accepted in the end. */
+  lost: string[]
+  unknown: string[]
+  /** Numbers that were messaged more than once. */
+  twice: string[]
+  /** Exit codes other than 0. */
+  exits: (number | null)[]
+  /** From SIGTERM to the exit, the longest. */
+  longestStopMs: number
+  /** How many rows were taken from a dead holder: a clean stop leaves none. */
+  reaped: number
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** One call as such a proxy makes it: a connection of its own, and another try only where none could be had. */
+async function send(
+  url: string,
+  body: unknown,
+  prefer: string
+): Promise<{ status: number; id?: string; code?: string }> {
+  for (const end = performance.now() + 60_000; ; ) {
+    try {
+      const answer = await request(`${url}/messages`, {
+        method: 'POST',
+        reset: true,
+        headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json', prefer },
+        body: JSON.stringify(body)
+      })
+      const { id, code, detail } = (await answer.body.json()) as Record<'id' | 'code' | 'detail', string | undefined>
+      return { status: answer.statusCode, ...(id && { id }), code: `${code}: ${detail}` }
+    } catch (error) {
+      const { code = 'error' } = error as { code?: string }
+      if (code !== 'ECONNREFUSED' || performance.now() > end) return { status: 0, code }
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+  }
+}
+
+/**
+ * @param count how many restarts
+ * @param perSecond how many messages a second are sent the whole time; every fourth is for the queue
+ * @param upMs how long a process lives before its SIGTERM
+ */
+export async function restarts(
+  t: Teardown,
+  {
+    count,
+    perSecond,
+    upMs,
+    tell = () => {}
+  }: { count: number; perSecond: number; upMs: number; tell?: (line: string) => void }
+): Promise<Figures> {
+  // Slow enough that some are always in flight.
+  const sandbox = await startSandbox({ apiKey: matonKey, latencyMs: 300 })
+  t.teardown(() => sandbox.close())
+  const directory = place(t)
+  const env = { PORT: String(await freePort()), LOG_LEVEL: 'warn' }
+  const start = () => run(t, { directory, matonUrl: sandbox.url, env: { ...env, LOG_LEVEL: 'info' } })
+  const figures: Figures = {
+    ...{ restarts: 0, sent: 0, failed: {}, lost: [], unknown: [], twice: [], exits: [], longestStopMs: 0, reaped: 0 }
+  }
+  const acked = new Map<string, string>()
+  let board: Running = await start()
+  const { url } = board
+
+  let stop = false
+  const calls: Promise<void>[] = []
+  const sendOne = async (n: number): Promise<void> => {
+    const to = `1415${String(n).padStart(7, '0')}`
+    const queued = n % 4 === 0
+    const later = { sendAt: new Date(Date.now() + 200 + (n % 7) * 200).toISOString() }
+    const answer = await send(url, text(to, queued ? later : {}), queued ? 'respond-async' : 'wait=10')
+    if (answer.status >= 200 && answer.status < 300) acked.set(answer.id!, to)
+    else {
+      const name = `${answer.status} ${answer.code ?? ''}`
+      figures.failed[name] = (figures.failed[name] ?? 0) + 1
+    }
+  }
+  const clock = setInterval(() => {
+    if (!stop) calls.push(sendOne(figures.sent++))
+  }, 1000 / perSecond)
+  t.teardown(() => clearInterval(clock))
+
+  for (; figures.restarts < count; figures.restarts++) {
+    await new Promise(resolve => setTimeout(resolve, upMs))
+    const told = performance.now()
+    const code = await board.end('SIGTERM')
+    figures.longestStopMs = Math.max(figures.longestStopMs, performance.now() - told)
+    if (code !== 0) figures.exits.push(code)
+    board = await start()
+    if (/settled what a dead process had left/.test(board.output())) figures.reaped++
+    tell(`restart ${figures.restarts + 1}: ${acked.size} acknowledged, ${JSON.stringify(figures.failed)} failed`)
+  }
+  stop = true
+  clearInterval(clock)
+  await Promise.all(calls)
+
+  for (const id of acked.keys()) {
+    const look = async () => (await board.call('GET', `/messages/${id}`)).body as { status: string }
+    const { status } = await until(look, ({ status }) => status !== 'queued' && status !== 'sending', 30_000)
+    if (status === 'unknown') figures.unknown.push(id)
+    else if (status !== 'accepted') figures.lost.push(`${id} ${status}`)
+  }
+  const seen = new Set<string>()
+  for (const { to } of sandbox.ledger.sends()) {
+    if (seen.has(to!)) figures.twice.push(to!)
+    seen.add(to!)
+  }
+  await board.end('SIGTERM')
+  return figures
+}
