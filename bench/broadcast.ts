@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 
 // What accepting a table of many rows costs: memory of the process, and how long it keeps others waiting meanwhile.
-// `npm run bench:broadcast -- --rows 100000`; with DATABASE_URL the shared store.
+// `npm run bench:broadcast -- --rows 100000 --wide 270`; with DATABASE_URL the shared store.
 const option = (name: string, fallback: number): number => {
   const at = process.argv.indexOf(`--${name}`)
   return at < 0 ? fallback : Number(process.argv[at + 1])
 }
 const rows = option('rows', 100_000)
+/** Characters of one cell beside the others: with 270 the table has 32 MiB. */
+const wide = option('wide', 0)
 const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
 const adminKey = 'bench-admin-key-bench-admin-key-bench'
 const headers = { authorization: `Bearer ${adminKey}` }
@@ -62,7 +64,7 @@ const percentile = (values: number[], share: number): number =>
 
 const { url, child } = await start()
 try {
-  const table = `phone,reference,name,ordernumber\r\n${Array.from({ length: rows }, (_, i) => `1415${String(i).padStart(7, '0')},order-${i},Name of person ${i},${i}\r\n`).join('')}`
+  const table = `phone,reference,name,ordernumber\r\n${Array.from({ length: rows }, (_, i) => `1415${String(i).padStart(7, '0')},order-${i},Name of person ${i}${'x'.repeat(wide)},${i}\r\n`).join('')}`
   const form = new FormData()
   form.set('channel', 'bench')
   form.set('name', 'bench')

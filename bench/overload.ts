@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Agent, request } from 'undici'
+import autocannon from 'autocannon'
+import { request } from 'undici'
 
 // POST /messages at several times what the server can do (RELIABILITY.md P23): calls are begun by the clock, whether or not
 // those before have ended, as many callers do. By hand: npm run bench:overload -- --times 5 --seconds 20
@@ -15,7 +16,7 @@ const { values } = parseArgs({
     /** Calls a second that the server can do; none: measured first. */
     capacity: { type: 'string' },
     /** How many calls may be open at once: what the callers' pools and the proxy let through. */
-    sockets: { type: 'string', default: '1000' }
+    sockets: { type: 'string', default: '500' }
   }
 })
 const directory = mkdtempSync(join(tmpdir(), 'switchboard-overload-'))
@@ -64,64 +65,45 @@ try {
     CHANNELS_FILE: channelsFile,
     DATA_DIR: join(directory, 'data'),
     PORT: '0',
-    LOG_LEVEL: 'warn'
+    LOG_LEVEL: 'info'
   })
-  const dispatcher = new Agent({
-    connections: Number(values.sockets),
-    pipelining: 1,
-    bodyTimeout: 60_000,
-    headersTimeout: 60_000
-  })
-  const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
-  const body = JSON.stringify({ channel: 'bench', to: '14155551234', type: 'text', text: { body: 'Hello' } })
   interface Tally {
     accepted: number[]
     refused: number[]
     others: Record<string, number>
     withoutRetryAfter: number
+    perSecond: number
   }
-  const tally = (): Tally => ({ accepted: [], refused: [], others: {}, withoutRetryAfter: 0 })
-  const call = async (into: Tally): Promise<void> => {
-    const begun = performance.now()
-    try {
-      const answer = await request(`${board.url}/messages`, { method: 'POST', dispatcher, headers, body })
-      await answer.body.dump()
-      const ms = performance.now() - begun
-      if (answer.statusCode < 300) into.accepted.push(ms)
-      else if (answer.statusCode === 503) {
-        into.refused.push(ms)
-        if (answer.headers['retry-after'] === undefined) into.withoutRetryAfter++
-      } else into.others[answer.statusCode] = (into.others[answer.statusCode] ?? 0) + 1
-    } catch (error) {
-      const { code = 'error' } = error as { code?: string }
-      into.others[code] = (into.others[code] ?? 0) + 1
-    }
-  }
-  /** Calls one after the other in `width` lines: what it can do. */
-  const closed = async (width: number, ms: number): Promise<Tally> => {
-    const into = tally()
-    const end = performance.now() + ms
-    await Promise.all(
-      Array.from({ length: width }, async () => {
-        while (performance.now() < end) await call(into)
+  const load = async (options: Partial<autocannon.Options>): Promise<Tally> => {
+    const into: Tally = { accepted: [], refused: [], others: {}, withoutRetryAfter: 0, perSecond: 0 }
+    const result = await new Promise<autocannon.Result>((resolve, reject) => {
+      const run = autocannon(
+        {
+          url: `${board.url}/messages`,
+          method: 'POST',
+          headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ channel: 'bench', to: '14155551234', type: 'text', text: { body: 'Hello' } }),
+          timeout: 60,
+          ...options
+        } as autocannon.Options,
+        (error, done) => (error ? reject(error) : resolve(done))
+      )
+      run.on('response', (client, status, _, ms) => {
+        if (status < 300) into.accepted.push(ms)
+        else if (status === 503) {
+          into.refused.push(ms)
+          // biome-ignore lint/suspicious/noExplicitAny: the parser's last headers, which its types leave out
+          const headers = (client as any).parser?.headers ?? []
+          if (!headers.some((name: string) => /^retry-after$/i.test(name))) into.withoutRetryAfter++
+        } else into.others[status] = (into.others[status] ?? 0) + 1
       })
-    )
+    })
+    if (result.errors > 0) into.others.errors = result.errors
+    into.perSecond = into.accepted.length / result.duration
     return into
   }
-  /** Calls by the clock. */
-  const open = async (perSecond: number, ms: number): Promise<Tally> => {
-    const into = tally()
-    const calls: Promise<void>[] = []
-    const begun = performance.now()
-    for (let n = 0; performance.now() - begun < ms; ) {
-      for (const due = ((performance.now() - begun) / 1000) * perSecond; n < due; n++) calls.push(call(into))
-      await new Promise(resolve => setTimeout(resolve, 2))
-    }
-    await Promise.all(calls)
-    return into
-  }
-  await closed(32, 2000)
-  const measured = (await closed(32, 4000)).accepted.length / 4
+  await load({ connections: 32, duration: 2 })
+  const measured = (await load({ connections: 32, duration: 4 })).perSecond
   const capacity = Number(values.capacity ?? measured)
   const perSecond = capacity * Number(values.times)
   const probes: number[] = []
@@ -136,7 +118,7 @@ try {
     }
   }, 250)
   const seconds = Number(values.seconds)
-  const result = await open(perSecond, seconds * 1000)
+  const result = await load({ connections: Number(values.sockets), overallRate: perSecond, duration: seconds })
   clearInterval(watch)
   const { accepted, refused, others, withoutRetryAfter } = result
   console.log(`capacity ${measured.toFixed(0)}/s with 32 callers; ${perSecond.toFixed(0)}/s asked for ${seconds} s`)
@@ -153,7 +135,7 @@ try {
   console.log(
     `resident ${memory(board.child, 'VmRSS').toFixed(0)} MB, at most ${memory(board.child, 'VmHWM').toFixed(0)} MB`
   )
-  const after = await closed(1, 500)
+  const after = await load({ connections: 1, duration: 1 })
   console.log(`afterwards: ${after.accepted.length} accepted, ${after.refused.length} refused`)
 } finally {
   for (const child of children) child.kill('SIGKILL')

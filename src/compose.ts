@@ -94,6 +94,7 @@ export async function compose(
   const queries = messageQueries(store)
   const queue = queueQueries(store)
   const settlements = createSettlements()
+  store.words?.hear(settlements.tell)
   const { pace, turns, breaker, gate, limitsOf } = createPacing({
     store,
     queue,

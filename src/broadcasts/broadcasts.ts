@@ -149,7 +149,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
     results: async (caller, id, filter) => {
       await load(caller, id)
       if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
-      return toCsvText(resultRows(after => store.read(queries.messages(id, filter, { limit: 500, ...after }))))
+      return toCsvText(resultRows(after => store.read(queries.results(id, filter, { limit: rowsPerTurn, ...after }))))
     },
 
     events: async (caller, id, signal) => {

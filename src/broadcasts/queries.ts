@@ -8,7 +8,7 @@ import { prepare, type Store } from '../store/store.ts'
 /** Of a draft that is being taken away. */
 const condemned = -1
 /** Rows in one statement of those that change many: more would hold an embedded store for too long. */
-export const batchSize = 500
+export const batchSize = 250
 
 const resultColumns = [
   'id',

@@ -1,33 +1,30 @@
 import type { MessageError } from '../../schemas/problem.ts'
 import { publicStatus } from '../delivery/view.ts'
-import type { MessageRow } from '../store/schema.ts'
+import type { ResultRow } from './queries.ts'
 
 /** The columns of the results, each with its cell. */
-const columns: Readonly<Record<string, (row: MessageRow, error: MessageError | undefined) => string | number | null>> =
-  {
-    phone: row => row.contact,
-    reference: row => row.reference,
-    status: row => publicStatus(row.state),
-    messageId: row => row.id,
-    providerMessageId: row => row.provider_message_id,
-    attempts: row => row.attempts,
-    errorCode: (_, error) => error?.code ?? null,
-    errorDetail: (_, error) => error?.detail ?? null,
-    acceptedAt: row => instant(row.accepted_at),
-    sentAt: row => instant(row.sent_at),
-    deliveredAt: row => instant(row.delivered_at),
-    readAt: row => instant(row.read_at),
-    failedAt: row => instant(row.failed_at)
-  }
+const columns: Readonly<Record<string, (row: ResultRow, error: MessageError | undefined) => string | number | null>> = {
+  phone: row => row.contact,
+  reference: row => row.reference,
+  status: row => publicStatus(row.state),
+  messageId: row => row.id,
+  providerMessageId: row => row.provider_message_id,
+  attempts: row => row.attempts,
+  errorCode: (_, error) => error?.code ?? null,
+  errorDetail: (_, error) => error?.detail ?? null,
+  acceptedAt: row => instant(row.accepted_at),
+  sentAt: row => instant(row.sent_at),
+  deliveredAt: row => instant(row.delivered_at),
+  readAt: row => instant(row.read_at),
+  failedAt: row => instant(row.failed_at)
+}
 const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
 /**
  * A header and a row for each message, the newest first.
- * @param next one row more than a page holds, from behind an id on
+ * @param next some, from behind an id on
  */
-export async function* resultRows(
-  next: (after: { after?: string }) => Promise<MessageRow[]>
-): AsyncGenerator<string[]> {
+export async function* resultRows(next: (after: { after?: string }) => Promise<ResultRow[]>): AsyncGenerator<string[]> {
   yield Object.keys(columns)
   let after: string | undefined
   for (;;) {

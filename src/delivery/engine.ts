@@ -71,14 +71,6 @@ export interface Engine {
   idle: () => Promise<void>
 }
 
-const asleep = (provider: string): Verdict => ({
-  code: 'provider_unavailable',
-  outcome: 'not_sent',
-  later: true,
-  provider: { name: provider, status: null },
-  detail: 'The process was stopped before it could send: nothing was sent.'
-})
-
 /** How long a result that the store would not take is held before it is offered again. */
 const persistRetryMs = 500
 
@@ -109,12 +101,15 @@ export function createEngine({
   const persist = async (
     next: MessageRow,
     detail: string | null,
-    record: CallRecord | undefined
+    record: CallRecord | undefined,
+    waited: boolean
   ): Promise<MessageRow> => {
     for (let told = false; ; told = true) {
       try {
         const written = await store.write(function* () {
           const done = yield* settle(next, detail, record)
+          // Whoever waits for one that was queued may do so at another replica.
+          if (done && waited && store.words) yield store.words.tell(done.id)
           crashPoint('before_result_commit')
           return done
         })
@@ -154,18 +149,25 @@ export function createEngine({
     return way.row
   }
 
-  const sendNow: Engine['send'] = async (row, encoded, channel, leasedAt, permit) => {
+  const sendNow = async (
+    row: MessageRow,
+    encoded: Encoded,
+    channel: DispatchChannel,
+    leasedAt: number,
+    permit: Permit,
+    waited: boolean
+  ): Promise<MessageRow> => {
     let next: MessageRow
     let record: CallRecord | undefined
     try {
       crashPoint('after_dispatch_commit')
-      // Stopped between commit and write for longer than the lease: others may have judged it, so it must not go out now.
-      if (performance.now() - leasedAt > leaseMs) throw new CallFailed(asleep(row.provider), { started: false, ms: 0 })
       const done = await corridor.call('sendMessage', channel, encoded, {
         permit,
         type: row.type,
         to: row.contact!,
         attempt: row.attempts,
+        // Stopped between commit and write for longer than the lease: others may have judged it, so it must not go out.
+        notAfter: leasedAt + leaseMs,
         lane: row.lane === 1 ? 1 : 0
       })
       crashPoint('after_response')
@@ -193,7 +195,7 @@ export function createEngine({
       }
     }
     const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
-    const settled = (await redirect(next, record)) ?? (await persist(next, detail, record))
+    const settled = (await redirect(next, record)) ?? (await persist(next, detail, record, waited))
     upstreamMs.set(settled, record?.ms ?? 0)
     return settled
   }
@@ -266,7 +268,7 @@ export function createEngine({
       })
       // Canceled, stopped, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
       if (!committed) return await standDown(row)
-      return await sendNow(sending, encoded, channel, leasedAt, permit)
+      return await sendNow(sending, encoded, channel, leasedAt, permit, true)
     } finally {
       await encoded.dispose?.().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
     }
@@ -279,7 +281,7 @@ export function createEngine({
     },
     send: (row, encoded, channel, leasedAt, permit) => {
       direct++
-      return tracked(sendNow(row, encoded, channel, leasedAt, permit)).finally(() => direct--)
+      return tracked(sendNow(row, encoded, channel, leasedAt, permit, false)).finally(() => direct--)
     },
     deliver: (row, prepared, channel, permit) => tracked(deliverNow(row, prepared, channel, permit)),
     sending: () => direct,

@@ -145,7 +145,8 @@ export function createMessages({
     const end = performance.now() + waitMs
     for (let now = row; ; now = await standing(row)) {
       const left = end - performance.now()
-      const waits = now.state === 'claimed' || now.state === 'sending' || (now.state === 'queued' && now.attempts === 0)
+      const turn = (now.state === 'queued' && now.attempts === 0) || awaitsSecond(now)
+      const waits = turn || now.state === 'claimed' || now.state === 'sending'
       if (!waits || left <= 0 || settlements.closed()) return now
       await settlements.next(row.id, Math.min(left, lookAgainMs))
     }

@@ -21,6 +21,9 @@ export function retryDelayMs(
   return Math.max(1000, base * 1000 * (0.5 + random() / 2))
 }
 
+/** Tries after the first, of a message that the provider's own faults keep from being taken. */
+const mostAfterFaults = 5
+
 export interface Outcomes {
   /** What a verdict does to the row. */
   judged: (row: MessageRow, verdict: Verdict) => MessageRow
@@ -39,7 +42,9 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
   const judged: Outcomes['judged'] = (row, verdict) => {
     const error = JSON.stringify(errorOf(verdict))
     if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, run_at: Date.now(), error }
-    if (verdict.later)
+    // What says each time that it did not take it will not at the next time either (RELIABILITY.md section 4).
+    const tired = (verdict.provider.status ?? 0) >= 500 && row.attempts > mostAfterFaults
+    if (verdict.later && !tired)
       return {
         ...row,
         state: 'queued',

@@ -59,6 +59,8 @@ export interface CallOptions {
   to?: string
   attempt?: number
   lane?: 0 | 1
+  /** performance.now() after which it must not go out any more: somebody may have judged it. */
+  notAfter?: number
   /** It is to find out whether a channel answers that has not. */
   probe?: true
 }
@@ -94,6 +96,9 @@ function traceOf(headers: NativeAnswer['headers'] | undefined): string | undefin
     if (typeof headers?.[name] === 'string') return (headers[name] as string).slice(0, 128)
   return undefined
 }
+
+const asleep = (): ServiceError =>
+  new ServiceError('provider_unavailable', 'The process was stopped before it could send: nothing was sent.')
 
 /** It had no turn: nothing was sent. */
 const notYet = ({ code, message, facts }: ServiceError, provider: string, record: CallRecord): CallFailed =>
@@ -159,6 +164,8 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
           throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
         })
         begun = performance.now()
+        // Stopped, or kept waiting, for longer than it is ours.
+        if (options.notAfter !== undefined && begun > options.notAfter) throw notYet(asleep(), channel.provider, record)
       }
       const told = <A extends Pick<NativeAnswer, 'status' | 'headers'>>(answer: A): A => {
         record.started = true

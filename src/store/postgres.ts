@@ -1,5 +1,5 @@
 import {
-  type CompiledQuery,
+  CompiledQuery,
   DummyDriver,
   Kysely,
   PostgresAdapter,
@@ -105,8 +105,39 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
     }
   }
 
+  const channel = 'switchboard'
+  const listeners = new Set<(word: string) => void>()
+  let listening: InstanceType<typeof pg.Client> | undefined
+  let closed = false
+  /** One connection of its own: those of the pool come and go. */
+  const listen = async (): Promise<void> => {
+    const client = new pg.Client({ connectionString: url, keepAlive: true, application_name: 'switchboard words' })
+    listening = client
+    client.on('notification', ({ payload = '' }) => {
+      for (const listener of listeners) listener(payload)
+    })
+    client.on('error', lost)
+    client.once('end', () => {
+      if (!closed) setTimeout(() => void listen(), 1000).unref()
+    })
+    try {
+      await client.connect()
+      await client.query(`LISTEN ${channel}`)
+    } catch (error) {
+      lost(error as Error)
+      await client.end().catch(lost)
+    }
+  }
+
   return {
     dialect: 'postgres',
+    words: {
+      tell: word => CompiledQuery.raw('select pg_notify($1, $2)', [channel, word]),
+      hear: listener => {
+        listeners.add(listener)
+        if (!listening) void listen()
+      }
+    },
     build: new Kysely<Database>({
       dialect: {
         createAdapter: () => new PostgresAdapter(),
@@ -124,6 +155,10 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
       const { rows } = await pool.query(look).catch(refuse)
       if (rows[0].readonly === 'on') throw new StoreUnavailable('the server is read-only')
     },
-    close: () => pool.end()
+    close: async () => {
+      closed = true
+      await listening?.end().catch(lost)
+      await pool.end()
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { broadcastQueries, type Common } from '../../src/broadcasts/queries.ts'
+import { batchSize, broadcastQueries, type Common } from '../../src/broadcasts/queries.ts'
 import { messageQueries } from '../../src/delivery/queries.ts'
 import { queueOf } from '../../src/delivery/queue.ts'
 import { newId } from '../../src/ids.ts'
@@ -131,11 +131,11 @@ export function broadcastCases(test: Case): void {
     t.equal(await changed(store, keepDraft({ id })), 1)
     t.strictSame(await store.read(deadDrafts({ idle_ms: 60_000 })), [], 'somebody is at work on it')
     t.match(await store.read(deadDrafts({ idle_ms: 0 })), [{ id }])
-    await changed(store, addMessages({ ...commonOf(broadcast({ id })), rows: rowsOf(700) }))
+    await changed(store, addMessages({ ...commonOf(broadcast({ id })), rows: rowsOf(batchSize + 200) }))
     t.equal(await changed(store, condemn({ id })), 1)
     t.equal(await changed(store, keepDraft({ id })), 0)
     t.equal(await changed(store, completeDraft(complete)), 0)
-    t.equal(await changed(store, dropMessages({ id })), 500)
+    t.equal(await changed(store, dropMessages({ id })), batchSize)
     t.equal(await changed(store, dropMessages({ id })), 200)
     t.equal(await changed(store, drop({ id })), 1)
     t.equal(await byId(store, id), undefined)
@@ -169,14 +169,14 @@ export function broadcastCases(test: Case): void {
     }
   })
 
-  test('cancelSome ends what is queued or claimed, 500 at a time, and nothing else', async (t, { store }) => {
+  test('cancelSome ends what is queued or claimed, some at a time, and nothing else', async (t, { store }) => {
     const { addMessages, cancelSome } = broadcastQueries(store)
     const row = await add(store)
-    await changed(store, addMessages({ ...commonOf(row), rows: rowsOf(600) }))
+    await changed(store, addMessages({ ...commonOf(row), rows: rowsOf(batchSize + 100) }))
     const [claimed] = await ofOne(store, row.id, 'claimed', 1)
     const rest = [await ofOne(store, row.id, 'sending', 1), await ofOne(store, row.id, 'unknown', 1)].flat()
     const [other] = await ofOne(store, (await add(store)).id, 'queued', 1)
-    t.equal(await changed(store, cancelSome({ id: row.id, entry })), 500)
+    t.equal(await changed(store, cancelSome({ id: row.id, entry })), batchSize)
     t.equal(await changed(store, cancelSome({ id: row.id, entry })), 101)
     t.equal(await changed(store, cancelSome({ id: row.id, entry })), 0)
     t.match(await get(store, claimed!.id), { state: 'canceled', final: 1, lease_until: null, timeline: entry })

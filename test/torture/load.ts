@@ -12,6 +12,8 @@ export interface LoadOptions {
   most?: number
   /** The longest rest between two acts of a client, in milliseconds. */
   restMs?: number
+  /** False: a client waits for a second, and asks only once. */
+  patient?: boolean
 }
 
 export interface Load {
@@ -31,7 +33,14 @@ const rest = (ms: number): Promise<void> => new Promise(resolve => setTimeout(re
 const digest = (text: string): string => createHash('sha256').update(text).digest('base64')
 
 /** Clients as callers write them, against all replicas, each at its own pace. */
-export function startLoad({ urls, random, clients = 8, most = 40_000, restMs = 30 }: LoadOptions): Load {
+export function startLoad({
+  urls,
+  random,
+  clients = 8,
+  most = 40_000,
+  restMs = 30,
+  patient = true
+}: LoadOptions): Load {
   const begun = performance.now()
   const now = (): number => performance.now() - begun
   const dispatcher = new Agent({ connections: 64, keepAliveTimeout: 1000, keepAliveMaxTimeout: 1000 })
@@ -49,7 +58,7 @@ export function startLoad({ urls, random, clients = 8, most = 40_000, restMs = 3
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...more
       },
-      signal: AbortSignal.timeout(patienceMs),
+      signal: AbortSignal.timeout(patient ? patienceMs : 1000),
       ...(body !== undefined && { body: JSON.stringify(body) })
     })
     return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() }
@@ -115,7 +124,7 @@ export function startLoad({ urls, random, clients = 8, most = 40_000, restMs = 3
       acts.push(act)
       const prefer = kind === 'short' ? 'wait=1' : kind === 'wait' ? '' : 'respond-async'
       let last = await attempt(act, prefer)
-      for (let again = 0; act.key !== undefined && again < tries && openEnd(last); again++) {
+      for (let again = 0; patient && act.key !== undefined && again < tries && openEnd(last); again++) {
         await rest(own.whole(50, 500))
         last = await attempt(act, prefer)
       }

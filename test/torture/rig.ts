@@ -61,10 +61,10 @@ const channels = [
   {
     id: 'cloud',
     provider: 'whatsapp-cloud',
-    connectionId: 'cloud-connection',
+    connectionId: '22222222-2222-4222-8222-222222222222',
     settings: { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
   },
-  { id: 'wati', provider: 'wati', connectionId: 'wati-connection', settings: {} }
+  { id: 'wati', provider: 'wati', connectionId: '11111111-1111-4111-8111-111111111111', settings: {} }
 ]
 
 export async function startRig(options: RigOptions): Promise<Rig> {

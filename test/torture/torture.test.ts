@@ -18,7 +18,13 @@ t.test('kill -9, pauses, a bad network and a failing provider: nothing is lost, 
 })
 
 t.test('POSITIVE CONTROL: with an unknown outcome tried again, the same run finds double sends', async t => {
-  const result = await torture({ store: 'sqlite', seed: 20261120, rounds: ['calm', 'calm'], broken: 'naive' })
+  const result = await torture({
+    store: 'sqlite',
+    seed: 20261120,
+    rounds: ['calm', 'calm', 'calm'],
+    broken: 'naive',
+    hasty: true
+  })
   t.comment(`${result.violations.length} violations`)
   t.ok(result.violations.some(({ rule }) => rule === 'twice'))
 })
