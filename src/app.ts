@@ -65,7 +65,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   const addMissingMethods = methodNotAllowed(app)
   telemetry(app)
   problems(app)
-  await overload(app)
+  overload(app)
   // Before the keys are looked at: a stranger's slow body is watched too.
   bodies(app)
   auth(app)

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
 import { buildApp } from './app.ts'
+import { createDeliverChunk } from './broadcasts/chunk.ts'
 import { createBroadcastRoom } from './broadcasts/index.ts'
 import { createChannelHealths } from './channel-health.ts'
 import { createChannels } from './channels.ts'
@@ -21,6 +22,7 @@ import { createHold } from './delivery/hold.ts'
 import { createIdempotency } from './delivery/idempotency.ts'
 import { createIntake } from './delivery/intake.ts'
 import { createMessages } from './delivery/messages.ts'
+import { createOutcomes } from './delivery/outcome.ts'
 import { createOutlook } from './delivery/outlook.ts'
 import { createPacing } from './delivery/pacing.ts'
 import { createPreparation } from './delivery/prepare.ts'
@@ -94,6 +96,7 @@ export async function compose(
   const queries = messageQueries(store)
   const queue = queueQueries(store)
   const settlements = createSettlements()
+  const batched = (provider: string): boolean => adapters.get(provider)?.operations.sendBatch !== undefined
   store.words?.hear(settlements.tell)
   const { pace, turns, breaker, gate, limitsOf } = createPacing({
     store,
@@ -106,7 +109,8 @@ export async function compose(
     leaseMs: leaseOf(timeoutMs),
     ask: (channel, probe) => corridor.call(probe.operation, channel, probe.input as never, { probe: true }),
     room: () => mostInHand - worker.inHand() - engine.sending(),
-    deliver: (rows, permit) => worker.take(rows, permit)
+    deliver: (rows, permit) => worker.take(rows, permit),
+    batched
   })
   const outlook = createOutlook({ store, pace, turns })
   const corridor = createCorridor({
@@ -162,6 +166,11 @@ export async function compose(
     reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),
     breaker,
     settlements,
+    batched,
+    deliverBatch: createDeliverChunk({
+      ...{ store, queries, engine, gate, corridor, preparation, settlements, metrics, log },
+      outcomes: createOutcomes(store, queries, typeBase)
+    }),
     log
   })
   const idempotency = createIdempotency(store, createSeal(pepper))
@@ -193,7 +202,20 @@ export async function compose(
     wake: turns.wake
   })
   const { unknowns, overdue } = createUnknownRoom({
-    ...{ store, queries, corridor, channels, definitions, preparation, intake, messages, settlements, log, typeBase },
+    ...{
+      store,
+      queries,
+      corridor,
+      channels,
+      definitions,
+      preparation,
+      intake,
+      messages,
+      settlements,
+      room,
+      log,
+      typeBase
+    },
     wake: mode => turns.wake(mode, Date.now()),
     sleepers: { leaseMs: engine.leaseMs, timeoutMs }
   })

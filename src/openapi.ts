@@ -52,6 +52,23 @@ const uploadBody = {
   }
 }
 
+/** The other form of a broadcast's body: the same members as text, and a table in place of the recipients. */
+const broadcastForm = {
+  schema: {
+    type: 'object',
+    required: ['name', 'template', 'file'],
+    additionalProperties: false,
+    properties: {
+      channel: { type: 'string', examples: ['demo-cloud'] },
+      name: { type: 'string', examples: ['Orders of May'] },
+      template: { type: 'string', description: 'As JSON.', examples: ['{"name":"order_update","language":"en_US"}'] },
+      startAt: { type: 'string', format: 'date-time' },
+      ratePerSecond: { type: 'integer', minimum: 1, maximum: 1000 },
+      file: { type: 'string', format: 'binary', description: 'CSV, at most 32 MiB and 100,000 rows; the last part.' }
+    }
+  }
+}
+
 const tableBody = {
   required: true,
   content: {
@@ -134,6 +151,8 @@ function complete(document: Doc): Doc {
       }
       if (operation.operationId === 'markMessageRead' && operation.requestBody) operation.requestBody.required = false
       if (operation.operationId === 'uploadMedia') operation.requestBody = uploadBody
+      if (operation.operationId === 'createBroadcast' && operation.requestBody)
+        operation.requestBody.content['multipart/form-data'] = broadcastForm
       if (operation.operationId === 'importContacts') operation.requestBody = tableBody
     }
   }

@@ -62,6 +62,8 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
       scopes: [
         'messages:send',
         'messages:read',
+        'broadcasts:read',
+        'broadcasts:write',
         'media:read',
         'media:write',
         'channels:read',

@@ -1,12 +1,11 @@
 import type { Static, TSchema } from '@sinclair/typebox'
 import type { Mode } from '../../schemas/common.ts'
-import type { Contact, ContactCondition } from '../../schemas/contacts.ts'
 import type { ContentByType, MediaType, MessageType } from '../../schemas/content.ts'
 import type { Message } from '../../schemas/messages.ts'
-import type { PhoneNumber, Profile, UpdateProfile } from '../../schemas/numbers.ts'
 import type { ErrorCode, Outcome, ProviderError } from '../../schemas/problem.ts'
 import type { Template, TemplateVariable } from '../../schemas/templates.ts'
 import type { NativeAnswer, NativeRequest, NativeStream, OutboundFile, UpstreamFailure } from '../upstream/wire.ts'
+import type { Operation, Operations } from './operations.ts'
 
 // The adapters' door. An adapter imports this file, `schemas/` and its own folder, and nothing else.
 
@@ -19,6 +18,7 @@ export type {
   OutboundFile
 } from '../upstream/wire.ts'
 export { UpstreamFailure } from '../upstream/wire.ts'
+export { type BatchOutcome, effects, mostInBatch, type Operation, type Operations } from './operations.ts'
 
 /** A channel as an adapter sees it: no key, no host, no other channel. */
 export interface BoundChannel<S = unknown> {
@@ -138,106 +138,6 @@ export interface TemplateDraft extends Pick<Template, 'name' | 'language' | 'foo
   body: { text: string }
   buttons: { type: 'quick_reply' | 'url' | 'phone_number' | 'copy_code'; text?: string; url?: string; phone?: string }[]
   variables: (TemplateVariable & { example: string })[]
-}
-
-/** What became of one message of a batch. */
-export type BatchOutcome =
-  | { receipt: Receipt }
-  /** It alone was refused; `retryAfterSeconds` and `throttles` are of the whole call. */
-  | { verdict: Verdict }
-  /** The answer does not mention it. */
-  | 'untold'
-
-/** Every act on a provider: one name from the route's operationId to the log field. Inputs and outputs are ours. */
-export interface Operations {
-  sendMessage: { input: Encoded; output: Receipt }
-  /**
-   * One template to many people in one call. `name` is what the provider shows the batch by; the messages are all of one
-   * template and one language, to as many different numbers, and at most `mostInBatch`. The outcomes stand in their order.
-   * What is true of the whole call is thrown, as by sendMessage. A provider without such a call does not have it.
-   */
-  sendBatch: {
-    input: { name: string; messages: Sendable<'template'>[] }
-    output: { outcomes: BatchOutcome[] }
-  }
-  /**
-   * One page. A provider that cannot filter answers everything, then also more than `limit` at once; `cursor` is its own
-   * and opaque to us.
-   */
-  listTemplates: {
-    input: { name?: string; status?: string; category?: string; language?: string; limit: number; cursor?: string }
-    output: { items: TemplateDefinition[]; nextCursor: string | null }
-  }
-  /** Gives a file to the provider; `lifeSeconds` is how long its id can be sent. */
-  uploadMedia: { input: { file: OutboundFile }; output: { providerMediaId: string; lifeSeconds: number } }
-  deleteMedia: { input: { providerMediaId: string }; output: null }
-  /** One page of the provider's own contacts, in its order. A provider that keeps none has none of the four. */
-  listContacts: {
-    input: { name?: string; createdOn?: string; conditions: ContactCondition[]; limit: number; cursor?: string }
-    output: { items: Contact[]; nextCursor: string | null }
-  }
-  /** Null: it knows no such contact. */
-  getContact: { input: { phone: string }; output: Contact | null }
-  /** Makes or changes one; attributes that are not named stay. Null where the answer does not show it. */
-  upsertContact: {
-    input: { phone: string; name?: string; attributes?: Record<string, string> }
-    output: Contact | null
-  }
-  /** Changes attributes of one that is there; those that are not named stay. */
-  updateContactAttributes: { input: { phone: string; attributes: Record<string, string> }; output: null }
-  /** One page of what was said with one person, newest first. */
-  listConversation: {
-    input: { phone: string; limit: number; cursor?: string }
-    output: { items: ConversationItem[]; nextCursor: string | null }
-  }
-  /** The bytes of a file of a conversation, as they come. */
-  getMedia: { input: { path: string }; output: NativeStream }
-  /** Hands a template in for review; the category may become another than asked for. Throws Unsupported. */
-  createTemplate: { input: TemplateDraft; output: { providerTemplateId: string; status: string; category: string } }
-  /** Deletes one language, named by the provider's id, or all languages of the name. */
-  deleteTemplate: { input: { name: string; providerTemplateId?: string }; output: null }
-  /** Tells the sender that the message was read; `typing` also shows that an answer is being written. */
-  markMessageRead: { input: { providerMessageId: string; typing: boolean }; output: null }
-  /** Gives a conversation to an operator of the provider's inbox, without an email to its bot. `phone` is digits. */
-  assignContact: { input: { phone: string; email?: string }; output: null }
-  /** One page of the numbers of the channel's account. */
-  listPhoneNumbers: {
-    input: { limit: number; cursor?: string }
-    output: { items: PhoneNumber[]; nextCursor: string | null }
-  }
-  /** The number that the channel sends from. */
-  getPhoneNumber: { input: Record<never, never>; output: PhoneNumber }
-  getProfile: { input: Record<never, never>; output: Profile }
-  /** What is given replaces, empty text clears, the rest stays. */
-  updateProfile: { input: UpdateProfile; output: null }
-}
-export type Operation = keyof Operations
-/**
- * Messages in one batch at most. WATI would take 1000 (UPSTREAM.md 3.4.9), but a lost answer makes all of a batch unknown,
- * and a batch that is under way cannot be stopped any more.
- */
-export const mostInBatch = 250
-/** What a lost answer means: a read may be repeated, a write has to be looked at, a send reached a person or did not. */
-export const effects: Readonly<Record<Operation, 'read' | 'write' | 'send'>> = {
-  sendMessage: 'send',
-  sendBatch: 'send',
-  listTemplates: 'read',
-  uploadMedia: 'write',
-  deleteMedia: 'write',
-  createTemplate: 'write',
-  deleteTemplate: 'write',
-  markMessageRead: 'write',
-  assignContact: 'write',
-  listPhoneNumbers: 'read',
-  getPhoneNumber: 'read',
-  getProfile: 'read',
-  updateProfile: 'write',
-  listContacts: 'read',
-  getContact: 'read',
-  upsertContact: 'write',
-  updateContactAttributes: 'write',
-  listConversation: 'read',
-  getMedia: 'read'
 }
 
 /** One call in progress. `request` goes out at most once per handler run; it throws UpstreamFailure unless the answer is a 2xx with JSON. */

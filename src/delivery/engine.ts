@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { MessageError } from '../../schemas/problem.ts'
-import type { Encoded, Verdict } from '../adapters/adapter.ts'
+import type { Encoded } from '../adapters/adapter.ts'
 import { crashPoint } from '../crash.ts'
 import { CallFailed, type CallRecord, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
 import type { Permit } from '../dispatch/gate.ts'

@@ -20,6 +20,8 @@ export interface Contender<W, H = Head> {
 /** Of so many turns, one goes to bulk messages if any wait (RELIABILITY.md P19). */
 const bulkEvery = 10
 
+export const bulkIsNext = ({ sinceBulk }: Served): boolean => sinceBulk >= bulkEvery - 1
+
 /**
  * The order in which contenders are asked: what somebody waits for before bulk, bulk at least every tenth turn; among
  * equals whoever has gone longest without one.
@@ -36,6 +38,6 @@ export function inTurn<
   const contenders = [...foremost.values(), ...lines.map(head => ({ lane: head.lane, service: head.service, head }))]
   const since = ({ lane, service, head }: Contender<W, H>): number =>
     served.last.get(`${lane}/${head?.broadcast_id ?? service}`) ?? 0
-  const bulkFirst = served.sinceBulk >= bulkEvery - 1
+  const bulkFirst = bulkIsNext(served)
   return contenders.sort((a, b) => (bulkFirst ? b.lane - a.lane : a.lane - b.lane) || since(a) - since(b))
 }

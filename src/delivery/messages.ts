@@ -45,7 +45,8 @@ export interface Submission {
   /** Where it came in: with its body it is what an Idempotency-Key stands for. */
   path: string
   body: unknown
-  take: () => Promise<Taken>
+  /** @param replaces a message that the same request has made before, and that failed for no fault of its own */
+  take: (replaces?: string) => Promise<Taken>
   /** Inside the commit that makes the row: throws where what the message rests on is not so any more. */
   rests?: (row: MessageRow) => Unit<void>
 }
@@ -113,9 +114,8 @@ export function createMessages({
     if (!sent) return waitMs === 0 ? row : turnOf(row, waitMs)
     // respond-async is always a 202 (API.md 4), however fast the provider is.
     if (waitMs === 0) {
-      sent.catch(() => {
-        // The row tells how it ended; the engine has logged why.
-      })
+      // The row tells how it ended; the engine has logged why.
+      sent.catch(() => {})
       return row
     }
     const end = performance.now() + waitMs
@@ -276,7 +276,7 @@ export function createMessages({
       replaces = found.messageId
     }
 
-    const taken = await take()
+    const taken = await take(replaces)
     const begun = await begin(taken, claim && { ...claim, ...(replaces && { replaces }) }, rests)
     if ('taken' in begun) {
       if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0, queueMs: 0 }

@@ -26,7 +26,15 @@ export interface PacingParts {
   /** How many more messages this process can take in hand. */
   room: () => number
   deliver: (rows: MessageRow[], permit: Permit) => void
+  /** Whether a provider takes a broadcast's messages many in one call. */
+  batched: (provider: string) => boolean
 }
+
+/**
+ * Of the thousand that WATI takes in one call: a lost answer makes all of them unknown, and a broadcast that is canceled
+ * still sends the call that is out. A quarter is fast enough: with the account's nine calls a second it is two thousand people.
+ */
+const mostInBatch = 250
 
 export interface Pacing {
   pace: Pace
@@ -39,7 +47,8 @@ export interface Pacing {
 
 /** When what may go out: the account's pace, the providers' limits, turns, and the breakers. */
 export function createPacing(parts: PacingParts): Pacing {
-  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, room, deliver } = parts
+  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, room, deliver, batched } =
+    parts
   const paced = ratePerSecond > 0
 
   const limitsOf: Pacing['limitsOf'] = ({ id, mode }, { operation, ...facts }) => {
@@ -62,7 +71,11 @@ export function createPacing(parts: PacingParts): Pacing {
     deliver,
     limitsOf: ({ channel_id: id, mode, type, contact }) =>
       limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) }),
-    chunkOf: (_head, rate) => (paced || rate !== null ? 1 : Math.max(1, room()))
+    chunkOf: ({ broadcast_id, provider }, rate) => {
+      if (broadcast_id !== null && batched(provider)) return Math.min(mostInBatch, rate ?? mostInBatch)
+      // Without a pace there is nothing to wait for between them.
+      return paced || rate !== null ? 1 : Math.max(1, room())
+    }
   })
   const breaker = createBreaker({
     store,

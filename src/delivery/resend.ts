@@ -83,12 +83,12 @@ export function createResend(parts: ResendParts): Resend {
   const { store, queries, unknown, messages, intake, settlements, sleepers } = parts
   const load = loader(store, queries)
 
-  const judge = (row: MessageRow, accepted: boolean | undefined): void => {
+  const judge = (row: MessageRow, accepted: boolean | undefined, replaces: string | undefined): void => {
     const { id } = row
     if (row.direction === 'inbound') throw conflict(id, `The message ${id} was received: it cannot be sent again.`)
     if (row.state === 'unknown') {
       requireRisk(accepted)
-      if (row.resolution === 'resent') throw conflict(id, `The message ${id} has been sent anew already.`)
+      if (row.resolution === 'resent' && !replaces) throw conflict(id, `The message ${id} has been sent anew already.`)
     } else if (!again.has(row.state)) {
       const words = 'only one that failed, expired, was canceled or is unknown can be sent again'
       throw conflict(id, `The message ${id} is ${publicStatus(row.state)}: ${words}.`)
@@ -98,9 +98,9 @@ export function createResend(parts: ResendParts): Resend {
 
   return async (caller, id, body, options) => {
     let original: MessageRow | undefined
-    const take = async () => {
+    const take = async (replaces?: string) => {
       original = await load(caller, id)
-      judge(original, body.acceptDuplicateRisk)
+      judge(original, body.acceptDuplicateRisk, replaces)
       // It stays with the service whose message it was, whoever asks.
       const taken = await intake({ ...caller, service: original.service }, requestOf(original), options.traceparent)
       return { ...taken, row: { ...taken.row, resend_of: id } }

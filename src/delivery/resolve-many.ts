@@ -8,6 +8,7 @@ import { change, first, type Unit } from '../store/store.ts'
 import { day } from './draft.ts'
 import { queueOf } from './queue.ts'
 import { type ResendParts, requireResendable, requireRisk } from './resend.ts'
+import type { Room } from './room.ts'
 import { requirePhone } from './rules.ts'
 import { timelineEntry } from './timeline.ts'
 import type { OpenFilter, OpenRow } from './unknown.ts'
@@ -16,6 +17,7 @@ import type { OpenFilter, OpenRow } from './unknown.ts'
 export type ResolveMany = (caller: Caller, body: ResolveMessages) => Promise<ResolvedMessages>
 
 export interface ResolveManyParts extends Omit<ResendParts, 'messages' | 'intake'> {
+  room: Room
   /** Told that messages wait. */
   wake: (mode: MessageRow['mode']) => void
 }
@@ -48,7 +50,7 @@ const copyOf = (row: MessageRow, caller: Caller, id: string, now: number): Messa
 }
 
 export function createResolveMany(parts: ResolveManyParts): ResolveMany {
-  const { store, queries, unknown, settlements, sleepers, wake } = parts
+  const { store, queries, unknown, settlements, sleepers, room, wake } = parts
 
   /** May this key send this, now? */
   const requireRight = (caller: Caller, row: OpenRow): void => {
@@ -106,6 +108,9 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
         `The filter means ${real} messages, not ${expectedCount}: nothing was changed.`
       )
     }
+    if (verdict === 'resend')
+      for (const service of new Set(chosen.map(row => row.service)))
+        await room(service, caller.mode, chosen.filter(row => row.service === service).length)
     let count = 0
     for (let i = 0; i < chosen.length; i += batch) {
       const some = chosen.slice(i, i + batch)

@@ -6,7 +6,7 @@ import type { BlockRow, MessageRow } from '../store/schema.ts'
 import { first, type Unit } from '../store/store.ts'
 import { blockKeysOf, blockQueries } from './blocks.ts'
 import { aheadMs, createDecisions, type DecisionParts, pollMs, type Waiter, type Want } from './decide.ts'
-import type { Served } from './fairness.ts'
+import { bulkIsNext, type Served } from './fairness.ts'
 
 export interface Turns {
   /** Resolves when a call may be made. Throws ServiceError `rate_limited` or `provider_unavailable` when it may not. */
@@ -183,8 +183,14 @@ export function createTurns(parts: TurnsParts): Turns {
       if (!account) return free
       if (room() <= 0 || (waiters.get(row.mode) ?? []).length > 0) return 'turn'
       if (yield* first(queue.heads({ from: `${row.mode}/0/`, to: `${row.mode}/00` }))) return 'turn'
+      // Those that need not queue count as well, or bulk would get a tenth of what they leave.
+      const bulk = { from: `${row.mode}/1/`, to: `${row.mode}/10` }
+      if (bulkIsNext(served) && (yield* first(queue.heads(bulk)))) return 'turn'
       const slot = yield* reserve(account, limits, false, 0)
-      return 'inMs' in slot ? permit(slot.inMs, sentAt) : 'turn'
+      if (!('inMs' in slot)) return 'turn'
+      // A unit may run twice: then bulk is one turn earlier.
+      served.sinceBulk++
+      return permit(slot.inMs, sentAt)
     },
 
     wake,

@@ -56,7 +56,7 @@ export interface Sleepers {
 /** Which of the messages that are still open a caller means. */
 export type OpenFilter = Omit<MessageFilter, 'status' | 'limit' | 'cursor'>
 /** What has to be known of one to judge whether it may be resolved. */
-export type OpenRow = Pick<MessageRow, 'id' | 'attempts' | 'contact' | 'type' | 'content' | 'timeline'>
+export type OpenRow = Pick<MessageRow, 'id' | 'service' | 'attempts' | 'contact' | 'type' | 'content' | 'timeline'>
 
 export type UnknownQueries = ReturnType<typeof unknownQueries>
 
@@ -129,7 +129,7 @@ export function unknownQueries(store: Store) {
     page: (caller: Caller, filter: OpenFilter, after: string, limit: number) =>
       build
         .selectFrom('messages')
-        .select(['id', 'attempts', 'contact', 'type', 'content', 'timeline'])
+        .select(['id', 'service', 'attempts', 'contact', 'type', 'content', 'timeline'])
         .where(open)
         .where(narrowed(caller, filter))
         .where('id', '>', after)

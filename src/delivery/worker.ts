@@ -29,6 +29,9 @@ export interface WorkerParts {
   reaper: Reaper
   breaker: Breaker
   settlements: Settlements
+  /** Whether a provider takes a broadcast's messages many in one call, and that call. */
+  batched: (provider: string) => boolean
+  deliverBatch: (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
   log: Logger
 }
 
@@ -58,7 +61,21 @@ const laterMs = 5000
 
 /** Delivers messages that waited: those held back by pace or provider, those with a start time, those a crash left behind. */
 export function createWorker(parts: WorkerParts): Worker {
-  const { store, queries, queue, channels, preparation, engine, turns, reaper, breaker, settlements, log } = parts
+  const {
+    store,
+    queries,
+    queue,
+    channels,
+    preparation,
+    engine,
+    turns,
+    reaper,
+    breaker,
+    settlements,
+    batched,
+    deliverBatch,
+    log
+  } = parts
   const inHand = new Set<Promise<void>>()
   let stopped = true
   let looking: NodeJS.Timeout | undefined
@@ -106,6 +123,13 @@ export function createWorker(parts: WorkerParts): Worker {
       if (error.code === 'provider_unavailable' || error.code === 'rate_limited') return putOff(row, error)
       return engine.giveUp(row, error)
     }
+  }
+
+  /** Those of one broadcast, in one call. */
+  const deliverAll = async (rows: MessageRow[], permit: Permit): Promise<void> => {
+    const channel = await channels.bind(rows[0]!.channel_id, rows[0]!.mode)
+    if (channel) return deliverBatch(rows, channel, permit)
+    for (const row of rows) await deliver(row)
   }
 
   /** Recursive with `deliver`, but not for long: each step uses up the fallback or a channel. */
@@ -177,7 +201,14 @@ export function createWorker(parts: WorkerParts): Worker {
     },
     take: (rows, permit) => {
       crashPoint('after_claim')
-      for (const row of rows) hold(inOrder(row, permit), row.mode, [row.id])
+      const [first] = rows
+      if (first?.broadcast_id && batched(first.provider))
+        hold(
+          deliverAll(rows, permit),
+          first.mode,
+          rows.map(({ id }) => id)
+        )
+      else for (const row of rows) hold(inOrder(row, permit), row.mode, [row.id])
     },
     inHand: () => inHand.size,
     bring: row => deliver(row),

@@ -1,57 +1,98 @@
 import { totalmem } from 'node:os'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
-import underPressure from '@fastify/under-pressure'
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.ts'
 import type { App } from '../fastify.ts'
 
 /** What a refused caller is told to wait. */
 const retryAfterSeconds = 1
+/** Between two looks at the event loop, in milliseconds: short, so that what is let in meanwhile is not too much already. */
+const lookMs = 25
 /**
- * How late the event loop may be, on average over a sample, before requests are refused. A message takes about eight turns
- * of it, so this is an eighth of what an answer may take under load (P23: 250 ms).
+ * How late the event loop may be on average. A message takes about eight turns of it, so this is an eighth of what an
+ * answer may take under load (P23: 250 ms), with room for what differs.
  */
-const maxEventLoopDelay = 30
-const sampleInterval = 50
-/** Fewer than these at a time are no overload, whatever the loop says: then it is the machine that is slow, or a pause. */
-const leastInFlight = 64
+const lateMs = 20
+/** So many at a time are never too many: what is late with fewer is the machine, or a pause. */
+const least = 128
+/**
+ * How long a refusal is held, on average. Whoever asks again at once would else be refused so often that no time is left for those who
+ * were let in; it costs a socket's memory, so it is done for so many only.
+ */
+const holdMs = 400
+const mostHeld = 2000
+/** Memory is looked at every so many looks. */
+const memoryEvery = 40
 
-/** The container's memory; 0 where there is no limit but the machine's, which others fill too. */
+/** Bytes that the process may use: the container's limit. Without one it is the machine's, which others fill too. */
 function memoryLimit(): number {
   const limit = process.constrainedMemory()
-  return limit > 0 && limit < totalmem() ? limit : 0
+  return limit > 0 && limit < totalmem() ? limit * 0.95 : Number.POSITIVE_INFINITY
+}
+
+/** How many requests may be in hand; it shrinks by a share while the loop is late, and grows again step by step. */
+export function nextLimit(limit: number, inHand: number, late: boolean): number {
+  if (limit === Number.POSITIVE_INFINITY) return late ? Math.max(least, inHand * 0.8) : limit
+  if (late) return Math.max(least, limit * 0.85)
+  // Far above what is asked: there is no limit any more.
+  return limit > 2 * inHand + 1000 ? Number.POSITIVE_INFINITY : limit * 1.05 + 1
 }
 
 /**
  * Refuses requests before anything is done for them, while there is more to do than can be done in time or in memory
- * (P23). Health and metrics are answered all the same. Awaited, so that its hook stands before those that come after.
+ * (P23). What waits for a provider costs nothing, so it is not the number in hand that shows it but how late the event
+ * loop is; the number is what is then held down. (@fastify/under-pressure opens and shuts the door for all: in each moment
+ * that it stands open as many come in as make the next one late.) Health and metrics are always answered.
  */
-export async function overload(app: App): Promise<void> {
-  let inFlight = 0
-  app.addHook('onRequest', (_request, _reply, done) => {
-    inFlight++
+export function overload(app: App): void {
+  const delay = monitorEventLoopDelay({ resolution: 5 })
+  const heapLimit = getHeapStatistics().heap_size_limit * 0.9
+  const rssLimit = memoryLimit()
+  let inHand = 0
+  let held = 0
+  let limit = Number.POSITIVE_INFINITY
+  let full = false
+  let looks = 0
+  const leave = (): void => {
+    inHand--
+  }
+  const look = (): void => {
+    // NaN where nothing was measured: the loop stood still the whole time.
+    limit = nextLimit(limit, inHand, !(delay.mean / 1e6 - 5 < lateMs))
+    delay.reset()
+    if (++looks % memoryEvery !== 0) return
+    full = process.memoryUsage.rss() > rssLimit || process.memoryUsage().heapUsed > heapLimit
+  }
+  let timer: NodeJS.Timeout | undefined
+  app.addHook('onListen', done => {
+    delay.enable()
+    timer = setInterval(look, lookMs).unref()
     done()
   })
-  app.addHook('onResponse', (_request, _reply, done) => {
-    inFlight--
+  app.addHook('onClose', (_, done) => {
+    clearInterval(timer)
+    delay.disable()
     done()
   })
-  await app.register(underPressure, {
-    sampleInterval,
-    maxEventLoopDelay,
-    maxHeapUsedBytes: getHeapStatistics().heap_size_limit * 0.9,
-    maxRssBytes: memoryLimit() * 0.95,
-    // A promise, since only that can refuse.
-    pressureHandler: async (request: FastifyRequest, _: FastifyReply, kind: string) => {
-      const late = kind === 'eventLoopDelay'
-      if (request.routeOptions.config.vital || (late && inFlight <= leastInFlight)) return
-      throw new ServiceError(
-        'overloaded',
-        `There is not enough ${late ? 'time' : 'memory'} for it just now. Nothing was done.`,
-        {
-          retryAfterSeconds
-        }
-      )
+  app.addHook('onRequest', (request, reply, done) => {
+    if ((inHand < limit && !full) || request.routeOptions.config.vital) {
+      inHand++
+      // Not onResponse: that is not called for a caller who went away.
+      reply.raw.once('close', leave)
+      return done()
     }
+    const what = full ? 'memory' : 'time'
+    const refused = new ServiceError('overloaded', `There is not enough ${what} for it just now. Nothing was done.`, {
+      retryAfterSeconds
+    })
+    if (held >= mostHeld) return done(refused)
+    held++
+    setTimeout(
+      () => {
+        held--
+        done(refused)
+      },
+      holdMs * (0.5 + Math.random())
+    ).unref()
   })
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { BroadcastParams } from '../../schemas/broadcasts.ts'
 import { ConnectionId } from '../../schemas/channels.ts'
 import { ChannelId, InstantInput, PhoneInput } from '../../schemas/common.ts'
 import { messageTypes } from '../../schemas/content.ts'
@@ -39,6 +40,7 @@ const forms = new Map(
       [ChannelId, 'must be a channel id: lower-case letters, digits, - and _'],
       [InstantInput, 'must be an instant as in 2026-11-20T09:30:00Z'],
       [ConnectionId, "must be Maton's id of a connection: letters, digits, - and _"],
+      [BroadcastParams.properties.id, 'must be the id of a broadcast, brd_ and 32 hexadecimal digits'],
       [MessageParams.properties.id, 'must be the id of a message, msg_ and 32 hexadecimal digits'],
       [MediaParams.properties.id, 'must be the id of a file, med_ and 32 hexadecimal digits']
     ] as const

@@ -20,13 +20,17 @@ const count = async (board: Board, query: string): Promise<number> => {
 const sends = (board: Board) => board.sandbox.ledger.entries.filter(entry => entry.kind === 'send').length
 
 /** A board on a store that has these rows already. */
-async function boardWith(t: Parameters<typeof startBoard>[0], rows: ReturnType<typeof message>[]): Promise<Board> {
+async function boardWith(
+  t: Parameters<typeof startBoard>[0],
+  rows: ReturnType<typeof message>[],
+  env: Record<string, string> = {}
+): Promise<Board> {
   const first = await startBoard(t)
   await first.close()
   const store = await openStore({ directory: first.directory }, log)
   await Promise.all(rows.map(row => put(store, row)))
   await store.close()
-  return startBoard(t, { directory: first.directory, sandbox: first.sandbox })
+  return startBoard(t, { directory: first.directory, sandbox: first.sandbox, env })
 }
 const unknown = (changes = {}) =>
   message({
@@ -89,6 +93,16 @@ t.test('many are sent anew, once each, through the queue', async t => {
   const made = items.find((item: { status: string }) => item.status === 'accepted')
   const original = await board.call('GET', `/messages/${made.resendOf}`)
   t.match(original.body, { status: 'unknown', final: true, resolution: 'resent', to: made.to })
+})
+
+t.test('no more are sent anew than may wait', async t => {
+  const rows = Array.from({ length: 8 }, () => unknown())
+  const board = await boardWith(t, rows, { QUEUE_LIMIT: '7' })
+  const all = { filter: {}, expectedCount: 8, verdict: 'resend', acceptDuplicateRisk: true }
+  t.match(await resolve(board, all), { status: 503, body: { code: 'overloaded', outcome: 'not_sent' } })
+  t.equal(await count(board, 'status=unknown'), 8)
+  t.equal(sends(board), 0)
+  t.equal((await resolve(board, { ...all, verdict: 'abandon' })).status, 200, 'CONTROL: the rest is not held up by it')
 })
 
 t.test('only what the key may touch is touched, and what it may not send is not sent anew', async t => {

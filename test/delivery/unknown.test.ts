@@ -1,3 +1,5 @@
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import t from 'tap'
 import { adminKey, type Board, startBoard, until } from '../helper.ts'
 
@@ -117,6 +119,51 @@ t.test('resend answers as POST /messages does', async t => {
   t.equal(same.text, sent.text)
   t.match(await post(board, `/messages/${sent.body.id}/resend`), { status: 409, body: { detail: /is accepted/ } })
   t.equal(sendsTo(board, '14155550003').length, 1)
+})
+
+t.test(
+  'a resend that failed with a 5xx is made again by the same key, and the unknown one is not in its way',
+  async t => {
+    const board = await startBoard(t)
+    board.sandbox.force({ operation: 'cloud.sendMessage', fault: 'bad_gateway_html', times: 1 })
+    const id = await lose(board, 'cloud', '14155550005')
+    board.sandbox.force({ operation: 'cloud.sendMessage', fault: 'locked', times: 1 })
+    const risk = { acceptDuplicateRisk: true }
+    const again = () => post(board, `/messages/${id}/resend`, risk, { 'idempotency-key': 'k' })
+    t.match(await again(), { status: 502, body: { code: 'channel_rejected', outcome: 'not_sent' } })
+    const sent = await again()
+    t.match(sent, { status: 201, body: { resendOf: id } })
+    t.equal((await again()).text, sent.text)
+    t.equal(sendsTo(board, '14155550005').filter(entry => entry.processed).length, 2, 'the lost one and this one')
+    t.match(await post(board, `/messages/${id}/resend`, risk), { status: 409 }, 'CONTROL: another key is another act')
+  }
+)
+
+t.test('a resend of which the store lost the commit leaves the unknown message open', async t => {
+  const whole = fs.fdatasync
+  let failing = false
+  // biome-ignore lint/suspicious/noExplicitAny: one of Node's overloads
+  fs.fdatasync = ((fd: number, done: any) =>
+    failing ? setImmediate(done, new Error('EIO')) : whole(fd, done)) as typeof fs.fdatasync
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    fs.fdatasync = whole
+    syncBuiltinESMExports()
+  })
+  const board = await startBoard(t)
+  const id = await lose(board, 'cloud', lost)
+  failing = true
+  const answer = await post(board, `/messages/${id}/resend`, { acceptDuplicateRisk: true })
+  failing = false
+  t.match(answer, { status: 503, body: { outcome: 'not_sent' } })
+  const open = await until(
+    () => board.call('GET', `/messages/${id}`),
+    each => each.body.final === false
+  )
+  t.notOk(open.body.resolution)
+  t.equal((await board.call('GET', `/messages?contact=${lost}`)).body.items.length, 1)
+  t.equal((await post(board, `/messages/${id}/resend`, { acceptDuplicateRisk: true })).status, 202)
+  t.equal(sendsTo(board, lost).length, 2)
 })
 
 t.test('resend asks for the rights of now, and keeps the message with its service', async t => {

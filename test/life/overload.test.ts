@@ -1,4 +1,6 @@
 import t from 'tap'
+import { request } from 'undici'
+import { nextLimit } from '../../src/plugins/overload.ts'
 import { startBoard, until } from '../helper.ts'
 
 // What is too much is refused before anything is done for it (RELIABILITY.md P23, T33, T34).
@@ -6,39 +8,85 @@ import { startBoard, until } from '../helper.ts'
 const text = (to: string) => ({ channel: 'cloud', to, type: 'text', text: { body: 'Hello' } })
 const later = { sendAt: new Date(Date.now() + 3600_000).toISOString() }
 
-t.test(
-  'while the event loop lags requests are refused with Retry-After, and health and metrics are answered',
-  async t => {
-    const board = await startBoard(t)
-    const key = await board.key()
-    const send = () => board.call('POST', '/messages', { key, body: text('14155551234') })
-    t.equal((await send()).status, 201, 'CONTROL: there is room')
-    const sent = board.sandbox.ledger.entries.length
-    /** Holds the event loop up, as too much work would. */
-    const lag = (ms: number) => {
-      for (const end = performance.now() + ms; performance.now() < end; );
-    }
-    const refused = await until(
-      async () => {
-        lag(400)
-        // The look at the delay comes first, then the request.
-        await new Promise(resolve => setTimeout(resolve, 1))
-        const [livez, readyz, metrics, answer] = await Promise.all([
-          ...['/livez', '/readyz', '/metrics'].map(path => board.call('GET', path, { key: '' })),
-          board.call('POST', '/messages', { key: '', body: text('14155551234') })
-        ])
-        t.strictSame([livez!.status, readyz!.status, metrics!.status], [200, 200, 200])
-        return answer!
-      },
-      answer => answer.status === 503
-    )
-    t.match(refused.body, { code: 'overloaded', outcome: 'not_sent', retryable: true, retryAfterSeconds: 1 })
-    t.equal(refused.headers['retry-after'], '1')
-    t.ok(refused.headers['x-request-id'])
-    await until(send, answer => answer.status === 201)
-    t.equal(board.sandbox.ledger.entries.length, sent + 1, 'what was refused was not sent')
+/** Holds the event loop up, as too much work would. */
+async function lag(times: number): Promise<void> {
+  for (; times > 0; times--) {
+    for (const end = performance.now() + 100; performance.now() < end; );
+    // For the look at it, which comes by the clock.
+    await new Promise(resolve => setTimeout(resolve, 1))
   }
-)
+}
+
+t.test('with too much in hand requests are refused with Retry-After; health and metrics are answered', async t => {
+  const board = await startBoard(t)
+  const key = await board.key()
+  const send = (to: string) => board.call('POST', '/messages', { key, body: text(to) })
+  await lag(10)
+  t.equal((await send('14155551234')).status, 201, 'CONTROL: lateness with little in hand is no overload')
+
+  // Each of these takes three seconds at the provider.
+  const slow = Array.from({ length: 150 }, () => send('15550100007'))
+  await until(
+    () => board.sandbox.ledger.entries.length,
+    count => count >= 20
+  )
+  t.equal((await send('14155551234')).status, 201, 'CONTROL: much in hand without lateness is none either')
+  const refused = await until(
+    async () => {
+      await lag(2)
+      const [livez, readyz, metrics, answer] = await Promise.all([
+        ...['/livez', '/readyz', '/metrics'].map(path => board.call('GET', path, { key: '' })),
+        board.call('GET', '/keys/self', { key })
+      ])
+      t.strictSame([livez!.status, readyz!.status, metrics!.status], [200, 200, 200])
+      return answer!
+    },
+    answer => answer.status === 503
+  )
+  t.match(refused.body, { code: 'overloaded', outcome: 'not_sent', retryable: true, retryAfterSeconds: 1 })
+  t.equal(refused.headers['retry-after'], '1')
+  t.ok(refused.headers['x-request-id'])
+  const taken = (await Promise.all(slow)).filter(({ status }) => status === 201).length
+  t.ok(taken >= 100, `${taken} of 150 that were let in are finished`)
+  await until(
+    () => send('14155551234'),
+    answer => answer.status === 201
+  )
+})
+
+t.test('a caller who goes away takes no room with him', async t => {
+  const board = await startBoard(t)
+  const key = await board.key()
+  for (let round = 0; round < 3; round++) {
+    const gone = new AbortController()
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+    const options = { method: 'POST', headers, signal: gone.signal, body: JSON.stringify(text('15550100007')) } as const
+    const calls = Array.from({ length: 140 }, () => request(`${board.url}/messages`, options).catch(() => {}))
+    const before = board.sandbox.ledger.entries.length
+    await until(
+      () => board.sandbox.ledger.entries.length,
+      count => count >= before + 10
+    )
+    gone.abort()
+    await Promise.all(calls)
+  }
+  await lag(10)
+  t.equal((await board.call('GET', '/keys/self', { key })).status, 200, 'were they counted, this would be refused')
+})
+
+t.test('the limit closes in while the loop is late, never on a few, and opens again', async t => {
+  const none = Number.POSITIVE_INFINITY
+  t.equal(nextLimit(none, 5000, false), none)
+  t.equal(nextLimit(none, 1000, true), 800)
+  t.equal(nextLimit(800, 1000, true), 680)
+  let limit = none
+  for (let n = 0; n < 100; n++) limit = nextLimit(limit, 1000, true)
+  t.equal(limit, 128)
+  for (let n = 0; n < 20; n++) limit = nextLimit(limit, limit, false)
+  t.ok(limit > 256 && limit < 1000, `half a second later ${Math.round(limit)}`)
+  for (let n = 0; n < 200; n++) limit = nextLimit(limit, 100, false)
+  t.equal(limit, none)
+})
 
 t.test('a service whose queue is full is told so, and nobody else is', async t => {
   const board = await startBoard(t, { env: { QUEUE_LIMIT: '3' } })

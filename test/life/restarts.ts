@@ -5,7 +5,7 @@ import { adminKey, matonKey } from '../helper.ts'
 import { until } from '../until.ts'
 import { place, type Running, run, type Teardown, text } from './run.ts'
 
-// SIGTERM and a new start, again and again under load, behind what tries a refused connection again (RELIABILITY.md P25).
+// SIGTERM and a new start, again and again under load, behind a proxy (RELIABILITY.md P25).
 
 export interface Figures {
   restarts: number
@@ -33,26 +33,52 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** One call as such a proxy makes it: a connection of its own, and another try only where none could be had. */
-async function send(
-  url: string,
-  body: unknown,
-  prefer: string
-): Promise<{ status: number; id?: string; code?: string }> {
-  for (const end = performance.now() + 60_000; ; ) {
-    try {
-      const answer = await request(`${url}/messages`, {
-        method: 'POST',
-        reset: true,
-        headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json', prefer },
-        body: JSON.stringify(body)
-      })
-      const { id, code, detail } = (await answer.body.json()) as Record<'id' | 'code' | 'detail', string | undefined>
-      return { status: answer.statusCode, ...(id && { id }), code: `${code}: ${detail}` }
-    } catch (error) {
-      const { code = 'error' } = error as { code?: string }
-      if (code !== 'ECONNREFUSED' || performance.now() > end) return { status: 0, code }
-      await new Promise(resolve => setTimeout(resolve, 10))
+interface Proxy {
+  send: (body: unknown, prefer: string) => Promise<{ status: number; id?: string; code?: string }>
+  stop: () => void
+}
+
+/**
+ * What a proxy as that of compose.yaml does: it looks at /readyz all the time, keeps calls back while it is not 200, makes
+ * a connection of its own for each, and tries again only what never had one.
+ */
+function startProxy(url: string): Proxy {
+  let ready = true
+  let stopped = false
+  const look = async (): Promise<void> => {
+    while (!stopped) {
+      const answer = await request(`${url}/readyz`, { reset: true }).catch(() => undefined)
+      await answer?.body.dump()
+      ready = answer?.statusCode === 200
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+  void look()
+  return {
+    stop: () => {
+      stopped = true
+    },
+    send: async (body, prefer) => {
+      for (const end = performance.now() + 60_000; ; await new Promise(resolve => setTimeout(resolve, 10))) {
+        if (performance.now() > end) return { status: 0, code: 'no server' }
+        if (!ready) continue
+        try {
+          const answer = await request(`${url}/messages`, {
+            method: 'POST',
+            reset: true,
+            headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json', prefer },
+            body: JSON.stringify(body)
+          })
+          const { id, code, detail } = (await answer.body.json()) as Record<
+            'id' | 'code' | 'detail',
+            string | undefined
+          >
+          return { status: answer.statusCode, ...(id && { id }), code: `${code}: ${detail}` }
+        } catch (error) {
+          const { code = 'error' } = error as { code?: string }
+          if (code !== 'ECONNREFUSED') return { status: 0, code }
+        }
+      }
     }
   }
 }
@@ -68,21 +94,24 @@ export async function restarts(
     count,
     perSecond,
     upMs,
+    signal = 'SIGTERM',
     tell = () => {}
-  }: { count: number; perSecond: number; upMs: number; tell?: (line: string) => void }
+  }: { count: number; perSecond: number; upMs: number; signal?: 'SIGTERM' | 'SIGKILL'; tell?: (line: string) => void }
 ): Promise<Figures> {
   // Slow enough that some are always in flight.
   const sandbox = await startSandbox({ apiKey: matonKey, latencyMs: 300 })
   t.teardown(() => sandbox.close())
   const directory = place(t)
-  const env = { PORT: String(await freePort()), LOG_LEVEL: 'warn' }
-  const start = () => run(t, { directory, matonUrl: sandbox.url, env: { ...env, LOG_LEVEL: 'info' } })
+  // The delay is longer than the proxy takes to see that it must turn away.
+  const env = { PORT: String(await freePort()), SHUTDOWN_DELAY_MS: '500' }
+  const start = () => run(t, { directory, matonUrl: sandbox.url, env })
   const figures: Figures = {
     ...{ restarts: 0, sent: 0, failed: {}, lost: [], unknown: [], twice: [], exits: [], longestStopMs: 0, reaped: 0 }
   }
   const acked = new Map<string, string>()
   let board: Running = await start()
-  const { url } = board
+  const proxy = startProxy(board.url)
+  t.teardown(proxy.stop)
 
   let stop = false
   const calls: Promise<void>[] = []
@@ -90,7 +119,7 @@ export async function restarts(
     const to = `1415${String(n).padStart(7, '0')}`
     const queued = n % 4 === 0
     const later = { sendAt: new Date(Date.now() + 200 + (n % 7) * 200).toISOString() }
-    const answer = await send(url, text(to, queued ? later : {}), queued ? 'respond-async' : 'wait=10')
+    const answer = await proxy.send(text(to, queued ? later : {}), queued ? 'respond-async' : 'wait=10')
     if (answer.status >= 200 && answer.status < 300) acked.set(answer.id!, to)
     else {
       const name = `${answer.status} ${answer.code ?? ''}`
@@ -105,7 +134,7 @@ export async function restarts(
   for (; figures.restarts < count; figures.restarts++) {
     await new Promise(resolve => setTimeout(resolve, upMs))
     const told = performance.now()
-    const code = await board.end('SIGTERM')
+    const code = await board.end(signal)
     figures.longestStopMs = Math.max(figures.longestStopMs, performance.now() - told)
     if (code !== 0) figures.exits.push(code)
     board = await start()

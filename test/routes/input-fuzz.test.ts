@@ -36,6 +36,12 @@ const right: Record<string, unknown[]> = {
   ],
   createTemplate: [{ ...CreateTemplate.examples[0], channel: 'cloud' }],
   updateProfile: UpdateProfile.examples,
+  resendMessage: [{ acceptDuplicateRisk: true }, {}],
+  resolveMessage: [{ verdict: 'confirm_sent' }, { verdict: 'resend', acceptDuplicateRisk: true }],
+  resolveMessages: [
+    { filter: {}, expectedCount: 0, verdict: 'abandon' },
+    { filter: { channel: 'cloud', since: '2026-01-01T00:00:00Z' }, expectedCount: 1, verdict: 'confirm_sent' }
+  ],
   markMessageRead: [{ typing: true }, {}],
   assignContact: [{ email: 'agent@example.com' }],
   updateChannel: [{ default: true }, { settings: { channelPhoneNumber: '85264318722' } }, { connectionId: 'c' }],

@@ -44,7 +44,21 @@ const bad: Record<string, [Rule, (history: History) => void]> = {
       h.journal.push({ id: 'e', to: '1', status: 'accepted' })
     }
   ],
+  'a kept answer that is not the first one': [
+    'replay',
+    h => {
+      h.acts[0]!.attempts[1]!.text = 'one'
+      h.acts[0]!.attempts.push(answer(9, { status: 201, id: 'a', text: 'other', replayed: true }))
+    }
+  ],
   'a double send': ['twice', h => h.arrivals.push({ to: '1', processed: true })],
+  'a third send of one that may be sent once more': [
+    'twice',
+    h => {
+      h.acts[0]!.twice = true
+      h.arrivals.push({ to: '1', processed: true }, { to: '1', processed: true })
+    }
+  ],
   'a failed message that was taken': ['falseNo', h => h.arrivals.push({ to: '2', processed: true })],
   'a canceled message that was taken': ['falseNo', h => h.arrivals.push({ to: '4', processed: true })],
   'an expired message that was taken': ['falseNo', h => (h.journal[2]!.status = 'expired')],
@@ -75,10 +89,13 @@ const bad: Record<string, [Rule, (history: History) => void]> = {
 t.test('a run without a fault passes every rule, and every rule was held against something', async t => {
   const { violations, checked, counts } = judge(good())
   t.strictSame(violations, [])
-  // One key has only one answer with a message here.
+  // No key has more than one answer with a message here.
   t.strictSame(
     Object.entries(checked).filter(([, count]) => count === 0),
-    [['oneId', 0]]
+    [
+      ['oneId', 0],
+      ['replay', 0]
+    ]
   )
   t.match(counts, { acts: 5, ok: 3, refused: 2, unanswered: 1, unknown: 1, unknownButTaken: 1 })
 })
@@ -111,6 +128,13 @@ t.test('a failed message whose answer was a 5xx makes room for another of the sa
   ]
   history.journal.push({ id: 'e', to: '2', status: 'accepted' })
   history.arrivals.push({ to: '2', processed: true })
+  t.strictSame(judge(history).violations, [])
+})
+
+t.test('one that may be sent once more may be taken twice', async t => {
+  const history = good()
+  history.acts[0]!.twice = true
+  history.arrivals.push({ to: '1', processed: true })
   t.strictSame(judge(history).violations, [])
 })
 

@@ -1,11 +1,12 @@
-import type { Act, History, Row, Sight } from './history.ts'
+import type { Act, Attempt, History, Row, Sight } from './history.ts'
 
 // The judge of a run. It takes nothing on trust: it knows only what clients saw, the journal and the provider's record.
 
 export const rules = {
   lost: 'every message that an answer named is in the journal, for its recipient',
   oneId: 'one Idempotency-Key, one message',
-  twice: 'the provider took no message twice',
+  replay: 'the answer that was kept for a key is the first one, byte for byte',
+  twice: 'the provider took no message twice, and none a third time that may be sent once more',
   falseNo: 'what is failed, expired or canceled was not taken by the provider',
   falseYes: 'what is accepted was taken by the provider',
   limbo: 'nothing is queued or sending when everything is over',
@@ -80,15 +81,16 @@ export function judge(history: History): Judgement {
       if (id !== undefined)
         hold('lost', byId.get(id)?.to === act.to, () => `${id}, told by a ${status} for ${act.to}, is not there`)
     checkKey(act, byId, hold)
+    checkReplays(act, history.storeFaults === true, hold)
     const definite = act.attempts.length > 0 && act.attempts.every(({ outcome }) => outcome === 'not_sent')
     if (definite)
       hold('notSent', timesTaken(act.to) === 0, () => `${act.to} was told not_sent, and the provider took it`)
     checkOnce(act, rowsTo.get(act.to) ?? [], hold)
   }
-  const known = new Set(acts.map(({ to }) => to))
+  const known = new Map(acts.map(act => [act.to, act.twice ? 2 : 1]))
   for (const { id, to } of journal) hold('stranger', known.has(to), () => `${id} to ${to}: nobody asked for it`)
   for (const [to, all] of done) {
-    hold('twice', all.length === 1, () => `${to} was sent to ${all.length} times`)
+    hold('twice', all.length <= (known.get(to) ?? 1), () => `${to} was sent to ${all.length} times`)
     hold('stranger', known.has(to) && rowsTo.has(to), () => `${to} was sent to without a message`)
   }
   for (const { id, to, status } of journal) {
@@ -119,6 +121,16 @@ function checkKey({ key, attempts }: Act, byId: ReadonlyMap<string, Row>, hold: 
     if (!next) return
     const replaced = status! >= 500 && byId.get(id!)?.status === 'failed'
     hold('oneId', next.id === id || replaced, () => `${key} was answered with ${id}, then with ${next.id}`)
+  }
+}
+
+function checkReplays({ key, attempts }: Act, storeFaults: boolean, hold: Hold): void {
+  let first: Attempt | undefined
+  for (const answer of attempts) {
+    if (answer.text === undefined || answer.id === undefined || answer.status! >= 500) continue
+    if (answer.replayed && first)
+      hold('replay', answer.text === first.text, () => `${key} was answered in two ways, for ${answer.id}`)
+    if (answer.replayed || !storeFaults) first ??= answer
   }
 }
 

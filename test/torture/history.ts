@@ -14,6 +14,7 @@ export interface Attempt {
   /** Of a problem. */
   outcome?: string
   replayed?: boolean
+  /** A digest of the answer's bytes. */
   text?: string
   error?: string
 }
@@ -23,6 +24,8 @@ export interface Act {
   to: string
   /** With a key the client asks again until it is told something definite. */
   key?: string
+  /** `onUnknown: resend_once`: a second send is allowed where nobody knows of the first. */
+  twice?: boolean
   body?: unknown
   attempts: Attempt[]
 }
@@ -56,4 +59,6 @@ export interface History {
   arrivals: Arrival[]
   /** Entries that the provider's record had no room for: then it proves nothing. */
   dropped: number
+  /** The database was made to fail too: then an answer may have been given that could not be kept for its key. */
+  storeFaults?: boolean
 }

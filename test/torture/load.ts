@@ -107,15 +107,18 @@ export function startLoad({
       const to = `49${name + 10}${String(n).padStart(8, '0')}`
       const kind = own.weighted({ wait: 40, short: 15, async: 30, later: 10, brief: 5 })
       const at = (ms: number) => new Date(Date.now() + ms).toISOString()
+      const twice = own.chance(0.1)
       const channel = own.weighted({ cloud: 45, wati: 45, both: 10 })
       const act: Act = {
         to,
         attempts: [],
+        ...(twice && { twice }),
         body: {
           channel: channel === 'both' ? ['cloud', 'wati'] : channel,
           to,
           type: 'text',
           text: { body: `Message ${name}.${n}` },
+          ...(twice && { onUnknown: 'resend_once' }),
           ...(kind === 'later' && { sendAt: at(own.whole(200, 1500)) }),
           ...(kind === 'brief' && { sendAt: at(400), expiresAt: at(own.whole(450, 1500)) })
         },

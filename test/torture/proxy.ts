@@ -47,10 +47,13 @@ function relay(client: Socket, port: number, draw: () => Fault, { random, longes
     else client.end()
     server.destroy()
   }
+  const rest = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
   const later = (ms: number, act: () => void): void => {
-    queue = queue
-      .then(() => new Promise(resolve => setTimeout(resolve, ms)))
-      .then(() => void (client.destroyed || act()))
+    // For a client that has gone there is nothing to wait for.
+    queue = queue.then(async () => {
+      if (!client.destroyed) await rest(ms)
+      if (!client.destroyed) act()
+    })
   }
   for (const socket of [client, server]) {
     socket.setNoDelay(true)

@@ -1,5 +1,6 @@
 import { until } from '../until.ts'
 import { type Judgement, judge } from './check.ts'
+import type { Act, Arrival } from './history.ts'
 import { startLoad } from './load.ts'
 import { type BlowName, leaseMs, mixes, reapMs, seasonProvider, strike } from './nemesis.ts'
 import { createRandom } from './random.ts'
@@ -26,6 +27,12 @@ export interface TortureResult extends Judgement {
 /** After the load every message comes to rest: leases run out, delays pass, pauses end. */
 const settleMs = 2 * (leaseMs + reapMs) + 90_000
 const replays = 300
+
+const doubled = (arrivals: readonly Arrival[], acts: readonly Act[]): boolean => {
+  const may = new Set(acts.filter(({ twice }) => twice).map(({ to }) => to))
+  const taken = arrivals.filter(({ to, processed }) => processed && !may.has(to)).map(({ to }) => to)
+  return new Set(taken).size < taken.length
+}
 
 /** One run from the first message to the verdict. */
 export async function torture(options: TortureOptions): Promise<TortureResult> {
@@ -55,16 +62,30 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       until(
         () => rig.unsettled().catch(() => -1),
         left => left === 0,
-        hasty ? 4000 : settleMs
+        settleMs
       ).catch(error => say(`not at rest: ${error.message}`))
     await load.stop()
-    await atRest()
-    if (!hasty) {
+    if (hasty)
+      await until(
+        async () => doubled((await rig.arrivals()).all, load.acts),
+        found => found,
+        15_000
+      ).catch(error => say(error.message))
+    else {
+      await atRest()
       await load.replay(replays)
       await atRest()
     }
     const { all: arrivals, dropped } = await rig.arrivals()
-    const judgement = judge({ acts: load.acts, sights: load.sights, journal: await rig.journal(), arrivals, dropped })
+    const storeFaults = store === 'postgres'
+    const judgement = judge({
+      acts: load.acts,
+      sights: load.sights,
+      journal: await rig.journal(),
+      arrivals,
+      dropped,
+      storeFaults
+    })
     say(`faults of the network: ${JSON.stringify(rig.proxy.played)}`)
     return { ...judgement, blows, seconds: Math.round((performance.now() - begun) / 1000) }
   } finally {
