@@ -118,6 +118,8 @@ try {
     }
   }, 250)
   const seconds = Number(values.seconds)
+  // What comes before it has seen that it is too much is not what is asked about.
+  await load({ connections: Number(values.sockets), overallRate: perSecond, duration: 3 })
   const result = await load({ connections: Number(values.sockets), overallRate: perSecond, duration: seconds })
   clearInterval(watch)
   const { accepted, refused, others, withoutRetryAfter } = result

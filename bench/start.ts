@@ -1,14 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { get } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import pino from 'pino'
 
 // How long a start takes in sandbox mode with a fresh DATA_DIR, from spawn to the first 200 of /readyz, and what the
-// server weighs when it rests. By hand: npm run bench:start -- --runs 20
+// server weighs when it rests. By hand: npm run bench:start -- --runs 20 --waiting 100000
 
 const { values } = parseArgs({
   options: {
@@ -16,7 +17,9 @@ const { values } = parseArgs({
     /** The file to start, e.g. another entry point to be compared. */
     entry: { type: 'string', default: 'src/server.ts' },
     /** Milliseconds between ready and the reading of the memory. */
-    rest: { type: 'string', default: '1500' }
+    rest: { type: 'string', default: '1500' },
+    /** Messages that wait in the store that it is started on, all of them due (RELIABILITY.md P26). */
+    waiting: { type: 'string', default: '0' }
   }
 })
 const runs = Number(values.runs)
@@ -62,8 +65,9 @@ function memory(pid: number): { rss: number; peak: number } {
   }
 }
 
-async function run(cache: string | undefined): Promise<Run> {
-  const directory = mkdtempSync(join(tmpdir(), 'switchboard-start-'))
+async function run(cache: string | undefined, from?: string): Promise<Run> {
+  const directory = from ?? mkdtempSync(join(tmpdir(), 'switchboard-start-'))
+  if (!from && filled) cpSync(filled, directory, { recursive: true })
   const port = await freePort()
   const { PATH, SystemRoot, TEMP, TMPDIR } = process.env
   const begun = performance.now()
@@ -95,10 +99,31 @@ async function run(cache: string | undefined): Promise<Run> {
     return { readyMs, restMb: rss, peakMb: peak, stopMs: performance.now() - told }
   } finally {
     child.kill('SIGKILL')
-    rmSync(directory, { recursive: true, force: true })
+    if (!from) rmSync(directory, { recursive: true, force: true })
   }
 }
 
+/** A DATA_DIR as a first start leaves it, with messages that wait. */
+async function fill(count: number): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'switchboard-filled-'))
+  await run(undefined, directory)
+  const { openStore } = await import('../src/store/index.ts')
+  const { message } = await import('../test/conformance/store-rows.ts')
+  const { newId } = await import('../src/ids.ts')
+  const store = await openStore({ directory }, pino({ level: 'silent' }))
+  const queue = 'test/0/demo/demo-cloud/'
+  const row = { mode: 'test', service: 'demo', channel_id: 'demo-cloud', provider: 'whatsapp-cloud', queue } as const
+  for (let left = count; left > 0; left -= 500)
+    await store.write(function* () {
+      const some = Array.from({ length: Math.min(500, left) }, () => message({ ...row, id: newId('msg') }))
+      yield store.build.insertInto('messages').values(some).compile()
+    })
+  await store.close()
+  return directory
+}
+
+let filled: string | undefined
+if (Number(values.waiting) > 0) filled = await fill(Number(values.waiting))
 const caches = mkdtempSync(join(tmpdir(), 'switchboard-cache-'))
 /** Each kind of start with the cache folder of its i-th run. */
 const kinds: Record<string, (i: number) => string | undefined> = {
@@ -114,13 +139,16 @@ try {
     for (const [kind, cache] of Object.entries(kinds)) (taken[kind] ??= []).push(await run(cache(i)))
 } finally {
   rmSync(caches, { recursive: true, force: true })
+  if (filled) rmSync(filled, { recursive: true, force: true })
 }
 
 const spread = (list: Run[], pick: keyof Run): string => {
   const sorted = list.map(one => one[pick]).sort((a, b) => a - b)
   return [sorted[0]!, sorted[Math.floor(sorted.length / 2)]!, sorted.at(-1)!].map(Math.round).join(' / ')
 }
-console.log(`${values.entry}, Node ${process.version}, ${runs} runs each: min / median / max`)
+console.log(
+  `${values.entry}, Node ${process.version}, ${runs} runs each${filled ? `, ${values.waiting} messages waiting` : ''}: min / median / max`
+)
 console.table(
   Object.fromEntries(
     Object.entries(taken).map(([kind, list]) => [

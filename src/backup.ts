@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import { resolve } from 'node:path'
 import { ConfigError, loadConfig } from './config.ts'
 import { holdStamp } from './delivery/hold.ts'
@@ -21,6 +22,8 @@ async function run(): Promise<void> {
   if (file === undefined || others.length > 0 || file.startsWith('-')) return fail('usage: npm run backup -- <file>', 2)
   const { DATABASE_URL, DATA_DIR } = loadConfig(process.env)
   if (DATABASE_URL) return fail(postgres, 2)
+  // The server goes first: this can take its time.
+  setPriority(constants.priority.PRIORITY_LOW)
   const { bytes } = await backupSqlite(DATA_DIR, resolve(file), holdStamp(Date.now()))
   console.log(`${file}: ${bytes} bytes, whole. To restore: stop the server, put it into an empty DATA_DIR as switchboard.db,
 beside the key-pepper of the original, and start. It holds everything back until POST /admin/hold/release.`)

@@ -17,22 +17,19 @@ import { createConversations } from './conversations.ts'
 import { blockKey, blockQueries } from './delivery/blocks.ts'
 import { createDefinitions } from './delivery/definitions.ts'
 import { createDryRun } from './delivery/dry-run.ts'
-import { createEngine, leaseOf } from './delivery/engine.ts'
+import { leaseOf } from './delivery/engine.ts'
 import { createHold } from './delivery/hold.ts'
-import { createIdempotency } from './delivery/idempotency.ts'
+import { createDelivery } from './delivery/index.ts'
 import { createIntake } from './delivery/intake.ts'
-import { createMessages } from './delivery/messages.ts'
 import { createOutcomes } from './delivery/outcome.ts'
 import { createOutlook } from './delivery/outlook.ts'
 import { createPacing } from './delivery/pacing.ts'
 import { createPreparation } from './delivery/prepare.ts'
 import { messageQueries } from './delivery/queries.ts'
 import { queueQueries } from './delivery/queue.ts'
-import { createReaper } from './delivery/reaper.ts'
 import { createRoom } from './delivery/room.ts'
 import { createSettlements } from './delivery/settlements.ts'
 import { createUnknownRoom } from './delivery/unknowns.ts'
-import { createWorker } from './delivery/worker.ts'
 import { createCorridor, type DispatchChannel } from './dispatch/corridor.ts'
 import type { App } from './fastify.ts'
 import { createKeyring } from './keys/keyring.ts'
@@ -98,7 +95,7 @@ export async function compose(
   const settlements = createSettlements()
   const batched = (provider: string): boolean => adapters.get(provider)?.operations.sendBatch !== undefined
   store.words?.hear(settlements.tell)
-  const { pace, turns, breaker, gate, limitsOf } = createPacing({
+  const pacing = createPacing({
     store,
     queue,
     log,
@@ -112,6 +109,7 @@ export async function compose(
     deliver: (rows, permit) => worker.take(rows, permit),
     batched
   })
+  const { pace, turns, breaker, gate } = pacing
   const outlook = createOutlook({ store, pace, turns })
   const corridor = createCorridor({
     adapters,
@@ -139,83 +137,28 @@ export async function compose(
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
   const definitions = createDefinitions(corridor)
   const preparation = createPreparation({ corridor, definitions, library, store, queries, sandboxed }, whoCan)
-  const providerOf = async (id: string) => (await channels.bind(id, 'live'))?.provider
-  const engine = createEngine({
-    store,
-    queries,
-    corridor,
-    preparation,
-    log,
-    metrics,
-    timeoutMs,
-    typeBase,
-    gate,
-    settlements,
-    providerOf
-  })
   const room = createRoom(store, config.QUEUE_LIMIT)
-  const intake = createIntake({ channels, preparation, room })
-  const worker = createWorker({
-    store,
-    queries,
-    queue,
-    channels,
-    preparation,
-    engine,
-    turns,
-    reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),
-    breaker,
-    settlements,
-    batched,
-    deliverBatch: createDeliverChunk({
-      ...{ store, queries, engine, gate, corridor, preparation, settlements, metrics, log },
-      outcomes: createOutcomes(store, queries, typeBase)
-    }),
-    log
+  const { engine, worker, intake, idempotency, messages } = createDelivery({
+    ...{ store, queries, queue, channels, corridor, preparation, pacing, settlements, room, batched, log, metrics },
+    ...{ timeoutMs, typeBase, seal: createSeal(pepper) },
+    batch: engine =>
+      createDeliverChunk({
+        ...{ store, queries, engine, gate, corridor, preparation, settlements, metrics, log },
+        outcomes: createOutcomes(store, queries, typeBase)
+      })
   })
-  const idempotency = createIdempotency(store, createSeal(pepper))
-  const messages = createMessages({
-    store,
-    queries,
-    intake,
-    carry: worker.carry,
-    bring: worker.bring,
-    preparation,
-    engine,
-    turns,
-    settlements,
-    limitsOf: row =>
-      limitsOf(
-        { id: row.channel_id, mode: row.mode },
-        { operation: 'sendMessage', type: row.type, ...(row.contact && { to: row.contact }) }
-      ),
-    idempotency,
-    log
-  })
-
   const { broadcasts, watch } = createBroadcastRoom({
     store,
     channels,
     preparation,
+    room,
     directory: join(config.DATA_DIR, 'spool'),
     log,
     wake: turns.wake
   })
   const { unknowns, overdue } = createUnknownRoom({
-    ...{
-      store,
-      queries,
-      corridor,
-      channels,
-      definitions,
-      preparation,
-      intake,
-      messages,
-      settlements,
-      room,
-      log,
-      typeBase
-    },
+    ...{ store, queries, corridor, channels, definitions, preparation, intake, messages, settlements, room, log },
+    typeBase,
     wake: mode => turns.wake(mode, Date.now()),
     sleepers: { leaseMs: engine.leaseMs, timeoutMs }
   })

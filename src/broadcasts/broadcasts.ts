@@ -75,11 +75,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
   }
   const load = async (caller: Caller, id: string): Promise<BroadcastRow> =>
     requireVisible(caller, (await store.read(queries.byId({ id })))[0], id)
-  const shown = async (id: string): Promise<Broadcast> => {
-    const found = await progress.look(id)
-    if (!found) throw notFound(id)
-    return found
-  }
+  const shown = async (caller: Caller, id: string): Promise<Broadcast> => progress.look(await load(caller, id))
 
   /** One act on one that is there for the caller and in one of these states, in one commit. */
   const act = async (
@@ -100,38 +96,37 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
       yield* unit(row)
     })
     progress.forget(id)
-    return shown(id)
+    return shown(caller, id)
   }
   const stop = (id: string, detail: string) => blocks.stop({ key: blockKey.broadcast(id), detail, at: Date.now() })
 
   /** Those of one batch, and the id of its last; undefined: there was none. */
-  function* retryBatch(id: string, after: string, by: string): Unit<string | undefined> {
+  function* retryBatch(row: BroadcastRow, after: string, by: string): Unit<string | undefined> {
+    const { id } = row
     const failed = yield* all(queries.failedAfter({ id, after }))
     const last = failed.at(-1)?.id
     if (last === undefined) return undefined
     const now = Date.now()
     const entry = timelineEntry({ state: 'queued', attempts: 0 }, `sent again: ${by} asked for it`)
     yield queries.retry({ id, from: failed[0]!.id, to: last, run_at: now, expires_at: now + dayMs, entry })
+    yield queries.setStatus({ ...row, status: 'running', finished_at: null })
     return last
   }
 
   return {
     create: async (caller, form, source, options) => {
       const { id, faults } = await intake(caller, form, source, options)
-      return { ...(await shown(id)), ...(faults.length > 0 && { errors: faults }) }
+      return { ...(await shown(caller, id)), ...(faults.length > 0 && { errors: faults }) }
     },
 
-    get: async (caller, id) => {
-      await load(caller, id)
-      return shown(id)
-    },
+    get: shown,
 
     list: async (caller, { limit, cursor, ...filter }) => {
       const page = pageRequest({ limit, cursor })
       const { items, nextCursor } = toPage(await store.read(queries.list(caller, filter, page)), page.limit)
       const views: Broadcast[] = []
-      for (const { id } of items) {
-        views.push(await shown(id))
+      for (const row of items) {
+        views.push(await progress.look(row))
         // Each is counted, which takes milliseconds where there are many messages.
         await setImmediate()
       }
@@ -188,22 +183,22 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
       let after: string | undefined = ''
       const from: BroadcastRow['status'][] = ['running', 'finished', 'failed']
       await act(caller, id, { act: 'retried', from }, function* (row) {
-        after = yield* retryBatch(id, '', caller.keyId)
+        after = yield* retryBatch(row, '', caller.keyId)
         if (after === undefined)
           throw new ServiceError('conflict', 'No message of the broadcast has failed: there is nothing to send again.')
-        yield queries.setStatus({ ...row, status: 'running', finished_at: null })
       })
       // In the order of their ids and once each: one that fails again meanwhile is not taken a second time.
       while (after !== undefined) {
         const behind: string = after
         after = await store.write(function* () {
           const row = yield* first(queries.lock({ id }))
-          return row?.status === 'running' ? yield* retryBatch(id, behind, caller.keyId) : undefined
+          // Paused or canceled since: the rest has failed, as it had before.
+          return row && from.includes(row.status) ? yield* retryBatch(row, behind, caller.keyId) : undefined
         })
       }
       wake(caller.mode, Date.now())
       progress.forget(id)
-      return shown(id)
+      return shown(caller, id)
     },
 
     digest: async recipients => {

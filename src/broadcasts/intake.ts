@@ -18,7 +18,7 @@ import { newTally, type Ready, type Rules, recipientsOf, refusal, type Tally } f
 import type { Source } from './rows.ts'
 
 const dayMs = 24 * 3600_000
-/** Whoever repeats the request with its Idempotency-Key is told that it runs for somewhat longer than this. */
+/** From the beginning: somewhat less than an Idempotency-Key is locked, after which another request would do it again. */
 const longestMs = 100_000
 
 export interface IntakeParts {
@@ -123,10 +123,14 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
   }
 
   /** Behind a block that only the last commit lifts; a crash in between leaves a draft that is taken away. */
-  const storeInParts = async (row: BroadcastRow, common: Common, parts: AsyncIterable<string>): Promise<void> => {
+  const storeInParts = async (
+    row: BroadcastRow,
+    common: Common,
+    parts: AsyncIterable<string>,
+    end: number
+  ): Promise<void> => {
     const { id } = row
     const key = blockKey.broadcast(id)
-    const end = performance.now() + longestMs
     try {
       await store.write(function* () {
         yield queries.insert({ ...row, status: 'draft', started_at: row.created_at })
@@ -163,6 +167,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
   }
 
   return async (caller, form, source, { skipInvalid = false, traceparent }) => {
+    const end = performance.now() + longestMs
     const channel = await channels.resolve(caller, form.channel)
     requireTemplate(caller, form.template.name)
     const rules: Rules = { caller, ...(await freeze(caller, form, channel)) }
@@ -171,10 +176,11 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       const { tally, first } = await check(source, rules, batches, skipInvalid)
       requireSendable(first, rules, channel)
       await room?.(caller.service, caller.mode, tally.total)
+      if (performance.now() > end) throw tooSlow()
       const row = rowOf(caller, form, channel, rules.template, tally)
       const common = commonOf(row, channel.provider, traceparent)
       const { id, total, duplicates, skipped } = row
-      if (total > batchSize) await storeInParts(row, common, batches.all())
+      if (total > batchSize) await storeInParts(row, common, batches.all(), end)
       else for await (const rows of batches.all()) await store.write(() => storeWhole(row, common, rows))
       wake(row.mode, common.run_at)
       log.info({ broadcast: id, total, duplicates, skipped }, 'a broadcast was accepted')

@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts'
 import type { BroadcastQueries } from './queries.ts'
 import { type Pace, toBroadcast, toCounts } from './view.ts'
 
-/** A look at one broadcast is good for so long: however many watch it, the database is asked once. */
+/** Messages that were counted are good for so long: however many watch a broadcast, that is done once. */
 const lookMs = 900
 /** Between two looks of one watcher. */
 const everyMs = 1000
@@ -18,14 +18,16 @@ const mostLooks = 200
 
 interface Look {
   at: number
-  seen: Promise<{ row: BroadcastRow; counts: BroadcastCounts } | undefined>
+  /** Of the row when they were counted: after its end they have to be those of its end. */
+  stamp: string
+  counts: Promise<BroadcastCounts>
   /** How many were handed over at which times, the oldest first. */
   marks: { at: number; done: number }[]
 }
 
 export interface Progress {
-  /** The broadcast as it is, or was less than a second ago; undefined: there is none. */
-  look: (id: string) => Promise<Broadcast | undefined>
+  /** The broadcast as it is, with what was counted within the last second. */
+  look: (row: BroadcastRow) => Promise<Broadcast>
   /** It has just been changed: the next look is a new one. */
   forget: (id: string) => void
   /** Server-sent events until it has ended, the signal is given or all are stopped. */
@@ -44,26 +46,26 @@ export function createProgress(store: Store, queries: BroadcastQueries): Progres
   const looks = new Map<string, Look>()
   const all = new AbortController()
 
-  const ask = async (id: string, marks: Look['marks']) => {
-    const [row] = await store.read(queries.byId({ id }))
-    if (!row || row.status === 'draft') return undefined
-    const counts = toCounts(await store.read(queries.counts({ id })))
+  const count = async (row: BroadcastRow, marks: Look['marks']): Promise<BroadcastCounts> => {
+    const counts = toCounts(await store.read(queries.counts({ id: row.id })))
     const { queued, sending, canceled, expired } = counts
     const at = performance.now()
     marks.push({ at, done: row.total - queued - sending - canceled - expired })
     while (marks.length > 2 && marks[1]!.at < at - paceMs) marks.shift()
-    return { row, counts }
+    return counts
   }
-  const current = (id: string): Look => {
+  const current = (row: BroadcastRow): Look => {
+    const { id } = row
     const old = looks.get(id)
     const at = performance.now()
-    if (old && at - old.at < lookMs) return old
+    const stamp = `${row.status} ${row.finished_at}`
+    if (old && old.stamp === stamp && at - old.at < lookMs) return old
     const marks = old && at - old.at < paceMs ? old.marks : []
     looks.delete(id)
     if (looks.size >= mostLooks) looks.delete(looks.keys().next().value as string)
-    const fresh: Look = { at, marks, seen: ask(id, marks) }
+    const fresh: Look = { at, stamp, marks, counts: count(row, marks) }
     looks.set(id, fresh)
-    fresh.seen.catch(() => looks.get(id) === fresh && looks.delete(id))
+    fresh.counts.catch(() => looks.get(id) === fresh && looks.delete(id))
     return fresh
   }
   /** By what was seen lately, else by all since the start. */
@@ -77,10 +79,10 @@ export function createProgress(store: Store, queries: BroadcastQueries): Progres
     const left = counts.queued + counts.sending
     return perSecond > 0 ? { perSecond, etaSeconds: Math.ceil(left / perSecond) } : { perSecond: 0 }
   }
-  const look: Progress['look'] = async id => {
-    const { seen, marks } = current(id)
-    const found = await seen
-    return found && toBroadcast(found.row, found.counts, paceOf(found.row, found.counts, marks))
+  const look: Progress['look'] = async row => {
+    const { counts: counting, marks } = current(row)
+    const counts = await counting
+    return toBroadcast(row, counts, paceOf(row, counts, marks))
   }
 
   async function* events(id: string, signal: AbortSignal): AsyncGenerator<string> {
@@ -89,8 +91,9 @@ export function createProgress(store: Store, queries: BroadcastQueries): Progres
     let beat = performance.now()
     yield 'retry: 3000\n\n'
     for (;;) {
-      const broadcast = await look(id)
-      if (!broadcast) return
+      const [row] = await store.read(queries.byId({ id }))
+      if (!row) return
+      const broadcast = await look(row)
       const text = JSON.stringify(broadcast)
       if (ended(broadcast)) {
         yield event('end', text)
@@ -109,7 +112,7 @@ export function createProgress(store: Store, queries: BroadcastQueries): Progres
 
   return {
     look,
-    forget: id => looks.get(id) && looks.set(id, { ...looks.get(id)!, at: Number.NEGATIVE_INFINITY }),
+    forget: id => looks.delete(id),
     events,
     stop: () => all.abort()
   }

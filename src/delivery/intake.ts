@@ -5,6 +5,7 @@ import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient, requireTemplate } from '../keys/caller.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { newRow, toDraft } from './draft.ts'
+import { keepOptions, optionsOf } from './onward.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 import type { Room } from './room.ts'
 import { checkRules, requirePhone } from './rules.ts'
@@ -27,9 +28,11 @@ export interface IntakeParts {
   preparation: Preparation
   /** Whether one more may wait; none where nothing comes of the request. */
   room?: Room
+  /** Answers are to leave the content out. */
+  unseen?: boolean
 }
 
-export function createIntake({ channels, preparation, room }: IntakeParts): Intake {
+export function createIntake({ channels, preparation, room, unseen = false }: IntakeParts): Intake {
   /** A fallback that could not be sent is told before the message is, not when it is too late. */
   const checkFallback = async (row: MessageRow, body: SendMessage, channel: DispatchChannel): Promise<void> => {
     if (!body.fallback) return
@@ -61,7 +64,8 @@ export function createIntake({ channels, preparation, room }: IntakeParts): Inta
     const passed: string[] = []
     for (const [i, channel] of candidates.entries()) {
       const rest = candidates.slice(i + 1).map(candidate => candidate.id)
-      const row = newRow(caller, body, channel, to, traceparent, rest)
+      const made = newRow(caller, body, channel, to, traceparent, rest)
+      const row = unseen ? { ...made, options: keepOptions({ ...optionsOf(made), unseen }) } : made
       try {
         const prepared = await preparation.prepare(toDraft(row, body), channel)
         // With others to turn to, what the encoder refuses has to be known here.

@@ -13,6 +13,8 @@ export interface RowOptions {
   fallback?: { template: ContentByType['template'] }
   /** May be sent once more where nobody knows whether it arrived; `resolution` of the row says when that is used up. */
   onUnknown?: 'resend_once'
+  /** Answers leave the content out (RETENTION_DAYS=0): as they are before it is dropped, so they stay. */
+  unseen?: true
 }
 
 export const optionsOf = (row: MessageRow): RowOptions => (row.options === null ? {} : JSON.parse(row.options))

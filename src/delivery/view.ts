@@ -7,7 +7,7 @@ const instant = (ms: number): string => new Date(ms).toISOString()
 
 /** A row as its owner sees it. Every member is named here, so nothing else of the row can get out. */
 export function toMessage(row: MessageRow): Message {
-  const options = row.options === null ? {} : (JSON.parse(row.options) as { replyTo?: string })
+  const options = row.options === null ? {} : (JSON.parse(row.options) as { replyTo?: string; unseen?: true })
   const view: Record<string, unknown> = {
     id: row.id,
     channel: row.channel_id,
@@ -25,7 +25,7 @@ export function toMessage(row: MessageRow): Message {
     attempts: row.attempts,
     createdAt: instant(row.created_at)
   }
-  if (row.content !== null) view[row.type] = JSON.parse(row.content)
+  if (row.content !== null && !options.unseen) view[row.type] = JSON.parse(row.content)
   if (row.user_id !== null) view.userId = row.user_id
   if (options.replyTo) view.replyTo = options.replyTo
   if (row.error !== null) view.error = JSON.parse(row.error)

@@ -13,6 +13,8 @@ const lookMs = 25
  * answer may take under load (P23: 250 ms), with room for what differs.
  */
 const lateMs = 20
+/** So long it has to be late without a break: what is done with in a second is a burst, after a start for instance. */
+const patienceMs = 1000
 /** So many at a time are never too many: what is late with fewer is the machine, or a pause. */
 const least = 128
 /**
@@ -52,20 +54,26 @@ export function overload(app: App): void {
   let held = 0
   let limit = Number.POSITIVE_INFINITY
   let full = false
+  let inTimeAt = 0
   let looks = 0
   const leave = (): void => {
     inHand--
   }
   const look = (): void => {
     // NaN where nothing was measured: the loop stood still the whole time.
-    limit = nextLimit(limit, inHand, !(delay.mean / 1e6 - 5 < lateMs))
+    const now = performance.now()
+    if (delay.mean / 1e6 - 5 < lateMs) inTimeAt = now
     delay.reset()
+    // Once there is a limit, every look counts.
+    const late = now - inTimeAt > (limit === Number.POSITIVE_INFINITY ? patienceMs : 0)
+    limit = nextLimit(limit, inHand, late)
     if (++looks % memoryEvery !== 0) return
     full = process.memoryUsage.rss() > rssLimit || process.memoryUsage().heapUsed > heapLimit
   }
   let timer: NodeJS.Timeout | undefined
   app.addHook('onListen', done => {
     delay.enable()
+    inTimeAt = performance.now()
     timer = setInterval(look, lookMs).unref()
     done()
   })

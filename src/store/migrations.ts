@@ -117,6 +117,8 @@ const released: Migration[] = [
       'drop index messages_due',
       'create index messages_broadcast on messages (broadcast_id, state) where broadcast_id is not null',
       'create index messages_results on messages (broadcast_id, id) where broadcast_id is not null',
+      `create index messages_open on messages (mode, id) where state = 'unknown' and final = 0`,
+      `create index messages_doubt on messages (run_at) where state = 'unknown' and final = 0`,
       'create unique index messages_recipient on messages (broadcast_id, contact) where broadcast_id is not null',
       `create table blocks (key ${id} primary key, until ${int}, detail text, at ${int} not null) ${strict}`,
       `create table paces (key ${id} primary key, log text not null, updated_at ${int} not null) ${strict}`,

@@ -137,6 +137,8 @@ export const rows: Record<string, Row> = {
     right: 201
   },
   updateChannel: { scope: 'admin', id: () => 'cloud', body: () => ({ connectionId: 'cloud-connection' }), right: 200 },
+  pauseChannel: { scope: 'admin', id: () => 'cloud', right: 200 },
+  resumeChannel: { scope: 'admin', id: () => 'cloud', right: 200 },
   deleteChannel: { scope: 'admin', id: () => 'spare', right: 204 },
   listConnections: { scope: 'connections:read', right: 200 },
   getConnection: { scope: 'connections:read', id: () => '22222222-2222-4222-8222-222222222222', right: 200 },

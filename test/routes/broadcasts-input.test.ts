@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { calm, fields, form, formType, order, phone, post, recipient, table, upload } from '../broadcasts/order.ts'
 import { type Board, startBoard } from '../helper.ts'
@@ -163,9 +165,28 @@ t.test('what is wrong with the form is told like what is wrong with the body', a
       `${name}: ${answer.text.slice(0, 300)}`
     )
   }
+  const whole = form(fields, `${head}${good(1)}`).toString()
+  const behind = whole.replace(/--x-boundary-x--\r\n$/, form({ startAt: later.startAt }).toString())
+  t.match(await post(board, '', { body: behind, headers: formType }), {
+    status: 400,
+    body: { errors: [{ path: '/startAt' }] }
+  })
+  const cut = whole.slice(0, whole.length - 40)
+  t.match(await post(board, '', { body: cut, headers: formType }), { status: 400 })
+  const twice = whole.replace(
+    '--x-boundary-x\r\n',
+    `${form({ name: 'June' })
+      .toString()
+      .replace(/--x-boundary-x--\r\n$/, '')}--x-boundary-x\r\n`
+  )
+  t.match(await post(board, '', { body: twice, headers: formType }), {
+    status: 400,
+    body: { errors: [{ path: '/name' }] }
+  })
   const withoutFile = await post(board, '', { body: form(fields), headers: formType })
   t.match(withoutFile, { status: 400, body: { errors: [{ path: '/file' }] } })
   t.match(await post(board, '', { body: 'phone\n1', headers: { 'content-type': 'text/csv' } }), { status: 415 })
   t.match(await post(board, '', {}), { status: 400 })
   t.ok(await none(board))
+  t.strictSame(readdirSync(join(board.directory, 'spool')), [], 'no file is left behind')
 })

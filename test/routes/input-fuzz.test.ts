@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { parse } from 'yaml'
+import { CreateBroadcast } from '../../schemas/broadcasts.ts'
 import { messageExamples } from '../../schemas/examples.ts'
 import { UpdateProfile } from '../../schemas/numbers.ts'
 import { CreateTemplate } from '../../schemas/templates.ts'
@@ -34,6 +35,7 @@ const right: Record<string, unknown[]> = {
     { id: 'made', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings },
     { id: 'made2', provider: 'wati', connectionId: 'c', settings: {}, default: true }
   ],
+  createBroadcast: [{ ...CreateBroadcast.examples[0], channel: 'cloud' }],
   createTemplate: [{ ...CreateTemplate.examples[0], channel: 'cloud' }],
   updateProfile: UpdateProfile.examples,
   resendMessage: [{ acceptDuplicateRisk: true }, {}],

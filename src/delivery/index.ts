@@ -1,0 +1,76 @@
+import type { Logger } from 'pino'
+import type { Channels } from '../channels.ts'
+import type { Corridor, DispatchChannel } from '../dispatch/corridor.ts'
+import type { Permit } from '../dispatch/gate.ts'
+import type { Seal } from '../keys/seal.ts'
+import type { Metrics } from '../metrics.ts'
+import type { MessageRow } from '../store/schema.ts'
+import type { Store } from '../store/store.ts'
+import { createEngine, type Engine } from './engine.ts'
+import { createIdempotency, type Idempotency } from './idempotency.ts'
+import { createIntake, type Intake } from './intake.ts'
+import { createMessages, type Messages } from './messages.ts'
+import type { Pacing } from './pacing.ts'
+import type { Preparation } from './prepare.ts'
+import type { MessageQueries } from './queries.ts'
+import type { QueueQueries } from './queue.ts'
+import { createReaper } from './reaper.ts'
+import type { Room } from './room.ts'
+import type { Settlements } from './settlements.ts'
+import { createWorker, type Worker } from './worker.ts'
+
+export interface DeliveryParts {
+  store: Store
+  queries: MessageQueries
+  queue: QueueQueries
+  channels: Channels
+  corridor: Corridor
+  preparation: Preparation
+  pacing: Pacing
+  settlements: Settlements
+  room: Room
+  /** Whether a provider takes a broadcast's messages many in one call, and that call. */
+  batched: (provider: string) => boolean
+  batch: (engine: Engine) => (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
+  seal: Seal
+  log: Logger
+  metrics: Metrics
+  /** Whole deadline of one provider call. */
+  timeoutMs: number
+  /** What stands before /errors#code in a stored error. */
+  typeBase: string
+}
+
+export interface Delivery {
+  engine: Engine
+  worker: Worker
+  intake: Intake
+  idempotency: Idempotency
+  messages: Messages
+}
+
+/** A message's life, from the request to the provider's answer. */
+export function createDelivery(parts: DeliveryParts): Delivery {
+  const { store, queries, queue, channels, corridor, preparation, pacing, settlements, room, log, metrics } = parts
+  const { batched, batch, seal, timeoutMs, typeBase } = parts
+  const { turns, breaker, gate, limitsOf } = pacing
+  const engine = createEngine({
+    ...{ store, queries, corridor, preparation, gate, settlements, log, metrics, timeoutMs, typeBase },
+    providerOf: async id => (await channels.bind(id, 'live'))?.provider
+  })
+  const intake = createIntake({ channels, preparation, room })
+  const worker = createWorker({
+    ...{ store, queries, queue, channels, preparation, engine, turns, breaker, settlements, batched, log },
+    reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),
+    deliverBatch: batch(engine)
+  })
+  const idempotency = createIdempotency(store, seal)
+  const messages = createMessages({
+    ...{ store, queries, intake, preparation, engine, turns, settlements, idempotency, log },
+    carry: worker.carry,
+    bring: worker.bring,
+    limitsOf: ({ channel_id: id, mode, type, contact }) =>
+      limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) })
+  })
+  return { engine, worker, intake, idempotency, messages }
+}
