@@ -95,7 +95,7 @@ try {
   if (answer.status !== 202) throw new Error(`${answer.status} ${text.slice(0, 500)}`)
   const { id, total } = JSON.parse(text) as { id: string; total: number }
   console.log(
-    `${total} accepted in ${seconds.toFixed(1)} s; resident at most: ${memory(child, 'VmHWM')} MB (below 200)`
+    `${total} accepted in ${seconds.toFixed(1)} s; resident at most: ${memory(child, 'VmHWM')} MB (aim: below 200)`
   )
   console.log(
     `other requests meanwhile: ${delays.length}, p50 ${percentile(delays, 0.5).toFixed(1)} ms, p99 ${percentile(delays, 0.99).toFixed(1)} ms, longest ${Math.max(...delays).toFixed(1)} ms`

@@ -30,7 +30,8 @@ const serverOptions: FastifyHttpOptions<RawServerDefault> = {
   http: { headersTimeout: 5000, connectionsCheckingInterval: 1000 },
   keepAliveTimeout: 72_000,
   bodyLimit: 262_144,
-  return503OnClosing: true,
+  // The plugin for overload does it, with a problem.
+  return503OnClosing: false,
   requestIdHeader: false,
   // The real limits stand in the schemas, so that too long is a 400 that names the field.
   routerOptions: { maxParamLength: 12_000, ignoreTrailingSlash: false },

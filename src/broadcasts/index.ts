@@ -29,7 +29,7 @@ export function createBroadcastRoom(parts: BroadcastRoomParts): { broadcasts: Br
   const blocks = blockQueries(store)
   const progress = createProgress(store, queries)
   const watch = createWatch(store, queries, blocks, log, progress.forget)
-  const intake = createBroadcastIntake({ ...parts, queries, blocks, discard: watch.discard })
+  const intake = createBroadcastIntake({ ...parts, queries, blocks, discard: watch.discard, withdraw: watch.withdraw })
   const look = () => void watch.look()
   const stop = () => {
     // A stream of events has no end of its own that a shutdown could wait for.

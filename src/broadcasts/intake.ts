@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
@@ -11,7 +12,7 @@ import { invalid, ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { type Caller, requireTemplate } from '../keys/caller.ts'
 import type { BroadcastRow } from '../store/schema.ts'
-import { change, type Store, type Unit } from '../store/store.ts'
+import { change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { type Batches, openBatches } from './batches.ts'
 import { type BroadcastQueries, batchSize, type Common } from './queries.ts'
 import { newTally, type Ready, type Rules, recipientsOf, refusal, type Tally } from './recipients.ts'
@@ -36,6 +37,10 @@ export interface IntakeParts {
   wake: (mode: string, dueAt: number) => void
   /** Takes away a draft that was given up, in the background. */
   discard: (id: string) => void
+  /** The same where nobody can say whether it is complete: then it is canceled. */
+  withdraw: (id: string) => void
+  /** How long a doubtful commit is made sure of. */
+  doubtMs?: number
 }
 
 /** Checks every row, then stores the whole of it. Throws the ServiceError that answers it; nothing is kept then. */
@@ -46,10 +51,27 @@ export type BroadcastIntake = (
   options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
 ) => Promise<{ id: string; faults: FieldFault[] }>
 
+/** Where the store fails at the commit that makes a broadcast, its answer waits so long for the truth. */
+const longestDoubtMs = 10_000
+const doubtRetryMs = 250
+
 const tooSlow = () => new ServiceError('overloaded', 'The broadcast could not be stored in time. Nothing was sent.')
 
 export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
-  const { store, queries, blocks, channels, preparation, directory, log, room, wake, discard } = parts
+  const {
+    store,
+    queries,
+    blocks,
+    channels,
+    preparation,
+    directory,
+    log,
+    room,
+    wake,
+    discard,
+    withdraw,
+    doubtMs = longestDoubtMs
+  } = parts
 
   /** The template as it stands now, in the words that every message of it keeps. */
   const freeze = async (caller: Caller, form: BroadcastForm, channel: DispatchChannel) => {
@@ -60,9 +82,9 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
   }
 
   /** What the provider can say of none of them is refused before one exists. */
-  const requireSendable = (first: Ready, { frame }: Rules, channel: DispatchChannel): void => {
-    const { variables } = JSON.parse(first.content) as { variables?: Record<string, string> }
-    const sendable = { id: 'msg_', to: first.to, type: 'template', content: frame.fill(variables) } as const
+  const requireSendable = (sample: Ready, { frame }: Rules, channel: DispatchChannel): void => {
+    const { variables } = JSON.parse(sample.content) as { variables?: Record<string, string> }
+    const sendable = { id: 'msg_', to: sample.to, type: 'template', content: frame.fill(variables) } as const
     preparation.encodeNow({ sendable, warnings: [] }, channel)
   }
 
@@ -116,11 +138,33 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     }
   }
 
-  /** All at once where one statement takes them: then there never is a draft. */
-  function* storeWhole(row: BroadcastRow, common: Common, rows: string): Unit<void> {
-    yield queries.insert(row)
-    yield queries.addMessages({ ...common, rows })
+  /**
+   * The commit that makes the broadcast: were it told as failed and kept all the same, its caller would try again, and
+   * everybody would be written to twice. So it is made again until it is certain; the unit finds what is there already.
+   */
+  const makeSure = async (id: string, unit: () => Unit<void>): Promise<void> => {
+    for (const end = performance.now() + doubtMs; ; ) {
+      try {
+        await store.write(unit)
+        return
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        if (performance.now() > end) {
+          withdraw(id)
+          throw error
+        }
+        await setTimeout(doubtRetryMs)
+      }
+    }
   }
+
+  /** All at once where one statement takes them: then there never is a draft. */
+  const storeWhole = (row: BroadcastRow, common: Common, rows: string): Promise<void> =>
+    makeSure(row.id, function* () {
+      if (yield* first(queries.byId(row))) return
+      yield queries.insert(row)
+      yield queries.addMessages({ ...common, rows })
+    })
 
   /** Behind a block that only the last commit lifts; a crash in between leaves a draft that is taken away. */
   const storeInParts = async (
@@ -143,27 +187,29 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
           yield queries.addMessages({ ...common, rows })
         })
       }
-      await store.write(function* () {
-        if ((yield* change(queries.completeDraft(row))) === 0) throw tooSlow()
-        yield blocks.lift({ key })
-      })
     } catch (error) {
       discard(id)
       throw error
     }
+    await makeSure(id, function* () {
+      const now = yield* first(queries.lock({ id }))
+      if (now && now.status !== 'draft') return
+      if ((yield* change(queries.completeDraft(row))) === 0) throw tooSlow()
+      yield blocks.lift({ key })
+    })
   }
 
   /** Every row is held against the rules before the first is stored. */
   const check = async (source: Source, rules: Rules, batches: Batches, skipInvalid: boolean) => {
     const tally = newTally()
-    let first: Ready | undefined
+    let sample: Ready | undefined
     for await (const ready of recipientsOf(source, rules, tally)) {
-      first ??= ready
+      sample ??= ready
       if (tally.skipped === 0 || skipInvalid) await batches.add(ready)
     }
-    if (tally.skipped > 0 && !(skipInvalid && first)) throw refusal(tally)
-    if (!first) throw invalid('/file', 'must have at least one recipient')
-    return { tally, first }
+    if (tally.skipped > 0 && !(skipInvalid && sample)) throw refusal(tally)
+    if (!sample) throw invalid('/file', 'must have at least one recipient')
+    return { tally, sample }
   }
 
   return async (caller, form, source, { skipInvalid = false, traceparent }) => {
@@ -173,15 +219,15 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     const rules: Rules = { caller, ...(await freeze(caller, form, channel)) }
     const batches = await openBatches(directory)
     try {
-      const { tally, first } = await check(source, rules, batches, skipInvalid)
-      requireSendable(first, rules, channel)
+      const { tally, sample } = await check(source, rules, batches, skipInvalid)
+      requireSendable(sample, rules, channel)
       await room?.(caller.service, caller.mode, tally.total)
       if (performance.now() > end) throw tooSlow()
       const row = rowOf(caller, form, channel, rules.template, tally)
       const common = commonOf(row, channel.provider, traceparent)
       const { id, total, duplicates, skipped } = row
       if (total > batchSize) await storeInParts(row, common, batches.all(), end)
-      else for await (const rows of batches.all()) await store.write(() => storeWhole(row, common, rows))
+      else for await (const rows of batches.all()) await storeWhole(row, common, rows)
       wake(row.mode, common.run_at)
       log.info({ broadcast: id, total, duplicates, skipped }, 'a broadcast was accepted')
       return { id, faults: tally.faults }

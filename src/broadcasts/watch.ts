@@ -1,8 +1,9 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { blockKey, type blockQueries } from '../delivery/blocks.ts'
 import { timelineEntry } from '../delivery/timeline.ts'
 import type { BroadcastRow } from '../store/schema.ts'
-import { all, change, first, type Store, type Unit } from '../store/store.ts'
+import { all, change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { type BroadcastQueries, batchSize } from './queries.ts'
 import { toCounts } from './view.ts'
 
@@ -18,6 +19,8 @@ export interface Watch {
   look: () => Promise<void>
   /** Takes away a draft, in the background. */
   discard: (id: string) => void
+  /** The same for one of which nobody can say whether it is complete: then it is canceled, since its caller was told that it is not. */
+  withdraw: (id: string) => void
   /** Resolves when what runs has come to its next commit. */
   stop: () => Promise<void>
 }
@@ -84,12 +87,33 @@ export function createWatch(
     })
     log.info({ broadcast: id }, 'a broadcast that was never complete was taken away')
   }
-  const discard: Watch['discard'] = id => {
-    const work: Promise<void> = remove(id)
+  const cancelComplete = (id: string): Promise<void> =>
+    store.write(function* () {
+      const row = yield* first(queries.lock({ id }))
+      if (!row || row.status === 'draft' || row.status === 'canceled') return
+      yield queries.setStatus({ ...row, status: 'canceled', finished_at: null })
+      yield blocks.stop({ key: blockKey.broadcast(id), detail: 'it could not be made for certain', at: Date.now() })
+    })
+  /** Until the store takes it, as long as this process lives. */
+  const takeBack = async (id: string): Promise<void> => {
+    while (!stopped) {
+      try {
+        await cancelComplete(id)
+        await remove(id)
+        return
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        await wait(everyMs, undefined, { ref: false })
+      }
+    }
+  }
+  const inBackground = (id: string, removal: Promise<void>): void => {
+    const work: Promise<void> = removal
       .catch(error => log.error({ err: error, broadcast: id }, 'a draft cannot be taken away: it is tried again'))
       .finally(() => discarding.delete(work))
     discarding.add(work)
   }
+  const discard: Watch['discard'] = id => inBackground(id, remove(id))
   const removeDead = async (idleMs: number): Promise<void> => {
     for (const { id } of await store.read(queries.deadDrafts({ idle_ms: idleMs }))) if (!stopped) discard(id)
   }
@@ -126,6 +150,7 @@ export function createWatch(
     },
     look,
     discard,
+    withdraw: id => inBackground(id, takeBack(id)),
     stop: async () => {
       stopped = true
       clearTimeout(timer)

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 import { ServiceError } from '../errors.ts'
 import type { App } from '../fastify.ts'
@@ -13,6 +13,8 @@ const lookMs = 25
  * answer may take under load (P23: 250 ms), with room for what differs.
  */
 const lateMs = 20
+/** And how much of its time it works: one that is late and rests is kept from its processor by others. */
+const busyShare = 0.9
 /** So long it has to be late without a break: what is done with in a second is a burst, after a start for instance. */
 const patienceMs = 1000
 /** So many at a time are never too many: what is late with fewer is the machine, or a pause. */
@@ -44,7 +46,8 @@ export function nextLimit(limit: number, inHand: number, late: boolean): number 
  * Refuses requests before anything is done for them, while there is more to do than can be done in time or in memory
  * (P23). What waits for a provider costs nothing, so it is not the number in hand that shows it but how late the event
  * loop is; the number is what is then held down. (@fastify/under-pressure opens and shuts the door for all: in each moment
- * that it stands open as many come in as make the next one late.) Health and metrics are always answered.
+ * that it stands open as many come in as make the next one late.) Health and metrics are always answered. While the server
+ * closes, everything else is refused at once.
  */
 export function overload(app: App): void {
   const delay = monitorEventLoopDelay({ resolution: 5 })
@@ -55,6 +58,8 @@ export function overload(app: App): void {
   let limit = Number.POSITIVE_INFINITY
   let full = false
   let inTimeAt = 0
+  let usedBefore = performance.eventLoopUtilization()
+  let closing = false
   let looks = 0
   const leave = (): void => {
     inHand--
@@ -62,7 +67,10 @@ export function overload(app: App): void {
   const look = (): void => {
     // NaN where nothing was measured: the loop stood still the whole time.
     const now = performance.now()
-    if (delay.mean / 1e6 - 5 < lateMs) inTimeAt = now
+    const used = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(used, usedBefore)
+    usedBefore = used
+    if (delay.mean / 1e6 - 5 < lateMs || utilization < busyShare) inTimeAt = now
     delay.reset()
     // Once there is a limit, every look counts.
     const late = now - inTimeAt > (limit === Number.POSITIVE_INFINITY ? patienceMs : 0)
@@ -77,12 +85,18 @@ export function overload(app: App): void {
     timer = setInterval(look, lookMs).unref()
     done()
   })
+  app.addHook('preClose', done => {
+    closing = true
+    done()
+  })
   app.addHook('onClose', (_, done) => {
     clearInterval(timer)
     delay.disable()
     done()
   })
   app.addHook('onRequest', (request, reply, done) => {
+    if (closing && !request.routeOptions.config.vital)
+      return done(new ServiceError('overloaded', 'The server is closing. Nothing was done.', { retryAfterSeconds }))
     if ((inHand < limit && !full) || request.routeOptions.config.vital) {
       inHand++
       // Not onResponse: that is not called for a caller who went away.

@@ -103,7 +103,7 @@ export async function restarts(
   t.teardown(() => sandbox.close())
   const directory = place(t)
   // The delay is longer than the proxy takes to see that it must turn away.
-  const env = { PORT: String(await freePort()), SHUTDOWN_DELAY_MS: '500' }
+  const env = { PORT: String(await freePort()), SHUTDOWN_DELAY_MS: '1000' }
   const start = () => run(t, { directory, matonUrl: sandbox.url, env })
   const figures: Figures = {
     ...{ restarts: 0, sent: 0, failed: {}, lost: [], unknown: [], twice: [], exits: [], longestStopMs: 0, reaped: 0 }

@@ -32,6 +32,23 @@ t.test('a table of more than one batch is stored behind a block and then goes ou
   t.equal(reached(board).length, 1201)
 })
 
+t.test('WATI: hundreds go out in a few calls, and whoever is not on WhatsApp fails alone', async t => {
+  const board = await startBoard(t)
+  const recipients = [...order(598).recipients, { ...recipient(599), to: '15550100001' }]
+  const made = await post(board, '', { body: order(0, { channel: 'wati', recipients }) })
+  t.match(made, { status: 202, body: { total: 599 } }, made.text.slice(0, 300))
+  const { body } = await ended(board, made.body.id, 60_000)
+  t.match(body, { status: 'finished', counts: { accepted: 598, failed: 1 } })
+  t.equal(new Set(reached(board)).size, 598)
+  t.equal(reached(board).length, 598)
+  t.strictSame(
+    board.sandbox.ledger.violations().filter(each => !each.includes('15550100001')),
+    []
+  )
+  const calls = board.sandbox.ledger.entries.filter(({ operation }) => operation === 'wati.sendTemplateMessagesV2')
+  t.ok(calls.length >= 3 && calls.length < 60, `${calls.length} calls`)
+})
+
 t.test('its messages are told like any others, page by page and by status, contact and reference', async t => {
   const board = await startBoard(t)
   const { body } = await post(board, '', { body: order(7) })

@@ -50,6 +50,7 @@ async function measure(): Promise<number> {
   return (most > rate ? 1 : 0) + (used < leastUsed ? 1 : 0)
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 const violations = await (values.pace ? measure() : attack())
 console.log(violations === 0 ? 'PASSED' : `FAILED: ${violations} violations`)
 process.exit(violations === 0 ? 0 : 1)

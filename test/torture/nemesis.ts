@@ -112,6 +112,12 @@ const blows = {
     await rest(random.whole(200, 1500))
     await rig.proxy.refuse(false)
   },
+  /** Long enough for most of what is asked for meanwhile to be tried more than once. */
+  outage: async (rig, random) => {
+    await rig.proxy.refuse(true)
+    await rest(random.whole(5000, 8000))
+    await rig.proxy.refuse(false)
+  },
   calm: async (_, random) => rest(random.whole(200, 800)),
   severed: async rig => {
     await rig.cluster!.query(
@@ -134,8 +140,19 @@ const blows = {
 export type BlowName = keyof typeof blows
 
 export const mixes: Record<'sqlite' | 'postgres', Partial<Record<BlowName, number>>> = {
-  sqlite: { kill: 10, killTwice: 3, restart: 2, pause: 3, sleep: 0.3, refuse: 2, calm: 2 },
-  postgres: { kill: 7, killTwice: 2, killAll: 2, shrink: 2, pause: 2, sleep: 0.6, refuse: 1, severed: 4, database: 1.5 }
+  sqlite: { kill: 10, killTwice: 3, restart: 2, pause: 3, sleep: 0.3, refuse: 2, outage: 0.5, calm: 2 },
+  postgres: {
+    kill: 7,
+    killTwice: 2,
+    killAll: 2,
+    shrink: 2,
+    pause: 2,
+    sleep: 0.6,
+    refuse: 1,
+    outage: 0.5,
+    severed: 4,
+    database: 1.5
+  }
 }
 
 /** One blow, and a while for what comes of it. Tells which it was. */

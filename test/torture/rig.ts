@@ -71,21 +71,30 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const { store, random, replicas: count = store === 'sqlite' ? 1 : 2 } = options
   const directory = mkdtempSync(join(tmpdir(), 'switchboard-torture-'))
   const endings: (() => unknown)[] = [() => rmSync(directory, { recursive: true, force: true })]
+  // For a run that is broken off: nothing of it may stay behind.
+  const leave = (): void => {
+    for (const replica of replicas) void replica.kill()
+    sandbox?.child.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  }
   const close = async (): Promise<void> => {
+    process.off('exit', leave)
     while (endings.length > 0) await endings.pop()!()
   }
+  let sandbox: Awaited<ReturnType<typeof startSandboxProcess>> | undefined
+  const replicas: Replica[] = []
+  process.once('exit', leave)
   try {
     writeFileSync(join(directory, 'channels.json'), JSON.stringify({ channels }))
-    const sandbox = await startSandboxProcess()
-    endings.push(() => sandbox.child.kill('SIGKILL'))
-    const proxy = await startProxy(sandbox.url, { random })
+    const { url, child } = (sandbox = await startSandboxProcess())
+    endings.push(() => child.kill('SIGKILL'))
+    const proxy = await startProxy(url, { random })
     endings.push(proxy.close)
     const cluster = store === 'postgres' ? await startPostgres({ teardown: ending => endings.push(ending) }) : undefined
     const database = cluster?.url(await cluster.database())
-    const upstream = options.direct ? sandbox.url : proxy.url
+    const upstream = options.direct ? url : proxy.url
     // With the compile cache, as `npm start` does it: a run starts many of them.
     const entry = new URL(options.broken ? './broken.ts' : '../../src/main.js', import.meta.url)
-    const replicas: Replica[] = []
     for (let i = 0; i < count; i++) {
       const replica = await createReplica({
         entry,
@@ -108,7 +117,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       replicas.push(replica)
       endings.push(replica.kill)
     }
-    return { replicas, proxy, cluster, close, ...views(sandbox.url, replicas) }
+    return { replicas, proxy, cluster, close, ...views(url, replicas) }
   } catch (error) {
     await close()
     throw error
