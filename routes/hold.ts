@@ -28,7 +28,7 @@ export const hold: RoutePlugin = app => {
       summary: 'Let messages go out again after a restore; what became unknown stays unknown',
       querystring: strict({}),
       headers: Type.Object(idempotencyHeader),
-      response: { 200: json(Hold, 'It is not held any more.'), ...problems(...guarded, 409, 422) }
+      response: { 200: json(Hold, 'It is not held any more.'), ...problems(...guarded, 409, 413, 415, 422) }
     },
     handler: (request, reply) =>
       answerOnce(request, reply, async () => {

@@ -140,7 +140,7 @@ export async function compose(
   const room = createRoom(store, config.QUEUE_LIMIT)
   const { engine, worker, intake, idempotency, messages } = createDelivery({
     ...{ store, queries, queue, channels, corridor, preparation, pacing, settlements, room, batched, log, metrics },
-    ...{ timeoutMs, typeBase, seal: createSeal(pepper) },
+    ...{ timeoutMs, typeBase, seal: createSeal(pepper), unseen: config.RETENTION_DAYS === 0 },
     batch: engine =>
       createDeliverChunk({
         ...{ store, queries, engine, gate, corridor, preparation, settlements, metrics, log },

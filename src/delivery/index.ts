@@ -29,6 +29,8 @@ export interface DeliveryParts {
   pacing: Pacing
   settlements: Settlements
   room: Room
+  /** Answers are to leave the content out. */
+  unseen: boolean
   /** Whether a provider takes a broadcast's messages many in one call, and that call. */
   batched: (provider: string) => boolean
   batch: (engine: Engine) => (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
@@ -52,13 +54,13 @@ export interface Delivery {
 /** A message's life, from the request to the provider's answer. */
 export function createDelivery(parts: DeliveryParts): Delivery {
   const { store, queries, queue, channels, corridor, preparation, pacing, settlements, room, log, metrics } = parts
-  const { batched, batch, seal, timeoutMs, typeBase } = parts
+  const { batched, batch, seal, timeoutMs, typeBase, unseen } = parts
   const { turns, breaker, gate, limitsOf } = pacing
   const engine = createEngine({
     ...{ store, queries, corridor, preparation, gate, settlements, log, metrics, timeoutMs, typeBase },
     providerOf: async id => (await channels.bind(id, 'live'))?.provider
   })
-  const intake = createIntake({ channels, preparation, room })
+  const intake = createIntake({ channels, preparation, room, unseen })
   const worker = createWorker({
     ...{ store, queries, queue, channels, preparation, engine, turns, breaker, settlements, batched, log },
     reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),

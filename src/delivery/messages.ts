@@ -6,7 +6,7 @@ import type { Permit } from '../dispatch/gate.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { BlockRow, MessageRow } from '../store/schema.ts'
-import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import { change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { answerOf } from './answer.ts'
 import type { Engine } from './engine.ts'
 import { type Answer, type Idempotency, type IdempotencyScope, type LockedRow, requestHash } from './idempotency.ts'
@@ -128,10 +128,10 @@ export function createMessages({
     if (!settled) return standing(row)
     return awaitsSecond(settled) ? turnOf(settled, end - performance.now()) : settled
   }
-  /** The row as the store has it. */
+  /** The row as the store has it: read by a unit, since what is answered must be on disk, and a bare read may run ahead of it. */
   const standing = async (row: MessageRow): Promise<MessageRow> => {
     try {
-      return (await store.read(queries.byId({ id: row.id })))[0] ?? row
+      return (await store.write(() => first(queries.byId({ id: row.id })))) ?? row
     } catch (error) {
       log.error({ err: error, message: row.id }, 'a message cannot be read: it is told as it was begun')
       return row

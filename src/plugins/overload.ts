@@ -13,6 +13,8 @@ const lookMs = 25
  * answer may take under load (P23: 250 ms), with room for what differs.
  */
 const lateMs = 20
+/** The same for the store: a message takes two commits. */
+const storeLateMs = 80
 /** And how much of its time it works: one that is late and rests is kept from its processor by others. */
 const busyShare = 0.9
 /** So long it has to be late without a break: what is done with in a second is a burst, after a start for instance. */
@@ -45,7 +47,7 @@ export function nextLimit(limit: number, inHand: number, late: boolean): number 
 /**
  * Refuses requests before anything is done for them, while there is more to do than can be done in time or in memory
  * (P23). What waits for a provider costs nothing, so it is not the number in hand that shows it but how late the event
- * loop is; the number is what is then held down. (@fastify/under-pressure opens and shuts the door for all: in each moment
+ * loop is, or how long a commit waits; the number is what is then held down. (@fastify/under-pressure opens and shuts the door for all: in each moment
  * that it stands open as many come in as make the next one late.) Health and metrics are always answered. While the server
  * closes, everything else is refused at once.
  */
@@ -60,9 +62,23 @@ export function overload(app: App): void {
   let inTimeAt = 0
   let usedBefore = performance.eventLoopUtilization()
   let closing = false
+  let asked: number | undefined
+  let waited = 0
   let looks = 0
   const leave = (): void => {
     inHand--
+  }
+  /** How long a commit waits for its turn; asked only while much is in hand, since the answer costs one. */
+  const storeLate = (now: number): boolean => {
+    if (inHand <= least) return false
+    if (asked !== undefined) return now - asked > storeLateMs
+    asked = now
+    const told = () => {
+      waited = performance.now() - now
+      asked = undefined
+    }
+    app.notReady().then(told, told)
+    return waited > storeLateMs
   }
   const look = (): void => {
     // NaN where nothing was measured: the loop stood still the whole time.
@@ -70,7 +86,8 @@ export function overload(app: App): void {
     const used = performance.eventLoopUtilization()
     const { utilization } = performance.eventLoopUtilization(used, usedBefore)
     usedBefore = used
-    if (delay.mean / 1e6 - 5 < lateMs || utilization < busyShare) inTimeAt = now
+    const loopLate = !(delay.mean / 1e6 - 5 < lateMs) && utilization >= busyShare
+    if (!loopLate && !storeLate(now)) inTimeAt = now
     delay.reset()
     // Once there is a limit, every look counts.
     const late = now - inTimeAt > (limit === Number.POSITIVE_INFINITY ? patienceMs : 0)
