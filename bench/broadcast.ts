@@ -17,11 +17,14 @@ const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
 const adminKey = 'bench-admin-key-bench-admin-key-bench'
 const headers = { authorization: `Bearer ${adminKey}` }
 
+/** As `npm start` has it. */
+const heap = ['--max-semi-space-size=4', '--max-old-space-size=1024']
+
 const children: ChildProcess[] = []
 
 /** Starts a process of its own and waits for the line that holds its address. */
 function run(file: string, args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [...args, new URL(file, import.meta.url).pathname, '--no-ledger'], {
+  const child = spawn(process.execPath, [...heap, ...args, new URL(file, import.meta.url).pathname, '--no-ledger'], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })

@@ -18,6 +18,9 @@ const root = new URL('..', import.meta.url)
 const adminKey = 'bench-admin-key-bench-admin-key-bench'
 const children: ChildProcess[] = []
 
+/** As `npm start` has it. */
+const heap = ['--max-semi-space-size=4', '--max-old-space-size=1024']
+
 /** Starts a process of its own and waits for the line that holds its address. */
 function start(
   file: string,
@@ -88,7 +91,7 @@ try {
       PORT: '0',
       LOG_LEVEL: 'info'
     },
-    profile ? ['--cpu-prof', '--cpu-prof-interval', '250', `--cpu-prof-dir=${directory}`] : []
+    [...heap, ...(profile ? ['--cpu-prof', '--cpu-prof-interval', '250', `--cpu-prof-dir=${directory}`] : [])]
   )
   const native = {
     messaging_product: 'whatsapp',

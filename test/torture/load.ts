@@ -23,6 +23,8 @@ export interface Load {
   stop: () => Promise<void>
   /** Asks once more with every key that was answered: the answer must be the same. At most so many. */
   replay: (most: number) => Promise<void>
+  /** Gives up its connections. */
+  close: () => Promise<void>
 }
 
 /** A sane client gives up a call that stays silent, and goes on asking with the same key. */
@@ -161,7 +163,7 @@ export function startLoad({
       const keyed = acts.filter(act => act.key !== undefined && act.attempts.some(({ id }) => id !== undefined))
       const step = Math.max(1, Math.ceil(keyed.length / count))
       for (const [i, act] of keyed.entries()) if (i % step === 0) await attempt(act, '')
-      await dispatcher.destroy()
-    }
+    },
+    close: () => dispatcher.destroy()
   }
 }

@@ -76,6 +76,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       await load.replay(replays)
       await atRest()
     }
+    await load.close()
     const { all: arrivals, dropped } = await rig.arrivals()
     const storeFaults = store === 'postgres'
     const judgement = judge({
