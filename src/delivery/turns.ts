@@ -5,6 +5,7 @@ import { ServiceError } from '../errors.ts'
 import type { BlockRow, MessageRow } from '../store/schema.ts'
 import { first, type Unit } from '../store/store.ts'
 import { blockKeysOf, blockQueries } from './blocks.ts'
+import { createBudget } from './budget.ts'
 import { aheadMs, createDecisions, type DecisionParts, pollMs, type Waiter, type Want } from './decide.ts'
 import { bulkIsNext, type Served } from './fairness.ts'
 
@@ -20,6 +21,8 @@ export interface Turns {
   clear: (row: MessageRow) => Unit<'turn' | BlockRow | undefined>
   /** Gives waiting messages their turns, one round after the other, until stopped. */
   wake: (mode: string, dueAt: number) => void
+  /** A message that had been tried before came to an end. */
+  ended: () => void
   /** How many calls wait in this process. */
   waiting: (mode: string) => number
   start: () => void
@@ -39,10 +42,6 @@ export const free: Permit = { at: 0, until: Number.POSITIVE_INFINITY }
 const lateMs = 60
 /** Calls waiting in this process, for one caller's service, before more are turned away. */
 const mostWaiting = 200
-/** Of ten calls one may be a repetition, and ten are always allowed (RELIABILITY.md P21). */
-const retryShare = 0.1
-const retryFloor = 10
-
 const closed = ({ key, until, detail }: BlockRow, now: number): ServiceError =>
   until === null
     ? new ServiceError('provider_unavailable', detail ?? `Calls are held up (${key}). Nothing was sent.`, {
@@ -61,7 +60,7 @@ export function createTurns(parts: TurnsParts): Turns {
 
   const waiters = new Map<string, Waiter[]>()
   const served: Served = { last: new Map(), turn: 0, sinceBulk: 0 }
-  let retries = retryFloor
+  const budget = createBudget()
   let slowestMs = 0
   let stopped = true
 
@@ -77,7 +76,7 @@ export function createTurns(parts: TurnsParts): Turns {
     served,
     waitingFor: mode => waiters.get(mode) ?? [],
     lead,
-    mayRetry: () => retries >= 1
+    mayRetry: budget.may
   })
 
   const drop = (waiter: Waiter): void => {
@@ -100,7 +99,7 @@ export function createTurns(parts: TurnsParts): Turns {
       served.turn++
       served.last.set(`${lane}/${head?.broadcast_id ?? service}`, served.turn)
       served.sinceBulk = lane === 1 ? 0 : served.sinceBulk + 1
-      if (head) retries = Math.min(retryFloor, head.attempts > 0 ? retries - 1 : retries + retryShare * rows.length)
+      if (head) head.attempts > 0 ? budget.again() : budget.first(rows.length)
       if (waiter) {
         drop(waiter)
         waiter.resolve(permit(inMs, sentAt))
@@ -194,6 +193,7 @@ export function createTurns(parts: TurnsParts): Turns {
     },
 
     wake,
+    ended: budget.ended,
     waiting: mode => waiters.get(mode)?.length ?? 0,
     start: () => {
       stopped = false

@@ -144,7 +144,8 @@ export function createWorker(parts: WorkerParts): Worker {
     const mine = (async () => {
       // With a pace they have their turns apart from each other.
       if (last && permit === free) await Promise.race([last, sleep(orderMs, undefined, { ref: false })])
-      await deliver(row, permit)
+      const done = await deliver(row, permit)
+      if (row.attempts > 0 && done.state !== 'queued') turns.ended()
     })()
     const settled = mine.catch(() => {})
     before.set(key, settled)

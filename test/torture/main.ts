@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util'
 import { report } from './check.ts'
+import type { BlowName } from './nemesis.ts'
 import { measurePace, rate } from './pace.ts'
 import { torture } from './torture.ts'
 
-// npm run torture -- --rounds 200 --seed 1 --store sqlite|postgres [--broken naive] [--replicas 3] [--clients 8]
+// npm run torture -- --rounds 200 --seed 1 --store sqlite|postgres [--broken naive [--hasty]] [--replicas 3] [--clients 8]
+// --rounds kill,pause: these blows instead of drawn ones. --hasty: looks for double sends only, and waits for nothing
 // npm run torture -- --pace --store postgres --seconds 60: the rate limit of the account, by arrival times
 
 const { values } = parseArgs({
@@ -14,6 +16,7 @@ const { values } = parseArgs({
     replicas: { type: 'string' },
     clients: { type: 'string' },
     broken: { type: 'string' },
+    hasty: { type: 'boolean', default: false },
     pace: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '60' }
   }
@@ -29,7 +32,8 @@ async function attack(): Promise<number> {
   const result = await torture({
     store,
     seed,
-    rounds: Number(values.rounds),
+    rounds: /^\d+$/.test(values.rounds) ? Number(values.rounds) : (values.rounds.split(',') as BlowName[]),
+    hasty: values.hasty,
     broken: values.broken,
     ...(values.replicas && { replicas: Number(values.replicas) }),
     ...(values.clients && { clients: Number(values.clients) }),
