@@ -139,7 +139,7 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
         )
       }
       requireChannel(caller, id)
-      return bound(await require(id), caller.mode)
+      return { ...bound(await require(id), caller.mode), service: caller.service }
     },
     bind: async (id, mode) => {
       // Missing may only mean newer than our list: another replica made it, and its message must not be given up for that.

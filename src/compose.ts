@@ -104,7 +104,11 @@ export async function compose(
     ratePerSecond: config.MATON_RATE_PER_SECOND,
     timeoutMs,
     leaseMs: leaseOf(timeoutMs),
-    ask: (channel, probe) => corridor.call(probe.operation, channel, probe.input as never, { probe: true }),
+    ask: (channel, probe) =>
+      corridor.call(probe.operation, channel, probe.input as never, {
+        probe: true,
+        timeoutMs: Math.min(timeoutMs, 4000)
+      }),
     room: () => mostInHand - worker.inHand() - engine.sending(),
     deliver: (rows, permit) => worker.take(rows, permit),
     batched

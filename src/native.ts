@@ -191,6 +191,8 @@ export function createNative({ store, adapters, channels, passage, gate, log, me
     const { app, provider } = adapters.get(channel.provider)!
     const maton = await passage(channel.mode)
     await gate.enter(channel, {})
+    // It may have waited for its turn for long.
+    if (request.method !== 'GET' && request.method !== 'HEAD') await requireOpen(channel)
     const begun = performance.now()
     const line = { requestId, operation: 'native', channel: channel.id, method: request.method }
     const done = (code: string, status: number | null): number => {

@@ -11,12 +11,12 @@ import type { Preparation, Prepared } from '../delivery/prepare.ts'
 import type { MessageQueries } from '../delivery/queries.ts'
 import type { Settlements } from '../delivery/settlements.ts'
 import { timelineEntry } from '../delivery/timeline.ts'
-import { CallFailed, type CallRecord, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
+import { CallFailed, type CallRecord, type Corridor, type DispatchChannel, TooLate } from '../dispatch/corridor.ts'
 import type { Permit } from '../dispatch/gate.ts'
 import { ServiceError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MessageRow } from '../store/schema.ts'
-import { change, type Store, StoreUnavailable } from '../store/store.ts'
+import { all, type Store, StoreUnavailable } from '../store/store.ts'
 
 export interface ChunkParts {
   store: Store
@@ -61,14 +61,6 @@ const doubtful = (provider: string, code: 'internal' | 'outcome_unknown', detail
   detail,
   provider: { name: provider, status: null }
 })
-const asleep = (provider: string): Verdict => ({
-  code: 'provider_unavailable',
-  outcome: 'not_sent',
-  later: true,
-  detail: 'The process was stopped before it could send: nothing was sent.',
-  provider: { name: provider, status: null }
-})
-
 export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
   const { store, queries, outcomes, engine, gate, corridor, preparation, settlements, metrics, log } = parts
 
@@ -107,20 +99,39 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
   /** claimed → sending, all in the last commit before the write, but for those that something speaks against by now. */
   const dispatch = (ready: Part[]): Promise<Part[]> =>
     store.write(function* () {
-      const going: Part[] = []
-      for (const { row, prepared } of ready) {
-        const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
-        const { id, attempts } = row
-        const turn = { id, attempts, next: sending.attempts, lease_ms: engine.leaseMs, entry: timelineEntry(sending) }
-        if ((yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0)
-          going.push({ row: sending, prepared })
-        else {
-          const next: MessageRow = { ...row, state: 'queued' }
-          yield queries.release({ ...next, entry: timelineEntry(next, 'it was held up') })
-        }
+      const gone = new Set<string>()
+      // In one statement each, or on a database across a network the last would be long after its turn.
+      for (const [attempts, parts] of Map.groupBy(ready, ({ row }) => row.attempts)) {
+        const entry = timelineEntry({ state: 'sending', attempts: attempts + 1 })
+        const keys = blockKeysOf(parts[0]!.row)
+        const ids = parts.map(({ row }) => row.id)
+        for (const { id } of yield* all(
+          queries.dispatchAll({ ids, attempts, lease_ms: engine.leaseMs, entry, ...keys })
+        ))
+          gone.add(id)
       }
-      return going
+      for (const { row } of ready) {
+        if (gone.has(row.id)) continue
+        const next: MessageRow = { ...row, state: 'queued' }
+        yield queries.release({ ...next, entry: timelineEntry(next, 'it was held up') })
+      }
+      return ready.flatMap(({ row, prepared }): Part[] =>
+        gone.has(row.id) ? [{ row: { ...row, state: 'sending', attempts: row.attempts + 1 }, prepared }] : []
+      )
     })
+
+  /** sending → queued, as if this attempt had not been: its turn had passed. */
+  const takeBack = async (going: Part[]): Promise<void> => {
+    await store.write(function* () {
+      for (const { row } of going) {
+        const entry = timelineEntry(
+          { state: 'queued', attempts: row.attempts - 1 },
+          'its turn had passed: it waits for another'
+        )
+        yield queries.takeBack({ id: row.id, attempts: row.attempts, entry })
+      }
+    })
+  }
 
   const settledBy = ({ row, prepared }: Part, outcome: BatchOutcome): MessageRow => {
     if (outcome === 'untold')
@@ -143,15 +154,22 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
     const { provider, broadcast_id } = first!.row
     try {
       crashPoint('after_dispatch_commit')
-      // Stopped between commit and write for longer than the lease: others may have judged them, so they must not go out.
-      if (performance.now() - leasedAt > engine.leaseMs)
-        throw new CallFailed(asleep(provider), { started: false, ms: 0 })
       const messages = going.map(({ prepared }) => prepared.sendable as never)
       const input = { name: broadcast_id ?? first!.row.id, messages }
-      const { output, record } = await corridor.call('sendBatch', channel, input, { permit, type: 'template', lane: 1 })
+      const { output, record } = await corridor.call('sendBatch', channel, input, {
+        permit,
+        // Stopped between commit and write for longer than the lease: others may have judged them, so they must not go out.
+        notAfter: leasedAt + engine.leaseMs,
+        type: 'template',
+        lane: 1
+      })
       crashPoint('after_response')
       return going.map((part, i) => ({ next: settledBy(part, output.outcomes[i] ?? 'untold'), record }))
     } catch (error) {
+      if (error instanceof TooLate) {
+        await takeBack(going)
+        return []
+      }
       if (error instanceof CallFailed)
         return going.map(({ row }) => ({ next: outcomes.judged(row, error.verdict), record: error.record }))
       // A defect of ours, with the request possibly out: unknown is the only true word for it.

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { BlockRow, MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 
@@ -58,16 +59,16 @@ export function blockQueries({ build, now }: Store) {
     of: prepare<BlockKeys, BlockRow>(p => standing(p)),
     /** All that hold now: few. */
     all: prepare<object, BlockRow>(() => lasting),
-    /** Until an instant; a longer one, or one that somebody has to lift, is not made shorter. */
-    raise: prepare<BlockRow & { until: number }, unknown>(p =>
+    /** For so long by the store's clock; a longer one, or one that somebody has to lift, is not made shorter. */
+    raise: prepare<Omit<BlockRow, 'until'> & { forMs: number }, unknown>(p =>
       build
         .insertInto('blocks')
-        .values({ key: p.key, until: p.until, detail: p.detail, at: p.at })
+        .values({ key: p.key, until: sql`${now} + ${p.forMs}`, detail: p.detail, at: p.at })
         .onConflict(conflict =>
           conflict
             .column('key')
-            .doUpdateSet({ until: p.until, detail: p.detail, at: p.at })
-            .where('blocks.until', '<', p.until)
+            .doUpdateSet({ until: sql`excluded.until`, detail: p.detail, at: p.at })
+            .where('blocks.until', '<', sql<number>`excluded.until`)
         )
     ),
     /** Until it is lifted. */

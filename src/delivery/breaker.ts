@@ -45,6 +45,9 @@ export function createBreaker({ store, log, ask }: BreakerParts): Breaker {
   const write = prepare<{ key: string; log: string; probe_at: number }, unknown>(p =>
     build.updateTable('breakers').set({ log: p.log, probe_at: p.probe_at }).where('key', '=', p.key)
   )
+  const remember = prepare<{ key: string; log: string }, unknown>(p =>
+    build.updateTable('breakers').set({ log: p.log }).where('key', '=', p.key)
+  )
   const turn = prepare<{ key: string; next: number }, unknown>(p =>
     build
       .updateTable('breakers')
@@ -65,13 +68,16 @@ export function createBreaker({ store, log, ask }: BreakerParts): Breaker {
     const [, mode, channel] = key.split('/')
     const opened = await store.write(function* () {
       const row = (yield* first(open({ key })))!
-      const all = [...(JSON.parse(row.log) as Mark[]), ...marks]
+      // By the store's clock: those of the processes differ.
+      const ours = marks.map(([at, failed]): Mark => [Math.round(Number(row.now) - (performance.now() - at)), failed])
+      const all = [...(JSON.parse(row.log) as Mark[]), ...ours]
         .filter(([at]) => at > Number(row.now) - windowMs)
         .sort(([a], [b]) => a - b)
         .slice(-calls)
       const failed = all.filter(([, mark]) => mark === 1).length
       const trips = all.length >= calls && failed >= calls * share
-      yield write({ key, log: trips ? '[]' : JSON.stringify(all), probe_at: trips ? Number(row.now) + probeMs : 0 })
+      if (trips) yield write({ key, log: '[]', probe_at: Number(row.now) + probeMs })
+      else yield remember({ key, log: JSON.stringify(all) })
       if (trips)
         yield blocks.stop({
           key,
@@ -88,27 +94,28 @@ export function createBreaker({ store, log, ask }: BreakerParts): Breaker {
       const key = blockKey.breaker(mode, channel)
       const marks = seen.get(key) ?? []
       seen.set(key, marks)
-      marks.push([Date.now(), answered ? 0 : 1])
+      marks.push([performance.now(), answered ? 0 : 1])
       if (marks.length > calls) marks.shift()
       if (!answered) tell(key).catch(error => log.error({ err: error, channel }, 'a failed call cannot be counted'))
     },
     probe: async () => {
-      let closed = false
-      for (const { key } of await store.read(stopped.compile())) {
+      const look = async (key: string): Promise<boolean> => {
         const [, mode = '', channel = ''] = key.split('/')
         const mine = await store.write(function* () {
           return (yield turn({ key, next: probeMs })).changes > 0
         })
-        if (!mine || !(await ask(mode, channel))) continue
+        if (!mine || !(await ask(mode, channel))) return false
         seen.delete(key)
         await store.write(function* () {
           yield write({ key, log: '[]', probe_at: 0 })
           yield blocks.lift({ key })
         })
         log.info({ channel, mode }, 'a breaker closed: the channel answers again')
-        closed = true
+        return true
       }
-      return closed
+      // Together: one that hangs must not keep the others closed.
+      const open = await store.read(stopped.compile())
+      return (await Promise.all(open.map(({ key }) => look(key)))).includes(true)
     },
     openSince: async (mode, channel) => (await store.read(one({ key: blockKey.breaker(mode, channel) })))[0]?.at ?? null
   }

@@ -28,9 +28,11 @@ export interface Waiter extends Want {
 }
 
 export interface Decision {
-  granted?: { inMs: number; contender: Contender<Waiter, Head>; rows: MessageRow[] }
+  granted?: { permit: Permit; contender: Contender<Waiter, Head>; rows: MessageRow[] }
   /** Those whose way is closed for longer than they may wait. */
   refused: { waiter: Waiter; block: BlockRow; now: number }[]
+  /** performance.now() when the store's clock was read. */
+  readAt?: number
   /** Look again after this. */
   nextMs: number
 }
@@ -56,8 +58,15 @@ export interface DecisionParts {
 
 /** How far ahead of its time a slot is given away: what claiming a message takes on a busy machine. */
 export const aheadMs = 100
+/** Lines that are looked at in one decision. */
+const mostLines = 2000
 /** The longest sleep: other replicas queue too, and blocks end without a word. */
 export const pollMs = 1000
+/** Where nothing is paced. */
+export const free: Permit = { at: 0, until: Number.POSITIVE_INFINITY }
+/** How late a slot may be used. With what lies between us and Maton it has to stay within the pace's margin. */
+const lateMs = 60
+
 /** Who may go next, as units of the store: while one runs no other replica decides. */
 export function createDecisions(parts: DecisionParts) {
   const { store, pace, queue, leaseMs, limitsOf, room, chunkOf, served, waitingFor, lead, mayRetry } = parts
@@ -72,13 +81,13 @@ export function createDecisions(parts: DecisionParts) {
     limits: Limit[],
     spaced: boolean,
     reach: number
-  ): Unit<{ inMs: number } | { waitMs: number; limit: Limit }> {
+  ): Unit<{ permit: Permit } | { waitMs: number; limit: Limit }> {
     const ledgers = account ? [account] : []
     for (const limit of limits) ledgers.push(yield* pace.open(limit))
     let tightest = ledgers[0]
-    if (!tightest) return { inMs: 0 }
+    if (!tightest) return { permit: free }
     // One time for all: a millisecond between two looks at the clock is no reason to wait for a limit.
-    const { now } = tightest
+    const { now, read } = tightest
     let at = now + lead()
     for (const ledger of ledgers) {
       const free = earliest({ ...ledger, now }, spaced && ledger === account)
@@ -87,7 +96,8 @@ export function createDecisions(parts: DecisionParts) {
     at = Math.ceil(at)
     if (at - now > reach + lead()) return { waitMs: at - now, limit: tightest.limit }
     for (const ledger of ledgers) yield* pace.book(ledger, at)
-    return { inMs: at - now }
+    const inMs = at - now
+    return { permit: { at: read.after + inMs, until: read.before + inMs + lateMs } }
   }
 
   const standsIn = (keys: string[], standing: ReadonlyMap<string, BlockRow>): BlockRow | undefined => {
@@ -100,7 +110,7 @@ export function createDecisions(parts: DecisionParts) {
   function* decide(mode: string): Unit<Decision> {
     const limit = pace.account(mode)
     const account = limit && (yield* pace.open(limit))
-    const decision: Decision = { refused: [], nextMs: pollMs }
+    const decision: Decision = { refused: [], nextMs: pollMs, ...(account && { readAt: account.read.after }) }
     const soonest = account ? earliest(account, false) - account.now : 0
     if (soonest > aheadMs + lead()) return { ...decision, nextMs: soonest }
     const standing = new Map((yield* all(blocks.all({}))).map(block => [block.key, block]))
@@ -119,7 +129,7 @@ export function createDecisions(parts: DecisionParts) {
     }
     const lines: Head[] = []
     if (room() > 0)
-      for (const head of yield* all(queue.heads({ from: `${mode}/`, to: `${mode}0` }))) {
+      for (const head of yield* all(queue.heads({ from: `${mode}/`, to: `${mode}0`, limit: mostLines }))) {
         const block = standsIn(keysOf(head), standing)
         if (!block) lines.push(head)
         else if (block.key.startsWith('recipient/') && block.until !== null) {
@@ -152,7 +162,7 @@ export function createDecisions(parts: DecisionParts) {
       }
       const rows = head ? yield* all(queue.claim({ queue: head.queue, limit: size, lease_ms: leaseMs })) : []
       if (head && rows.length === 0) continue
-      return { ...decision, granted: { inMs: slot.inMs, contender, rows }, nextMs: 0 }
+      return { ...decision, granted: { permit: slot.permit, contender, rows }, nextMs: 0 }
     }
     return decision
   }

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { MessageError } from '../../schemas/problem.ts'
 import type { Encoded } from '../adapters/adapter.ts'
 import { crashPoint } from '../crash.ts'
-import { CallFailed, type CallRecord, type Corridor, type DispatchChannel } from '../dispatch/corridor.ts'
+import { CallFailed, type CallRecord, type Corridor, type DispatchChannel, TooLate } from '../dispatch/corridor.ts'
 import type { Permit } from '../dispatch/gate.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
@@ -149,6 +149,14 @@ export function createEngine({
     return way.row
   }
 
+  /** sending → queued, as if this attempt had not been: its turn had passed, and it stands in line for another. */
+  const takeBack = async (row: MessageRow): Promise<MessageRow> => {
+    const next: MessageRow = { ...row, state: 'queued', attempts: row.attempts - 1 }
+    const entry = timelineEntry(next, 'its turn had passed: it waits for another')
+    const taken = await store.write(() => change(queries.takeBack({ id: row.id, attempts: row.attempts, entry })))
+    return taken > 0 ? next : ((await store.read(queries.byId({ id: row.id })))[0] ?? next)
+  }
+
   const sendNow = async (
     row: MessageRow,
     encoded: Encoded,
@@ -174,23 +182,19 @@ export function createEngine({
       record = done.record
       next = accepted(row, done.output, encoded.warnings)
     } catch (error) {
+      if (error instanceof TooLate) return takeBack(row)
       if (error instanceof CallFailed) {
         record = error.record
         next = judged(row, error.verdict)
       } else {
         // A defect of ours, with the request possibly out: unknown is the only true word for it.
         log.error({ err: error, message: row.id }, 'a send ended in a defect')
+        const defect = new ServiceError('internal', 'Switchboard failed while sending.', { outcome: 'unknown' })
         next = {
           ...row,
           state: 'unknown',
           run_at: Date.now(),
-          error: JSON.stringify(
-            toMessageError(
-              new ServiceError('internal', 'Switchboard failed while sending.', { outcome: 'unknown' }),
-              typeBase,
-              true
-            )
-          )
+          error: JSON.stringify(toMessageError(defect, typeBase, true))
         }
       }
     }

@@ -7,7 +7,8 @@ import type { Store } from '../store/store.ts'
 import { type BlockKeys, blockKey, blockKeysOf, blockQueries } from './blocks.ts'
 import type { Breaker } from './breaker.ts'
 import type { Want } from './decide.ts'
-import { free, type Turns } from './turns.ts'
+import { free } from './decide.ts'
+import type { Turns } from './turns.ts'
 
 export interface GateParts {
   store: Store
@@ -54,9 +55,10 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
   })
 
   /** A permit, when it may be used. */
-  const take = async (want: Omit<Want, 'timeoutMs'>, given: Permit | undefined, aheadMs = 0): Promise<Permit> => {
+  const take = async (want: Omit<Want, 'timeoutMs'>, given?: Permit, aheadMs = 0): Promise<Permit> => {
+    const end = performance.now() + timeoutMs
     for (let had = given; ; had = undefined) {
-      const permit = had ?? (await turns.take({ ...want, timeoutMs }))
+      const permit = had ?? (await turns.take({ ...want, timeoutMs: end - performance.now() }))
       const early = permit.at - aheadMs - performance.now()
       if (early > 0) await sleep(early)
       if (performance.now() <= permit.until) return permit
@@ -65,11 +67,19 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
 
   return {
     enter: async (channel, call, { permit, lane = 0, probe = false } = {}) => {
+      if (permit) {
+        // The turn of a message that is `sending`: nobody looks at cancel, pause or expiry any more, so it does not wait
+        // for another one here.
+        const early = permit.at - performance.now()
+        if (early > 0) await sleep(early)
+        return performance.now() <= permit.until
+      }
       const keys = keysOf(channel, probe)
-      if (!paced && !permit && (await store.read(blocks.of(keys))).length === 0) return
+      if (!paced && (await store.read(blocks.of(keys))).length === 0) return true
       const { mode, service = '' } = channel
       const limits = paced ? limitsOf(channel, call) : []
-      await take({ mode, lane, service, limits, keys: Object.values(keys) }, permit)
+      await take({ mode, lane, service, limits, keys: Object.values(keys) })
+      return true
     },
     turn: async (row, channel, given) => {
       // Without a pace nothing has to be waited for: what stands in the way is seen by the dispatch itself.
@@ -77,7 +87,11 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
       const { mode, service, type, contact } = row
       const limits = limitsOf(channel, { operation: 'sendMessage', type, ...(contact && { to: contact }) })
       const lane = row.lane === 1 ? 1 : 0
-      return take({ mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) }, given, commitMs)
+      return take(
+        { mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) },
+        given,
+        Math.max(commitMs, turns.lead())
+      )
     },
 
     throttle: ({ id, mode }, { scope, seconds, asked }, to = '', attempt = 0) => {
@@ -96,7 +110,7 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
       log.warn({ scope, channel: id, mode, seconds: wait }, 'a provider asked to wait')
       store
         .write(function* () {
-          yield blocks.raise({ key, until: Math.round(now + wait * 1000), detail: null, at: now })
+          yield blocks.raise({ key, forMs: Math.round(wait * 1000), detail: null, at: now })
         })
         .catch(error => log.error({ err: error, channel: id }, 'a wait that a provider asked for cannot be kept'))
     },

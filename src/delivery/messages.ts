@@ -114,19 +114,18 @@ export function createMessages({
     if (!sent) return waitMs === 0 ? row : turnOf(row, waitMs)
     // respond-async is always a 202 (API.md 4), however fast the provider is.
     if (waitMs === 0) {
-      // The row tells how it ended; the engine has logged why.
-      sent.catch(() => {})
+      sent.catch(() => {}) // The row tells how it ended; the engine has logged why.
       return row
     }
     const end = performance.now() + waitMs
     let timer: NodeJS.Timeout | undefined
-    const patience = new Promise<undefined>(resolve => {
-      timer = setTimeout(() => resolve(undefined), waitMs)
-    })
+    const patience = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), waitMs)))
     const settled = await Promise.race([sent.catch(() => undefined), patience])
     clearTimeout(timer)
     if (!settled) return standing(row)
-    return awaitsSecond(settled) ? turnOf(settled, end - performance.now()) : settled
+    // Its turn had passed, or it goes out once more.
+    const waits = awaitsSecond(settled) || (settled.state === 'queued' && settled.attempts === 0)
+    return waits ? turnOf(settled, end - performance.now()) : settled
   }
   /** The row as the store has it: read by a unit, since what is answered must be on disk, and a bare read may run ahead of it. */
   const standing = async (row: MessageRow): Promise<MessageRow> => {
@@ -204,7 +203,7 @@ export function createMessages({
       const way: Way = waits
         ? 'turn'
         : encoded
-          ? yield* turns.pass(row, limits, leasedAt)
+          ? yield* turns.pass(row, limits)
           : ((yield* turns.clear(row)) ?? 'ready')
       last = way
       const first = begunAs(row, way)

@@ -20,18 +20,22 @@ export interface Ledger {
   limit: Limit
   /** The store's clock. */
   now: number
+  /** performance.now() before and after that clock was read: between the two it was `now`. */
+  read: { before: number; after: number }
   log: number[]
 }
 
-/** How much wider our windows are than the account's: what may lie between our sending and Maton's counting. */
-const margin = 1.1
+/** How much wider our windows are than the account's, in milliseconds: what may lie between our sending and Maton's counting. */
+const marginMs = 100
+/** No slot is given away so far ahead: an entry beyond it is of a clock that has been set back. */
+const horizonMs = 10_000
 
 /**
  * The first instant at which one more call is within the limit. A few may go at once; where more than half of the window
  * is used they are spread evenly, because crowds arrive less exactly than single calls.
  * @param spaced spread in any case: a long job leaves room between its calls
  */
-export function earliest({ limit, now, log }: Ledger, spaced: boolean): number {
+export function earliest({ limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'log'>, spaced: boolean): number {
   const last = log.at(-1) ?? 0
   // Not before the last that was given away, so that slots are used in the order in which they were given.
   const window = (log.at(-limit.calls) ?? 0) + limit.windowMs
@@ -49,17 +53,31 @@ export function createPace(store: Store, ratePerSecond: number): Pace {
       .onConflict(conflict => conflict.column('key').doUpdateSet({ updated_at: now }))
       .returning(['log', sql<number>`${now}`.as('now')])
   )
+  const clock = prepare<object, { now: number }>(() => build.selectNoFrom(sql<number>`${now}`.as('now')))
   const write = prepare<{ key: string; log: string }, unknown>(p =>
     build.updateTable('paces').set({ log: p.log }).where('key', '=', p.key)
   )
-  // A few at a time are enough for any rate, and a short log is quick to read.
-  const calls = Math.min(ratePerSecond, 20)
-  const windowMs = (calls / ratePerSecond) * 1000 * margin
+  // A part of a second is enough for high rates, and a short log is quick to read.
+  const calls = Math.min(ratePerSecond, 200)
+  const windowMs = (calls / ratePerSecond) * 1000 + marginMs
   return {
     account: mode => (ratePerSecond === 0 ? undefined : { key: `account/${mode}`, calls, windowMs }),
     open: function* (limit) {
-      const { log, now } = (yield* first(lock({ key: limit.key })))!
-      return { limit, now: Number(now), log: JSON.parse(log) as number[] }
+      let before = performance.now()
+      const row = (yield* first(lock({ key: limit.key })))!
+      let time = row.now
+      if (store.dialect === 'postgres') {
+        // The lock may have been waited for, and the clock of its statement is that of its beginning.
+        before = performance.now()
+        time = (yield* first(clock({})))!.now
+      }
+      const after = performance.now()
+      let log = JSON.parse(row.log) as number[]
+      if ((log.at(-1) ?? 0) > Number(time) + horizonMs) {
+        log = log.map(() => Number(time))
+        yield write({ key: limit.key, log: JSON.stringify(log) })
+      }
+      return { limit, now: Number(time), read: { before, after }, log }
     },
     book: function* ({ limit, log }, at) {
       yield write({ key: limit.key, log: JSON.stringify([...log, at].slice(-limit.calls)) })

@@ -128,11 +128,40 @@ export function messageQueries(store: Store) {
         .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
         .where(eb => eb.not(eb.exists(blocks.standing(p))))
     ),
+    /** The same for messages of one broadcast and claim that have been tried equally often: many in one statement. */
+    dispatchAll: (
+      p: { ids: string[]; attempts: number; lease_ms: number; entry: string } & Omit<BlockKeys, 'recipient'>
+    ) =>
+      build
+        .updateTable('messages')
+        .set({
+          state: 'sending',
+          attempts: p.attempts + 1,
+          lease_until: sql`${now} + ${p.lease_ms}`,
+          timeline: told(p.entry)
+        })
+        .where('id', 'in', p.ids)
+        .where('state', '=', 'claimed')
+        .where('attempts', '=', p.attempts)
+        .where('lease_until', '>', now)
+        .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+        .where(eb => eb.not(eb.exists(blocks.standing({ ...p, recipient: '' }))))
+        .returning('id')
+        .compile(),
     /** sending → whatever came of it; guarded by the attempt, so that a sleeper cannot overwrite a newer one. */
     settle: prepare<Outcome, unknown>(p =>
       build
         .updateTable('messages')
         .set(outcome(p))
+        .where('id', '=', p.id)
+        .where('state', '=', 'sending')
+        .where('attempts', '=', p.attempts)
+    ),
+    /** sending → queued where not a byte was written and the provider was not asked: the attempt has not been one. */
+    takeBack: prepare<{ id: string; attempts: number; entry: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ state: 'queued', attempts: sql`attempts - 1`, lease_until: null, timeline: told(p.entry) })
         .where('id', '=', p.id)
         .where('state', '=', 'sending')
         .where('attempts', '=', p.attempts)

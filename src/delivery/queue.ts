@@ -53,7 +53,7 @@ export function queueQueries(store: Store) {
      * The first due message of every line of a mode: from line to line down the index, so what it costs grows with the
      * lines and not with the messages in them.
      */
-    heads: prepare<{ from: string; to: string }, Head>(p => ({
+    heads: prepare<{ from: string; to: string; limit: number }, Head>(p => ({
       compile: () =>
         sql<Head>`
           with recursive lines(queue) as (
@@ -70,7 +70,8 @@ export function queueQueries(store: Store) {
               and (expires_at is null or expires_at > ${now})
             order by run_at, id limit 1
           )
-          where lines.queue is not null`.compile(build)
+          where lines.queue is not null
+          limit ${p.limit}`.compile(build)
     })),
     /** Takes due messages of one line for this process, the longest due first. */
     claim: prepare<{ queue: string; limit: number; lease_ms: number }, MessageRow>(p =>

@@ -3,11 +3,11 @@ import type { Limit } from '../adapters/adapter.ts'
 import type { Permit } from '../dispatch/gate.ts'
 import { ServiceError } from '../errors.ts'
 import type { BlockRow, MessageRow } from '../store/schema.ts'
-import { first, type Unit } from '../store/store.ts'
+import { first, StoreUnavailable, type Unit } from '../store/store.ts'
 import { blockKeysOf, blockQueries } from './blocks.ts'
 import { createBudget } from './budget.ts'
-import { aheadMs, createDecisions, type DecisionParts, pollMs, type Waiter, type Want } from './decide.ts'
-import { bulkIsNext, type Served } from './fairness.ts'
+import { aheadMs, createDecisions, type DecisionParts, free, pollMs, type Waiter, type Want } from './decide.ts'
+import { bulkIsNext, had, type Served } from './fairness.ts'
 
 export interface Turns {
   /** Resolves when a call may be made. Throws ServiceError `rate_limited` or `provider_unavailable` when it may not. */
@@ -16,11 +16,13 @@ export interface Turns {
    * Whether a new message may go out at once, for the unit that makes its row.
    * @returns its permit; or what it has to wait for: its turn, or what stands in its way
    */
-  pass: (row: MessageRow, limits: Limit[], sentAt: number) => Unit<Permit | 'turn' | BlockRow>
+  pass: (row: MessageRow, limits: Limit[]) => Unit<Permit | 'turn' | BlockRow>
   /** The same for one that has to be made ready first: its turn is taken then. */
   clear: (row: MessageRow) => Unit<'turn' | BlockRow | undefined>
   /** Gives waiting messages their turns, one round after the other, until stopped. */
   wake: (mode: string, dueAt: number) => void
+  /** How much earlier than its slot a commit has to begin. */
+  lead: () => number
   /** A message that had been tried before came to an end. */
   ended: () => void
   /** How many calls wait in this process. */
@@ -35,11 +37,10 @@ export interface TurnsParts extends Omit<DecisionParts, 'served' | 'waitingFor' 
   deliver: (rows: MessageRow[], permit: Permit) => void
 }
 
-/** Where nothing is paced. */
-export const free: Permit = { at: 0, until: Number.POSITIVE_INFINITY }
-
-/** How late a slot may be used. With what lies between us and Maton it has to stay within the pace's margin. */
-const lateMs = 60
+/** A store that takes longer than this to commit is slow: slots are given away so much further ahead. */
+const slowMs = 30
+/** As far at most. A stall is forgotten by half in each second. */
+const mostLeadMs = 2000
 /** Calls waiting in this process, for one caller's service, before more are turned away. */
 const mostWaiting = 200
 const closed = ({ key, until, detail }: BlockRow, now: number): ServiceError =>
@@ -61,16 +62,15 @@ export function createTurns(parts: TurnsParts): Turns {
   const waiters = new Map<string, Waiter[]>()
   const served: Served = { last: new Map(), turn: 0, sinceBulk: 0 }
   const budget = createBudget()
-  let slowestMs = 0
   let stopped = true
-
-  const permit = (inMs: number, sentAt: number): Permit => {
+  let slow = { ms: 0, at: 0 }
+  const slowness = (): number => slow.ms * 0.5 ** ((performance.now() - slow.at) / 1000)
+  const committed = (sentAt: number): void => {
     const now = performance.now()
-    slowestMs = Math.max(now - sentAt, slowestMs * 0.9)
-    return { at: now + inMs, until: sentAt + inMs + lateMs }
+    slow = { ms: Math.min(mostLeadMs, Math.max(now - sentAt, slowness())), at: now }
   }
-  /** Where the store takes long to answer, a slot that is due now would be past when the answer is here. */
-  const lead = (): number => (slowestMs > lateMs / 2 ? slowestMs : 0)
+  /** Where the store takes long to commit, a slot that is due now would be past when the commit is done. */
+  const lead = (): number => (slowness() > slowMs ? slowness() : 0)
   const { decide, reserve } = createDecisions({
     ...parts,
     served,
@@ -88,33 +88,36 @@ export function createTurns(parts: TurnsParts): Turns {
   /** One round: at most one turn. Resolves to when to look again. */
   const round = async (mode: string): Promise<number> => {
     const sentAt = performance.now()
-    const { granted, refused, nextMs } = await store.write(() => decide(mode))
+    const { granted, refused, nextMs, readAt = sentAt } = await store.write(() => decide(mode))
+    committed(readAt)
     for (const { waiter, block, now } of refused) {
       drop(waiter)
       waiter.reject(closed(block, now))
     }
     if (granted) {
-      const { contender, rows, inMs } = granted
+      const { contender, rows, permit } = granted
       const { head, waiter, lane, service } = contender
-      served.turn++
-      served.last.set(`${lane}/${head?.broadcast_id ?? service}`, served.turn)
+      had(served, lane, service, head?.queue)
       served.sinceBulk = lane === 1 ? 0 : served.sinceBulk + 1
       if (head) head.attempts > 0 ? budget.again() : budget.first(rows.length)
       if (waiter) {
         drop(waiter)
-        waiter.resolve(permit(inMs, sentAt))
-      } else deliver(rows, pace.account(mode) ? permit(inMs, sentAt) : free)
+        waiter.resolve(permit)
+      } else deliver(rows, pace.account(mode) ? permit : free)
     }
-    for (const waiter of [...(waiters.get(mode) ?? [])])
-      if (waiter.deadline < performance.now()) {
-        drop(waiter)
-        waiter.reject(
-          new ServiceError('rate_limited', 'There was no turn for this call in time. Nothing was sent.', {
-            retryAfterSeconds: 1
-          })
-        )
-      }
     return nextMs > aheadMs ? nextMs - aheadMs : nextMs
+  }
+
+  /** Those for whom it is too late; where the store gives nobody a turn, all of them. */
+  const sendAway = (mode: string, outage?: StoreUnavailable): void => {
+    const late = new ServiceError('rate_limited', 'There was no turn for this call in time. Nothing was sent.', {
+      retryAfterSeconds: 1
+    })
+    for (const waiter of [...(waiters.get(mode) ?? [])])
+      if (outage || waiter.deadline < performance.now()) {
+        drop(waiter)
+        waiter.reject(outage ?? late)
+      }
   }
 
   const loops = new Map<string, { timer?: NodeJS.Timeout; nextAt: number; running?: Promise<void>; wanted: number }>(
@@ -128,10 +131,12 @@ export function createTurns(parts: TurnsParts): Turns {
     loop.running = round(mode)
       .catch(error => {
         log.error({ err: error }, 'the delivery of waiting messages was interrupted')
+        if (error instanceof StoreUnavailable) sendAway(mode, error)
         return pollMs
       })
       .then(nextMs => {
         delete loop.running
+        sendAway(mode)
         const at = Math.min(loop.wanted, Date.now() + Math.min(nextMs, pollMs))
         loop.wanted = Number.POSITIVE_INFINITY
         wake(mode, at)
@@ -151,6 +156,7 @@ export function createTurns(parts: TurnsParts): Turns {
   function* clear(row: MessageRow): Unit<'turn' | BlockRow | undefined> {
     const block = yield* first(blocks.of(blockKeysOf(row)))
     if (block) return block
+    if (pace.account(row.mode) && room() <= 0) return 'turn'
     return (yield* first(queue.waiting({ queue: row.queue }))) ? 'turn' : undefined
   }
 
@@ -174,25 +180,28 @@ export function createTurns(parts: TurnsParts): Turns {
       }),
 
     clear,
-    pass: function* (row, limits, sentAt) {
+    pass: function* (row, limits) {
       const limit = pace.account(row.mode)
       const account = limit && (yield* pace.open(limit))
       const way = yield* clear(row)
       if (way) return way
       if (!account) return free
-      if (room() <= 0 || (waiters.get(row.mode) ?? []).length > 0) return 'turn'
-      if (yield* first(queue.heads({ from: `${row.mode}/0/`, to: `${row.mode}/00` }))) return 'turn'
+      // A slow store would have it wait in `sending`, where dying makes it unknown.
+      if (lead() > 0 || (waiters.get(row.mode) ?? []).length > 0) return 'turn'
+      if (yield* first(queue.heads({ from: `${row.mode}/0/`, to: `${row.mode}/00`, limit: 1 }))) return 'turn'
       // Those that need not queue count as well, or bulk would get a tenth of what they leave.
-      const bulk = { from: `${row.mode}/1/`, to: `${row.mode}/10` }
+      const bulk = { from: `${row.mode}/1/`, to: `${row.mode}/10`, limit: 1 }
       if (bulkIsNext(served) && (yield* first(queue.heads(bulk)))) return 'turn'
       const slot = yield* reserve(account, limits, false, 0)
-      if (!('inMs' in slot)) return 'turn'
-      // A unit may run twice: then bulk is one turn earlier.
+      if (!('permit' in slot)) return 'turn'
+      // A unit may run twice: then bulk is one turn earlier, and a retry a tenth.
       served.sinceBulk++
-      return permit(slot.inMs, sentAt)
+      budget.first(1)
+      return slot.permit
     },
 
     wake,
+    lead,
     ended: budget.ended,
     waiting: mode => waiters.get(mode)?.length ?? 0,
     start: () => {

@@ -8,6 +8,7 @@ import { ServiceError } from '../errors.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { type Store, StoreUnavailable } from '../store/store.ts'
 import type { Breaker } from './breaker.ts'
+import { free } from './decide.ts'
 import { draftOf } from './draft.ts'
 import type { Engine } from './engine.ts'
 import type { Preparation } from './prepare.ts'
@@ -16,7 +17,7 @@ import type { QueueQueries } from './queue.ts'
 import type { Reaper } from './reaper.ts'
 import type { Settlements } from './settlements.ts'
 import { timelineEntry } from './timeline.ts'
-import { free, type Turns } from './turns.ts'
+import type { Turns } from './turns.ts'
 
 export interface WorkerParts {
   store: Store
@@ -127,9 +128,14 @@ export function createWorker(parts: WorkerParts): Worker {
 
   /** Those of one broadcast, in one call. */
   const deliverAll = async (rows: MessageRow[], permit: Permit): Promise<void> => {
-    const channel = await channels.bind(rows[0]!.channel_id, rows[0]!.mode)
-    if (channel) return deliverBatch(rows, channel, permit)
-    for (const row of rows) await deliver(row)
+    try {
+      const channel = await channels.bind(rows[0]!.channel_id, rows[0]!.mode)
+      if (channel) await deliverBatch(rows, channel, permit)
+      else for (const row of rows) await deliver(row)
+    } catch (error) {
+      // Those that are still claimed; the others are past that, or settled.
+      for (const row of rows) await engine.putBack(row, error)
+    }
   }
 
   /** Recursive with `deliver`, but not for long: each step uses up the fallback or a channel. */
@@ -167,27 +173,48 @@ export function createWorker(parts: WorkerParts): Worker {
     inHand.add(held)
   }
 
-  /** What has to be looked after now and then: the dead, the expired, and whether a silent channel answers again. */
-  const lookAfter = async (): Promise<void> => {
-    if (await breaker.probe()) for (const mode of ['live', 'test']) turns.wake(mode, Date.now())
+  /** Somebody waits for it here: it is in hand as well, and its failure is theirs to hear of. */
+  const counted = (work: Promise<MessageRow>, { mode }: MessageRow): Promise<MessageRow> => {
+    hold(
+      work.catch(() => {}),
+      mode,
+      []
+    )
+    return work
   }
+
   let reaped = 0
-  const tick = (): void => {
-    look = lookAfter()
-      .then(async () => {
-        if (performance.now() - reaped < reapMs) return
-        reaped = performance.now()
-        await reaper.reap(false)
-        await reaper.expire()
-        await store.write(function* () {
-          yield queue.enqueue({})
-        })
+  /** What has to be looked after now and then: the dead and the expired. */
+  const lookAfter = async (): Promise<void> => {
+    if (performance.now() - reaped < reapMs) return
+    reaped = performance.now()
+    await reaper.reap(false)
+    await reaper.expire()
+    await store.write(function* () {
+      yield queue.enqueue({})
+    })
+  }
+  const failed = (error: unknown): void =>
+    error instanceof StoreUnavailable
+      ? log.warn({ err: error }, 'what waits cannot be looked after: the store is not available')
+      : log.error({ err: error }, 'looking after what waits was interrupted')
+  let probing: Promise<void> | undefined
+  /** Whether silent channels answer again. Apart from the rest: it takes as long as they do. */
+  const probe = (): void => {
+    probing ??= breaker
+      .probe()
+      .then(closed => {
+        if (closed) for (const mode of ['live', 'test']) turns.wake(mode, Date.now())
       })
-      .catch(error =>
-        error instanceof StoreUnavailable
-          ? log.warn({ err: error }, 'what waits cannot be looked after: the store is not available')
-          : log.error({ err: error }, 'looking after what waits was interrupted')
-      )
+      .catch(failed)
+      .finally(() => {
+        probing = undefined
+      })
+  }
+  const tick = (): void => {
+    probe()
+    look = lookAfter()
+      .catch(failed)
       .finally(() => {
         if (!stopped) looking = setTimeout(tick, lookMs)
       })
@@ -212,13 +239,14 @@ export function createWorker(parts: WorkerParts): Worker {
       else for (const row of rows) hold(inOrder(row, permit), row.mode, [row.id])
     },
     inHand: () => inHand.size,
-    bring: row => deliver(row),
-    carry,
+    bring: row => counted(deliver(row), row),
+    carry: row => (engine.redirected.has(row) ? counted(deliver(row), row) : row),
     stop: async () => {
       stopped = true
       clearTimeout(looking)
       await turns.stop()
       await look
+      await probing
       await Promise.all(inHand)
     }
   }

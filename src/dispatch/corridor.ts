@@ -42,6 +42,9 @@ export class CallFailed extends Error {
   }
 }
 
+/** It had a turn and came too late for it: not a byte was written, and nothing was asked of the provider. */
+export class TooLate extends CallFailed {}
+
 /** A channel with what only the corridor needs of it. */
 export interface DispatchChannel extends BoundChannel {
   connectionId: string
@@ -97,8 +100,13 @@ function traceOf(headers: NativeAnswer['headers'] | undefined): string | undefin
   return undefined
 }
 
-const asleep = (): ServiceError =>
-  new ServiceError('provider_unavailable', 'The process was stopped before it could send: nothing was sent.')
+const late = (provider: string): Verdict => ({
+  code: 'provider_unavailable',
+  outcome: 'not_sent',
+  later: true,
+  detail: 'Its turn had passed before it could go out: nothing was sent.',
+  provider: { name: provider, status: null }
+})
 
 /** It had no turn: nothing was sent. */
 const notYet = ({ code, message, facts }: ServiceError, provider: string, record: CallRecord): CallFailed =>
@@ -160,12 +168,15 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
         metrics.call(operation, channel.provider, code, record.ms)
       }
       const turn = async (): Promise<void> => {
-        await gate.enter(channel, { operation, ...(type && { type }), ...(to && { to }) }, options).catch(error => {
-          throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
-        })
+        const inTime = await gate
+          .enter(channel, { operation, ...(type && { type }), ...(to && { to }) }, options)
+          .catch(error => {
+            throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
+          })
         begun = performance.now()
-        // Stopped, or kept waiting, for longer than it is ours.
-        if (options.notAfter !== undefined && begun > options.notAfter) throw notYet(asleep(), channel.provider, record)
+        // Late, or stopped for longer than it is ours.
+        const ours = options.notAfter === undefined || begun <= options.notAfter
+        if (!inTime || !ours) throw new TooLate(late(channel.provider), record)
       }
       const told = <A extends Pick<NativeAnswer, 'status' | 'headers'>>(answer: A): A => {
         record.started = true
@@ -185,7 +196,7 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
           }
         })
         done('ok')
-        gate.note(channel, true)
+        if (!options.probe) gate.note(channel, true)
         return { output: output as Operations[typeof operation]['output'], record }
       } catch (error) {
         if (error instanceof Unsupported) {
@@ -204,7 +215,7 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
         record.status = error.status
         const said = adapter.classify(error, operation)
         const verdict = said ?? judge(error, operation, channel.provider)
-        gate.note(channel, said !== undefined || answered(error))
+        if (!options.probe) gate.note(channel, said !== undefined || answered(error))
         const throttle = throttleOf(error, verdict, said !== undefined)
         if (throttle) gate.throttle(channel, throttle, to, attempt)
         record.traceId = traceOf(error.headers) ?? verdict.provider.traceId

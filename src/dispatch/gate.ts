@@ -29,14 +29,15 @@ export interface Throttle {
 export interface Gate {
   /**
    * Resolves at the moment when a call may go out.
-   * @param permit one that was had before; another is waited for where it is too late
+   * @param permit one that was had before; without it a turn is waited for
+   * @returns false: the permit came too late, and the call must not go out with it
    * @throws ServiceError when it may not go: the channel does not answer, or has to wait longer than a call may
    */
   enter: (
     channel: GateChannel,
     call: Partial<CallFacts>,
     options?: { permit?: Permit; lane?: 0 | 1; probe?: boolean }
-  ) => Promise<void>
+  ) => Promise<boolean>
   /** The provider asked to wait, or shows that too much was sent. */
   throttle: (channel: GateChannel, throttle: Throttle, to?: string, attempt?: number) => void
   /** Whether a call was answered by anybody who knows the provider. */

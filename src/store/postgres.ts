@@ -118,7 +118,7 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
     })
     client.on('error', lost)
     client.once('end', () => {
-      if (!closed) setTimeout(() => void listen(), 1000).unref()
+      setTimeout(() => !closed && void listen(), 1000).unref()
     })
     try {
       await client.connect()

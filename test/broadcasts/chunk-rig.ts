@@ -56,7 +56,7 @@ export async function chunkRig(t: Test, wrap: (store: Store) => Store = store =>
     await real.close()
     rmSync(directory, { recursive: true, force: true })
   })
-  const gate = { enter: async () => {}, throttle: () => {}, note: () => {}, turn: async () => permit }
+  const gate = { enter: async () => true, throttle: () => {}, note: () => {}, turn: async () => permit }
   const metrics = createMetrics()
   const adapters = new Map([['wati', wati]])
   const corridor = createCorridor({ adapters, upstream: () => maton, gate, log, metrics })

@@ -26,7 +26,7 @@ export function blockCases(test: Case): void {
   const stop = (store: Store, key: string) =>
     changed(store, blockQueries(store).stop({ key, detail: 'because', at: Date.now() }))
   const raise = (store: Store, key: string, until: number) =>
-    changed(store, blockQueries(store).raise({ key, until, detail: null, at: Date.now() }))
+    changed(store, blockQueries(store).raise({ key, forMs: until - Date.now(), detail: null, at: Date.now() }))
   const lift = (store: Store, key: string) => changed(store, blockQueries(store).lift({ key }))
 
   test('each thing that can stand in a message’s way keeps it from being dispatched, until it is lifted', async (t, {
@@ -79,9 +79,9 @@ export function blockCases(test: Case): void {
     }
     await put(store, { ...message({ service: 'later', run_at: Date.now() + hour }), queue: 'live/0/later/x/' })
     await put(store, { ...message({ service: 'late', expires_at: 1000 }), queue: 'live/0/late/x/' })
-    const heads = await store.read(queueQueries(store).heads({ from: 'live/', to: 'live0' }))
+    const heads = await store.read(queueQueries(store).heads({ from: 'live/', to: 'live0', limit: 100 }))
     t.strictSame(heads.map(({ id }) => id).sort(), wanted.sort())
-    t.strictSame(await store.read(queueQueries(store).heads({ from: 'none/', to: 'none0' })), [])
+    t.strictSame(await store.read(queueQueries(store).heads({ from: 'none/', to: 'none0', limit: 100 })), [])
   })
 
   test('twenty at once are given twenty slots, and no eleven of them within the window', async (t, { store }) => {

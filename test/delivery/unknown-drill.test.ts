@@ -12,8 +12,7 @@ const inOrder = magicRecipients.toSorted((a, b) => Number(throttling.has(a.name)
 for (const provider of ['whatsapp-cloud', 'wati'] as const) {
   t.test(`${provider}: every lost outcome × reconcile, resend and resolve`, async t => {
     const board = await startBoard(t, { env: { UPSTREAM_TIMEOUT_MS: '2000' } })
-    const post = (path: string, body: unknown = {}) =>
-      board.call('POST', path, { body, headers: { prefer: 'wait=4' } })
+    const post = (path: string, body: unknown = {}) => board.call('POST', path, { body, headers: { prefer: 'wait=4' } })
     const sends = (to: string) => board.sandbox.ledger.entries.filter(each => each.kind === 'send' && each.to === to)
     let drilled = 0
     const drill = async ({ number: to, name, processed }: (typeof magicRecipients)[number]): Promise<void> => {
