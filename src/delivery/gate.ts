@@ -90,7 +90,7 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
       return take(
         { mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) },
         given,
-        Math.max(commitMs, turns.lead())
+        Math.max(commitMs, turns.commitMs())
       )
     },
 

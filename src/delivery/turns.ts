@@ -22,7 +22,7 @@ export interface Turns {
   /** Gives waiting messages their turns, one round after the other, until stopped. */
   wake: (mode: string, dueAt: number) => void
   /** How much earlier than its slot a commit has to begin. */
-  lead: () => number
+  commitMs: () => number
   /** A message that had been tried before came to an end. */
   ended: () => void
   /** How many calls wait in this process. */
@@ -69,8 +69,10 @@ export function createTurns(parts: TurnsParts): Turns {
     const now = performance.now()
     slow = { ms: Math.min(mostLeadMs, Math.max(now - sentAt, slowness())), at: now }
   }
-  /** Where the store takes long to commit, a slot that is due now would be past when the commit is done. */
-  const lead = (): number => (slowness() > slowMs ? slowness() : 0)
+  /** What a commit takes at worst: behind another's, and its own. */
+  const commitMs = (): number => 2 * slowness()
+  /** Where the store takes long to commit, a slot that is due now would be past when claim and dispatch are committed. */
+  const lead = (): number => (slowness() > slowMs ? slowness() + commitMs() : 0)
   const { decide, reserve } = createDecisions({
     ...parts,
     served,
@@ -201,7 +203,7 @@ export function createTurns(parts: TurnsParts): Turns {
     },
 
     wake,
-    lead,
+    commitMs,
     ended: budget.ended,
     waiting: mode => waiters.get(mode)?.length ?? 0,
     start: () => {
