@@ -29,7 +29,6 @@ export interface EngineParts {
   timeoutMs: number
   /** What stands before /errors#code in a stored error. */
   typeBase: string
-  /** Waits for the turn of a message. */
   gate: MessageGate
   settlements: Settlements
   /** The provider of a channel; undefined where the channel is gone. */
@@ -41,8 +40,7 @@ export interface Engine {
   /** The row of a message that goes out at once: `sending` from its first commit. */
   readonly insertSending: (row: MessageRow) => Unit<void>
   /**
-   * Sends a message whose row is `sending` (this process put it there) and writes what came of it. Never throws for what
-   * the provider does; resolves to the row as it then is.
+   * Sends a message that this process has made `sending` and resolves to what came of it; never throws for what the provider does.
    * @param leasedAt performance.now() from before the commit that made it `sending`
    */
   send: (
@@ -56,13 +54,12 @@ export interface Engine {
   deliver: (row: MessageRow, prepared: Prepared, channel: DispatchChannel, permit?: Permit) => Promise<MessageRow>
   /** claimed → failed: it cannot be sent any more, and nothing of it was. */
   giveUp: (row: MessageRow, error: ServiceError) => Promise<MessageRow>
-  /**
-   * claimed → queued after a fault of ours before the write; at the third one failed. What only the store brought about
-   * does not count.
-   */
+  /** claimed → queued after a fault of ours before the write; at the third one failed. The store's faults do not count. */
   putBack: (row: MessageRow, error: unknown) => Promise<MessageRow>
   /** Rows that this process claimed for what comes after a refusal: whoever is given one delivers it. */
   readonly redirected: WeakSet<MessageRow>
+  /** Rows whose turn had passed: they stand in line again, as if nothing had been tried. */
+  readonly takenBack: WeakSet<MessageRow>
   /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
   readonly upstreamMs: WeakMap<MessageRow, number>
   /** How many sends of `send` are under way. */
@@ -96,6 +93,7 @@ export function createEngine({
   let direct = 0
   const upstreamMs = new WeakMap<MessageRow, number>()
   const redirected = new WeakSet<MessageRow>()
+  const takenBack = new WeakSet<MessageRow>()
 
   /** A result is never thrown away: while the store refuses it, it is kept and offered again (RELIABILITY.md 3.1 rule 5). */
   const persist = async (
@@ -120,11 +118,11 @@ export function createEngine({
         return written
       } catch (error) {
         const lost = !(error instanceof StoreUnavailable)
-        if (!told || lost)
-          log.error(
-            { message: next.id, state: next.state, providerMessageId: next.provider_message_id },
-            lost ? 'a result could not be stored' : 'a result cannot be stored yet: it is kept and offered again'
-          )
+        const words = lost
+          ? 'a result could not be stored'
+          : 'a result cannot be stored yet: it is kept and offered again'
+        const { id: message, state, provider_message_id: providerMessageId } = next
+        if (!told || lost) log.error({ message, state, providerMessageId }, words)
         if (lost) throw error
         await new Promise(resolve => setTimeout(resolve, persistRetryMs))
       }
@@ -149,12 +147,14 @@ export function createEngine({
     return way.row
   }
 
-  /** sending → queued, as if this attempt had not been: its turn had passed, and it stands in line for another. */
+  /** sending → queued, as if this attempt had not been. */
   const takeBack = async (row: MessageRow): Promise<MessageRow> => {
     const next: MessageRow = { ...row, state: 'queued', attempts: row.attempts - 1 }
-    const entry = timelineEntry(next, 'its turn had passed: it waits for another')
-    const taken = await store.write(() => change(queries.takeBack({ id: row.id, attempts: row.attempts, entry })))
-    return taken > 0 ? next : ((await store.read(queries.byId({ id: row.id })))[0] ?? next)
+    const back = { ...row, entry: timelineEntry(next, 'its turn had passed: it waits for another') }
+    const taken = await store.write(() => change(queries.takeBack(back)))
+    if (taken === 0) return (await store.read(queries.byId({ id: row.id })))[0] ?? next
+    takenBack.add(next)
+    return next
   }
 
   const sendNow = async (
@@ -174,7 +174,7 @@ export function createEngine({
         type: row.type,
         to: row.contact!,
         attempt: row.attempts,
-        // Stopped between commit and write for longer than the lease: others may have judged it, so it must not go out.
+        // Stopped for longer than the lease between commit and write: others may have judged it.
         notAfter: leasedAt + leaseMs,
         lane: row.lane === 1 ? 1 : 0
       })
@@ -206,9 +206,7 @@ export function createEngine({
 
   const tracked = <T>(work: Promise<T>): Promise<T> => {
     inFlight.add(work)
-    const done = () => inFlight.delete(work)
-    work.then(done, done)
-    return work
+    return work.finally(() => inFlight.delete(work))
   }
 
   const giveUp: Engine['giveUp'] = async (row, error) => {
@@ -292,6 +290,7 @@ export function createEngine({
     giveUp,
     putBack,
     redirected,
+    takenBack,
     upstreamMs,
     idle: async () => {
       while (inFlight.size > 0) await Promise.allSettled(inFlight)

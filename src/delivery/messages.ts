@@ -124,7 +124,7 @@ export function createMessages({
     clearTimeout(timer)
     if (!settled) return standing(row)
     // Its turn had passed, or it goes out once more.
-    const waits = awaitsSecond(settled) || (settled.state === 'queued' && settled.attempts === 0)
+    const waits = awaitsSecond(settled) || engine.takenBack.has(settled)
     return waits ? turnOf(settled, end - performance.now()) : settled
   }
   /** The row as the store has it: read by a unit, since what is answered must be on disk, and a bare read may run ahead of it. */

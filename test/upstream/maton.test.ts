@@ -1,12 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { createMaton, type Maton } from '../../src/upstream/maton.ts'
+import { createMaton, type Maton, poolOptions } from '../../src/upstream/maton.ts'
 import { type NativeRequest, UpstreamFailure } from '../../src/upstream/wire.ts'
 import { temporaryFile } from '../conformance/rig.ts'
 import { openSocketServer, openStub, type Play, type Stub } from './stub.ts'
 
 const get: NativeRequest = { method: 'GET', path: ['a'] }
+/** As many as there are for calls. */
+const sockets = poolOptions.connections!
 const connection = '77777777-aaaa-4777-8777-777777777777'
 
 async function open(
@@ -121,16 +123,18 @@ t.test('a request that was given up while it waited for a socket never reaches t
     if (url.includes('held')) await gate.promise
     return { status: 200, body: {} }
   })
-  const held = Array.from({ length: 20 }, () => maton.request('wati', connection, { method: 'POST', path: ['held'] }))
+  const held = Array.from({ length: sockets }, () =>
+    maton.request('wati', connection, { method: 'POST', path: ['held'] })
+  )
   const late = { method: 'POST', path: ['late'], body: { json: {} } } as const
   const given = Array.from({ length: 5 }, () => failureOf(maton.request('wati', connection, late, 150)))
   for (const failure of await Promise.all(given))
     t.match(failure, { kind: 'transport', started: false, cause: 'TimeoutError' })
   gate.resolve()
   await Promise.all(held)
-  await Promise.all(Array.from({ length: 20 }, () => maton.request('wati', connection, get)))
+  await Promise.all(Array.from({ length: sockets }, () => maton.request('wati', connection, get)))
   t.equal(stub.seen.filter(({ url }) => url.includes('late')).length, 0)
-  t.equal(stub.seen.length, 40, 'and all others did')
+  t.equal(stub.seen.length, 2 * sockets, 'and all others did')
 })
 
 t.test('a request that was given up after it was sent is called started, and its socket is not used again', async t => {
@@ -225,18 +229,18 @@ t.test('every call ends within its deadline and 250 ms', async t => {
   }
 })
 
-t.test('40 calls at once share 20 sockets and all succeed', async t => {
+t.test('more calls at once than there are sockets share them, and all succeed', async t => {
   const { maton, stub } = await open(t, ({ body }) => ({ status: 200, body: body.toString() }))
   const answers = await Promise.all(
-    Array.from({ length: 40 }, (_, n) =>
+    Array.from({ length: 2 * sockets }, (_, n) =>
       maton.request('wati', connection, { method: 'POST', path: ['x'], body: { json: { n } } })
     )
   )
   t.strictSame(
     answers.map(({ body }) => body),
-    Array.from({ length: 40 }, (_, n) => ({ n })),
+    Array.from({ length: 2 * sockets }, (_, n) => ({ n })),
     'each its own answer'
   )
-  t.equal(stub.connections(), 20)
-  t.equal(stub.seen.length, 40)
+  t.equal(stub.connections(), sockets)
+  t.equal(stub.seen.length, 2 * sockets)
 })
