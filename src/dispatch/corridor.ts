@@ -168,11 +168,13 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
         metrics.call(operation, channel.provider, code, record.ms)
       }
       const turn = async (): Promise<void> => {
-        const inTime = await gate
-          .enter(channel, { operation, ...(type && { type }), ...(to && { to }) }, options)
-          .catch(error => {
+        // Where nothing is paced there is nothing to wait for.
+        const unpaced = options.permit?.until === Number.POSITIVE_INFINITY
+        const inTime =
+          unpaced ||
+          (await gate.enter(channel, { operation, ...(type && { type }), ...(to && { to }) }, options).catch(error => {
             throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
-          })
+          }))
         begun = performance.now()
         // Late, or stopped for longer than it is ours.
         const ours = options.notAfter === undefined || begun <= options.notAfter
