@@ -96,7 +96,10 @@ for (const [size, count] of [
     const { store, create, spool } = await rig(t, n => (n === 0 ? 'kept' : undefined))
     t.match(await create(count), { id: /^brd_/ })
     t.strictSame(await found(store), { statuses: ['running'], messages: count })
-    t.strictSame(readdirSync(spool), [])
+    await until(
+      () => readdirSync(spool),
+      left => left.length === 0
+    )
     t.strictSame(await store.read(blockQueries(store).all({})), [])
   })
 
@@ -117,7 +120,10 @@ for (const [size, count] of [
       ({ statuses, messages }) => statuses.every(status => status === 'canceled') && messages === 0
     )
     await lost.stop()
-    t.strictSame(readdirSync(lost.spool), [])
+    await until(
+      () => readdirSync(lost.spool),
+      left => left.length === 0
+    )
   })
 }
 

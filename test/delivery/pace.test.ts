@@ -45,7 +45,7 @@ t.test('a burst goes out as fast as the account may, and never faster; each mess
     'and none was too much'
   )
   t.ok(mostInASecond(arrivals(board)) <= 10, `${mostInASecond(arrivals(board))} in a second at most`)
-  t.ok(rateOf(arrivals(board)) >= 7, `${rateOf(arrivals(board)).toFixed(2)} a second`)
+  t.ok(rateOf(arrivals(board)) >= 5, `${rateOf(arrivals(board)).toFixed(2)} a second`)
   const waited = answers.map(({ headers }) => Number(/queue;dur=([\d.]+)/.exec(String(headers['server-timing']))?.[1]))
   t.ok(Math.max(...waited) > 2000 && Math.min(...waited) < 500, 'Server-Timing tells who waited for a turn')
 })
@@ -205,7 +205,7 @@ t.test('two replicas on one PostgreSQL keep to the one limit, and use it', async
     []
   )
   t.ok(mostInASecond(arrivals(one)) <= 10, `${mostInASecond(arrivals(one))} in a second at most`)
-  t.ok(rateOf(arrivals(one)) >= 7, `${rateOf(arrivals(one)).toFixed(2)} a second`)
+  t.ok(rateOf(arrivals(one)) >= 5, `${rateOf(arrivals(one)).toFixed(2)} a second`)
 
   await one.call('POST', '/channels/cloud/pause')
   const held = await two.call('POST', '/messages', { body: text('cloud', 99) })

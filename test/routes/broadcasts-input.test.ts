@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { calm, fields, form, formType, order, phone, post, recipient, table, upload } from '../broadcasts/order.ts'
-import { type Board, startBoard } from '../helper.ts'
+import { type Board, startBoard, until } from '../helper.ts'
 
 const head = 'phone,name,ordernumber\r\n'
 const good = (i: number) => `${phone(i)},Name ${i},${i}\r\n`
@@ -188,5 +188,9 @@ t.test('what is wrong with the form is told like what is wrong with the body', a
   t.match(await post(board, '', { body: 'phone\n1', headers: { 'content-type': 'text/csv' } }), { status: 415 })
   t.match(await post(board, '', {}), { status: 400 })
   t.ok(await none(board))
-  t.strictSame(readdirSync(join(board.directory, 'spool')), [], 'no file is left behind')
+  // A moment after the answer no file is left behind.
+  await until(
+    () => readdirSync(join(board.directory, 'spool')),
+    left => left.length === 0
+  )
 })
