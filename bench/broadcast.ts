@@ -18,7 +18,7 @@ const adminKey = 'bench-admin-key-bench-admin-key-bench'
 const headers = { authorization: `Bearer ${adminKey}` }
 
 /** As `npm start` has it. */
-const heap = ['--max-semi-space-size=8', '--max-old-space-size=1024']
+const heap = ['--max-old-space-size=1024']
 
 const children: ChildProcess[] = []
 

@@ -19,7 +19,7 @@ const adminKey = 'bench-admin-key-bench-admin-key-bench'
 const children: ChildProcess[] = []
 
 /** As `npm start` has it. */
-const heap = ['--max-semi-space-size=8', '--max-old-space-size=1024']
+const heap = ['--max-old-space-size=1024']
 
 /** Starts a process of its own and waits for the line that holds its address. */
 function start(
