@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { adminKey, children, heap, memory, start } from './children.ts'
 
 // What accepting a table of many rows costs: memory of the process, and how long it keeps others waiting meanwhile.
 // `npm run bench:broadcast -- --rows 100000 --wide 270`; with DATABASE_URL the shared store.
@@ -14,33 +15,9 @@ const rows = option('rows', 100_000)
 /** Characters of one cell beside the others: with 270 the table has 32 MiB. */
 const wide = option('wide', 0)
 const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
-const adminKey = 'bench-admin-key-bench-admin-key-bench'
 const headers = { authorization: `Bearer ${adminKey}` }
 
-/** As `npm start` has it. */
-const heap = ['--max-old-space-size=1024']
-
-const children: ChildProcess[] = []
-
-/** Starts a process of its own and waits for the line that holds its address. */
-function run(file: string, args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [...heap, ...args, new URL(file, import.meta.url).pathname, '--no-ledger'], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
-  children.push(child)
-  return new Promise<{ url: string; child: ChildProcess }>((resolve, reject) => {
-    let seen = ''
-    child.stdout!.on('data', chunk => {
-      seen = (seen + chunk).slice(-20_000)
-      const url = /"(?:url|address)":"(http[^"]+)"/.exec(seen)?.[1]
-      if (url) resolve({ url, child })
-    })
-    child.on('exit', code => reject(new Error(`${file} ended with ${code}`)))
-  })
-}
-
-async function start(): Promise<{ url: string; child: ChildProcess }> {
+async function serve(): Promise<{ url: string; child: ChildProcess }> {
   const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
   const file = join(directory, 'channels.json')
   writeFileSync(
@@ -48,24 +25,14 @@ async function start(): Promise<{ url: string; child: ChildProcess }> {
     JSON.stringify({ channels: [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }] })
   )
   // Apart, so that only our own memory is measured.
-  const { url } = await run('../src/sandbox/main.ts', [])
-  return run('../src/main.js', [], {
-    MATON_API_KEY: 'bench-maton-key',
-    MATON_BASE_URL: url,
-    ADMIN_KEY: adminKey,
-    CHANNELS_FILE: file,
-    DATA_DIR: join(directory, 'data'),
-    PORT: '0'
-  })
+  const { url } = await start('src/sandbox/main.ts', ['--no-ledger'])
+  const env = { MATON_API_KEY: 'bench-maton-key', MATON_BASE_URL: url, ADMIN_KEY: adminKey, CHANNELS_FILE: file }
+  return start('src/main.js', [], { ...env, DATA_DIR: join(directory, 'data'), PORT: '0' }, heap)
 }
-const memory = (child: ChildProcess, what: 'VmRSS' | 'VmHWM'): number =>
-  Math.round(
-    Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024
-  )
 const percentile = (values: number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0
 
-const { url, child } = await start()
+const { url, child } = await serve()
 try {
   const table = `phone,reference,name,ordernumber\r\n${Array.from({ length: rows }, (_, i) => `1415${String(i).padStart(7, '0')},order-${i},Name of person ${i}${'x'.repeat(wide)},${i}\r\n`).join('')}`
   const form = new FormData()

@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
 import { request } from 'undici'
+import { adminKey, children, heap, memory, start } from './children.ts'
 
 // POST /messages at several times what the server can do (RELIABILITY.md P23): calls are begun by the clock, whether or not
 // those before have ended, as many callers do. By hand: npm run bench:overload -- --times 5 --seconds 20
@@ -20,32 +20,6 @@ const { values } = parseArgs({
   }
 })
 const directory = mkdtempSync(join(tmpdir(), 'switchboard-overload-'))
-const adminKey = 'bench-admin-key-bench-admin-key-bench'
-const children: ChildProcess[] = []
-
-function start(
-  file: string,
-  args: string[],
-  env: Record<string, string> = {}
-): Promise<{ url: string; child: ChildProcess }> {
-  const child = spawn(process.execPath, [new URL(`../${file}`, import.meta.url).pathname, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
-  children.push(child)
-  return new Promise((resolve, reject) => {
-    let seen = ''
-    child.stdout!.on('data', chunk => {
-      seen = (seen + chunk).slice(-20_000)
-      const url = /"(?:url|address)":"(http[^"]+)"/.exec(seen)?.[1]
-      if (url) resolve({ url, child })
-    })
-    child.on('exit', code => reject(new Error(`${file} ended with ${code}`)))
-  })
-}
-
-const memory = (child: ChildProcess, name: string): number =>
-  Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024
 const percentile = (list: number[], share: number): string =>
   list.length === 0
     ? '–'
@@ -57,16 +31,21 @@ try {
   const channels = [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }]
   writeFileSync(channelsFile, JSON.stringify({ channels }))
   const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
-  const board = await start('src/server.ts', [], {
-    MATON_API_KEY: 'bench-maton-key',
-    MATON_BASE_URL: upstream.url,
-    MATON_RATE_PER_SECOND: '0',
-    ADMIN_KEY: adminKey,
-    CHANNELS_FILE: channelsFile,
-    DATA_DIR: join(directory, 'data'),
-    PORT: '0',
-    LOG_LEVEL: 'info'
-  })
+  const board = await start(
+    'src/server.ts',
+    [],
+    {
+      MATON_API_KEY: 'bench-maton-key',
+      MATON_BASE_URL: upstream.url,
+      MATON_RATE_PER_SECOND: '0',
+      ADMIN_KEY: adminKey,
+      CHANNELS_FILE: channelsFile,
+      DATA_DIR: join(directory, 'data'),
+      PORT: '0',
+      LOG_LEVEL: 'info'
+    },
+    heap
+  )
   interface Tally {
     accepted: number[]
     refused: number[]
@@ -145,9 +124,7 @@ try {
   console.log(
     `health and metrics: ${probes.length} answers, p99 ${percentile(probes, 0.99)} ms, faults ${JSON.stringify(faults)}`
   )
-  console.log(
-    `resident ${memory(board.child, 'VmRSS').toFixed(0)} MB, at most ${memory(board.child, 'VmHWM').toFixed(0)} MB`
-  )
+  console.log(`resident ${memory(board.child, 'VmRSS')} MB, at most ${memory(board.child, 'VmHWM')} MB`)
   const after = await load({ connections: 1, duration: 1 })
   console.log(`afterwards: ${after.accepted.length} accepted, ${after.refused.length} refused`)
 } finally {

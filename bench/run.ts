@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
+import { adminKey, children, heap, memory, start } from './children.ts'
 
 // POST /messages, durable journal on, no Idempotency-Key, 32 connections, against a proxy that only swaps a key and the
 // same upstream, in turn within one run. `npm run bench -- --rounds 5 --seconds 5 --profile`
@@ -14,35 +15,6 @@ const rounds = option('rounds', 5)
 const seconds = option('seconds', 5)
 const profile = process.argv.includes('--profile')
 const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
-const root = new URL('..', import.meta.url)
-const adminKey = 'bench-admin-key-bench-admin-key-bench'
-const children: ChildProcess[] = []
-
-/** As `npm start` has it. */
-const heap = ['--max-old-space-size=1024']
-
-/** Starts a process of its own and waits for the line that holds its address. */
-function start(
-  file: string,
-  args: string[],
-  env: Record<string, string> = {},
-  flags: string[] = []
-): Promise<{ url: string; child: ChildProcess }> {
-  const child = spawn(process.execPath, [...flags, new URL(file, root).pathname, ...args], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
-  children.push(child)
-  return new Promise((resolve, reject) => {
-    let seen = ''
-    child.stdout!.on('data', chunk => {
-      seen = (seen + chunk).slice(-20_000)
-      const url = /"(?:url|address)":"(http[^"]+)"/.exec(seen)?.[1]
-      if (url) resolve({ url, child })
-    })
-    child.on('exit', code => reject(new Error(`${file} ended with ${code}`)))
-  })
-}
 
 const percentile = (result: autocannon.Result) => ({
   perSecond: result.requests.average,
@@ -120,8 +92,7 @@ try {
   console.log(
     `median of ${rounds}: rate x${median(ratios.map(each => each.rate)).toFixed(2)} (at least 1), p99 x${median(ratios.map(each => each.p99)).toFixed(2)} (at most 1.2)`
   )
-  const resident = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${board.child.pid}/status`, 'utf8'))?.[1]
-  console.log(`resident after the load: ${Math.round(Number(resident) / 1024)} MB`)
+  console.log(`resident after the load: ${memory(board.child, 'VmRSS')} MB`)
   if (profile) {
     board.child.kill('SIGTERM')
     await new Promise(resolve => board.child.once('exit', resolve))

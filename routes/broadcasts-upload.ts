@@ -1,8 +1,9 @@
-import type { Multipart, MultipartFile } from '@fastify/multipart'
+import type { Multipart } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import { BroadcastForm, type CreateBroadcast } from '../schemas/broadcasts.ts'
 import type { Source } from '../src/broadcasts/rows.ts'
 import { invalid } from '../src/errors.ts'
+import { bytesOf, type Parts, unreadable } from './multipart.ts'
 
 const largestTable = 32 * 1024 * 1024
 
@@ -23,25 +24,6 @@ export async function orderOf(request: FastifyRequest): Promise<Order> {
   const { recipients, ...form } = request.body as CreateBroadcast
   const digest = await request.server.broadcasts.digest(recipients)
   return { form, source: { recipients }, known: { ...form, recipients: digest }, remove: async () => {} }
-}
-
-/** What the parser throws at a body that breaks off or has no boundary carries no status: it is the caller's fault. */
-function unreadable(error: Error & { statusCode?: number }): never {
-  throw error.statusCode === undefined ? invalid('/', 'is not a whole multipart body') : error
-}
-
-type Parts = AsyncIterableIterator<Multipart>
-
-/** The bytes of the file, which must be the last part: nothing that stands behind it is left unread. */
-async function* bytesOf(file: MultipartFile, parts: Parts): AsyncIterable<Uint8Array> {
-  let behind: IteratorResult<Multipart, unknown>
-  try {
-    yield* file.file
-    behind = await parts.next()
-  } catch (error) {
-    unreadable(error as Error)
-  }
-  if (!behind.done) throw invalid(`/${behind.value.fieldname}`, 'must not stand behind the file')
 }
 
 /** Text as it stands in a form, in the type that the same member has in JSON. */

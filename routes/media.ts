@@ -7,28 +7,10 @@ import { Media, MediaParams } from '../schemas/media.ts'
 import { invalid } from '../src/errors.ts'
 import type { RoutePlugin } from '../src/fastify.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
+import { bytesOf, type Parts, unreadable } from './multipart.ts'
 import { answerOnce } from './once.ts'
 
 const tags = ['Media']
-
-type Parts = AsyncIterableIterator<Multipart>
-
-/** What the parser throws at a body that breaks off or has no boundary carries no status: it is the caller's fault. */
-function unreadable(error: Error & { statusCode?: number }): never {
-  throw error.statusCode === undefined ? invalid('/', 'is not a whole multipart body') : error
-}
-
-/** The bytes of the file, which must be the last part: nothing that stands behind it is left unread. */
-async function* bytesOf(file: MultipartFile, parts: Parts): AsyncIterable<Uint8Array> {
-  let behind: IteratorResult<Multipart, unknown>
-  try {
-    yield* file.file
-    behind = await parts.next()
-  } catch (error) {
-    unreadable(error as Error)
-  }
-  if (!behind.done) throw invalid(`/${behind.value.fieldname}`, 'must not stand behind the file')
-}
 
 /** The file part of an upload, and the channel that stands before it. */
 async function upload(

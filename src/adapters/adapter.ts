@@ -180,6 +180,8 @@ export interface Limit {
   windowMs: number
   /** It holds for one recipient: others are not held up by it. */
   recipient?: true
+  /** The window is so short that it matters how exactly calls arrive: they are spread when half of it is used. */
+  spread?: true
 }
 
 /** What a limit may depend on, of a call that is going to be made. */

@@ -6,6 +6,7 @@ import { blockKeysOf } from '../delivery/blocks.ts'
 import { draftOf } from '../delivery/draft.ts'
 import type { Engine } from '../delivery/engine.ts'
 import type { MessageGate } from '../delivery/gate.ts'
+import { insist } from '../delivery/insist.ts'
 import type { Outcomes } from '../delivery/outcome.ts'
 import type { Preparation, Prepared } from '../delivery/prepare.ts'
 import type { MessageQueries } from '../delivery/queries.ts'
@@ -16,7 +17,7 @@ import type { Permit } from '../dispatch/gate.ts'
 import { ServiceError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MessageRow } from '../store/schema.ts'
-import { all, type Store, StoreUnavailable } from '../store/store.ts'
+import { all, type Store, type Unit } from '../store/store.ts'
 
 export interface ChunkParts {
   store: Store
@@ -49,8 +50,6 @@ interface Settled {
 
 /** Results in one commit: as many as an embedded store writes in a few milliseconds. */
 const settledAtOnce = 100
-/** How long results that the store would not take are held before they are offered again. */
-const persistRetryMs = 500
 /** How long messages wait whose template could not be asked for, or that had no turn. */
 const laterMs = 5000
 
@@ -179,35 +178,26 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
     }
   }
 
-  /** A result is never thrown away: while the store refuses them, they are kept and offered again. */
+  /** A result is never thrown away, and a faulty one must not take the others with it. */
   const persist = async (results: Settled[]): Promise<void> => {
-    for (let told = false; ; told = true) {
-      try {
-        const written = await store.write(function* () {
-          const rows: (MessageRow | undefined)[] = []
-          for (const { next, record } of results) {
-            const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
-            rows.push(yield* outcomes.settle(next, detail, record))
-          }
-          return rows
-        })
-        for (const { next } of results) settlements.tell(next.id)
-        for (const row of written) if (row) metrics.message(row.provider, row.state)
-        return
-      } catch (error) {
-        const messages = results.map(({ next }) => [next.id, next.state])
-        if (error instanceof StoreUnavailable) {
-          if (!told) log.error({ messages }, 'results cannot be stored yet: they are kept and offered again')
-          await new Promise(resolve => setTimeout(resolve, persistRetryMs))
-        } else if (results.length > 1) {
-          // One faulty result must not take the others with it.
-          for (const one of results) await persist([one])
-          return
-        } else {
-          log.error({ err: error, messages }, 'a result could not be stored: its lease decides')
-          return
-        }
+    const messages = results.map(({ next }) => [next.id, next.state])
+    const unit = function* (): Unit<(MessageRow | undefined)[]> {
+      const rows: (MessageRow | undefined)[] = []
+      for (const { next, record } of results) {
+        const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
+        rows.push(yield* outcomes.settle(next, detail, record))
       }
+      return rows
+    }
+    try {
+      const written = await insist(store, unit, () =>
+        log.error({ messages }, 'results cannot be stored yet: they are kept and offered again')
+      )
+      for (const { next } of results) settlements.tell(next.id)
+      for (const row of written) if (row) metrics.message(row.provider, row.state)
+    } catch (error) {
+      if (results.length > 1) for (const one of results) await persist([one])
+      else log.error({ err: error, messages }, 'a result could not be stored: its lease decides')
     }
   }
 

@@ -10,6 +10,7 @@ import type { MessageRow } from '../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { blockKeysOf } from './blocks.ts'
 import type { MessageGate } from './gate.ts'
+import { insist } from './insist.ts'
 import { onward } from './onward.ts'
 import { createOutcomes } from './outcome.ts'
 import type { Preparation, Prepared } from './prepare.ts'
@@ -68,9 +69,6 @@ export interface Engine {
   idle: () => Promise<void>
 }
 
-/** How long a result that the store would not take is held before it is offered again. */
-const persistRetryMs = 500
-
 /** How long whoever took a message is believed to be alive (RELIABILITY.md 3.1 rule 3). */
 export const leaseOf = (timeoutMs: number): number => timeoutMs + 15_000
 
@@ -95,38 +93,32 @@ export function createEngine({
   const redirected = new WeakSet<MessageRow>()
   const takenBack = new WeakSet<MessageRow>()
 
-  /** A result is never thrown away: while the store refuses it, it is kept and offered again (RELIABILITY.md 3.1 rule 5). */
+  /** A result is never thrown away. */
   const persist = async (
     next: MessageRow,
     detail: string | null,
     record: CallRecord | undefined,
     waited: boolean
   ): Promise<MessageRow> => {
-    for (let told = false; ; told = true) {
-      try {
-        const written = await store.write(function* () {
-          const done = yield* settle(next, detail, record)
-          // Whoever waits for one that was queued may do so at another replica.
-          if (done && waited && store.words) yield store.words.tell(done.id)
-          crashPoint('before_result_commit')
-          return done
-        })
-        crashPoint('after_result_commit')
-        settlements.tell(next.id)
-        if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
-        metrics.message(written.provider, written.state)
-        return written
-      } catch (error) {
-        const lost = !(error instanceof StoreUnavailable)
-        const words = lost
-          ? 'a result could not be stored'
-          : 'a result cannot be stored yet: it is kept and offered again'
-        const { id: message, state, provider_message_id: providerMessageId } = next
-        if (!told || lost) log.error({ message, state, providerMessageId }, words)
-        if (lost) throw error
-        await new Promise(resolve => setTimeout(resolve, persistRetryMs))
-      }
+    const { id: message, state, provider_message_id: providerMessageId } = next
+    const tell = (words: string): void => log.error({ message, state, providerMessageId }, words)
+    const unit = function* (): Unit<MessageRow | undefined> {
+      const done = yield* settle(next, detail, record)
+      // Whoever waits for one that was queued may do so at another replica.
+      if (done && waited && store.words) yield store.words.tell(done.id)
+      crashPoint('before_result_commit')
+      return done
     }
+    const kept = () => tell('a result cannot be stored yet: it is kept and offered again')
+    const written = await insist(store, unit, kept).catch(error => {
+      tell('a result could not be stored')
+      throw error
+    })
+    crashPoint('after_result_commit')
+    settlements.tell(next.id)
+    if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
+    metrics.message(written.provider, written.state)
+    return written
   }
 
   /** After a definite refusal: the row claimed for what comes next, in the one commit that settles the refusal. */

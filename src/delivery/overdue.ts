@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createRepeating } from '../store/repeating.ts'
 import { all, type Store } from '../store/store.ts'
 import type { Settlements } from './settlements.ts'
 import { timelineEntry } from './timeline.ts'
@@ -25,8 +26,6 @@ export interface OverdueParts {
 
 /** Every replica does it: what another has ended is only not found. */
 export function createOverdue({ store, unknown, settlements, log }: OverdueParts): Overdue {
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<unknown> | undefined
   let stopped = false
 
   const sweep = async (): Promise<number> => {
@@ -41,24 +40,15 @@ export function createOverdue({ store, unknown, settlements, log }: OverdueParts
     if (count > 0) log.warn({ count }, 'messages stay unknown for good: no proof came')
     return count
   }
-  const run = (): void => {
-    running ??= sweep()
-      .catch(error => log.error({ err: error }, 'the end of unknown messages could not be written: it is tried again'))
-      .finally(() => {
-        running = undefined
-      })
-  }
+  const failure = 'the end of unknown messages could not be written: it is tried again'
+  const repeating = createRepeating(sweep, everyMs, log, failure)
 
   return {
     sweep,
-    start: () => {
-      run()
-      timer = setInterval(run, everyMs).unref()
-    },
-    stop: async () => {
+    start: repeating.start,
+    stop: () => {
       stopped = true
-      clearInterval(timer)
-      await running
+      return repeating.stop()
     }
   }
 }

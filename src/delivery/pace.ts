@@ -31,8 +31,8 @@ const marginMs = 100
 const horizonMs = 10_000
 
 /**
- * The first instant at which one more call is within the limit. A few may go at once; where more than half of the window
- * is used they are spread evenly, because crowds arrive less exactly than single calls.
+ * The first instant at which one more call is within the limit. As many as it allows may go at once; where the window is
+ * short and half of it is used they are spread evenly, because crowds arrive less exactly than single calls.
  * @param spaced spread in any case: a long job leaves room between its calls
  */
 export function earliest({ limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'log'>, spaced: boolean): number {
@@ -40,7 +40,7 @@ export function earliest({ limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'lo
   // Not before the last that was given away, so that slots are used in the order in which they were given.
   const window = (log.at(-limit.calls) ?? 0) + limit.windowMs
   const used = log.filter(at => at > now - limit.windowMs).length
-  const spread = spaced || used > limit.calls / 2
+  const spread = spaced || (limit.spread && used > limit.calls / 2)
   return Math.max(now, last, window, spread ? last + limit.windowMs / limit.calls : 0)
 }
 
@@ -61,7 +61,7 @@ export function createPace(store: Store, ratePerSecond: number): Pace {
   const calls = Math.min(ratePerSecond, 200)
   const windowMs = (calls / ratePerSecond) * 1000 + marginMs
   return {
-    account: mode => (ratePerSecond === 0 ? undefined : { key: `account/${mode}`, calls, windowMs }),
+    account: mode => (ratePerSecond === 0 ? undefined : { key: `account/${mode}`, calls, windowMs, spread: true }),
     open: function* (limit) {
       let before = performance.now()
       const row = (yield* first(lock({ key: limit.key })))!

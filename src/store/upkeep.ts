@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { createRepeating } from './repeating.ts'
 import { createBodies, forgetKeys, forgetLimits } from './retention.ts'
 import type { Store } from './store.ts'
 
@@ -34,8 +35,6 @@ export interface Upkeep {
  */
 export function createUpkeep(store: Store, log: Logger, retentionDays: number): Upkeep {
   const { build, now } = store
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<void> | undefined
   let stopped = false
   const going = () => !stopped
   const dropBodies = createBodies(store, retentionDays)
@@ -110,24 +109,15 @@ export function createUpkeep(store: Store, log: Logger, retentionDays: number): 
     const limits = await forgetLimits(store, at, going)
     if (bodies + keys + limits > 0) log.info({ bodies, keys, limits }, 'dropped what is not kept any longer')
   }
-  const run = (): void => {
-    running ??= sweep()
-      .catch(error => log.error({ err: error }, 'what is old could not be deleted: it is tried again'))
-      .finally(() => {
-        running = undefined
-      })
-  }
+  const everyRun = retentionDays === 0 ? everyShortMs : everyMs
+  const repeating = createRepeating(sweep, everyRun, log, 'what is old could not be deleted: it is tried again')
 
   return {
     sweep,
-    start: () => {
-      run()
-      timer = setInterval(run, retentionDays === 0 ? everyShortMs : everyMs).unref()
-    },
-    stop: async () => {
+    start: repeating.start,
+    stop: () => {
       stopped = true
-      clearInterval(timer)
-      await running
+      return repeating.stop()
     }
   }
 }

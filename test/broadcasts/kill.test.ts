@@ -1,39 +1,15 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { startSandbox } from '../../src/sandbox/index.ts'
 import { adminKey, cloudSettings, matonKey, until } from '../helper.ts'
+import { serve } from '../process.ts'
 import { fields, form, formType, table } from './order.ts'
 
 const headers = { authorization: `Bearer ${adminKey}` }
 
-/** The real process on a folder of its own; resolves when it listens. */
-function serve(directory: string, matonUrl: string): Promise<{ url: string; child: ChildProcess }> {
-  const child = spawn(process.execPath, [new URL('../../src/server.ts', import.meta.url).pathname], {
-    env: {
-      PATH: process.env.PATH,
-      MATON_API_KEY: matonKey,
-      MATON_BASE_URL: matonUrl,
-      MATON_RATE_PER_SECOND: '0',
-      ADMIN_KEY: adminKey,
-      DATA_DIR: directory,
-      PORT: '0',
-      CHANNELS_FILE: join(directory, 'channels.json')
-    },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
-  return new Promise((resolve, reject) => {
-    let output = ''
-    child.stdout!.on('data', chunk => {
-      output += chunk
-      const url = /"address":"(http[^"]+)"/.exec(output)?.[1]
-      if (url) resolve({ url, child })
-    })
-    child.once('exit', code => reject(new Error(`ended with ${code}: ${output.slice(-2000)}`)))
-  })
-}
 const gone = (child: ChildProcess) => new Promise(resolve => child.once('exit', resolve))
 const messages = async (url: string): Promise<number> => {
   const answer = await fetch(`${url}/messages?limit=1`, { headers })

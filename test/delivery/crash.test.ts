@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,36 +6,8 @@ import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { startSandbox } from '../../src/sandbox/index.ts'
 import { adminKey, cloudSettings, matonKey, until } from '../helper.ts'
+import { serve } from '../process.ts'
 
-/** The real process on a folder of its own; resolves when it listens. */
-function serve(
-  directory: string,
-  matonUrl: string
-): Promise<{ url: string; child: ChildProcess; output: () => string }> {
-  const child = spawn(process.execPath, [new URL('../../src/server.ts', import.meta.url).pathname], {
-    env: {
-      PATH: process.env.PATH,
-      MATON_API_KEY: matonKey,
-      MATON_BASE_URL: matonUrl,
-      MATON_RATE_PER_SECOND: '0',
-      ADMIN_KEY: adminKey,
-      DATA_DIR: directory,
-      PORT: '0',
-      CHANNELS_FILE: join(directory, 'channels.json'),
-      UPSTREAM_TIMEOUT_MS: '5000'
-    },
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  let output = ''
-  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (output += chunk))
-  return new Promise((resolve, reject) => {
-    child.stdout!.on('data', () => {
-      const url = /"address":"(http[^"]+)"/.exec(output)?.[1]
-      if (url) resolve({ url, child, output: () => output })
-    })
-    child.once('exit', code => reject(new Error(`ended with ${code}: ${output}`)))
-  })
-}
 const gone = (child: ChildProcess) => new Promise<number | null>(resolve => child.once('exit', resolve))
 const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
 const post = async (url: string, to: string, key?: string) => {

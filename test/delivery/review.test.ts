@@ -1,6 +1,5 @@
-import fs, { readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -14,6 +13,7 @@ import { StoreUnavailable } from '../../src/store/store.ts'
 import { message, put, returned } from '../conformance/store-rows.ts'
 import { type Board, cloudSettings, startBoard, until } from '../helper.ts'
 import { log } from '../store/embedded.ts'
+import { badDisk } from './bad-disk.ts'
 
 // What is not a provider's fault but ours: the store, the disk or the process fails between the row and its answer.
 
@@ -140,16 +140,7 @@ t.test('a message that three processes died with is set aside, and nothing of it
 })
 
 t.test('a row whose commit failed at the very end is not sent after its caller was told that nothing was', async t => {
-  const whole = fs.fdatasync
-  let failing = false
-  // biome-ignore lint/suspicious/noExplicitAny: one of Node's overloads
-  fs.fdatasync = ((fd: number, done: any) =>
-    failing ? setImmediate(done, new Error('EIO')) : whole(fd, done)) as typeof fs.fdatasync
-  syncBuiltinESMExports()
-  t.teardown(() => {
-    fs.fdatasync = whole
-    syncBuiltinESMExports()
-  })
+  const disk = badDisk(t)
   const board = await startBoard(t)
   const sendAt = new Date(Date.now() + 1500).toISOString()
   const post = () =>
@@ -157,9 +148,9 @@ t.test('a row whose commit failed at the very end is not sent after its caller w
       body: { ...text('14155551234'), sendAt },
       headers: { 'idempotency-key': 'k' }
     })
-  failing = true
+  disk.failing = true
   const answer = await post()
-  failing = false
+  disk.failing = false
   t.match(answer, { status: 503, body: { outcome: 'not_sent' } })
   await pause(500)
   t.equal((await board.call('GET', '/messages')).body.items.length, 0)

@@ -1,7 +1,6 @@
-import fs from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
 import t from 'tap'
 import { adminKey, type Board, startBoard, until } from '../helper.ts'
+import { badDisk } from './bad-disk.ts'
 
 // What a caller can do about a message of which nobody knows whether it arrived (RELIABILITY.md P5, P6).
 
@@ -140,21 +139,12 @@ t.test(
 )
 
 t.test('a resend of which the store lost the commit leaves the unknown message open', async t => {
-  const whole = fs.fdatasync
-  let failing = false
-  // biome-ignore lint/suspicious/noExplicitAny: one of Node's overloads
-  fs.fdatasync = ((fd: number, done: any) =>
-    failing ? setImmediate(done, new Error('EIO')) : whole(fd, done)) as typeof fs.fdatasync
-  syncBuiltinESMExports()
-  t.teardown(() => {
-    fs.fdatasync = whole
-    syncBuiltinESMExports()
-  })
+  const disk = badDisk(t)
   const board = await startBoard(t)
   const id = await lose(board, 'cloud', lost)
-  failing = true
+  disk.failing = true
   const answer = await post(board, `/messages/${id}/resend`, { acceptDuplicateRisk: true })
-  failing = false
+  disk.failing = false
   t.match(answer, { status: 503, body: { outcome: 'not_sent' } })
   const open = await until(
     () => board.call('GET', `/messages/${id}`),

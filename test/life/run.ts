@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
-import { adminKey, cloudSettings, matonKey } from '../helper.ts'
+import { adminKey, cloudSettings } from '../helper.ts'
+import { file, serve } from '../process.ts'
 
 // The real process on a folder of its own, as an operator starts, stops and copies it.
 
@@ -37,8 +38,6 @@ export function place(t: Teardown): string {
   return directory
 }
 
-export const file = (path: string): string => new URL(`../../${path}`, import.meta.url).pathname
-
 /** Starts src/server.ts; resolves when it listens. */
 export async function run(
   t: Teardown,
@@ -49,24 +48,7 @@ export async function run(
     env = {}
   }: { directory: string; data?: string; matonUrl: string; env?: Record<string, string> }
 ): Promise<Running> {
-  const child = spawn(process.execPath, [file('src/server.ts')], {
-    env: {
-      PATH: process.env.PATH,
-      MATON_API_KEY: matonKey,
-      MATON_BASE_URL: matonUrl,
-      MATON_RATE_PER_SECOND: '0',
-      ADMIN_KEY: adminKey,
-      DATA_DIR: data,
-      PORT: '0',
-      CHANNELS_FILE: join(directory, 'channels.json'),
-      UPSTREAM_TIMEOUT_MS: '5000',
-      ...env
-    },
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  let output = ''
-  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (output += chunk))
-  const ended = new Promise<number | null>(resolve => child.once('close', code => resolve(code)))
+  const { url, child, output, ended } = await serve(directory, matonUrl, { DATA_DIR: data, ...env })
   const end: Running['end'] = (signal = 'SIGTERM') => {
     child.kill(signal)
     return ended
@@ -75,13 +57,6 @@ export async function run(
   t.teardown(async () => {
     await end('SIGKILL')
     await dispatcher.destroy()
-  })
-  const url = await new Promise<string>((resolve, reject) => {
-    child.stdout!.on('data', () => {
-      const listening = /"address":"(http[^"]+)"/.exec(output)?.[1]
-      if (listening) resolve(listening)
-    })
-    child.once('close', code => reject(new Error(`ended with ${code}: ${output}`)))
   })
   const call: Running['call'] = async (method, path, body, headers = {}) => {
     const answer = await request(url + path, {
@@ -97,7 +72,7 @@ export async function run(
     const text = await answer.body.text()
     return { status: answer.statusCode, body: text === '' ? undefined : JSON.parse(text), headers: answer.headers }
   }
-  return { url, child, output: () => output, end, call }
+  return { url, child, output, end, call }
 }
 
 export const text = (to: string, more: Record<string, unknown> = {}) => ({

@@ -166,6 +166,31 @@ t.test('PostgreSQL', async t => {
     await store.close()
   })
 
+  await t.test(
+    'a word is heard by every process once its unit has committed, and after a lost connection too',
+    async t => {
+      const name = await cluster.database()
+      const [one, two] = [await open(cluster.url(name)), await open(cluster.url(name))]
+      const heard: string[] = []
+      two.words!.hear(word => heard.push(word))
+      const say = (word: string, fail = false) =>
+        one.write(function* () {
+          yield one.words!.tell(word)
+          if (fail) throw new Error('no')
+        })
+      const listening = `select pid from pg_stat_activity where application_name = 'switchboard words' and datname = '${name}'`
+      t.ok(await until(async () => (await cluster.query(listening)).length === 1))
+      const saidUntilHeard = (word: string) => until(() => say(word).then(() => heard.includes(word)))
+      t.ok(await saidUntilHeard('first'))
+      await t.rejects(say('never', true))
+      await cluster.query(`select pg_terminate_backend(pid) from (${listening}) as it`)
+      t.ok(await saidUntilHeard('after'))
+      t.notOk(heard.includes('never'))
+      await one.close()
+      await two.close()
+    }
+  )
+
   await t.test('a database that is not there and a wrong password are told as they are', async t => {
     const url = cluster.url('nowhere')
     t.match(await failure(open(url)), { code: '3D000' })

@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+
+export const adminKey = 'bench-admin-key-bench-admin-key-bench'
+
+/** As `npm start` has it. */
+export const heap = ['--max-old-space-size=1024']
+
+/** All that were started, to be ended with the benchmark. */
+export const children: ChildProcess[] = []
+
+/**
+ * Starts a file of the repository in a process of its own and resolves when its output tells where it listens.
+ * @param file from the repository's root
+ * @param flags of Node
+ */
+export function start(
+  file: string,
+  args: string[],
+  env: Record<string, string> = {},
+  flags: string[] = []
+): Promise<{ url: string; child: ChildProcess }> {
+  const path = new URL(`../${file}`, import.meta.url).pathname
+  const child = spawn(process.execPath, [...flags, path, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  children.push(child)
+  return new Promise((resolve, reject) => {
+    let seen = ''
+    child.stdout!.on('data', chunk => {
+      seen = (seen + chunk).slice(-20_000)
+      const url = /"(?:url|address)":"(http[^"]+)"/.exec(seen)?.[1]
+      if (url) resolve({ url, child })
+    })
+    child.on('exit', code => reject(new Error(`${file} ended with ${code}`)))
+  })
+}
+
+/** Megabytes that are resident now, or were at most. */
+export const memory = ({ pid }: ChildProcess, what: 'VmRSS' | 'VmHWM'): number =>
+  Math.round(Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024)
