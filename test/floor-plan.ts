@@ -37,9 +37,10 @@ export const rooms: Room[] = [
   {
     at: 'src/adapters/adapter.ts',
     may: ['src/upstream/wire.ts', 'src/adapters/operations.ts'],
-    types: ['schemas/'],
+    types: ['schemas/', 'src/adapters/heard.ts'],
     packageTypes: ['@sinclair/typebox']
   },
+  { at: 'src/adapters/heard.ts', may: [], types: ['schemas/'] },
   { at: 'src/adapters/operations.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts', 'src/upstream/wire.ts'] },
   { at: 'src/adapters/index.ts', may: ['src/adapters/'] },
   { at: 'src/adapters/matrix.ts', may: ['src/adapters/', 'schemas/'] },

@@ -5,6 +5,7 @@ import type { Message } from '../../schemas/messages.ts'
 import type { ErrorCode, Outcome, ProviderError } from '../../schemas/problem.ts'
 import type { Template, TemplateVariable } from '../../schemas/templates.ts'
 import type { NativeAnswer, NativeRequest, NativeStream, OutboundFile, UpstreamFailure } from '../upstream/wire.ts'
+import type { Hearing } from './heard.ts'
 import type { Operation, Operations } from './operations.ts'
 
 // The adapters' door. An adapter imports this file, `schemas/` and its own folder, and nothing else.
@@ -18,6 +19,7 @@ export type {
   OutboundFile
 } from '../upstream/wire.ts'
 export { UpstreamFailure } from '../upstream/wire.ts'
+export type * from './heard.ts'
 export { type BatchOutcome, effects, mostInBatch, type Operation, type Operations } from './operations.ts'
 
 /** A channel as an adapter sees it: no key, no host, no other channel. */
@@ -216,6 +218,8 @@ export interface Adapter<S extends TSchema = TSchema> {
    * `operation` is the act that failed, for words that mean another thing in each ("no such object": whose?).
    */
   readonly classify: (failure: UpstreamFailure, operation?: Operation) => Verdict | undefined
+  /** How its webhooks are read; absent: this provider tells nothing by itself. */
+  readonly hear?: Hearing<Static<S>>
 }
 
 /** Fixes the settings type of the whole record, so that a misspelt key or a wrong handler does not compile. */
