@@ -4,6 +4,7 @@ import { attributesRequest, contact, contactsPage, oneRequest, theOne, upsertReq
 import { pageNumber, receipt, templatesPage } from './decode.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
+import { hearing } from './hear/index.ts'
 import { conversationPage, holdingMessages, mediaRequest, mediaStream } from './history.ts'
 import { limits } from './limits.ts'
 import { accepted, holding } from './outcome.ts'
@@ -68,5 +69,6 @@ export const wati = defineAdapter({
     'Link previews are WATI’s decision.',
     'Contacts and their history are WATI’s own; a contact cannot be deleted through its API.'
   ],
-  classify
+  classify,
+  hear: hearing
 })

@@ -56,7 +56,11 @@ function verdict(failure: UpstreamFailure, row: Row, provider: ProviderError): V
   }
 }
 
-function providerError(failure: UpstreamFailure, error: Record<string, unknown>): ProviderError {
+/**
+ * What Graph said, without secrets and without numbers in full.
+ * @param error Graph's error object: of an answer, or of a webhook's `errors[]`
+ */
+export function providerError(failure: Pick<FailureFacts, 'status' | 'headers'>, error: Record<string, unknown>): ProviderError {
   // `error_data` may be a bare string, which is nothing for a reader
   const message = string(record(error.error_data).details) ?? string(error.message)
   const subcode = integer(error.error_subcode)

@@ -3,6 +3,7 @@ import { defineAdapter } from '../adapter.ts'
 import { done, receipt, templatePage, uploaded } from './decode.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
+import { hearing } from './hear/index.ts'
 import { limits } from './limits.ts'
 import * as numbers from './numbers.ts'
 import { graphPath, remarks, Settings } from './settings.ts'
@@ -96,5 +97,6 @@ export const whatsappCloud = defineAdapter({
     'A template with a file in its header needs a handle of Meta’s upload for templates; authentication templates are made in WhatsApp Manager.'
   ],
   remarks,
-  classify
+  classify,
+  hear: hearing
 })

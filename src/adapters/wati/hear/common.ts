@@ -1,0 +1,59 @@
+import type { Person, Scope } from '../../heard.ts'
+import { type Json, string } from '../decode.ts'
+
+// What every event of WATI shares: ids, instants, people (UPSTREAM.md 3.7; WEBHOOKS.md A2–A5, D1).
+
+/** Ids that WATI may tell for one message; all of them name it (A5). */
+export const idsOf = (event: Json): string[] => [
+  ...new Set([event.whatsappMessageId, event.id, event.localMessageId].flatMap(value => string(value) ?? []))
+]
+
+/** What we plant as localMessageId: our message id (D4). */
+const planted = /^msg_[0-9a-f]{32}$/
+export const oursOf = (event: Json): string | undefined => {
+  const local = string(event.localMessageId)
+  return local !== undefined && planted.test(local) ? local : undefined
+}
+
+/** Seconds as text or number, milliseconds, or WATI's own spelling of a date; undefined where it is no instant. */
+export function instant(event: Json): number | undefined {
+  const { timestamp, created } = event
+  const told = typeof timestamp === 'string' && /^\d{1,15}$/.test(timestamp) ? Number(timestamp) : timestamp
+  if (typeof told === 'number' && Number.isFinite(told) && told > 0) {
+    const at = Math.trunc(told >= 1e11 ? told : told * 1000)
+    if (at < 8.64e15) return at
+  }
+  const text = string(created) ?? string(timestamp)
+  // without a zone it is UTC
+  const at = text === undefined ? Number.NaN : Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`)
+  return Number.isFinite(at) && at > 0 ? at : undefined
+}
+
+const userIdForm = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/
+
+/** The person of an event. An identifier counts by its form: a user id has been seen where a number belongs. */
+export function personOf(event: Json): Person {
+  const person: Person = {}
+  for (const value of [event.waId, event.bsuid]) {
+    const told = string(typeof value === 'number' ? String(value) : value)?.trim()
+    if (told === undefined) continue
+    if (userIdForm.test(told)) person.userId ??= told
+    else if (/^\+?[1-9]\d{5,14}$/.test(told)) person.phone ??= told.replace('+', '')
+  }
+  const parent = string(event.parentBsuid)
+  const username = string(event.username)?.trim().replace(/^@/, '')
+  const name = string(event.senderName)
+  return {
+    ...person,
+    ...(parent !== undefined && { parentUserId: parent }),
+    ...(username && { username }),
+    ...(name !== undefined && { name: name.slice(0, 256) })
+  }
+}
+
+/** The number that the event is about: it may only contradict the token's channel (D3). */
+export function scopeOf(event: Json): Scope {
+  const value = event.channelPhoneNumber
+  const phone = string(typeof value === 'number' ? String(value) : value)?.replace(/\D/g, '')
+  return phone ? { phone } : {}
+}

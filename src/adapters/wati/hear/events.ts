@@ -1,0 +1,148 @@
+import type { Heard, HeardFailure, HeardStatus } from '../../heard.ts'
+import { type Json, record, string } from '../decode.ts'
+import { codeOf } from '../failed-codes.ts'
+import { idsOf, instant, oursOf, personOf, scopeOf } from './common.ts'
+import { contentOf } from './content.ts'
+
+// One row an event of WATI's (WEBHOOKS.md D1): its stem on the left, ours on the right.
+
+const base = (event: Json) => {
+  const at = instant(event)
+  return { ...(at !== undefined && { at }), scope: scopeOf(event) }
+}
+
+/** WATI's own id where it tells one: the one that webhooks and history share. */
+const keyOf = (event: Json): string => string(event.id) ?? idsOf(event)[0] ?? String(instant(event) ?? '')
+
+/**
+ * Variants of one happening (v1, v2, bsuid) are one, but for the variant that alone tells the id that we planted: it has
+ * to come through even behind the other (A4, D4).
+ */
+const identity = (stem: string, event: Json): string =>
+  [stem, keyOf(event), ...(string(event.localMessageId) === undefined ? [] : [event.localMessageId])].join('/')
+
+const status =
+  (status: HeardStatus['status']) =>
+  (event: Json, stem: string): Heard => {
+    const ids = idsOf(event)
+    const ours = oursOf(event)
+    if (ids.length === 0) return other(event, `${stem} without an id`)
+    const recipient = personOf(event)
+    return {
+      ...base(event),
+      kind: 'status',
+      identity: identity(stem, event),
+      status,
+      ids,
+      ...(ours !== undefined && { ours }),
+      ...(status === 'failed' && { failure: failureOf(event) }),
+      ...((recipient.phone ?? recipient.userId) !== undefined && { recipient })
+    }
+  }
+
+/** `failedCode` is Meta's code as a string, so it means what it means there (3.7). */
+function failureOf(event: Json): HeardFailure {
+  const code = string(typeof event.failedCode === 'number' ? String(event.failedCode) : event.failedCode)
+  const said = string(event.failedDetail)?.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`).slice(0, 500)
+  const { code: ours, detail } = codeOf(code)
+  return {
+    code: ours,
+    detail,
+    provider: { name: 'wati', status: null, ...(code !== undefined && { code: code.slice(0, 40) }), ...(said !== undefined && { message: said }) }
+  }
+}
+
+function inbound(event: Json, stem: string): Heard {
+  const ids = idsOf(event)
+  // `owner` tells who wrote it, never the status, which says SENT here too (3.7)
+  if (event.owner === true) return outgoing(event, stem)
+  if (ids.length === 0) return other(event, `${stem} without an id`)
+  return { ...base(event), kind: 'message', identity: `message/${keyOf(event)}`, ids, sender: personOf(event), message: contentOf(event) }
+}
+
+function outgoing(event: Json, stem: string): Heard {
+  const ids = idsOf(event)
+  const ours = oursOf(event)
+  if (ids.length === 0) return other(event, `${stem} without an id`)
+  const [name, email] = [string(event.operatorName), string(event.operatorEmail)]
+  const message = contentOf({ ...event, ...(stem === 'templatemessagesent' && { type: 'template' }) })
+  const { name: _, ...recipient } = personOf(event)
+  return {
+    ...base(event),
+    kind: 'outgoing',
+    identity: identity(stem, event),
+    ids,
+    ...(ours !== undefined && { ours }),
+    ...((name ?? email) !== undefined && { operator: { ...(name && { name }), ...(email && { email }) } }),
+    recipient,
+    message
+  }
+}
+
+/** Numbers of templateReviewed and templateQualityUpdated (D1). */
+const reviewed = ['draft', 'pending', 'approved', 'rejected', 'deleted', 'pending', 'disabled', 'paused'] as const
+const qualities = ['unknown', 'green', 'red', 'yellow'] as const
+const named = (words: readonly string[], value: unknown): string | undefined =>
+  words[typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as number)] ?? string(value)?.toLowerCase()
+
+const template =
+  (change: 'status' | 'quality' | 'category', members: [string, string], words: readonly string[]) =>
+  (event: Json, stem: string): Heard => {
+    const [before, after] = members.map(member => named(words, event[member]))
+    const [name, id] = [string(event.templateName), string(event.watiTemplateId) ?? string(event.templateId)]
+    return {
+      ...base(event),
+      kind: 'template',
+      identity: [stem, id ?? name ?? '', before ?? '', after ?? '', instant(event) ?? ''].join('/'),
+      change,
+      ...(name !== undefined && { name }),
+      ...(id !== undefined && { providerTemplateId: id }),
+      ...(after !== undefined && { value: after }),
+      ...(before !== undefined && { before })
+    }
+  }
+
+const account = (event: Json, stem: string): Heard => {
+  const said = string(event.accountReviewStatus)?.toLowerCase()
+  return {
+    ...base(event),
+    kind: 'account',
+    identity: [stem, said ?? '', instant(event) ?? ''].join('/'),
+    event: said ? `${stem}.${said}` : stem,
+    detail: Object.fromEntries(
+      Object.entries(record(event))
+        .filter(([key, value]) => key !== '__proto__' && ['string', 'number', 'boolean'].includes(typeof value))
+        .slice(0, 30)
+        .map(([key, value]) => [key, typeof value === 'string' ? value.slice(0, 256) : value])
+    )
+  }
+}
+
+/** Something that nothing of ours follows from; it is kept and counted. */
+export const other = (event: Json, name: string): Heard => ({
+  ...base(event),
+  kind: 'other',
+  identity: ['other', name, keyOf(event)].join('/'),
+  name
+})
+
+/** By stem, lower case: the names' case is not stable (D1). */
+export const events: Readonly<Record<string, (event: Json, stem: string) => Heard>> = {
+  message: inbound,
+  // comes beside `message`, without its text: never a message of its own (A2)
+  newcontactmessagereceived: event => other(event, 'new contact'),
+  sessionmessagesent: outgoing,
+  templatemessagesent: outgoing,
+  sentmessagedelivered: status('delivered'),
+  sentmessageread: status('read'),
+  // the answer itself comes as `message`; this proves that what it answers arrived
+  sentmessagereplied: status('delivered'),
+  templatemessagefailed: status('failed'),
+  sessionmessagefailed: status('failed'),
+  templatereviewed: template('status', ['oldTemplateStatus', 'newTemplateStatus'], reviewed),
+  templatequalityupdated: template('quality', ['oldTemplateQuality', 'newTemplateQuality'], qualities),
+  templatecategoryupdated: template('category', ['oldTemplateCategory', 'newTemplateCategory'], []),
+  wabastatusreviewupdate: account,
+  accountupdated: account,
+  accountdeleted: account
+}

@@ -1,0 +1,136 @@
+import type { Heard } from '../../heard.ts'
+import { array, graphId, record, string, word } from '../decode.ts'
+import { type Change, instant, type Json, someone } from './common.ts'
+
+// The fields about templates, numbers, the account, and what people want (WEBHOOKS.md C6).
+
+/** Meta writes a language with either sign: compared with `_` (C6). */
+const language = (value: unknown): string | undefined => string(value)?.replaceAll('-', '_')
+const given = <T>(name: string, value: T | undefined): Record<string, T> =>
+  value === undefined ? {} : { [name]: value }
+
+const at = ({ at }: Change) => given('at', at)
+
+type TemplateChange = Extract<Heard, { kind: 'template' }>['change']
+
+/** Both values stand under other names in each field. */
+const templateFields: Readonly<Record<string, { change: TemplateChange; value: string[]; before?: string[] }>> = {
+  message_template_status_update: { change: 'status', value: ['event'] },
+  message_template_quality_update: {
+    change: 'quality',
+    value: ['new_quality_score'],
+    before: ['previous_quality_score']
+  },
+  message_template_components_update: { change: 'components', value: [] },
+  template_category_update: {
+    change: 'category',
+    value: ['new_category', 'correct_category'],
+    before: ['previous_category']
+  }
+}
+
+export function template(change: Change): Heard {
+  const { field, value, scope } = change
+  const { change: what, value: values, before = [] } = templateFields[field]!
+  const id = graphId(value.message_template_id)
+  const name = string(value.message_template_name)
+  const lang = language(value.message_template_language)
+  const said = values.map(key => word(value[key])).find(Boolean)
+  const was = before.map(key => word(value[key])).find(Boolean)
+  const reason = [value.reason, record(value.rejection_info).reason, record(value.other_info).description]
+    .map(string)
+    .find(told => told !== undefined && told.toLowerCase() !== 'none')
+  return {
+    ...at(change),
+    scope,
+    kind: 'template',
+    identity: ['template', what, id ?? name ?? '', lang ?? '', said ?? '', change.at ?? ''].join('/'),
+    change: what,
+    ...given('name', name),
+    ...given('language', lang),
+    ...given('providerTemplateId', id),
+    ...given('value', said),
+    ...given('before', was),
+    ...given('reason', reason?.slice(0, 1024))
+  }
+}
+
+export function preferences(change: Change): Heard[] {
+  return array(change.value.user_preferences).map(item => {
+    const told = record(item)
+    const value = word(told.value) ?? ''
+    const person = someone(change, told.wa_id, told.user_id)
+    const when = instant(told.timestamp) ?? change.at
+    const base = { ...given('at', when), scope: change.scope }
+    const identity = ['preference', person.phone ?? person.userId ?? '', value, when ?? ''].join('/')
+    if (value !== 'stop' && value !== 'resume') return { ...base, kind: 'other', identity, name: `user preference ${value}` }
+    const category = word(told.category)?.startsWith('marketing') === false ? 'all' : 'marketing'
+    return { ...base, kind: 'preference', identity, person, category, value }
+  })
+}
+
+/** Who may answer now: control comes to us, or is taken from us (C6). */
+export function handovers(change: Change): Heard[] {
+  const { value, scope } = change
+  const list = Array.isArray(value.messaging_handovers) ? value.messaging_handovers : [value]
+  return list.map(item => {
+    const told = record(item)
+    const kinds: [string, boolean][] = [
+      ['control_passed', true],
+      ['control_taken', false]
+    ]
+    const [what, ours] = kinds.find(([kind]) => told[kind] !== undefined || word(told.type) === kind || word(told.event) === kind) ?? ['handover', undefined]
+    const when = instant(told.timestamp) ?? change.at
+    const person = someone(change, told.wa_id, told.from, told.user_id, record(told[what]).wa_id)
+    const known = person.phone ?? person.userId
+    return {
+      ...given('at', when),
+      scope,
+      kind: 'ownership',
+      identity: ['ownership', what, known ?? '', when ?? ''].join('/'),
+      change: what,
+      ...(known !== undefined && { person }),
+      ...given('ours', ours),
+      detail: bounded(told)
+    }
+  })
+}
+
+/** Numbers that the account field may be about stand here and not in `metadata`: `entity_id` of an alert (C6). */
+export function account(change: Change): Heard {
+  const { field, value, scope } = change
+  const word_ = word(value.event) ?? word(value.decision) ?? word(record(value.alert_info).alert_type)
+  const entity = string(value.entity_type) === 'PHONE_NUMBER' ? graphId(value.entity_id) : undefined
+  return {
+    ...at(change),
+    scope: { ...scope, ...given('numberId', scope.numberId ?? entity) },
+    kind: 'account',
+    identity: ['account', field, word_ ?? '', scope.phone ?? entity ?? '', change.at ?? ''].join('/'),
+    event: word_ ? `${field}.${word_}` : field,
+    detail: bounded(value)
+  }
+}
+
+/** Something that nothing of ours follows from; it is kept and counted. */
+export const other = (change: Change, name: string): Heard => ({
+  ...at(change),
+  scope: change.scope,
+  kind: 'other',
+  identity: ['other', change.field, change.at ?? '', name].join('/'),
+  name
+})
+
+/** A copy of what was told, without depth or length that nobody reads. */
+function bounded(value: Json, depth = 0): Record<string, unknown> {
+  const entries = Object.entries(value).slice(0, 40)
+  return Object.fromEntries(
+    entries.flatMap(([key, member]) => {
+      if (key === '__proto__') return []
+      if (typeof member === 'string') return [[key, member.slice(0, 512)]]
+      if (typeof member === 'number' || typeof member === 'boolean' || member === null) return [[key, member]]
+      if (typeof member !== 'object' || depth >= 3) return []
+      if (Array.isArray(member)) return [[key, member.slice(0, 20).flatMap(each => (typeof each === 'object' ? [bounded(record(each), depth + 1)] : [each]))]]
+      return [[key, bounded(record(member), depth + 1)]]
+    })
+  )
+}

@@ -1,0 +1,89 @@
+import type { Person, Scope } from '../../heard.ts'
+import { array, graphId, record, string } from '../decode.ts'
+
+// What every part of Meta's webhooks shares: scope, instants, people (UPSTREAM.md 4.12, WEBHOOKS.md C4).
+
+export type Json = Record<string, unknown>
+
+/** One change of one entry, with what stands around it. */
+export interface Change {
+  field: string
+  value: Json
+  scope: Scope
+  /** When the entry was made, in milliseconds. */
+  at?: number
+  /** People that the change describes, by number and by user id. */
+  people: ReadonlyMap<string, Person>
+}
+
+/** Seconds as text or number, or milliseconds, as both were seen (WEBHOOKS.md E); undefined where it is no instant. */
+export function instant(value: unknown): number | undefined {
+  const told = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+  if (typeof told !== 'number' || !Number.isFinite(told) || told <= 0) return undefined
+  const at = Math.trunc(told >= 1e11 ? told : told * 1000)
+  return at < 8.64e15 ? at : undefined
+}
+
+export const digits = (value: unknown): string | undefined =>
+  string(typeof value === 'number' ? String(value) : value)?.replace(/\D/g, '') || undefined
+
+const userIdForm = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/
+const phoneForm = /^\+?[1-9]\d{5,14}$/
+
+/** Which of the two an identifier is: its form decides, since user ids have been seen in members meant for numbers. */
+export function identified(...values: unknown[]): Pick<Person, 'phone' | 'userId'> {
+  const person: Pick<Person, 'phone' | 'userId'> = {}
+  for (const value of values) {
+    const told = string(typeof value === 'number' ? String(value) : value)?.trim()
+    if (told === undefined) continue
+    if (userIdForm.test(told)) person.userId ??= told
+    else if (phoneForm.test(told)) person.phone ??= told.replace('+', '')
+  }
+  return person
+}
+
+const usernameOf = (value: unknown): string | undefined => string(value)?.trim().replace(/^@/, '') || undefined
+
+/** One of `contacts[]`. */
+export function personOf(value: unknown): Person {
+  const contact = record(value)
+  const profile = record(contact.profile)
+  const parent = string(contact.parent_user_id)
+  const username = usernameOf(profile.username ?? contact.username)
+  const name = string(profile.name)
+  return {
+    ...identified(contact.wa_id, contact.user_id),
+    ...(parent !== undefined && { parentUserId: parent }),
+    ...(username !== undefined && { username }),
+    ...(name !== undefined && { name: name.slice(0, 256) })
+  }
+}
+
+/** People by each of their identifiers. */
+export function peopleOf(contacts: unknown): ReadonlyMap<string, Person> {
+  const people = new Map<string, Person>()
+  for (const contact of array(contacts)) {
+    const person = personOf(contact)
+    for (const key of [person.phone, person.userId]) if (key !== undefined) people.set(key, person)
+  }
+  return people
+}
+
+/** The person of these identifiers, with everything that `contacts[]` tells of it. */
+export function someone({ people }: Change, ...identifiers: unknown[]): Person {
+  const told = identified(...identifiers)
+  const known = (told.phone && people.get(told.phone)) || (told.userId && people.get(told.userId)) || undefined
+  return { ...known, ...told }
+}
+
+export function scopeOf(entryId: unknown, value: Json): Scope {
+  const metadata = record(value.metadata)
+  const numberId = graphId(metadata.phone_number_id)
+  const accountId = graphId(entryId)
+  const phone = digits(metadata.display_phone_number) ?? digits(value.display_phone_number)
+  return {
+    ...(numberId !== undefined && { numberId }),
+    ...(accountId !== undefined && { accountId }),
+    ...(phone !== undefined && { phone })
+  }
+}

@@ -1,0 +1,104 @@
+import type { Heard, HeardInbound, HeardMessage, HeardOutgoing, HeardPerson, Person } from '../../heard.ts'
+import { array, record, string, word } from '../decode.ts'
+import { type Change, digits, identified, instant, type Json, someone } from './common.ts'
+import { contentOf } from './content.ts'
+
+// `messages[]` and `message_echoes[]` (UPSTREAM.md 4.12; WEBHOOKS.md A12, C4–C6).
+
+/** What somebody wrote to us, and, where the message says so, that this person is known under another number or id now. */
+export function inbound(value: unknown, change: Change): Heard[] {
+  const message = record(value)
+  const id = string(message.id)
+  const at = instant(message.timestamp) ?? change.at
+  const base = { ...(at !== undefined && { at }), scope: change.scope }
+  if (id === undefined)
+    return [{ ...base, kind: 'other', identity: `other/message/${at ?? ''}/${word(message.type) ?? ''}`, name: 'message without an id' }]
+  const errors = array(change.value.errors)
+  // One person wrote everything of a change, as far as `contacts[]` tells of one alone.
+  const alone = change.people.size > 0 && new Set(change.people.values()).size === 1 ? [...change.people.values()][0] : {}
+  const named = someone(change, message.from, message.from_user_id)
+  const sender: Person = named.phone === undefined && named.userId === undefined ? { ...alone } : named
+  const heard: HeardInbound = {
+    ...base,
+    kind: 'message',
+    identity: `message/${id}`,
+    ids: [id],
+    sender,
+    message: messageOf(message, errors, change)
+  }
+  const moved = movedPerson(message, base, id)
+  return moved ? [moved, heard] : [heard]
+}
+
+/** What a person wrote in the WhatsApp Business app, or another sender of this number: outbound, and not ours (C6). */
+export function echo(value: unknown, change: Change): Heard {
+  const message = record(value)
+  const id = string(message.id)
+  const at = instant(message.timestamp) ?? change.at
+  const base = { ...(at !== undefined && { at }), scope: change.scope }
+  if (id === undefined)
+    return { ...base, kind: 'other', identity: `other/echo/${at ?? ''}`, name: 'echo without an id' }
+  const heard: HeardOutgoing = {
+    ...base,
+    kind: 'outgoing',
+    identity: `outgoing/${id}`,
+    ids: [id],
+    operator: {},
+    recipient: someone(change, message.to, message.to_user_id),
+    message: messageOf(message, array(change.value.errors), change)
+  }
+  return heard
+}
+
+function messageOf(message: Json, errors: unknown[], { field }: Change): HeardMessage {
+  const context = record(message.context)
+  const replyTo = string(context.id)
+  const referral = record(message.referral)
+  const often = context.frequently_forwarded === true
+  const groupId = string(message.group_id)
+  return {
+    ...contentOf(message, errors),
+    ...(replyTo !== undefined && { replyTo }),
+    ...(Object.keys(referral).length > 0 && { referral: referralOf(referral) }),
+    ...((often || context.forwarded === true) && { forwarded: often ? ('often' as const) : ('once' as const) }),
+    ...(groupId !== undefined && { groupId }),
+    ...(field === 'standby' && { standby: true as const })
+  }
+}
+
+/** Meta's member → ours (C5). */
+const referralWords: Readonly<Record<string, string>> = {
+  source_url: 'sourceUrl',
+  source_id: 'sourceId',
+  source_type: 'sourceType',
+  headline: 'headline',
+  body: 'body',
+  media_type: 'mediaType',
+  image_url: 'imageUrl',
+  video_url: 'videoUrl',
+  thumbnail_url: 'thumbnailUrl',
+  ctwa_clid: 'clickId'
+}
+function referralOf(referral: Json): Json {
+  const told = Object.entries(referralWords).flatMap(([theirs, ours]) => {
+    const value = string(referral[theirs])
+    return value === undefined ? [] : [[ours, value.slice(0, 4096)] as const]
+  })
+  return Object.fromEntries(told)
+}
+
+const changes: Readonly<Record<string, HeardPerson['change']>> = {
+  user_changed_number: 'number',
+  user_changed_user_id: 'user_id',
+  customer_identity_changed: 'identity'
+}
+
+/** A `system` message about a person (A12). The new number stands in `wa_id` or `new_wa_id`, the old one in `from`. */
+function movedPerson(message: Json, base: Pick<HeardPerson, 'at' | 'scope'>, id: string): HeardPerson | undefined {
+  const system = record(message.system)
+  const change = changes[word(system.type) ?? '']
+  if (word(message.type) !== 'system' || change === undefined) return undefined
+  const before = identified(message.from, digits(system.customer), system.previous_user_id)
+  const after = identified(digits(system.new_wa_id) ?? digits(system.wa_id), system.user_id)
+  return { ...base, kind: 'person', identity: `person/${id}`, change, before, after }
+}

@@ -1,0 +1,76 @@
+import type { HeardFailure, HeardOther, HeardStatus, Price } from '../../heard.ts'
+import { findRow, unlisted } from '../codes.ts'
+import { array, record, string, word } from '../decode.ts'
+import { providerError } from '../errors.ts'
+import { type Change, identified, instant, type Json, someone } from './common.ts'
+
+// `statuses[]` of the fields `messages` and `standby` (UPSTREAM.md 4.12; WEBHOOKS.md A8–A10, C3, C4, C8).
+
+/** Meta's word → ours. `deleted` is no status of the Cloud API any more (A9). */
+const words: Readonly<Record<string, HeardStatus['status']>> = {
+  sent: 'sent',
+  delivered: 'delivered',
+  read: 'read',
+  played: 'played',
+  failed: 'failed'
+}
+
+/** What we plant as biz_opaque_callback_data: `sb1.<message id>`. */
+const planted = /^sb1\.(msg_[0-9a-f]{32})$/
+
+/** One status. Calls and payments have statuses too, which are none of a message (C6). */
+export function status(value: unknown, change: Change): HeardStatus | HeardOther {
+  const told = record(value)
+  const id = string(told.id)
+  const said = word(told.status) ?? ''
+  const type = word(told.type)
+  const at = instant(told.timestamp) ?? change.at
+  const known = Object.hasOwn(words, said) ? words[said]! : undefined
+  const ours = planted.exec(string(told.biz_opaque_callback_data) ?? '')?.[1]
+  const base = { ...(at !== undefined && { at }), scope: change.scope }
+  if (known === undefined || (id === undefined && ours === undefined) || type === 'call' || type === 'payment') {
+    const name = `status ${type ?? 'message'} ${said || 'without a name'}`
+    return { ...base, kind: 'other', identity: ['other', type ?? '', id ?? '', said, at ?? ''].join('/'), name }
+  }
+  const participant = string(told.recipient_participant_id) ?? string(told.recipient_participant_user_id)
+  const recipient = someone(change, told.recipient_id, told.recipient_user_id)
+  const price = priceOf(record(told.pricing))
+  return {
+    ...base,
+    kind: 'status',
+    identity: ['status', id ?? ours, known, ...(participant ? [participant] : [])].join('/'),
+    status: known,
+    ids: id === undefined ? [] : [id],
+    ...(ours !== undefined && { ours }),
+    ...(known === 'failed' && { failure: failureOf(array(told.errors)) }),
+    ...(price && { price }),
+    ...(Object.keys(identified(told.recipient_id, told.recipient_user_id)).length > 0 && { recipient })
+  }
+}
+
+/** The first of `errors[]` in the words of a refused send: the table of codes.ts. */
+function failureOf(errors: unknown[]): HeardFailure {
+  const error = record(errors[0])
+  const code = Number.isSafeInteger(error.code) ? (error.code as number) : undefined
+  const row = (code !== undefined && findRow(code, undefined, said(error))) || unlisted(undefined)
+  // What was unclear when a send was refused is clear here: WhatsApp says that it failed.
+  const refused = row.unclear || row.code === 'outcome_unknown' || row.code === 'provider_unavailable'
+  return {
+    code: refused ? 'message_rejected' : row.code,
+    detail: code === undefined ? 'WhatsApp says that the message failed, and gives no reason.' : row.says,
+    provider: code === undefined ? { name: 'whatsapp-cloud', status: null } : providerError({}, error)
+  }
+}
+
+const said = (error: Json): string => `${string(error.title) ?? ''} ${string(error.message) ?? ''}`
+
+function priceOf(pricing: Json): Price | undefined {
+  const [category, type, model] = [word(pricing.category), word(pricing.type), word(pricing.pricing_model)]
+  if (category === undefined && type === undefined && model === undefined) return undefined
+  return {
+    ...(category !== undefined && { category: category.replaceAll('-', '_').slice(0, 64) }),
+    ...(type !== undefined && { type: type.slice(0, 64) }),
+    ...(model !== undefined && { model: model.slice(0, 64) }),
+    ...(typeof pricing.billable === 'boolean' && { billable: pricing.billable })
+  }
+}
