@@ -15,7 +15,11 @@ export interface Room {
   packageTypes?: string[]
 }
 
-const adapter = { may: ['src/adapters/adapter.ts', 'schemas/'], packages: ['@sinclair/typebox'] }
+const adapter = {
+  may: ['src/adapters/adapter.ts', 'src/adapters/meta-codes.ts', 'schemas/'],
+  types: ['src/adapters/heard.ts'],
+  packages: ['@sinclair/typebox']
+}
 export const rooms: Room[] = [
   { at: 'schemas/', may: [], packages: ['@sinclair/typebox'] },
   {
@@ -40,6 +44,7 @@ export const rooms: Room[] = [
     types: ['schemas/', 'src/adapters/heard.ts'],
     packageTypes: ['@sinclair/typebox']
   },
+  { at: 'src/adapters/meta-codes.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts'] },
   { at: 'src/adapters/heard.ts', may: [], types: ['schemas/'] },
   { at: 'src/adapters/operations.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts', 'src/upstream/wire.ts'] },
   { at: 'src/adapters/index.ts', may: ['src/adapters/'] },

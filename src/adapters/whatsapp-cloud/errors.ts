@@ -1,7 +1,7 @@
 import type { ProviderError } from '../../../schemas/problem.ts'
 import type { FailureFacts, Operation, UpstreamFailure, Verdict } from '../adapter.ts'
 import { effects } from '../adapter.ts'
-import { findRow, namesAnObject, noSuchObject, type Row, unlisted } from './codes.ts'
+import { findRow, namesAnObject, noSuchObject, type Row, unlisted } from '../meta-codes.ts'
 import { record, string } from './decode.ts'
 
 // Meta asks to decide on `error.code`, not on the HTTP status or the titles (UPSTREAM.md 4.10).
@@ -60,7 +60,10 @@ function verdict(failure: UpstreamFailure, row: Row, provider: ProviderError): V
  * What Graph said, without secrets and without numbers in full.
  * @param error Graph's error object: of an answer, or of a webhook's `errors[]`
  */
-export function providerError(failure: Pick<FailureFacts, 'status' | 'headers'>, error: Record<string, unknown>): ProviderError {
+export function providerError(
+  failure: Pick<FailureFacts, 'status' | 'headers'>,
+  error: Record<string, unknown>
+): ProviderError {
   // `error_data` may be a bare string, which is nothing for a reader
   const message = string(record(error.error_data).details) ?? string(error.message)
   const subcode = integer(error.error_subcode)

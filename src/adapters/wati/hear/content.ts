@@ -29,7 +29,10 @@ function fileOf(event: Json, type: string): HeardFile | undefined {
   return {
     reference,
     ...(type === 'document' && text !== undefined && { filename: text.slice(0, 240) }),
-    ...(type !== 'document' && type !== 'audio' && type !== 'sticker' && text !== undefined && { caption: text.slice(0, 4096) })
+    ...(type !== 'document' &&
+      type !== 'audio' &&
+      type !== 'sticker' &&
+      text !== undefined && { caption: text.slice(0, 4096) })
   }
 }
 
@@ -44,26 +47,41 @@ function parsed(text: unknown): unknown {
 
 /** The answer to a button, a list or a Flow; undefined where the event holds none. */
 function replyOf(event: Json): HeardMessage['content'] | undefined {
-  const [interactive, list, button] = [record(event.interactiveButtonReply), record(event.listReply), record(event.buttonReply)]
+  const [interactive, list, button] = [
+    record(event.interactiveButtonReply),
+    record(event.listReply),
+    record(event.buttonReply)
+  ]
   const flow = event.nfmReply ?? event.flowReply
   if (string(list.title) !== undefined || string(list.id) !== undefined)
     return some({ kind: 'list', id: string(list.id), title: string(list.title), description: string(list.description) })
   if (string(interactive.title) !== undefined || string(interactive.id) !== undefined)
     return some({ kind: 'button', id: string(interactive.id), title: string(interactive.title) })
   if (string(button.text) !== undefined || string(button.payload) !== undefined)
-    return some({ kind: 'template', title: string(button.text), payload: string(button.payload), data: parsed(button.payload) })
+    return some({
+      kind: 'template',
+      title: string(button.text),
+      payload: string(button.payload),
+      data: parsed(button.payload)
+    })
   if (record(flow) === flow) {
     const { body, response_json, responseJson } = record(flow)
     const text = string(response_json) ?? string(responseJson)
     const data = parsed(text)
-    return some({ kind: 'flow', title: string(body), data: data ?? (text === undefined ? undefined : { text: text.slice(0, 4096) }) })
+    return some({
+      kind: 'flow',
+      title: string(body),
+      data: data ?? (text === undefined ? undefined : { text: text.slice(0, 4096) })
+    })
   }
   return undefined
 }
 
 /** WATI gives a place as "latitude,longitude" in `data` or `text`, as far as it was seen; else its words alone. */
 function place(event: Json): Record<string, unknown> {
-  const numbers = /(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)/.exec(`${string(event.data) ?? ''} ${string(event.text) ?? ''}`)
+  const numbers = /(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)/.exec(
+    `${string(event.data) ?? ''} ${string(event.text) ?? ''}`
+  )
   return some({
     ...(numbers && { latitude: Number(numbers[1]), longitude: Number(numbers[2]) }),
     name: string(event.text)
@@ -75,10 +93,13 @@ function cards(event: Json): unknown[] {
   const list = Array.isArray(told) ? told : record(told) === told ? [told] : array(record(told).contacts)
   return list.map(item => {
     const { name, phones, formattedName } = record(item)
-    const formatted = string(formattedName) ?? string(record(name).formatted_name) ?? string(record(name).formattedName) ?? string(name)
+    const formatted =
+      string(formattedName) ?? string(record(name).formatted_name) ?? string(record(name).formattedName) ?? string(name)
     return some({
       name: { formatted: formatted ?? '' },
-      phones: array(phones).map(phone => some({ phone: string(record(phone).phone) ?? string(phone), type: string(record(phone).type) }))
+      phones: array(phones).map(phone =>
+        some({ phone: string(record(phone).phone) ?? string(phone), type: string(record(phone).type) })
+      )
     })
   })
 }
@@ -104,7 +125,12 @@ export function contentOf(event: Json): HeardMessage {
   if (media.has(type)) {
     const file = fileOf(event, type)
     const { reference: _, ...content } = file ?? { reference: '' }
-    return { ...around, type, content: some({ ...content, ...((word === 'voice' || word === 'ptt') && { voice: true }) }), ...(file && { file }) }
+    return {
+      ...around,
+      type,
+      content: some({ ...content, ...((word === 'voice' || word === 'ptt') && { voice: true }) }),
+      ...(file && { file })
+    }
   }
   switch (type) {
     case 'text':

@@ -1,6 +1,6 @@
 import type { Heard, HeardFailure, HeardStatus } from '../../heard.ts'
+import { failedLater } from '../../meta-codes.ts'
 import { type Json, record, string } from '../decode.ts'
-import { codeOf } from '../failed-codes.ts'
 import { idsOf, instant, oursOf, personOf, scopeOf } from './common.ts'
 import { contentOf } from './content.ts'
 
@@ -43,12 +43,17 @@ const status =
 /** `failedCode` is Meta's code as a string, so it means what it means there (3.7). */
 function failureOf(event: Json): HeardFailure {
   const code = string(typeof event.failedCode === 'number' ? String(event.failedCode) : event.failedCode)
-  const said = string(event.failedDetail)?.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`).slice(0, 500)
-  const { code: ours, detail } = codeOf(code)
+  const said = string(event.failedDetail)
+    ?.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`)
+    .slice(0, 500)
   return {
-    code: ours,
-    detail,
-    provider: { name: 'wati', status: null, ...(code !== undefined && { code: code.slice(0, 40) }), ...(said !== undefined && { message: said }) }
+    ...failedLater(code !== undefined && /^\d{1,7}$/.test(code) ? Number(code) : undefined, said ?? ''),
+    provider: {
+      name: 'wati',
+      status: null,
+      ...(code !== undefined && { code: code.slice(0, 40) }),
+      ...(said !== undefined && { message: said })
+    }
   }
 }
 
@@ -57,7 +62,14 @@ function inbound(event: Json, stem: string): Heard {
   // `owner` tells who wrote it, never the status, which says SENT here too (3.7)
   if (event.owner === true) return outgoing(event, stem)
   if (ids.length === 0) return other(event, `${stem} without an id`)
-  return { ...base(event), kind: 'message', identity: `message/${keyOf(event)}`, ids, sender: personOf(event), message: contentOf(event) }
+  return {
+    ...base(event),
+    kind: 'message',
+    identity: `message/${keyOf(event)}`,
+    ids,
+    sender: personOf(event),
+    message: contentOf(event)
+  }
 }
 
 function outgoing(event: Json, stem: string): Heard {
@@ -83,7 +95,8 @@ function outgoing(event: Json, stem: string): Heard {
 const reviewed = ['draft', 'pending', 'approved', 'rejected', 'deleted', 'pending', 'disabled', 'paused'] as const
 const qualities = ['unknown', 'green', 'red', 'yellow'] as const
 const named = (words: readonly string[], value: unknown): string | undefined =>
-  words[typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as number)] ?? string(value)?.toLowerCase()
+  words[typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as number)] ??
+  string(value)?.toLowerCase()
 
 const template =
   (change: 'status' | 'quality' | 'category', members: [string, string], words: readonly string[]) =>

@@ -63,7 +63,8 @@ export function preferences(change: Change): Heard[] {
     const when = instant(told.timestamp) ?? change.at
     const base = { ...given('at', when), scope: change.scope }
     const identity = ['preference', person.phone ?? person.userId ?? '', value, when ?? ''].join('/')
-    if (value !== 'stop' && value !== 'resume') return { ...base, kind: 'other', identity, name: `user preference ${value}` }
+    if (value !== 'stop' && value !== 'resume')
+      return { ...base, kind: 'other', identity, name: `user preference ${value}` }
     const category = word(told.category)?.startsWith('marketing') === false ? 'all' : 'marketing'
     return { ...base, kind: 'preference', identity, person, category, value }
   })
@@ -79,7 +80,9 @@ export function handovers(change: Change): Heard[] {
       ['control_passed', true],
       ['control_taken', false]
     ]
-    const [what, ours] = kinds.find(([kind]) => told[kind] !== undefined || word(told.type) === kind || word(told.event) === kind) ?? ['handover', undefined]
+    const [what, ours] = kinds.find(
+      ([kind]) => told[kind] !== undefined || word(told.type) === kind || word(told.event) === kind
+    ) ?? ['handover', undefined]
     const when = instant(told.timestamp) ?? change.at
     const person = someone(change, told.wa_id, told.from, told.user_id, record(told[what]).wa_id)
     const known = person.phone ?? person.userId
@@ -121,16 +124,17 @@ export const other = (change: Change, name: string): Heard => ({
 })
 
 /** A copy of what was told, without depth or length that nobody reads. */
-function bounded(value: Json, depth = 0): Record<string, unknown> {
-  const entries = Object.entries(value).slice(0, 40)
-  return Object.fromEntries(
-    entries.flatMap(([key, member]) => {
-      if (key === '__proto__') return []
-      if (typeof member === 'string') return [[key, member.slice(0, 512)]]
-      if (typeof member === 'number' || typeof member === 'boolean' || member === null) return [[key, member]]
-      if (typeof member !== 'object' || depth >= 3) return []
-      if (Array.isArray(member)) return [[key, member.slice(0, 20).flatMap(each => (typeof each === 'object' ? [bounded(record(each), depth + 1)] : [each]))]]
-      return [[key, bounded(record(member), depth + 1)]]
-    })
-  )
+function bounded(value: Json, depth = 0): Json {
+  const entries = Object.entries(value)
+    .slice(0, 40)
+    .filter(([key]) => key !== '__proto__')
+  return Object.fromEntries(entries.map(([key, member]) => [key, boundedMember(member, depth)]))
+}
+
+function boundedMember(member: unknown, depth: number): unknown {
+  if (typeof member === 'string') return member.slice(0, 512)
+  if (typeof member !== 'object' || member === null) return member
+  if (depth >= 3) return null
+  if (Array.isArray(member)) return member.slice(0, 20).map(each => boundedMember(each, depth + 1))
+  return bounded(record(member), depth + 1)
 }

@@ -16,6 +16,10 @@ export interface Change {
   people: ReadonlyMap<string, Person>
 }
 
+/** An object of the members that are there. */
+export const some = (members: Json): Json =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+
 /** Seconds as text or number, or milliseconds, as both were seen (WEBHOOKS.md E); undefined where it is no instant. */
 export function instant(value: unknown): number | undefined {
   const told = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value

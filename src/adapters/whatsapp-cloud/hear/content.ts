@@ -1,15 +1,13 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
-import { digits, type Json } from './common.ts'
+import { card } from './card.ts'
+import { digits, type Json, some } from './common.ts'
 
 // What a message from Meta says, type by type: their node on the left, ours on the right (UPSTREAM.md 4.12; WEBHOOKS.md C5).
 
 type Content = Pick<HeardMessage, 'type' | 'content' | 'file' | 'target'>
 
 const cut = (value: unknown, length: number): string | undefined => string(value)?.slice(0, length)
-/** An object of the members that are there. */
-const some = (members: Json): Json =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 const number = (value: unknown): number | undefined => {
   const told = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   return typeof told === 'number' && Number.isFinite(told) ? told : undefined
@@ -20,7 +18,7 @@ const mediaLifeSeconds = 7 * 24 * 60 * 60
 
 function media(type: string, node: Json): Content {
   const reference = graphId(node.id)
-  const mimeType = string(node.mime_type)?.split(';')[0]!.trim().toLowerCase()
+  const mimeType = string((string(node.mime_type) ?? '').split(';')[0]?.trim().toLowerCase())
   const caption = cut(node.caption, 4096)
   const filename = cut(node.filename, 240)
   const content = some({
@@ -40,41 +38,6 @@ function media(type: string, node: Json): Content {
     lifeSeconds: mediaLifeSeconds
   }
   return { type, content, file }
-}
-
-function card(value: unknown): Json {
-  const { name, phones, emails, urls, addresses, org, birthday, origin } = record(value)
-  const { formatted_name, first_name, last_name, middle_name, prefix, suffix } = record(name)
-  const list = (items: unknown, read: (item: Json) => Json): Json[] | undefined => {
-    const read_ = array(items).map(item => some(read(record(item))))
-    return read_.length > 0 ? read_ : undefined
-  }
-  return some({
-    name: some({
-      // a card that answers a request for the number may have no name (C5)
-      formatted: string(formatted_name) ?? string(first_name) ?? '',
-      first: string(first_name),
-      last: string(last_name),
-      middle: string(middle_name),
-      prefix: string(prefix),
-      suffix: string(suffix)
-    }),
-    phones: list(phones, item => ({ phone: string(item.phone), type: string(item.type), waId: string(item.wa_id) })),
-    emails: list(emails, item => ({ email: string(item.email), type: string(item.type) })),
-    urls: list(urls, item => ({ url: string(item.url), type: string(item.type) })),
-    addresses: list(addresses, item => ({
-      street: string(item.street),
-      city: string(item.city),
-      state: string(item.state),
-      zip: string(item.zip),
-      country: string(item.country),
-      countryCode: string(item.country_code),
-      type: string(item.type)
-    })),
-    org: record(org) === org ? some({ company: string(record(org).company), department: string(record(org).department), title: string(record(org).title) }) : undefined,
-    birthday: string(birthday),
-    origin: string(origin)
-  })
 }
 
 /** The answer of a Flow: its JSON text, as an object where it is one (C5). */

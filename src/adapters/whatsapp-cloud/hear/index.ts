@@ -60,7 +60,9 @@ export const hearing: Hearing<Settings> = {
   read: body => {
     const { object, entry } = record(body)
     if (string(object) !== 'whatsapp_business_account' && !Array.isArray(entry))
-      return [{ kind: 'other', identity: 'other/object', scope: {}, name: `object ${String(string(object)).slice(0, 60)}` }]
+      return [
+        { kind: 'other', identity: 'other/object', scope: {}, name: `object ${String(string(object)).slice(0, 60)}` }
+      ]
     return array(entry).flatMap(item => {
       const one = record(item)
       return array(one.changes).flatMap(each => {

@@ -12,10 +12,18 @@ export function inbound(value: unknown, change: Change): Heard[] {
   const at = instant(message.timestamp) ?? change.at
   const base = { ...(at !== undefined && { at }), scope: change.scope }
   if (id === undefined)
-    return [{ ...base, kind: 'other', identity: `other/message/${at ?? ''}/${word(message.type) ?? ''}`, name: 'message without an id' }]
+    return [
+      {
+        ...base,
+        kind: 'other',
+        identity: `other/message/${at ?? ''}/${word(message.type) ?? ''}`,
+        name: 'message without an id'
+      }
+    ]
   const errors = array(change.value.errors)
   // One person wrote everything of a change, as far as `contacts[]` tells of one alone.
-  const alone = change.people.size > 0 && new Set(change.people.values()).size === 1 ? [...change.people.values()][0] : {}
+  const alone =
+    change.people.size > 0 && new Set(change.people.values()).size === 1 ? [...change.people.values()][0] : {}
   const named = someone(change, message.from, message.from_user_id)
   const sender: Person = named.phone === undefined && named.userId === undefined ? { ...alone } : named
   const heard: HeardInbound = {

@@ -1,5 +1,5 @@
 import type { HeardFailure, HeardOther, HeardStatus, Price } from '../../heard.ts'
-import { findRow, unlisted } from '../codes.ts'
+import { failedLater } from '../../meta-codes.ts'
 import { array, record, string, word } from '../decode.ts'
 import { providerError } from '../errors.ts'
 import { type Change, identified, instant, type Json, someone } from './common.ts'
@@ -48,16 +48,12 @@ export function status(value: unknown, change: Change): HeardStatus | HeardOther
   }
 }
 
-/** The first of `errors[]` in the words of a refused send: the table of codes.ts. */
+/** The first of `errors[]` in the words of a refused send. */
 function failureOf(errors: unknown[]): HeardFailure {
   const error = record(errors[0])
   const code = Number.isSafeInteger(error.code) ? (error.code as number) : undefined
-  const row = (code !== undefined && findRow(code, undefined, said(error))) || unlisted(undefined)
-  // What was unclear when a send was refused is clear here: WhatsApp says that it failed.
-  const refused = row.unclear || row.code === 'outcome_unknown' || row.code === 'provider_unavailable'
   return {
-    code: refused ? 'message_rejected' : row.code,
-    detail: code === undefined ? 'WhatsApp says that the message failed, and gives no reason.' : row.says,
+    ...failedLater(code, said(error)),
     provider: code === undefined ? { name: 'whatsapp-cloud', status: null } : providerError({}, error)
   }
 }

@@ -1,7 +1,7 @@
-import type { ErrorCode } from '../../../schemas/problem.ts'
-import type { Verdict } from '../adapter.ts'
+import type { ErrorCode } from '../../schemas/problem.ts'
+import type { Verdict } from './adapter.ts'
 
-// Meta's codes and ours. Source of every row: the table of UPSTREAM.md 4.10 [M-ERR], its HTTP column [M-HTTP-OLD,
+// Meta's codes and ours; WATI's webhooks tell them too (UPSTREAM.md 3.7). Source of every row: the table of UPSTREAM.md 4.10 [M-ERR], its HTTP column [M-HTTP-OLD,
 // M-HTTP-NEW], and what the row's own comment names. What a send may do after it: RELIABILITY.md 4.
 
 export interface Row {
@@ -162,3 +162,18 @@ export function findRow(code: number, subcode: number | undefined, text: string)
 
 /** The rows that stand for an id that Graph does not know. */
 export const namesAnObject = (found: Row): boolean => found === objectOfOurs
+
+/**
+ * What a code means in a webhook that says that an accepted message failed. What was unclear of a refused send is clear
+ * there: it was not delivered.
+ * @param code undefined where the webhook names none
+ * @param text what stands beside it, for codes that mean several things
+ */
+export function failedLater(code: number | undefined, text: string): { code: ErrorCode; detail: string } {
+  if (code === undefined)
+    return { code: 'message_rejected', detail: 'The message failed after it was accepted, and no reason was given.' }
+  const found = findRow(code, undefined, text) ?? refused
+  if (found.unclear || found.code === 'provider_unavailable')
+    return { code: 'message_rejected', detail: 'WhatsApp took the message and then failed to deliver it.' }
+  return { code: found.code, detail: found.says }
+}
