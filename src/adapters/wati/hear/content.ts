@@ -82,9 +82,10 @@ function place(event: Json): Record<string, unknown> {
   const numbers = /(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)/.exec(
     `${string(event.data) ?? ''} ${string(event.text) ?? ''}`
   )
+  const name = string(event.text)
   return some({
     ...(numbers && { latitude: Number(numbers[1]), longitude: Number(numbers[2]) }),
-    name: string(event.text)
+    name: name?.trim() === numbers?.[0] ? undefined : name
   })
 }
 
