@@ -9,7 +9,7 @@ const Health = Type.Object(
   { additionalProperties: false }
 )
 
-export const health: RoutePlugin = app => {
+export const liveness: RoutePlugin = app => {
   app.get('/livez', {
     config: { vital: true },
     schema: {
@@ -21,6 +21,10 @@ export const health: RoutePlugin = app => {
     },
     handler: async () => ({ status: 'ok' })
   })
+}
+
+export const health: RoutePlugin = app => {
+  liveness(app)
 
   app.get('/readyz', {
     config: { vital: true },

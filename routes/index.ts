@@ -9,7 +9,7 @@ import { connections } from './connections.ts'
 import { contacts } from './contacts.ts'
 import { contactsCsv } from './contacts-csv.ts'
 import { dryRun } from './dry-run.ts'
-import { health } from './health.ts'
+import { health, liveness } from './health.ts'
 import { hold } from './hold.ts'
 import { keys } from './keys.ts'
 import { media } from './media.ts'
@@ -19,6 +19,7 @@ import { numbers } from './numbers.ts'
 import { receipts } from './receipts.ts'
 import { templates } from './templates.ts'
 import { unknown } from './unknown.ts'
+import { webhooks } from './webhooks.ts'
 
 /** All routes of the API, in the order of the document. */
 export const routes: readonly RoutePlugin[] = [
@@ -41,5 +42,9 @@ export const routes: readonly RoutePlugin[] = [
   keys,
   audit,
   hold,
+  webhooks,
   health
 ]
+
+/** The routes of the listener that only the providers call (WEBHOOK_PORT). */
+export const webhookRoutes: readonly RoutePlugin[] = [webhooks, liveness]

@@ -1,5 +1,5 @@
 import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, LogController, type RawServerDefault } from 'fastify'
-import { routes } from '../routes/index.ts'
+import { routes, webhookRoutes } from '../routes/index.ts'
 import { namedSchemas } from '../schemas/index.ts'
 import type { App, AppParts } from './fastify.ts'
 import { newId } from './ids.ts'
@@ -41,8 +41,8 @@ const serverOptions: FastifyHttpOptions<RawServerDefault> = {
   }
 }
 
-/** The application: plugins, then routes. It opens no port and reads no environment. */
-export async function buildApp(parts: AppParts, options: AppOptions): Promise<App> {
+/** A server with our own ids, errors and logging, and with what routes find on it; without any route or plugin. */
+function bare(parts: AppParts, options: AppOptions): App {
   const typeBase = options.publicUrl ?? ''
   const app = Fastify({
     ...serverOptions,
@@ -61,6 +61,12 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   // of them against the document. A schema-driven serializer would run a validator for each `oneOf` instead.
   app.setSerializerCompiler(() => value => JSON.stringify(value))
   for (const schema of namedSchemas) app.addSchema(schema)
+  return app
+}
+
+/** The application: plugins, then routes. It opens no port and reads no environment. */
+export async function buildApp(parts: AppParts, options: AppOptions): Promise<App> {
+  const app = bare(parts, options)
   await options.prepare?.(app)
 
   const addMissingMethods = methodNotAllowed(app)
@@ -73,6 +79,18 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   for (const route of routes) app.register(async scope => route(scope as unknown as App))
   docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true)
   app.register(async () => addMissingMethods())
+  await app.ready()
+  return app
+}
+
+/** What faces the internet on WEBHOOK_PORT: the doors of the webhooks, /livez, and nothing else. */
+export async function buildWebhookApp(parts: AppParts, options: AppOptions): Promise<App> {
+  const app = bare(parts, options)
+  telemetry(app)
+  problems(app)
+  overload(app)
+  bodies(app)
+  for (const route of webhookRoutes) app.register(async scope => route(scope as unknown as App))
   await app.ready()
   return app
 }

@@ -9,6 +9,7 @@ import { blockKey, blockQueries } from './delivery/blocks.ts'
 import type { DispatchChannel } from './dispatch/corridor.ts'
 import { ServiceError } from './errors.ts'
 import { type Caller, requireChannel } from './keys/caller.ts'
+import type { Seal } from './keys/seal.ts'
 import { auditEntry } from './store/audit.ts'
 import type { ChannelRow } from './store/schema.ts'
 import { change, first, prepare, type Store, type Unit } from './store/store.ts'
@@ -36,12 +37,14 @@ export interface ChannelsOptions {
   adapters: ReadonlyMap<string, AnyAdapter>
   /** How long the list may be believed where other replicas can change it, in milliseconds. */
   believeMs?: number
+  /** For the secrets among the settings. */
+  seal: Seal
 }
 
-export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOptions): Channels {
+export function createChannels({ store, adapters, seal, believeMs = 2000 }: ChannelsOptions): Channels {
   const { build } = store
   const blocks = blockQueries(store)
-  const { faultsOf, checkSettings } = createSettingsCheck(adapters)
+  const { faultsOf, checkSettings, secretsOf, pack, unpack } = createSettingsCheck(adapters, seal)
   const everything = prepare<object, ChannelRow>(() =>
     build
       .selectFrom('channels')
@@ -55,7 +58,7 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
 
   const refresh = async (): Promise<void> => {
     const rows = await store.read(everything({}))
-    known = new Map(rows.map(row => [row.id, { row, settings: JSON.parse(row.settings) }]))
+    known = new Map(rows.map(row => [row.id, { row, settings: unpack(row.provider, row.settings) }]))
     // Nobody else writes to an embedded store, so its list is right until we change it ourselves.
     until = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : Date.now() + believeMs
   }
@@ -77,9 +80,7 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
   })
   const view = ({ row, settings }: { row: ChannelRow; settings: unknown }, detailed: boolean): Channel => {
     const adapter = adapters.get(row.provider)!
-    const secret = Object.entries(adapter.settings.properties ?? {}).flatMap(([name, schema]) =>
-      (schema as { secret?: boolean }).secret ? [name] : []
-    )
+    const secret = secretsOf(row.provider)
     const shown = Object.fromEntries(Object.entries(settings as object).filter(([name]) => !secret.includes(name)))
     return {
       id: row.id,
@@ -167,7 +168,7 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
         id: input.id,
         provider: input.provider,
         connection_id: input.connectionId,
-        settings: JSON.stringify(input.settings),
+        settings: pack(input.provider, input.settings),
         is_default: input.default ? 1 : 0,
         paused: 0,
         managed_by: 'api',
@@ -195,11 +196,16 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
     patch: async (id, input, actor) => {
       const before = await require(id)
       changeable(before)
-      if (input.settings) checkSettings(before.row.provider, input.settings)
+      // Secrets are never shown, so whoever changes the rest cannot give them back: they stay unless another is given.
+      const hidden = Object.entries(before.settings as object).filter(([name]) =>
+        secretsOf(before.row.provider).includes(name)
+      )
+      const settings = input.settings && { ...Object.fromEntries(hidden), ...input.settings }
+      if (settings) checkSettings(before.row.provider, settings)
       const changes: Partial<ChannelRow> = {
         updated_at: Date.now(),
         ...(input.connectionId && { connection_id: input.connectionId }),
-        ...(input.settings && { settings: JSON.stringify(input.settings) }),
+        ...(settings && { settings: pack(before.row.provider, settings) }),
         ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
       }
       await store.write(function* () {
@@ -249,7 +255,7 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
     },
 
     applyFile: async path => {
-      const declared = await readChannelsFile(path)
+      const declared = await readChannelsFile(path, secretsOf)
       const faults = declared.flatMap((channel, i) =>
         faultsOf(channel.provider, channel.settings ?? {}, `/channels/${i}/settings`)
       )
@@ -275,7 +281,7 @@ export function createChannels({ store, adapters, believeMs = 2000 }: ChannelsOp
           const values = {
             provider: channel.provider,
             connection_id: channel.connectionId,
-            settings: JSON.stringify(channel.settings ?? {}),
+            settings: pack(channel.provider, channel.settings ?? {}),
             is_default: channel.default ? 1 : 0,
             managed_by: 'file' as const,
             updated_at: now

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
-import { buildApp } from './app.ts'
+import { buildApp, buildWebhookApp } from './app.ts'
 import { createDeliverChunk } from './broadcasts/chunk.ts'
 import { createBroadcastRoom } from './broadcasts/index.ts'
 import { createChannelHealths } from './channel-health.ts'
@@ -31,7 +31,8 @@ import { createRoom } from './delivery/room.ts'
 import { createSettlements } from './delivery/settlements.ts'
 import { createUnknownRoom } from './delivery/unknowns.ts'
 import { createCorridor, type DispatchChannel } from './dispatch/corridor.ts'
-import type { App } from './fastify.ts'
+import type { App, AppParts } from './fastify.ts'
+import { createInbound } from './inbound/index.ts'
 import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
@@ -57,6 +58,8 @@ export interface Composition {
 
 export interface Switchboard {
   app: App
+  /** The listener that only providers call, where WEBHOOK_PORT is set. */
+  webhookApp?: App
   /** No account: everything goes to the sandbox. */
   sandboxMode: boolean
   /** Settles what an earlier process left and begins to deliver what waits. */
@@ -89,7 +92,7 @@ export async function compose(
   const openEgress = async (): Promise<Egress> =>
     (await import('./upstream/egress.ts')).createEgress({ allow: config.EGRESS_ALLOW })
 
-  const channels = createChannels({ store, adapters })
+  const channels = createChannels({ store, adapters, seal: createSeal(pepper) })
   const queries = messageQueries(store)
   const queue = queueQueries(store)
   const settlements = createSettlements()
@@ -168,6 +171,7 @@ export async function compose(
   })
   const upkeep = createUpkeep(store, log, config.RETENTION_DAYS)
 
+  const inbound = createInbound({ store, adapters, channels, pepper, metrics, log })
   const hold = createHold({ store, log, typeBase })
 
   let closing = false
@@ -188,56 +192,58 @@ export async function compose(
   const wakeAll = (): void => {
     for (const mode of ['live', 'test'] as const) turns.wake(mode, Date.now())
   }
-  const app = await buildApp(
-    {
-      keyring,
-      channels: {
-        ...channels,
-        pause: async (...switched) => {
-          const channel = await channels.pause(...switched)
-          wakeAll()
-          return channel
-        }
-      },
-      channelHealth: createChannelHealths({
-        store,
-        channels,
-        connections,
-        breaker,
-        outlook,
-        ratePerSecond: config.MATON_RATE_PER_SECOND
-      }),
-      connections,
-      native: createNative({ store, adapters, channels, passage: upstreams.passage, gate, log, metrics }),
-      dryRun: createDryRun({
-        intake: createIntake({ channels, preparation }),
-        preparation,
-        outlook,
-        preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
-      }),
-      messages,
-      unknowns,
-      broadcasts,
-      conversations: createConversations({ store, queries, channels, corridor }),
-      templates: createTemplates({ channels, corridor, definitions }),
-      numbers: createNumbers({ channels, corridor }),
-      media: library,
-      contacts,
-      history,
-      contactTable,
-      idempotency,
-      audit: createAudit(store),
-      hold,
-      metrics,
-      notReady,
-      degraded
+  const parts: AppParts = {
+    keyring,
+    channels: {
+      ...channels,
+      pause: async (...switched) => {
+        const channel = await channels.pause(...switched)
+        wakeAll()
+        return channel
+      }
     },
-    { publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log }
-  )
+    channelHealth: createChannelHealths({
+      store,
+      channels,
+      connections,
+      breaker,
+      outlook,
+      ratePerSecond: config.MATON_RATE_PER_SECOND
+    }),
+    connections,
+    native: createNative({ store, adapters, channels, passage: upstreams.passage, gate, log, metrics }),
+    dryRun: createDryRun({
+      intake: createIntake({ channels, preparation }),
+      preparation,
+      outlook,
+      preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
+    }),
+    messages,
+    unknowns,
+    broadcasts,
+    conversations: createConversations({ store, queries, channels, corridor }),
+    templates: createTemplates({ channels, corridor, definitions }),
+    numbers: createNumbers({ channels, corridor }),
+    media: library,
+    contacts,
+    history,
+    contactTable,
+    idempotency,
+    audit: createAudit(store),
+    hold,
+    door: inbound.door,
+    metrics,
+    notReady,
+    degraded
+  }
+  const options = { publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log }
+  const app = await buildApp(parts, options)
+  const webhookApp = config.WEBHOOK_PORT === undefined ? undefined : await buildWebhookApp(parts, options)
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
 
   return {
     app,
+    ...(webhookApp && { webhookApp }),
     sandboxMode,
     start: async () => {
       // On an embedded store this is the only process, so nobody holds any lock (RELIABILITY.md 3.1 rule 10).
@@ -255,7 +261,7 @@ export async function compose(
       closing = true
       settlements.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      await Promise.all([worker.stop(), watch.stop(), upkeep.stop(), overdue.stop(), app.close()])
+      await Promise.all([worker.stop(), watch.stop(), upkeep.stop(), overdue.stop(), app.close(), webhookApp?.close()])
       await engine.idle()
       await upstreams.close()
       await store.close()

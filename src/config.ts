@@ -91,6 +91,7 @@ const settings = {
   DATA_DIR: setting<string>(value => value, './data'),
   HOST: setting<string>(value => value, '127.0.0.1'),
   PORT: setting(whole(0, 65_535), 3000),
+  WEBHOOK_PORT: optional(whole(0, 65_535)),
   PUBLIC_URL: optional(origin('https:', 'http:')),
   UPSTREAM_TIMEOUT_MS: setting(whole(100, 300_000), 20_000),
   RETENTION_DAYS: setting(whole(0, 3650), 30),
@@ -139,6 +140,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
       'KEY_PEPPER is required with DATABASE_URL: every replica must have the same (make one with: openssl rand -hex 32)'
     )
   }
+  if (config.WEBHOOK_PORT !== undefined && config.WEBHOOK_PORT !== 0 && config.WEBHOOK_PORT === config.PORT)
+    faults.push('WEBHOOK_PORT must be another than PORT: it is a listener of its own')
   if (faults.length > 0) throw new ConfigError(faults)
   return Object.freeze(config)
 }

@@ -22,6 +22,7 @@ import type { HoldSwitch } from './delivery/hold.ts'
 import type { Idempotency } from './delivery/idempotency.ts'
 import type { Messages } from './delivery/messages.ts'
 import type { Unknowns } from './delivery/unknowns.ts'
+import type { Door } from './inbound/door.ts'
 import type { Caller } from './keys/caller.ts'
 import type { Keyring } from './keys/keyring.ts'
 import type { MediaLibrary } from './media/library.ts'
@@ -70,6 +71,7 @@ export interface AppParts {
   idempotency: Idempotency
   audit: Audit
   hold: HoldSwitch
+  door: Door
   metrics: Metrics
   /** Whether a load balancer may send traffic: null, or the reason why not. */
   notReady: () => Promise<string | null>
@@ -93,5 +95,7 @@ declare module 'fastify' {
     vital?: true
     /** Bodies that may be long and slow, with the limit of the route itself. */
     upload?: true
+    /** Whatever comes is taken as bytes: no rule for bodies and queries holds. */
+    raw?: true
   }
 }

@@ -7,6 +7,10 @@ export interface Metrics {
   request: (route: string, method: string, status: number, ms: number) => void
   /** A message came to a status. */
   message: (provider: string, status: string) => void
+  /** A webhook came: kept, known (the same bytes again) or forged. */
+  webhook: (provider: string, outcome: 'kept' | 'known' | 'forged') => void
+  /** Something that a webhook told, by its kind, and what became of it. */
+  heard: (provider: string, kind: string, outcome: string) => void
   /** The Prometheus text. */
   text: () => Promise<string>
   contentType: string
@@ -36,7 +40,21 @@ export function createMetrics(): Metrics {
     labelNames: ['provider', 'status'],
     registers: [registry]
   })
+  const webhooks = new Counter({
+    name: 'switchboard_webhooks_total',
+    help: 'Webhooks of providers',
+    labelNames: ['provider', 'outcome'],
+    registers: [registry]
+  })
+  const heard = new Counter({
+    name: 'switchboard_heard_total',
+    help: 'What webhooks told, by kind and what became of it',
+    labelNames: ['provider', 'kind', 'outcome'],
+    registers: [registry]
+  })
   return {
+    webhook: (provider, outcome) => webhooks.labels(provider, outcome).inc(),
+    heard: (provider, kind, outcome) => heard.labels(provider, kind, outcome).inc(),
     call: (operation, provider, code, ms) => calls.labels(operation, provider, code).observe(ms / 1000),
     request: (route, method, status, ms) => requests.labels(route, method, String(status)).observe(ms / 1000),
     message: (provider, status) => messages.labels(provider, status).inc(),

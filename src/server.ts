@@ -99,7 +99,8 @@ export async function serve(): Promise<void> {
   try {
     await start()
   } catch (error) {
-    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? ' (set PORT to a free one)' : ''
+    const taken =
+      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? ' (set PORT, or WEBHOOK_PORT, to a free one)' : ''
     console.error(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}${taken}`)
     process.exit(1)
   }
@@ -130,6 +131,11 @@ async function start(): Promise<void> {
 
   await board.start()
   const address = await board.app.listen({ host: config.HOST, port: config.PORT })
+  const { webhookApp } = board
+  if (webhookApp) {
+    const doors = await webhookApp.listen({ host: config.HOST, port: config.WEBHOOK_PORT! })
+    log.info({ address: doors }, 'listening for webhooks')
+  }
   log.info(
     { instance: randomUUID(), address, sandbox: board.sandboxMode, store: config.DATABASE_URL ? 'postgres' : 'sqlite' },
     'listening'

@@ -66,7 +66,10 @@ export const newRow = (
     sent_at: null,
     delivered_at: null,
     read_at: null,
-    failed_at: null
+    failed_at: null,
+    origin: null,
+    person: null,
+    pricing: null
   }
 }
 

@@ -35,6 +35,9 @@ export type NewMessage = Omit<
   | 'delivered_at'
   | 'read_at'
   | 'failed_at'
+  | 'origin'
+  | 'person'
+  | 'pricing'
 >
 
 /** What a caller may see and asks for, but for the status. */

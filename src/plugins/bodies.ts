@@ -69,13 +69,13 @@ export function bodies(app: App): void {
     const encoding = request.headers['content-encoding']
     const packed = encoding !== undefined && encoding !== 'identity'
     // A body of GET or HEAD is never read.
-    if (packed && request.method !== 'GET' && request.method !== 'HEAD')
+    if (packed && !request.routeOptions.config.raw && request.method !== 'GET' && request.method !== 'HEAD')
       done(new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.'))
     else done(null, payload)
   })
   app.addHook('preValidation', (request, _, done) => {
     try {
-      refuseBadQuery(request.url)
+      if (!request.routeOptions.config.raw) refuseBadQuery(request.url)
       done()
     } catch (error) {
       done(error as Error)

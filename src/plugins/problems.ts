@@ -66,6 +66,11 @@ const byCode: Record<string, (error: FastifyError) => ServiceError> = {
     new ServiceError('invalid_request', 'The body is empty; it must be JSON.', {
       errors: [{ path: '/', message: 'must be JSON' }]
     }),
+  // Its own words repeat the path.
+  FST_ERR_BAD_URL: () =>
+    new ServiceError('invalid_request', 'The path is not in percent-encoding.', {
+      errors: [{ path: 'path', message: 'must be UTF-8 in percent-encoding' }]
+    }),
   FST_REQ_FILE_TOO_LARGE: () => new ServiceError('payload_too_large', 'The file is larger than this route takes.')
 }
 
@@ -107,12 +112,25 @@ export function toServiceError(error: unknown, request: FastifyRequest): Service
   return new ServiceError('internal', 'Switchboard failed. The requestId finds it in the log.')
 }
 
+/**
+ * A path as it may be told and logged: without its query, which may hold a number, and without what follows /webhooks/,
+ * which is a secret, wherever a proxy may have put that in front of the wrong path.
+ */
+export function shownPath(url: string): string {
+  const path = url.split('?')[0] ?? '/'
+  if (path.startsWith('/channels/')) return path
+  // As the router reads it, an escaped letter is the letter.
+  const plain = path.replace(/%([0-7][0-9a-f])/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
+  const at = plain.search(/\/webhooks\//i)
+  return at < 0 ? path : `${plain.slice(0, at)}/webhooks/{channel}/{token}`
+}
+
 const isWrite = (method: string): boolean => method !== 'GET' && method !== 'HEAD'
 
 function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, typeBase: string): void {
   const service = toServiceError(error, request)
   const problem = toProblem(service, {
-    path: request.url.split('?')[0] ?? '/',
+    path: shownPath(request.url),
     requestId: request.id,
     isWrite: isWrite(request.method),
     typeBase
@@ -133,7 +151,7 @@ export function problems(app: App): void {
   const typeBase = app.publicUrl
   app.setErrorHandler((error, request, reply) => answer(error, request, reply, typeBase))
   app.setNotFoundHandler((request, reply) =>
-    answer(new ServiceError('not_found', `There is nothing at ${request.url.split('?')[0]}.`), request, reply, typeBase)
+    answer(new ServiceError('not_found', `There is nothing at ${shownPath(request.url)}.`), request, reply, typeBase)
   )
 }
 

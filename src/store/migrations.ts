@@ -132,6 +132,48 @@ const released: Migration[] = [
       'create index broadcasts_service on broadcasts (service, mode, id)',
       `create index broadcasts_open on broadcasts (status) where status in ('draft', 'scheduled', 'running', 'paused', 'canceled')`
     ]
+  },
+  {
+    name: '006_inbound',
+    statements: ({ int, id, blob, strict, clustered }) => [
+      'alter table messages add column origin text',
+      'alter table messages add column person text',
+      'alter table messages add column pricing text',
+      `create table webhooks (
+        id ${id} primary key, channel_id ${id} not null, mode text not null, body ${blob} not null, headers text not null,
+        sha256 text not null, state text not null, position ${int} not null, reason text, received_at ${int} not null
+      ) ${strict}`,
+      'create unique index webhooks_digest on webhooks (channel_id, mode, sha256)',
+      'create index webhooks_lane on webhooks (channel_id, mode, id)',
+      `create index webhooks_waiting on webhooks (channel_id, mode, id) where state = 'waiting'`,
+      `create index webhooks_aside on webhooks (channel_id, mode, id) where state = 'set_aside'`,
+      `create table webhook_lanes (
+        channel_id ${id} not null, mode text not null, holder text, until ${int} not null, heard_at ${int},
+        status_at ${int}, primary key (channel_id, mode)
+      ) ${strict}`,
+      `create table webhook_tokens (
+        channel_id ${id} not null, mode text not null, generation ${int} not null, created_at ${int} not null,
+        ends_at ${int}, primary key (channel_id, mode, generation)
+      ) ${strict}`,
+      `create table heard_events (
+        channel_id ${id} not null, mode text not null, identity ${id} not null, at ${int} not null,
+        primary key (channel_id, mode, identity)
+      ) ${clustered}`,
+      'create index heard_events_age on heard_events (at)',
+      `create table message_ids (
+        channel_id ${id} not null, mode text not null, provider_id ${id} not null, message_id ${id},
+        attempt ${int} not null, parked ${int} not null, created_at ${int} not null,
+        primary key (channel_id, mode, provider_id)
+      ) ${clustered}`,
+      'create index message_ids_message on message_ids (message_id) where message_id is not null',
+      `create table parked_events (
+        channel_id ${id} not null, mode text not null, provider_id ${id} not null, identity ${id} not null,
+        event text not null, at ${int} not null, due_at ${int}, primary key (channel_id, mode, provider_id, identity)
+      ) ${clustered}`,
+      'create index parked_events_identity on parked_events (channel_id, mode, identity)',
+      'create index parked_events_age on parked_events (at)',
+      'create index parked_events_due on parked_events (due_at) where due_at is not null'
+    ]
   }
 ]
 

@@ -5,11 +5,13 @@ import type { Test } from 'tap'
 import type { CreateChannel } from '../../schemas/channels.ts'
 import { adapters } from '../../src/adapters/index.ts'
 import { type Channels, createChannels } from '../../src/channels.ts'
+import { createSeal } from '../../src/keys/seal.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
 import { caller, changed, failure, message, put, until } from './store-rows.ts'
 
-const open = (store: Store, believeMs = 0): Channels => createChannels({ store, adapters, believeMs })
+const open = (store: Store, believeMs = 0): Channels =>
+  createChannels({ store, adapters, believeMs, seal: createSeal('pepper') })
 const admin = caller({ keyId: 'key_admin', scopes: new Set(['admin']) })
 const input = (id: string, changes: Partial<CreateChannel> = {}): CreateChannel => ({
   id,

@@ -49,6 +49,9 @@ export function message(changes: Partial<MessageRow> = {}): MessageRow {
     delivered_at: null,
     read_at: null,
     failed_at: null,
+    origin: null,
+    person: null,
+    pricing: null,
     ...changes
   }
 }

@@ -5,6 +5,7 @@ import { createChannels } from '../../src/channels.ts'
 import { createHistory } from '../../src/contacts/history.ts'
 import { messageQueries } from '../../src/delivery/queries.ts'
 import { createCorridor } from '../../src/dispatch/corridor.ts'
+import { createSeal } from '../../src/keys/seal.ts'
 import { createRemoteMedia } from '../../src/media/remote.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openStore } from '../../src/store/index.ts'
@@ -24,7 +25,7 @@ t.test(
       throw new Error('nobody is asked')
     }
     const corridor = createCorridor({ gate: openGate, adapters, upstream, log, metrics: createMetrics() })
-    const channels = createChannels({ store, adapters })
+    const channels = createChannels({ store, adapters, seal: createSeal('pepper') })
     await channels.create({ id: 'cloud', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }, null)
     const remote = createRemoteMedia({ store, corridor, bind: channels.bind })
     const history = createHistory({ store, corridor, channels, queries: messageQueries(store), remote, typeBase: '' })

@@ -7,6 +7,7 @@ import t from 'tap'
 import { adapters } from '../../src/adapters/index.ts'
 import { createChannels } from '../../src/channels.ts'
 import { queueQueries } from '../../src/delivery/queue.ts'
+import { createSeal } from '../../src/keys/seal.ts'
 import type { MediaLibrary } from '../../src/media/library.ts'
 import { openStore } from '../../src/store/index.ts'
 import { StoreUnavailable } from '../../src/store/store.ts'
@@ -221,8 +222,8 @@ t.test('a channel that another replica has just made is not taken for deleted', 
   const store = await openStore({ directory: board.directory }, log)
   t.teardown(() => store.close())
   const shared = { ...store, dialect: 'postgres' as const }
-  const here = createChannels({ store, adapters })
-  const there = createChannels({ store: shared, adapters, believeMs: 60_000 })
+  const here = createChannels({ store, adapters, seal: createSeal('pepper') })
+  const there = createChannels({ store: shared, adapters, believeMs: 60_000, seal: createSeal('pepper') })
   t.equal(await there.bind('new', 'live'), undefined)
   await here.create({ id: 'new', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }, null)
   t.ok(await there.bind('new', 'live'))

@@ -3,6 +3,9 @@ import { strict } from '../../../schemas/kit.ts'
 
 const defaultVersion = 'v24.0'
 
+/** Never shown again. Printable, so that it can stand in a header or an address. */
+const Secret = (description: string) => Type.String({ pattern: '^[\\x21-\\x7e]{8,512}$', secret: true, description })
+
 /** Numbers of up to about 20 digits, kept as text: JavaScript would round them. */
 const GraphId = (description: string) => Type.String({ pattern: '^\\d{1,25}$', description })
 
@@ -15,7 +18,12 @@ export const Settings = strict({
       default: defaultVersion,
       description: 'The version of the Graph API that every call names.'
     })
-  )
+  ),
+  appSecret: Type.Optional(
+    Secret('The secret of the Meta app whose webhooks come here: their signature is asked for then.')
+  ),
+  verifyToken: Type.Optional(Secret('What Meta says in the handshake of a webhook. One is made where none is set.')),
+  mediaToken: Type.Optional(Secret('A Graph token of your own, to fetch the files that people send.'))
 })
 export type Settings = Static<typeof Settings>
 

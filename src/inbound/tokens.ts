@@ -1,0 +1,132 @@
+import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import type { Mode } from '../../schemas/common.ts'
+import type { WebhookTokenRow } from '../store/schema.ts'
+import { all, type Store } from '../store/store.ts'
+
+// The tokens in the addresses of webhooks. None is stored: each is an HMAC, under a key made from the pepper, of the
+// channel, the mode and the generation. So a stolen database opens no door, and every replica knows every token.
+
+const modes: readonly Mode[] = ['live', 'test']
+/** Base64url characters of 144 bits; Meta takes an address of 200 characters at most (WEBHOOKS.md C2). */
+const length = 24
+/** How long a replica may go without knowing of a rotation by another. */
+const believeMs = 1000
+/** Names of channels that are remembered, so that guesses at them cost no query each. */
+const mostKnown = 1000
+
+export interface WebhookTokens {
+  /** Whose door a token opens; undefined: none. Takes the same time for every wrong token. */
+  modeOf: (channelId: string, token: string) => Promise<Mode | undefined>
+  /** The token in force; undefined where there is no such channel. */
+  current: (channelId: string, mode: Mode) => Promise<string | undefined>
+  /** What Meta has to say in its handshake where the channel's settings name nothing else. */
+  verifyToken: (channelId: string, mode: Mode) => string
+  /** Makes a new token for a mode; the one before counts for a while yet. */
+  rotate: (channelId: string, mode: Mode, overlapSeconds: number) => Promise<void>
+}
+
+interface Known {
+  at: number
+  current: Record<Mode, string>
+  valid: { mode: Mode; token: string }[]
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/** Whether two texts are equal, in a time that says nothing about where they differ. */
+export const sameSecret = (given: string, secret: string): boolean => timingSafeEqual(digest(given), digest(secret))
+
+export function createWebhookTokens(store: Store, pepper: string): WebhookTokens {
+  const { build } = store
+  const key = Buffer.from(hkdfSync('sha256', pepper, '', 'switchboard webhook tokens 1', 32))
+  const make = (...parts: (string | number)[]): string =>
+    createHmac('sha256', key).update(parts.join('\n')).digest('base64url').slice(0, length)
+  const known = new Map<string, Known | { at: number }>()
+
+  const look = async (channelId: string): Promise<Known | undefined> => {
+    const rows = await store.read(
+      build
+        .selectFrom('channels')
+        .leftJoin('webhook_tokens as t', join =>
+          join
+            .onRef('t.channel_id', '=', 'channels.id')
+            .on(eb => eb.or([eb('t.ends_at', 'is', null), eb('t.ends_at', '>', store.now)]))
+        )
+        // A channel that is made anew under an old name has new tokens: its beginning goes into them.
+        .select(['channels.created_at as since', 't.mode', 't.generation', 't.ends_at'])
+        .where('channels.id', '=', channelId)
+        .orderBy('t.generation', 'desc')
+        .compile()
+    )
+    const [first] = rows
+    if (!first) return undefined
+    const token = (mode: Mode, generation: number) => make('token', channelId, mode, first.since, generation)
+    const current = { live: token('live', 1), test: token('test', 1) }
+    const valid: Known['valid'] = []
+    for (const mode of modes) {
+      const own = rows.filter(row => row.mode === mode)
+      const newest = own.find(row => row.ends_at === null)
+      if (newest) current[mode] = token(mode, newest.generation!)
+      valid.push({ mode, token: current[mode] })
+      for (const row of own) if (row !== newest) valid.push({ mode, token: token(mode, row.generation!) })
+    }
+    return { at: performance.now(), current, valid }
+  }
+  const find = async (channelId: string): Promise<Known | undefined> => {
+    // Nobody else writes to an embedded store, and reading it costs less than remembering rightly.
+    if (store.dialect === 'sqlite') return look(channelId)
+    const had = known.get(channelId)
+    if (had && performance.now() - had.at < believeMs) return 'valid' in had ? had : undefined
+    const found = await look(channelId)
+    if (known.size >= mostKnown) known.delete(known.keys().next().value as string)
+    known.set(channelId, found ?? { at: performance.now() })
+    return found
+  }
+
+  return {
+    modeOf: async (channelId, token) => {
+      const found = await find(channelId)
+      let mode: Mode | undefined
+      for (const each of found?.valid ?? [{ mode: undefined, token: make('nothing', channelId) }])
+        if (sameSecret(token, each.token)) mode = each.mode
+      return mode
+    },
+    current: async (channelId, mode) => (await find(channelId))?.current[mode],
+    verifyToken: (channelId, mode) => make('verify', channelId, mode),
+    rotate: async (channel_id, mode, overlapSeconds) => {
+      const now = Date.now()
+      await store.write(function* () {
+        const rows = yield* all(
+          build
+            .selectFrom('webhook_tokens')
+            .selectAll()
+            .where('channel_id', '=', channel_id)
+            .where('mode', '=', mode)
+            .orderBy('generation', 'desc')
+        )
+        const last = rows[0]?.generation ?? 1
+        const ends_at = now + overlapSeconds * 1000
+        const row = (generation: number, ends: number | null): WebhookTokenRow => ({
+          ...{ channel_id, mode, generation, created_at: now },
+          ends_at: ends
+        })
+        // Of two rotations at once the second finds the row of the first in its way, and fails.
+        yield build
+          .insertInto('webhook_tokens')
+          .values(row(last + 1, null))
+          .compile()
+        if (rows.length === 0) yield build.insertInto('webhook_tokens').values(row(last, ends_at)).compile()
+        else
+          yield build
+            .updateTable('webhook_tokens')
+            .set({ ends_at })
+            .where('channel_id', '=', channel_id)
+            .where('mode', '=', mode)
+            .where('generation', '<=', last)
+            .where(eb => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', ends_at)]))
+            .compile()
+      })
+      known.delete(channel_id)
+    }
+  }
+}
