@@ -50,7 +50,7 @@ export const webhooks: RoutePlugin = app => {
       description: 'Kept on disk, then answered 200, whatever it says: a provider switches off what answers badly.',
       security: [],
       params,
-      response: { 200: plain('Kept.'), ...problems(401, 404, 413, 503) }
+      response: { 200: plain('Kept.'), ...problems(400, 401, 404, 413, 503) }
     },
     handler: async (request, reply) => {
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)

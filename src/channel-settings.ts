@@ -21,6 +21,8 @@ const sealed = 'sealed 1 '
 
 export function createSettingsCheck(adapters: ReadonlyMap<string, AnyAdapter>, seal: Seal): SettingsCheck {
   const ajv = new Ajv({ allErrors: true, coerceTypes: false })
+  // Our own word, which says nothing about validity.
+  ajv.addKeyword('secret')
   const validators = new Map<string, ValidateFunction>(
     [...adapters].map(([name, adapter]) => [name, ajv.compile(adapter.settings)])
   )

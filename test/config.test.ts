@@ -26,6 +26,7 @@ t.test('without any setting the defaults are those of the contract', async t => 
     DATA_DIR: './data',
     HOST: '127.0.0.1',
     PORT: 3000,
+    WEBHOOK_PORT: undefined,
     PUBLIC_URL: undefined,
     UPSTREAM_TIMEOUT_MS: 20_000,
     RETENTION_DAYS: 30,

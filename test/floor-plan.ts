@@ -30,6 +30,7 @@ export const rooms: Room[] = [
       'src/fastify.ts',
       'src/broadcasts/',
       'src/delivery/',
+      'src/inbound/',
       'src/keys/',
       'src/channels.ts',
       'src/media/library.ts'

@@ -20,6 +20,8 @@ export interface Admission {
 
 /** Where the providers' webhooks come in (API.md 12): what is kept here is acknowledged, and read afterwards. */
 export interface Door {
+  /** The path of a channel's door, with the token in force: a secret. Undefined where there is no such channel. */
+  pathOf: (channelId: string, mode: Mode) => Promise<string | undefined>
   /** Throws the 404 that a wrong token is answered, the same as for a channel that there is not. */
   admit: (channelId: string, token: string) => Promise<Admission>
   /** What Meta's handshake is answered. Throws a 403 or a 400. */
@@ -92,6 +94,11 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
   }
 
   return {
+    pathOf: async (channelId, mode) => {
+      const token = await tokens.current(channelId, mode)
+      return token && `/webhooks/${channelId}/${token}`
+    },
+
     admit: async (channelId, token) => {
       const mode = await tokens.modeOf(channelId, token)
       const channel = mode && (await channels.bind(channelId, mode))

@@ -1,6 +1,6 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { Mode } from '../../schemas/common.ts'
-import type { WebhookTokenRow } from '../store/schema.ts'
+import type { WebhookTokenRow } from '../store/schema-inbound.ts'
 import { all, type Store } from '../store/store.ts'
 
 // The tokens in the addresses of webhooks. None is stored: each is an HMAC, under a key made from the pepper, of the

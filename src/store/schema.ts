@@ -1,4 +1,5 @@
 import type { MessageStatus } from '../../schemas/messages.ts'
+import type { InboundTables } from './schema-inbound.ts'
 
 // The tables. Instants are milliseconds since 1970, yes/no is 0/1, structured values are JSON text, on both databases.
 
@@ -222,86 +223,7 @@ export interface BroadcastRow {
   finished_at: number | null
 }
 
-/** A provider's webhook as it came in: kept before it is acknowledged, read afterwards. */
-export interface WebhookRow {
-  id: string
-  channel_id: string
-  mode: 'live' | 'test'
-  body: Uint8Array
-  /** JSON, without what only concerns the connection. */
-  headers: string
-  sha256: string
-  state: 'waiting' | 'read' | 'set_aside'
-  /** How many of the things that it tells have had their effect. */
-  position: number
-  /** Why it was set aside. */
-  reason: string | null
-  received_at: number
-}
-
-/** One for each channel and mode that has heard anything: who reads its webhooks, and when it last heard. */
-export interface WebhookLaneRow {
-  channel_id: string
-  mode: 'live' | 'test'
-  /** The process that reads, until `until` by the clock of the database. */
-  holder: string | null
-  until: number
-  heard_at: number | null
-  /** When the last status of a message came. */
-  status_at: number | null
-}
-
-/** A generation of a channel's webhook token. The token itself is made from it and the pepper, and stored nowhere. */
-export interface WebhookTokenRow {
-  channel_id: string
-  mode: 'live' | 'test'
-  generation: number
-  created_at: number
-  /** It counts until then; null: it is the one in force. */
-  ends_at: number | null
-}
-
-/** Something that was told and has had its effect, by its own identity. */
-export interface HeardEventRow {
-  channel_id: string
-  mode: 'live' | 'test'
-  identity: string
-  at: number
-}
-
-/** Which message an id of the provider's names. */
-export interface MessageIdRow {
-  channel_id: string
-  mode: 'live' | 'test'
-  provider_id: string
-  /** Null: nobody knows yet; something that was told of it is parked. */
-  message_id: string | null
-  /** Of which attempt it is. */
-  attempt: number
-  parked: number
-  created_at: number
-}
-
-/** What was told of a message that nobody knew then, by each of the ids that it was told under. */
-export interface ParkedEventRow {
-  channel_id: string
-  mode: 'live' | 'test'
-  provider_id: string
-  identity: string
-  /** A Heard as JSON. */
-  event: string
-  at: number
-  /** When it is taken for somebody else's message, if nothing is known of it by then; null: never. */
-  due_at: number | null
-}
-
-export interface Database {
-  webhooks: WebhookRow
-  webhook_lanes: WebhookLaneRow
-  webhook_tokens: WebhookTokenRow
-  heard_events: HeardEventRow
-  message_ids: MessageIdRow
-  parked_events: ParkedEventRow
+export interface Database extends InboundTables {
   messages: MessageRow
   blocks: BlockRow
   paces: PaceRow
