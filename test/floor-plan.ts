@@ -136,7 +136,8 @@ export const rooms: Room[] = [
   {
     at: 'src/sandbox/',
     may: [],
-    packages: ['@fastify/multipart', '@sinclair/typebox', 'ajv', 'fastify']
+    // it tells webhooks by HTTP, as the providers do
+    packages: ['@fastify/multipart', '@sinclair/typebox', 'ajv', 'fastify', 'undici']
   },
   // The ground floor puts the rooms together; what it must not touch stands below. A new folder needs a row of its own.
   { at: 'src/*', may: ['src/', 'routes/', 'schemas/'], packages: ['*'] }
@@ -147,7 +148,7 @@ export const reserved: { what: string; by: string[] }[] = [
   { what: 'src/sandbox/', by: ['src/sandbox/', 'src/server.ts'] },
   { what: 'src/adapters/index.ts', by: ['src/server.ts', 'src/adapters/matrix.ts', 'src/openapi.ts'] },
   { what: 'routes/', by: ['routes/', 'src/app.ts'] },
-  { what: 'undici', by: ['src/upstream/'] },
+  { what: 'undici', by: ['src/upstream/', 'src/sandbox/webhooks/'] },
   { what: 'pg', by: ['src/store/postgres.ts'] },
   { what: 'node:sqlite', by: ['src/store/sqlite.ts', 'src/store/backup.ts'] },
   {

@@ -20,7 +20,14 @@ export type {
 } from '../upstream/wire.ts'
 export { UpstreamFailure } from '../upstream/wire.ts'
 export type * from './heard.ts'
-export { type BatchOutcome, effects, mostInBatch, type Operation, type Operations } from './operations.ts'
+export {
+  type BatchOutcome,
+  effects,
+  mostInBatch,
+  type Operation,
+  type Operations,
+  type RegisteredWebhook
+} from './operations.ts'
 
 /** A channel as an adapter sees it: no key, no host, no other channel. */
 export interface BoundChannel<S = unknown> {

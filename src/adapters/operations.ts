@@ -21,6 +21,18 @@ export type BatchOutcome =
   /** The answer does not mention it. */
   | 'untold'
 
+/** An address that a provider tells webhooks to. */
+export interface RegisteredWebhook {
+  url: string
+  id?: string
+  /** What it is told, in the provider's words. */
+  fields?: string[]
+  /** False: the provider has switched it off, because its calls failed. */
+  working: boolean
+  /** Whether something else than the sending number's own setting decides, e.g. the account's. */
+  inherited?: true
+}
+
 /** Every act on a provider: one name from the route's operationId to the log field. Inputs and outputs are ours. */
 export interface Operations {
   sendMessage: { input: Encoded; output: Receipt }
@@ -83,6 +95,22 @@ export interface Operations {
   getProfile: { input: Record<never, never>; output: Profile }
   /** What is given replaces, empty text clears, the rest stays. */
   updateProfile: { input: UpdateProfile; output: null }
+  /** Whether the provider's app is subscribed to the channel's account, without which nothing is told. */
+  getWebhookSubscription: { input: Record<never, never>; output: { subscribed: boolean } }
+  /** Subscribes the provider's app to the channel's account. */
+  subscribeWebhooks: { input: Record<never, never>; output: null }
+  /**
+   * Has webhooks go to this address. The provider may call it at once, to see whether it knows the token.
+   * @param input.fields what is wanted, in the provider's words; absent: all that the adapter reads
+   */
+  registerWebhook: {
+    input: { url: string; verifyToken: string; fields?: string[] }
+    output: { id?: string }
+  }
+  /** Where webhooks go at present; null: nowhere that is known. */
+  getWebhook: { input: { url?: string }; output: RegisteredWebhook | null }
+  /** Takes an address away; `id` where the provider gave one. */
+  removeWebhook: { input: { url: string; id?: string }; output: null }
 }
 export type Operation = keyof Operations
 /**
@@ -105,6 +133,11 @@ export const effects: Readonly<Record<Operation, 'read' | 'write' | 'send'>> = {
   getPhoneNumber: 'read',
   getProfile: 'read',
   updateProfile: 'write',
+  getWebhookSubscription: 'read',
+  subscribeWebhooks: 'write',
+  registerWebhook: 'write',
+  getWebhook: 'read',
+  removeWebhook: 'write',
   listContacts: 'read',
   getContact: 'read',
   upsertContact: 'write',

@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { LedgerEntry } from './ledger.ts'
 import type { State } from './state.ts'
+import type { Taken } from './webhooks/happening.ts'
+import type { Hooks } from './webhooks/hooks.ts'
 
 export type Provider = 'maton' | 'wati' | 'cloud'
 
@@ -45,6 +47,10 @@ export interface Call {
   body: Body
   entry: LedgerEntry
   state: State
+  /** where webhooks go */
+  hooks: Hooks
+  /** plays what follows a message that was taken */
+  play(taken: Taken): void
   /** every number that the call would message */
   recipients: string[]
   /** a template may open a conversation, so a closed window does not touch it */
@@ -60,7 +66,7 @@ export interface ReceiverFault {
 }
 
 /** Does what was asked and answers; nothing has changed before it runs. */
-export type Act = () => Answer
+export type Act = () => Answer | Promise<Answer>
 
 /** One endpoint: where it is, what it takes, and what it does. */
 export interface Operation {
@@ -70,7 +76,7 @@ export interface Operation {
   method: 'GET' | 'POST' | 'DELETE'
   path: string
   query: readonly string[]
-  body: 'none' | 'json' | 'multipart' | 'text form'
+  body: 'none' | 'json' | 'json or none' | 'multipart' | 'text form'
   shape?: WatiShape
   /** checks everything, throws a Refusal, or gives back what is to be done */
   prepare(call: Call): Act
@@ -88,9 +94,19 @@ export class Refusal extends Error {
   }
 }
 
-/** What the provider really took goes into the ledger, one line per recipient. */
-export function take(call: Call, to: string, messageId: string): void {
-  const { entry } = call
+/**
+ * What the provider really took goes into the ledger, one line per recipient, and what follows it is played.
+ * @param messageId the id that the caller is told
+ */
+export function take(
+  call: Call,
+  to: string,
+  messageId: string,
+  sent: Omit<Taken, 'provider' | 'connectionId' | 'to' | 'at'>
+): void {
+  const { entry, operation, headers } = call
+  const provider = operation.provider === 'wati' ? 'wati' : 'cloud'
+  call.play({ ...sent, provider, connectionId: String(headers['maton-connection']), to, at: Date.now() })
   entry.processed = true
   entry.messageId ??= messageId
   entry.deliveries.push({ to, messageId })

@@ -57,6 +57,7 @@ const MALFORMED: Record<Call['operation']['provider'], (text: string) => Refusal
 const BODIES: Record<Call['operation']['body'], readonly Call['body']['kind'][]> = {
   none: ['none'],
   json: ['json'],
+  'json or none': ['json', 'none'],
   multipart: ['multipart'],
   // whatever else sendSessionMessage gets, it words the refusal itself
   'text form': ['none', 'form', 'multipart', 'json']

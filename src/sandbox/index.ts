@@ -1,14 +1,21 @@
 import type { Socket } from 'node:net'
+import { cloudWording } from './cloud/webhooks.ts'
 import { addControl } from './control.ts'
 import { createFaults, type Faults } from './forcing.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { buildServer } from './server.ts'
 import { createState } from './state.ts'
+import { watiWording } from './wati/webhooks.ts'
+import { createHooks, type DefaultHook, type Hook } from './webhooks/hooks.ts'
+import { createPlayer, type Player } from './webhooks/player.ts'
 
 export type { MagicRecipient } from './faults.ts'
 export { magicRecipients } from './faults.ts'
 export type { ForcedFault } from './forcing.ts'
 export type { Ledger, LedgerEntry } from './ledger.ts'
+export type { Happening, Taken } from './webhooks/happening.ts'
+export type { DefaultHook } from './webhooks/hooks.ts'
+export { type Scenario, scenarios } from './webhooks/scenarios.ts'
 
 export interface SandboxOptions {
   /** default 127.0.0.1 */
@@ -23,6 +30,14 @@ export interface SandboxOptions {
   latencyMs?: number
   /** false: nothing is recorded, for benchmarks; a number: how many entries are kept (default 100,000) */
   ledger?: boolean | number
+  /** where webhooks go that nobody registered an address for; default: nowhere */
+  defaultHook?: DefaultHook
+  /** the unit of time in which statuses and replies follow a send; default 250 ms, 0: at once */
+  tempoMs?: number
+  /** how long a webhook that was not answered 200 waits for its second try; default 1 s, and doubles */
+  webhookRetryMs?: number
+  /** signs Meta's webhooks, as the app's secret does */
+  appSecret?: string
 }
 
 export interface Sandbox {
@@ -31,9 +46,18 @@ export interface Sandbox {
   ledger: Ledger
   /** the same as `POST /_sandbox/faults` */
   force: Faults['force']
+  /** has something happen that follows no send; the same as `POST /_sandbox/happenings` */
+  happen: Player['happen']
+  /** every address that webhooks are registered for */
+  hooks(): ReadonlyMap<string, Hook[]>
+  /** resolves when no webhook is on its way any more */
+  told(): Promise<void>
   /** prompt, even while calls hang */
   close(): Promise<void>
 }
+
+/** What the sandbox's Meta app signs its webhooks with. */
+export const SANDBOX_APP_SECRET = 'sandbox-app-secret'
 
 const KEPT = 100_000
 
@@ -42,8 +66,19 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const { host = '127.0.0.1', port = 0, ledger: keep = true } = options
   const ledger = createLedger(keep === true ? KEPT : Number(keep))
   const faults = createFaults()
+  const state = createState()
+  const hooks = createHooks(options.defaultHook)
+  const player = createPlayer({
+    hooks,
+    wordings: { cloud: cloudWording(state), wati: watiWording(state) },
+    tempoMs: options.tempoMs ?? 250,
+    retryMs: options.webhookRetryMs ?? 1000,
+    appSecret: options.appSecret ?? SANDBOX_APP_SECRET
+  })
   const app = await buildServer({
-    state: createState(),
+    state,
+    hooks,
+    player,
     ledger,
     faults,
     apiKey: options.apiKey,
@@ -61,7 +96,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     url,
     ledger,
     force: faults.force,
+    happen: player.happen,
+    hooks: () => hooks.at,
+    told: player.idle,
     async close() {
+      await player.close()
       // hanging calls would be waited for
       for (const socket of sockets) socket.destroy()
       await app.close()

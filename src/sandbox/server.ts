@@ -10,6 +10,8 @@ import type { Ledger, LedgerEntry } from './ledger.ts'
 import { checkConnection, matonOperations } from './maton.ts'
 import type { State } from './state.ts'
 import { watiOperations } from './wati/operations.ts'
+import type { Hooks } from './webhooks/hooks.ts'
+import type { Player } from './webhooks/player.ts'
 import { graphHeaders, pause, playOnWire, say } from './wire.ts'
 
 /** What the endpoints are given. */
@@ -20,6 +22,8 @@ export interface World {
   apiKey: string | undefined
   ratePerSecond: number
   latencyMs: number
+  player: Player
+  hooks: Hooks
 }
 
 /** Above Meta's largest file, so that a document over its limit is refused by the stand-in and not by the parser. */
@@ -125,12 +129,14 @@ async function run(
     body,
     entry,
     state: world.state,
+    hooks: world.hooks,
+    play: world.player.take,
     recipients: [],
     template: false,
     refused: new Map()
   }
   if (world.latencyMs > 0) await pause(reply, world.latencyMs)
-  const { answer, fault } = settle(world, call, duplicates)
+  const { answer, fault } = await settle(world, call, duplicates)
   if (fault === undefined) return finish(answer)
   if (fault.effect.kind === 'slow') {
     await pause(reply, fault.effect.ms)
@@ -153,7 +159,11 @@ function readQuery(raw: Record<string, unknown>): { query: Record<string, string
 }
 
 /** Checks, meets a fault, acts: what the caller is to be told, and how. */
-function settle(world: World, call: Call, duplicates: string[]): { answer: Answer; fault?: MagicRecipient } {
+async function settle(
+  world: World,
+  call: Call,
+  duplicates: string[]
+): Promise<{ answer: Answer; fault?: MagicRecipient }> {
   const { entry, operation } = call
   let reached = false
   // what Maton says itself carries none of Graph's headers
@@ -174,7 +184,7 @@ function settle(world: World, call: Call, duplicates: string[]): { answer: Answe
       return { answer: signed(refused), fault }
     }
     if (effect?.kind === 'reset' && !effect.processed) return { answer: { status: 0 }, fault }
-    const answer = act()
+    const answer = await act()
     if (entry.kind !== 'send') entry.processed = entry.refused === undefined
     return { answer: effect?.kind === 'answer' ? effect.answer(signed(answer)) : signed(answer), fault }
   } catch (error) {

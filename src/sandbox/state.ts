@@ -20,6 +20,8 @@ export interface State {
   lockedNames: Set<string>
   watiTemplates: Map<string, WatiTemplate>
   profiles: Map<string, Profile>
+  /** business accounts that Maton's app is subscribed to */
+  subscribed: Set<string>
 }
 
 /** The world at the start of a sandbox. */
@@ -35,6 +37,7 @@ export function createState(): State {
     templates,
     lockedNames: new Set(),
     watiTemplates: seedWatiTemplates(templates.values()),
-    profiles: seedProfiles()
+    profiles: seedProfiles(),
+    subscribed: new Set()
   }
 }

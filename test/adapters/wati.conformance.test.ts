@@ -14,6 +14,9 @@ await conformance(t, {
     getContact: 'GET /wati/api/v1/getContacts',
     upsertContact: 'POST /wati/api/v1/addContact/14155551234',
     updateContactAttributes: 'POST /wati/api/v1/updateContactAttributes/14155551234',
+    registerWebhook: 'POST /wati/api/v2/webhookEndpoints',
+    getWebhook: 'GET /wati/api/ext/v3/webhooks',
+    removeWebhook: 'DELETE /wati/api/ext/v3/webhooks/{id}',
     listConversation: 'GET /wati/api/v1/getMessages/14155551234',
     getMedia: 'GET /wati/api/v1/getMedia'
   },

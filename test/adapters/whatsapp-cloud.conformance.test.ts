@@ -20,6 +20,11 @@ await conformance(t, {
     getPhoneNumber: 'GET /whatsapp-business/v24.0/106540352242922',
     getProfile: 'GET /whatsapp-business/v24.0/106540352242922/whatsapp_business_profile',
     updateProfile: 'POST /whatsapp-business/v24.0/106540352242922/whatsapp_business_profile',
+    getWebhookSubscription: 'GET /whatsapp-business/v24.0/102290129340398/subscribed_apps',
+    subscribeWebhooks: 'POST /whatsapp-business/v24.0/102290129340398/subscribed_apps',
+    registerWebhook: 'POST /whatsapp-business/v24.0/106540352242922',
+    getWebhook: 'GET /whatsapp-business/v24.0/106540352242922',
+    removeWebhook: 'POST /whatsapp-business/v24.0/106540352242922',
     deleteMedia: 'DELETE /whatsapp-business/v24.0/{id}'
   },
   words: {

@@ -20,6 +20,7 @@ import { contactInputs, contactShapes } from './contact-operations.ts'
 import { id, messagesOf, to } from './examples.ts'
 import { type Failure, failures, type Meaning, type Words } from './failures.ts'
 import { apiKey, connectionId, type Result, run, temporaryFile } from './rig.ts'
+import { webhookInputs, webhookShapes } from './webhook-operations.ts'
 
 /** What the suite has to be told of a provider; everything else it reads from the adapter's tables. */
 export interface Example {
@@ -77,6 +78,7 @@ const shapes: Record<Operation, TSchema> = {
   ),
   deleteMedia: Type.Null(),
   ...accountShapes,
+  ...webhookShapes,
   ...contactShapes
 }
 
@@ -157,6 +159,12 @@ function receiptFaults({ output, failure, defect }: Result): string[] {
   return providerMessageId === null && warnings?.length === 1 ? [] : ['no id, and no warning that there is none']
 }
 
+/** The id of what an operation is about: the paths of an example name it `{id}`. */
+const idIn = (input: object): string => {
+  const { providerMediaId, id } = input as { providerMediaId?: string; id?: string }
+  return providerMediaId ?? id ?? ''
+}
+
 /** The suite that every provider passes. Its cases come from the adapter's own tables. */
 export async function conformance(t: Test, example: Example): Promise<void> {
   const { adapter, settings, words, paths } = example
@@ -186,6 +194,7 @@ export async function conformance(t: Test, example: Example): Promise<void> {
     uploadMedia: async () => ({ file: await sampleOf('image') }),
     deleteMedia: async sandbox => ({ providerMediaId: sandbox ? await upload(sandbox, 'image') : '1' }),
     ...accountInputs,
+    ...webhookInputs(t, example),
     ...contactInputs
   }
   const open = async (t: Test): Promise<Sandbox> => {
@@ -207,7 +216,7 @@ export async function conformance(t: Test, example: Example): Promise<void> {
       sandbox.ledger.clear()
       const { output, said, record } = await run(adapter, settings, operation, input, sandbox.url, 5000)
       const entry = only(t, sandbox)
-      const path = paths[operation]?.replace('{id}', (input as { providerMediaId?: string }).providerMediaId ?? '')
+      const path = paths[operation]?.replace('{id}', idIn(input))
       t.equal(`${entry?.method} ${entry?.path}`, path)
       t.strictSame(shapeFaults(operation, output), [], 'the shape')
       t.match(record, { started: true, status: 200 })

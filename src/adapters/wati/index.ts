@@ -1,4 +1,4 @@
-import { defineAdapter } from '../adapter.ts'
+import { defineAdapter, Unsupported } from '../adapter.ts'
 import { batch } from './batch.ts'
 import { attributesRequest, contact, contactsPage, oneRequest, theOne, upsertRequest } from './contacts.ts'
 import { pageNumber, receipt, templatesPage } from './decode.ts'
@@ -9,6 +9,7 @@ import { conversationPage, holdingMessages, mediaRequest, mediaStream } from './
 import { limits } from './limits.ts'
 import { accepted, holding } from './outcome.ts'
 import { Settings } from './settings.ts'
+import { made, readRequest, registered, registerRequest, removeRequest } from './webhooks.ts'
 
 export const wati = defineAdapter({
   provider: 'wati',
@@ -55,7 +56,17 @@ export const wati = defineAdapter({
       const { request, read } = conversationPage(input)
       return read(holdingMessages(await call.request(request)), channel)
     },
-    getMedia: async (_channel, input, call) => mediaStream(await call.stream(mediaRequest(input)))
+    getMedia: async (_channel, input, call) => mediaStream(await call.stream(mediaRequest(input))),
+
+    registerWebhook: async ({ settings }, input, call) => made(await call.request(registerRequest(settings, input))),
+    getWebhook: async (_channel, { url }, call) => registered(await call.request(readRequest()), url),
+    // without WATI's id nothing says which endpoint is meant
+    removeWebhook: async (_channel, { id }, call) => {
+      if (id === undefined)
+        throw new Unsupported('WATI gave no id of this webhook: delete it in its dashboard, Connectors > Webhooks.')
+      accepted(await call.request(removeRequest(id)))
+      return null
+    }
   },
   encoders,
   limits,

@@ -8,6 +8,7 @@ import { limits } from './limits.ts'
 import * as numbers from './numbers.ts'
 import { graphPath, remarks, Settings } from './settings.ts'
 import { createdTemplate, createRequest, deleteTemplateRequest } from './templates.ts'
+import * as webhooks from './webhooks.ts'
 
 /** Without `fields`, Meta leaves out why a template was rejected. */
 const templateFields = 'id,name,language,status,category,parameter_format,components,rejected_reason'
@@ -82,7 +83,18 @@ export const whatsappCloud = defineAdapter({
     getProfile: async ({ settings }, _input, call) =>
       numbers.profile(await call.request(numbers.profileRequest(settings))),
     updateProfile: async ({ settings }, input, call) =>
-      done(await call.request(numbers.updateProfileRequest(settings, input)))
+      done(await call.request(numbers.updateProfileRequest(settings, input))),
+    getWebhookSubscription: async ({ settings }, _input, call) =>
+      webhooks.subscribed(await call.request(webhooks.subscriptionRequest(settings))),
+    subscribeWebhooks: async ({ settings }, _input, call) =>
+      done(await call.request(webhooks.subscribeRequest(settings))),
+    registerWebhook: async ({ settings }, input, call) => {
+      done(await call.request(webhooks.registerRequest(settings, input)))
+      return {}
+    },
+    getWebhook: async ({ settings }, _input, call) =>
+      webhooks.registered(await call.request(webhooks.readRequest(settings))),
+    removeWebhook: async ({ settings }, _input, call) => done(await call.request(webhooks.removeRequest(settings)))
   },
   encoders,
   limits,

@@ -6,6 +6,7 @@ import { graphError, wrong, wrongParam } from './graph.ts'
 import { checkMediaObject, mediaKind } from './media-types.ts'
 import { MarkRead, messageSchemas } from './message-schemas.ts'
 import { objectId } from './objects.ts'
+import { sentWords } from './sent-words.ts'
 import { checkTemplate, type SentTemplate } from './template-send.ts'
 
 const checks = new Map(Object.entries(messageSchemas).map(([type, schema]) => [type, checker(schema)]))
@@ -31,7 +32,7 @@ export function postMessages(call: Call): Act {
   }
   return () => {
     const id = wamid(to)
-    take(call, to, id)
+    take(call, to, id, { ...sentWords(body), numberId: sender, wamid: id })
     const message = call.template ? { id, message_status: 'accepted' } : { id }
     return {
       status: 200,

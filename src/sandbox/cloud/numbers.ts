@@ -6,11 +6,12 @@ import { DEFAULT_NUMBER_FIELDS, NUMBER_IDS, phoneNumber } from '../seed/numbers.
 import { wrong, wrongParam } from './graph.ts'
 import { getMedia } from './media.ts'
 import { objectId, page, pick } from './objects.ts'
+import { webhookConfiguration } from './subscriptions.ts'
 
 const NODE = 'WhatsAppBusinessPhoneNumber'
 
 function show(call: Call, id: string): Record<string, unknown> {
-  const number = phoneNumber(id)
+  const number = { ...phoneNumber(id), webhook_configuration: webhookConfiguration(call, id) }
   return pick(call, number, Object.keys(number), DEFAULT_NUMBER_FIELDS, NODE)
 }
 

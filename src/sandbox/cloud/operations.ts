@@ -2,6 +2,7 @@ import type { Operation } from '../call.ts'
 import { deleteMedia, uploadMedia } from './media.ts'
 import { postMessages } from './messages.ts'
 import { getObject, getProfile, listPhoneNumbers, updateProfile } from './numbers.ts'
+import { listSubscribedApps, setNumberWebhook, subscribeApp, unsubscribeApp } from './subscriptions.ts'
 import { createTemplate } from './template-create.ts'
 import { deleteTemplate, listTemplates } from './templates.ts'
 
@@ -55,5 +56,16 @@ export const cloudOperations: readonly Operation[] = [
     path: `${ROOT}/whatsapp_business_profile`,
     body: 'json',
     prepare: updateProfile
-  }
+  },
+  // WEBHOOKS.md C2
+  { ...post, name: 'cloud.setNumberWebhook', path: ROOT, body: 'json', prepare: setNumberWebhook },
+  { ...post, name: 'cloud.subscribeApp', path: `${ROOT}/subscribed_apps`, body: 'json or none', prepare: subscribeApp },
+  {
+    ...read,
+    name: 'cloud.listSubscribedApps',
+    path: `${ROOT}/subscribed_apps`,
+    query: [],
+    prepare: listSubscribedApps
+  },
+  { ...remove, name: 'cloud.unsubscribeApp', path: `${ROOT}/subscribed_apps`, query: [], prepare: unsubscribeApp }
 ]

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { type Act, type Call, type Part, take } from '../call.ts'
 import { wamid } from '../ids.ts'
 import { item, type MessageItem } from '../seed/messages.ts'
-import { badRequest, resolveTarget } from './answers.ts'
+import type { Taken } from '../webhooks/happening.ts'
+import { badRequest, resolveTarget, templateName } from './answers.ts'
 import { page } from './paging.ts'
 
 /** Row 8: newest first, as is assumed (UPSTREAM.md 3.4.4). */
@@ -45,15 +46,33 @@ export function deliver(
   to: string,
   more: Partial<MessageItem>,
   told: 'id' | 'whatsappMessageId' | 'localMessageId',
-  localMessageId: string = randomUUID()
+  localMessageId: string = randomUUID(),
+  choices: Taken['choices'] = []
 ): Sent {
   const sent: Sent = { ...item(more), whatsappMessageId: wamid(to), localMessageId }
   remember(call.state.messages, to, sent)
-  take(call, to, sent[told])
+  const { id, whatsappMessageId, text, finalText } = sent
+  const template = sent.eventType === 'broadcastMessage'
+  take(call, to, sent[told], {
+    numberId: channelOf(call),
+    wamid: whatsappMessageId,
+    id,
+    localMessageId,
+    type: template ? 'template' : String(sent.type),
+    text: finalText ?? text ?? '',
+    ...(template && { templateName: templateName(call) }),
+    choices
+  })
   return sent
 }
 
-function remember(messages: Map<string, MessageItem[]>, to: string, sent: MessageItem): void {
+/** The sending number, where the call names one. */
+function channelOf({ query, body }: Call): string {
+  const named = body.kind === 'json' ? (body.value as { channel_number?: unknown } | null)?.channel_number : undefined
+  return query.channelPhoneNumber ?? (typeof named === 'string' ? named : '')
+}
+
+export function remember(messages: Map<string, MessageItem[]>, to: string, sent: MessageItem): void {
   const kept = messages.get(to) ?? []
   if (kept.length >= LONGEST) kept.shift()
   kept.push(sent)

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Act, Call } from '../call.ts'
 import { checker, isMistake, type Mistake } from '../check.ts'
+import type { Taken } from '../webhooks/happening.ts'
 import { badField, checkChannel, recipientOf, rejected } from './answers.ts'
 import { deliver, messageBody } from './history.ts'
 
@@ -74,12 +75,13 @@ function checkHeader(call: Call, header: Static<typeof Buttons>['header']): void
   }
 }
 
-function accept(call: Call, body: string, interactiveData: unknown): Act {
+function accept(call: Call, body: string, interactiveData: unknown, choices: Taken['choices']): Act {
   checkChannel(call.query.channelPhoneNumber, 'channelPhoneNumber')
   const to = recipientOf(call)
   call.recipients = [to]
   return () => {
-    const message = messageBody(deliver(call, to, { type: 'interactive', text: body }, 'whatsappMessageId'))
+    const sent = deliver(call, to, { type: 'interactive', text: body }, 'whatsappMessageId', undefined, choices)
+    const message = messageBody(sent)
     return { status: 200, body: { ok: true, message: { ...message, interactiveData }, errors: [] } }
   }
 }
@@ -90,7 +92,12 @@ export function sendInteractiveButtonsMessage(call: Call): Act {
   checkHeader(call, body.header)
   const titles = body.buttons.map(button => button.text)
   if (new Set(titles).size < titles.length) throw rejected(call, 'button texts must be unique')
-  return accept(call, body.body, body)
+  return accept(
+    call,
+    body.body,
+    body,
+    titles.map(title => ({ title }))
+  )
 }
 
 /** Row 18. */
@@ -101,5 +108,6 @@ export function sendInteractiveListMessage(call: Call): Act {
   if (body.sections.length > 1 && body.sections.some(({ title }) => title === undefined)) {
     throw rejected(call, 'every section needs a title when there are several')
   }
-  return accept(call, body.body, body)
+  const choices = body.sections.flatMap(section => section.rows)
+  return accept(call, body.body, body, choices)
 }

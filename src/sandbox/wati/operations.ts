@@ -2,6 +2,7 @@ import type { Operation } from '../call.ts'
 import { sendTemplateMessages, sendTemplateMessagesV2 } from './bulk.ts'
 import { addContact, assignOperator, getContacts, updateContactAttributes } from './contacts.ts'
 import { sendTemplateMessageCSV } from './csv.ts'
+import { createEndpoints, deleteEndpoint, listEndpoints, listEventTypes } from './endpoints.ts'
 import { getMedia, getMessages } from './history.ts'
 import { sendInteractiveButtonsMessage, sendInteractiveListMessage } from './interactive.ts'
 import { sendSessionFile, sendSessionMessage } from './session.ts'
@@ -136,5 +137,31 @@ export const watiOperations: readonly Operation[] = [
     body: 'none',
     prepare: assignOperator
   },
-  { ...read, name: 'wati.getMedia', path: '/wati/api/v1/getMedia', query: ['fileName'], prepare: getMedia }
+  { ...read, name: 'wati.getMedia', path: '/wati/api/v1/getMedia', query: ['fileName'], prepare: getMedia },
+  // WEBHOOKS.md D2
+  {
+    ...write,
+    name: 'wati.createWebhookEndpoints',
+    path: '/wati/api/v2/webhookEndpoints',
+    query: [],
+    body: 'json',
+    prepare: createEndpoints
+  },
+  {
+    ...read,
+    name: 'wati.listEventTypes',
+    path: '/wati/api/ext/v3/webhooks/event-types',
+    query: [],
+    prepare: listEventTypes
+  },
+  { ...read, name: 'wati.listWebhookEndpoints', path: '/wati/api/ext/v3/webhooks', query: [], prepare: listEndpoints },
+  {
+    ...write,
+    name: 'wati.deleteWebhookEndpoint',
+    method: 'DELETE',
+    path: '/wati/api/ext/v3/webhooks/:hook',
+    query: [],
+    body: 'none',
+    prepare: deleteEndpoint
+  }
 ]

@@ -1,0 +1,138 @@
+import type { Happening, Taken, Wording } from './happening.ts'
+import { type Hook, type Hooks, type PostOptions, post } from './hooks.ts'
+import { stepsOf } from './scenarios.ts'
+
+/** Plays what follows each send: happenings in their time, told to every hook over HTTP. */
+export interface Player {
+  /** A provider took this message. */
+  take: (taken: Taken) => void
+  /** Something happens that follows no send: ordered by a test or a demo. */
+  happen: (happening: Happening) => void
+  /** Resolves when nothing is on its way any more. */
+  idle: () => Promise<void>
+  close: () => Promise<void>
+}
+
+export interface PlayerOptions extends PostOptions {
+  hooks: Hooks
+  wordings: Readonly<Record<Taken['provider'], Wording>>
+  /** Length of one unit of time in milliseconds; 0: everything at once, in its order. */
+  tempoMs: number
+  /** First wait before a refused body is tried again; it doubles each time. */
+  retryMs: number
+}
+
+/** WATI gives a hook up after this many failures in a row (WEBHOOKS.md A1); Meta's stays. */
+const defectiveAfter = 100
+/** A provider tries for a day or a week; a sandbox that nobody listens to must not. */
+const mostTries = 8
+/** What waits for a hook that does not answer; the oldest are dropped beyond it. */
+const mostWaiting = 200_000
+
+interface Lane {
+  hook: Hook
+  waiting: Happening[]
+  running: Promise<void> | undefined
+}
+
+export function createPlayer({ hooks, wordings, tempoMs, retryMs, ...options }: PlayerOptions): Player {
+  const timers = new Set<NodeJS.Timeout>()
+  const lanes = new Map<Hook, Lane>()
+  const looking = new Set<Promise<void>>()
+  let closed = false
+
+  const later = (ms: number, act: () => void): void => {
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      act()
+    }, ms).unref()
+    timers.add(timer)
+  }
+  const pauses = new Set<() => void>()
+  const pause = (ms: number): Promise<void> =>
+    new Promise(resolve => {
+      const end = (): void => {
+        pauses.delete(end)
+        resolve()
+      }
+      pauses.add(end)
+      later(ms, end)
+    })
+
+  const tell = async (hook: Hook, bytes: Buffer, signed: boolean): Promise<void> => {
+    for (let tries = 0; tries < mostTries && !closed && hook.status === 1; tries++) {
+      if (tries > 0) await pause(retryMs * 2 ** (tries - 1))
+      const status = await post(hook.url, bytes, signed ? options : { ...options, appSecret: undefined })
+      if (status === 200) {
+        hook.failures = 0
+        return
+      }
+      hook.failures += 1
+      if (!signed && hook.failures > defectiveAfter) hook.status = 2
+    }
+  }
+
+  /** One at a time for each hook; what waited meanwhile goes together where the provider puts many into one body. */
+  const drain = async (lane: Lane): Promise<void> => {
+    while (lane.waiting.length > 0 && !closed) {
+      const [first] = lane.waiting
+      const { provider } = first!.taken
+      const wording = wordings[provider]
+      const happenings = lane.waiting.splice(0, wording.most)
+      for (const { eventType, body } of wording.bodies(happenings, Date.now())) {
+        const wanted = lane.hook.eventTypes
+        if (eventType !== undefined && wanted !== undefined && !wanted.includes(eventType)) continue
+        await tell(lane.hook, Buffer.from(JSON.stringify(body)), provider === 'cloud')
+      }
+    }
+  }
+
+  const happen = (happening: Happening): void => {
+    if (closed) return
+    const found = hooks.of(happening.taken).then(all => {
+      for (const hook of all) {
+        const lane = lanes.get(hook) ?? { hook, waiting: [], running: undefined }
+        lanes.set(hook, lane)
+        lane.waiting.push(happening)
+        if (lane.waiting.length > mostWaiting) lane.waiting.shift()
+        lane.running ??= drain(lane).finally(() => {
+          lane.running = undefined
+          if (lane.waiting.length === 0) lanes.delete(hook)
+        })
+      }
+    })
+    const watched = found.catch(() => {}).finally(() => looking.delete(watched)) // no hook, nobody to tell
+    looking.add(watched)
+  }
+
+  const play = (steps: { after: number; happening: Happening }[]): void => {
+    const [next, ...rest] = steps
+    if (next === undefined || closed) return
+    const act = (): void => {
+      happen(next.happening)
+      play(rest)
+    }
+    if (next.after * tempoMs === 0) act()
+    else later(next.after * tempoMs, act)
+  }
+
+  const idle = async (): Promise<void> => {
+    while (timers.size + looking.size + lanes.size > 0) {
+      await Promise.all([...looking, ...[...lanes.values()].map(lane => lane.running)])
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
+  }
+
+  return {
+    take: taken => play(stepsOf(taken)),
+    happen,
+    idle,
+    close: async () => {
+      closed = true
+      for (const timer of timers) clearTimeout(timer)
+      timers.clear()
+      for (const resolve of pauses) resolve()
+      await Promise.all([...lanes.values()].map(lane => lane.running))
+    }
+  }
+}
