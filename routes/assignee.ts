@@ -1,6 +1,6 @@
 import { Assignee, AssigneeParams, AssigneeQuery } from '../schemas/conversations.ts'
 import { ref } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, noBody, problems } from './answers.ts'
 
 const tags = ['Contacts']

@@ -1,5 +1,5 @@
 import { AuditPage, AuditQuery } from '../schemas/audit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, json, problems } from './answers.ts'
 
 export const audit: RoutePlugin = app => {

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { BroadcastMessageFilter, BroadcastParams } from '../schemas/broadcasts.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import { MessagePage } from '../schemas/messages.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, problems } from './answers.ts'
 
 const tags = ['Broadcasts']

@@ -8,8 +8,8 @@ import {
   CreateBroadcast
 } from '../schemas/broadcasts.ts'
 import { ref, strict } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
-import { traceparent } from '../src/plugins/telemetry.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
+import { traceparent } from '../src/http/telemetry.ts'
 import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
 import { orderOf } from './broadcasts-upload.ts'
 import { answerOnce } from './once.ts'

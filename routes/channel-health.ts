@@ -1,7 +1,7 @@
 import { ChannelHealth } from '../schemas/channel-health.ts'
 import { strict } from '../schemas/kit.ts'
 import { NumberParams } from '../schemas/numbers.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, json, problems } from './answers.ts'
 
 export const channelHealth: RoutePlugin = app => {

@@ -8,7 +8,7 @@ import {
   DeleteConnectionQuery
 } from '../schemas/connections.ts'
 import { ref, strict } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
 

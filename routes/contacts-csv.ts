@@ -4,7 +4,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { BookChannel, ContactChannel, ContactImport } from '../schemas/contacts.ts'
 import { ServiceError } from '../src/errors.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
 

@@ -13,7 +13,7 @@ import {
 } from '../schemas/contacts.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import { MessagePage } from '../schemas/messages.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
 

@@ -1,7 +1,7 @@
 import { DryRun } from '../schemas/dry-run.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import { SendMessage } from '../schemas/messages.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, json, problems } from './answers.ts'
 
 export const dryRun: RoutePlugin = app => {

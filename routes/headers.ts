@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import { parseIdempotencyKey } from '../src/delivery/idempotency.ts'
-import type { SendOptions } from '../src/delivery/messages.ts'
-import { traceparent } from '../src/plugins/telemetry.ts'
+import { parseIdempotencyKey } from '../src/delivery/intake/idempotency.ts'
+import type { SendOptions } from '../src/delivery/intake/submit.ts'
+import { traceparent } from '../src/http/telemetry.ts'
 
 const defaultWaitSeconds = 10
 const longestWaitSeconds = 60

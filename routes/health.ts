@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { strict } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { json, problems } from './answers.ts'
 
 const tags = ['Health']

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { Hold } from '../schemas/hold.ts'
 import { strict } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
 

@@ -1,4 +1,4 @@
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { assignee } from './assignee.ts'
 import { audit } from './audit.ts'
 import { broadcasts } from './broadcasts.ts'

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { CreateKey, Key, KeyPage, KeyParams, KeyQuery, KeyWithSecret, PatchKey } from '../schemas/keys.ts'
 import { ref, strict } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { pageRequest } from '../src/store/page.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
 import { answerOnce } from './once.ts'

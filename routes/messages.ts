@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { ref, strict } from '../schemas/kit.ts'
 import { Message, MessageFilter, MessagePage, MessageParams, SendMessage, Timeline } from '../schemas/messages.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, json, problems } from './answers.ts'
 import { preference, sendOptions, waitMsOf } from './headers.ts'
 import { replySent, sendHeaders, sentHeaders } from './sent.ts'

@@ -7,7 +7,7 @@ import {
   Profile,
   UpdateProfile
 } from '../schemas/numbers.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, json, problems } from './answers.ts'
 
 const tags = ['Channels']

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Answer, parseIdempotencyKey, requestHash } from '../src/delivery/idempotency.ts'
+import { type Answer, parseIdempotencyKey, requestHash } from '../src/delivery/intake/idempotency.ts'
 
 /**
  * Answers a POST that makes something, once for an Idempotency-Key: the same key and body again get the first answer.

@@ -1,6 +1,6 @@
 import { MarkRead, MarkReadParams, MarkReadQuery } from '../schemas/conversations.ts'
 import { ref } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, noBody, problems } from './answers.ts'
 
 export const receipts: RoutePlugin = app => {

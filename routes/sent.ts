@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { SendOptions, Sent } from '../src/delivery/messages.ts'
+import type { SendOptions, Sent } from '../src/delivery/intake/submit.ts'
 import { idempotencyHeader, made } from './answers.ts'
 import { preference } from './headers.ts'
 

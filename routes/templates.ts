@@ -10,7 +10,7 @@ import {
   TemplateQuery,
   TemplateSet
 } from '../schemas/templates.ts'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
 

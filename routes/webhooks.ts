@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import type { RoutePlugin } from '../src/fastify.ts'
+import type { RoutePlugin } from '../src/http/fastify.ts'
 import type { Admission } from '../src/inbound/door.ts'
 import { problems } from './answers.ts'
 

@@ -1,7 +1,7 @@
 import { constants, setPriority } from 'node:os'
 import { resolve } from 'node:path'
 import { ConfigError, loadConfig } from './config.ts'
-import { holdStamp } from './delivery/hold.ts'
+import { holdStamp } from './messages/restore-hold.ts'
 import { backupSqlite } from './store/backup.ts'
 
 // npm run backup -- <file>: a copy of a running server's store. It reads DATA_DIR and DATABASE_URL as the server does.

@@ -7,7 +7,7 @@ import { messageExamples } from '../schemas/examples.ts'
 import type { ErrorCode } from '../schemas/problem.ts'
 import { buildApp } from './app.ts'
 import { errorTable, ServiceError, toProblem } from './errors.ts'
-import type { AppParts } from './fastify.ts'
+import type { AppParts } from './http/fastify.ts'
 
 // Makes openapi.yaml from the routes and their schemas: `npm run openapi`. The tests compare it with the file.
 

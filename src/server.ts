@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import closeWithGrace from 'close-with-grace'
 import { adapters } from './adapters/index.ts'
-import { compose, type Switchboard } from './compose.ts'
 import { type Config, ConfigError, loadConfig, secretNames } from './config.ts'
-import { armCrash } from './crash.ts'
+import { compose, type Switchboard } from './container.ts'
+import { armCrash } from './failpoints.ts'
 import { findPepper } from './keys/first.ts'
 import { createLogger } from './logger.ts'
 

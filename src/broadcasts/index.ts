@@ -1,14 +1,14 @@
 import type { Logger } from 'pino'
-import type { Channels } from '../channels.ts'
-import { blockQueries } from '../delivery/blocks.ts'
-import type { Preparation } from '../delivery/prepare.ts'
-import type { Room } from '../delivery/room.ts'
+import type { Channels } from '../channels/channels.ts'
+import type { Room } from '../delivery/intake/backlog-limit.ts'
+import type { Preparation } from '../delivery/intake/prepare.ts'
+import { blockQueries } from '../messages/blocks.ts'
 import type { Store } from '../store/store.ts'
 import { type Broadcasts, createBroadcasts } from './broadcasts.ts'
 import { createBroadcastIntake } from './intake.ts'
+import { createWatch, type Watch } from './lifecycle.ts'
 import { createProgress } from './progress.ts'
 import { broadcastQueries } from './queries.ts'
-import { createWatch, type Watch } from './watch.ts'
 
 export interface BroadcastRoomParts {
   store: Store

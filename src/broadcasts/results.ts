@@ -1,5 +1,5 @@
 import type { MessageError } from '../../schemas/problem.ts'
-import { publicStatus } from '../delivery/view.ts'
+import { publicStatus } from '../messages/view.ts'
 import type { ResultRow } from './queries.ts'
 
 /** The columns of the results, each with its cell. */

@@ -5,7 +5,7 @@ import {
   type CountedStatus,
   countedStatuses
 } from '../../schemas/broadcasts.ts'
-import { publicStatus } from '../delivery/view.ts'
+import { publicStatus } from '../messages/view.ts'
 import type { BroadcastRow, MessageState } from '../store/schema.ts'
 
 const instant = (ms: number): string => new Date(ms).toISOString()

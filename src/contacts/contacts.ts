@@ -8,11 +8,11 @@ import {
   contactOperators,
   type PatchContact
 } from '../../schemas/contacts.ts'
-import type { Channels } from '../channels.ts'
-import { fromCursor, toCursor } from '../cursor.ts'
-import { requirePhone } from '../delivery/rules.ts'
+import type { Channels } from '../channels/channels.ts'
+import { requirePhone } from '../delivery/intake/rules.ts'
 import { ask } from '../dispatch/ask.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/corridor.ts'
+import { fromCursor, toCursor } from '../dispatch/cursor.ts'
+import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
 import { pageRequest, toPage } from '../store/page.ts'

@@ -4,7 +4,7 @@ import { CsvError, parse } from 'csv-parse'
 import type { Contact } from '../../schemas/contacts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import { toCsvText, unmarked } from '../csv.ts'
-import { normalisePhone } from '../delivery/rules.ts'
+import { normalisePhone } from '../delivery/intake/rules.ts'
 import { invalid, ServiceError } from '../errors.ts'
 
 // Contacts as a table (RFC 4180): a column `phone`, a column `name`, and one for each attribute.

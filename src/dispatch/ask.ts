@@ -1,5 +1,5 @@
 import type { Operation, Operations } from '../adapters/adapter.ts'
-import { CallFailed, type Corridor, type DispatchChannel } from './corridor.ts'
+import { CallFailed, type Corridor, type DispatchChannel } from './provider-client.ts'
 
 /** One call whose caller waits for it: its output, or the failure in the caller's words (ServiceError). */
 export async function ask<K extends Operation>(

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { AnyAdapter } from '../adapters/adapter.ts'
-import type { Channels } from '../channels.ts'
+import type { Channels } from '../channels/channels.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 import { createDoor, type Door } from './door.ts'

@@ -1,4 +1,4 @@
-import type { DispatchChannel } from '../dispatch/corridor.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { MediaRow } from '../store/schema.ts'
 import { all, change, first, type Store } from '../store/store.ts'

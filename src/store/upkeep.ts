@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { createRepeating } from './repeating.ts'
+import { createRepeating } from '../periodic.ts'
 import { createBodies, forgetKeys, forgetLimits } from './retention.ts'
 import type { Store } from './store.ts'
 

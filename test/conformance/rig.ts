@@ -5,7 +5,12 @@ import { Readable } from 'node:stream'
 import { inspect } from 'node:util'
 import pino from 'pino'
 import type { AnyAdapter, Operation, Operations, OutboundFile } from '../../src/adapters/adapter.ts'
-import { CallFailed, type CallRecord, createCorridor, type DispatchChannel } from '../../src/dispatch/corridor.ts'
+import {
+  CallFailed,
+  type CallRecord,
+  createCorridor,
+  type DispatchChannel
+} from '../../src/dispatch/provider-client.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createMaton } from '../../src/upstream/maton.ts'
 import { openGate } from '../gate.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Answer, createIdempotency, type Idempotency, requestHash } from '../../src/delivery/idempotency.ts'
+import { type Answer, createIdempotency, type Idempotency, requestHash } from '../../src/delivery/intake/idempotency.ts'
 import { createSeal } from '../../src/keys/seal.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'

@@ -1,7 +1,7 @@
 import type { MessageFilter } from '../../schemas/messages.ts'
-import { messageQueries } from '../../src/delivery/queries.ts'
 import { newId } from '../../src/ids.ts'
 import type { Caller } from '../../src/keys/caller.ts'
+import { messageQueries } from '../../src/messages/queries.ts'
 import { pageRequest, toPage } from '../../src/store/page.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'

@@ -1,5 +1,5 @@
-import { messageQueries } from '../../src/delivery/queries.ts'
-import { queueQueries } from '../../src/delivery/queue.ts'
+import { messageQueries } from '../../src/messages/queries.ts'
+import { queueQueries } from '../../src/messages/queue.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'

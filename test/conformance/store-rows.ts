@@ -1,7 +1,7 @@
 import type { Compilable, CompiledQuery } from 'kysely'
-import { messageQueries, type Outcome } from '../../src/delivery/queries.ts'
 import { newId } from '../../src/ids.ts'
 import type { Caller } from '../../src/keys/caller.ts'
+import { messageQueries, type Outcome } from '../../src/messages/queries.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import { all, change, type Store } from '../../src/store/store.ts'
 

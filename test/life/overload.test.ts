@@ -1,6 +1,6 @@
 import t from 'tap'
 import { request } from 'undici'
-import { nextLimit } from '../../src/plugins/overload.ts'
+import { nextLimit } from '../../src/http/overload.ts'
 import { startBoard, until } from '../helper.ts'
 
 // What is too much is refused before anything is done for it (RELIABILITY.md P23, T33, T34).

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { messageTypes } from '../../schemas/content.ts'
 import { messageExamples } from '../../schemas/examples.ts'
-import { dryId } from '../../src/delivery/dry-run.ts'
+import { dryId } from '../../src/delivery/intake/dry-run.ts'
 import { type Board, matonKey, startBoard } from '../helper.ts'
 
 const validate = (board: Board, body: unknown, key?: string) =>

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib'
 import { Ajv } from 'ajv'
 import t from 'tap'
 import { namedSchemas } from '../../schemas/index.ts'
-import { validation } from '../../src/validation.ts'
+import { validation } from '../../src/http/validation.ts'
 import { adminKey, type Board, startBoard } from '../helper.ts'
 
 const message = { channel: 'cloud', to: '14155551234', type: 'text', text: { body: 'Hello' } }

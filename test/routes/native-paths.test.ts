@@ -1,5 +1,5 @@
 import t from 'tap'
-import { nativePath, nativeQuery } from '../../src/native.ts'
+import { nativePath, nativeQuery } from '../../src/dispatch/native.ts'
 import { adminKey, startBoard } from '../helper.ts'
 import { raw } from '../raw.ts'
 import { openStub } from '../upstream/stub.ts'

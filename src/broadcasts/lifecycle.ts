@@ -1,0 +1,161 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { blockKey, type blockQueries } from '../messages/blocks.ts'
+import { timelineEntry } from '../messages/timeline.ts'
+import type { BroadcastRow } from '../store/schema.ts'
+import { all, change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import { type BroadcastQueries, batchSize } from './queries.ts'
+import { toCounts } from './view.ts'
+
+/** Between two looks at the broadcasts that begin or end by themselves. */
+const everyMs = 1000
+/** A draft that nobody has worked on for so long is one that nobody works on. */
+const idleDraftMs = 120_000
+
+export interface Watch {
+  /** Takes away what an earlier process left half done, and looks from then on. */
+  start: () => Promise<void>
+  /** Looks now; for whoever has just changed something. Resolves when the look is over. */
+  look: () => Promise<void>
+  /** Takes away a draft, in the background. */
+  discard: (id: string) => void
+  /** The same for one of which nobody can say whether it is complete: then it is canceled, since its caller was told that it is not. */
+  withdraw: (id: string) => void
+  /** Resolves when what runs has come to its next commit. */
+  stop: () => Promise<void>
+}
+
+/** Begins, ends and clears up broadcasts. Every replica does it: each step is one commit that finds out whether it is due. */
+export function createWatch(
+  store: Store,
+  queries: BroadcastQueries,
+  blocks: ReturnType<typeof blockQueries>,
+  log: Logger,
+  changed: (id: string) => void
+): Watch {
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+  let looking: Promise<void> | undefined
+  const discarding = new Set<Promise<void>>()
+
+  const begin = ({ id }: BroadcastRow): Promise<void> =>
+    store.write(function* () {
+      const row = yield* first(queries.lock({ id }))
+      if (row?.status !== 'scheduled') return
+      yield queries.setStatus({ id, status: 'running', started_at: Date.now(), finished_at: null })
+    })
+
+  /** Nothing waits any more: it is over, and failed if nobody can have been reached. */
+  function* end(id: string): Unit<BroadcastRow['status'] | undefined> {
+    // Locked before the messages are looked at: whoever brings failed ones back holds the same lock.
+    const row = yield* first(queries.lock({ id }))
+    if (!row || row.finished_at !== null || (row.status !== 'running' && row.status !== 'canceled')) return undefined
+    if (yield* first(queries.unsettled({ id }))) return undefined
+    const { failed, expired } = toCounts(yield* all(queries.counts({ id })))
+    const status = row.status === 'running' ? (failed + expired === row.total ? 'failed' : 'finished') : row.status
+    yield queries.setStatus({ id, status, started_at: row.started_at, finished_at: Date.now() })
+    yield blocks.lift({ key: blockKey.broadcast(id) })
+    return status
+  }
+  const finish = async (id: string): Promise<void> => {
+    // Read first: as long as something waits, which is nearly always, nothing need be written.
+    if ((await store.read(queries.unsettled({ id }))).length > 0) return
+    const status = await store.write(() => end(id))
+    if (!status) return
+    changed(id)
+    log.info({ broadcast: id, status }, 'a broadcast has ended')
+  }
+
+  /** What was queued when it was canceled, some at a time; what comes back from a send that was under way as well. */
+  const clear = async (id: string): Promise<void> => {
+    const entry = timelineEntry({ state: 'canceled', attempts: 0 }, 'its broadcast was canceled')
+    for (let count = batchSize; count === batchSize && !stopped; )
+      count = await store.write(() => change(queries.cancelSome({ id, entry })))
+    changed(id)
+  }
+
+  const remove = async (id: string): Promise<void> => {
+    // From here on its maker can add nothing to it and cannot complete it.
+    if ((await store.write(() => change(queries.condemn({ id })))) === 0) return
+    for (let count = batchSize; count === batchSize; ) {
+      if (stopped) return
+      count = await store.write(() => change(queries.dropMessages({ id })))
+    }
+    await store.write(function* () {
+      yield queries.drop({ id })
+      yield blocks.lift({ key: blockKey.broadcast(id) })
+    })
+    log.info({ broadcast: id }, 'a broadcast that was never complete was taken away')
+  }
+  const cancelComplete = (id: string): Promise<void> =>
+    store.write(function* () {
+      const row = yield* first(queries.lock({ id }))
+      if (!row || row.status === 'draft' || row.status === 'canceled') return
+      yield queries.setStatus({ ...row, status: 'canceled', finished_at: null })
+      yield blocks.stop({ key: blockKey.broadcast(id), detail: 'it could not be made for certain', at: Date.now() })
+    })
+  /** Until the store takes it, as long as this process lives. */
+  const takeBack = async (id: string): Promise<void> => {
+    while (!stopped) {
+      try {
+        await cancelComplete(id)
+        await remove(id)
+        return
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error
+        await wait(everyMs, undefined, { ref: false })
+      }
+    }
+  }
+  const inBackground = (id: string, removal: Promise<void>): void => {
+    const work: Promise<void> = removal
+      .catch(error => log.error({ err: error, broadcast: id }, 'a draft cannot be taken away: it is tried again'))
+      .finally(() => discarding.delete(work))
+    discarding.add(work)
+  }
+  const discard: Watch['discard'] = id => inBackground(id, remove(id))
+  const removeDead = async (idleMs: number): Promise<void> => {
+    for (const { id } of await store.read(queries.deadDrafts({ idle_ms: idleMs }))) if (!stopped) discard(id)
+  }
+
+  const round = async (): Promise<void> => {
+    const now = Date.now()
+    for (const row of await store.read(queries.moving({}))) {
+      if (stopped) return
+      if (row.status === 'scheduled' && (row.start_at ?? 0) > now) continue
+      if (row.status === 'scheduled') await begin(row)
+      if (row.status === 'canceled') await clear(row.id)
+      await finish(row.id)
+    }
+    if (discarding.size === 0) await removeDead(idleDraftMs)
+  }
+  const look: Watch['look'] = () => {
+    looking ??= round()
+      .catch(error => log.error({ err: error }, 'broadcasts could not be looked after: it is tried again'))
+      .finally(() => {
+        looking = undefined
+      })
+    return looking
+  }
+  const tick = async (): Promise<void> => {
+    await look()
+    if (!stopped) timer = setTimeout(tick, everyMs).unref()
+  }
+
+  return {
+    start: async () => {
+      // On an embedded store this is the only process: nobody can be at work on a draft.
+      if (store.dialect === 'sqlite') await removeDead(0)
+      timer = setTimeout(tick, 0).unref()
+    },
+    look,
+    discard,
+    withdraw: id => inBackground(id, takeBack(id)),
+    stop: async () => {
+      stopped = true
+      clearTimeout(timer)
+      await looking
+      await Promise.all(discarding)
+    }
+  }
+}

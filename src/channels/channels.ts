@@ -1,0 +1,299 @@
+import { CompiledQuery, sql } from 'kysely'
+import type { Channel, CreateChannel, PatchChannel } from '../../schemas/channels.ts'
+import type { Mode } from '../../schemas/common.ts'
+import { messageTypes } from '../../schemas/content.ts'
+import type { AnyAdapter } from '../adapters/adapter.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import { ServiceError } from '../errors.ts'
+import { type Caller, requireChannel } from '../keys/caller.ts'
+import type { Seal } from '../keys/seal.ts'
+import { blockKey, blockQueries } from '../messages/blocks.ts'
+import { auditEntry } from '../store/audit.ts'
+import type { ChannelRow } from '../store/schema.ts'
+import { change, first, prepare, type Store, type Unit } from '../store/store.ts'
+import { readChannelsFile } from './file.ts'
+import { createSettingsCheck } from './settings.ts'
+
+export interface Channels {
+  /** The channel of a request: the named one, else the key's default, its only one, or the one marked default. */
+  resolve: (caller: Caller, id: string | undefined) => Promise<DispatchChannel>
+  /** A channel for work that was accepted before; undefined when it is gone. */
+  bind: (id: string, mode: Mode) => Promise<DispatchChannel | undefined>
+  /** The same at once, from what is known: a moment old on a replica. */
+  peek: (id: string, mode: Mode) => DispatchChannel | undefined
+  list: (caller: Caller) => Promise<Channel[]>
+  get: (caller: Caller, id: string) => Promise<Channel>
+  create: (input: CreateChannel, actor: Caller | null) => Promise<Channel>
+  patch: (id: string, input: PatchChannel, actor: Caller) => Promise<Channel>
+  remove: (id: string, actor: Caller) => Promise<void>
+  /** The stop switch: from its commit on no replica hands over a message of this channel, until it is lifted. */
+  pause: (id: string, paused: boolean, actor: Caller) => Promise<Channel>
+  /** Makes the store's file-managed channels those of the file. Throws one error that names every fault. */
+  applyFile: (path: string) => Promise<void>
+}
+
+export interface ChannelsOptions {
+  store: Store
+  adapters: ReadonlyMap<string, AnyAdapter>
+  /** How long the list may be believed where other replicas can change it, in milliseconds. */
+  believeMs?: number
+  /** For the secrets among the settings. */
+  seal: Seal
+}
+
+export function createChannels({ store, adapters, seal, believeMs = 2000 }: ChannelsOptions): Channels {
+  const { build } = store
+  const blocks = blockQueries(store)
+  const { faultsOf, checkSettings, secretsOf, pack, unpack } = createSettingsCheck(adapters, seal)
+  const everything = prepare<object, ChannelRow>(() =>
+    build
+      .selectFrom('channels')
+      .leftJoin('blocks', join => join.on('blocks.key', '=', sql<string>`'channel/' || channels.id`))
+      .select(['id', 'provider', 'connection_id', 'settings', 'is_default', 'managed_by', 'created_at', 'updated_at'])
+      .select(sql<number>`case when blocks.key is null then 0 else 1 end`.as('paused'))
+      .orderBy('id')
+  )
+  let known = new Map<string, { row: ChannelRow; settings: unknown }>()
+  let until = 0
+
+  const refresh = async (): Promise<void> => {
+    const rows = await store.read(everything({}))
+    known = new Map(rows.map(row => [row.id, { row, settings: unpack(row.provider, row.settings) }]))
+    // Nobody else writes to an embedded store, so its list is right until we change it ourselves.
+    until = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : Date.now() + believeMs
+  }
+  const current = async () => {
+    if (until <= Date.now()) await refresh()
+    return known
+  }
+  const require = async (id: string) => {
+    const entry = (await current()).get(id)
+    if (!entry) throw new ServiceError('not_found', `There is no channel ${id}.`)
+    return entry
+  }
+  const bound = ({ row, settings }: { row: ChannelRow; settings: unknown }, mode: Mode): DispatchChannel => ({
+    id: row.id,
+    provider: row.provider,
+    connectionId: row.connection_id,
+    mode,
+    settings
+  })
+  const view = ({ row, settings }: { row: ChannelRow; settings: unknown }, detailed: boolean): Channel => {
+    const adapter = adapters.get(row.provider)!
+    const secret = secretsOf(row.provider)
+    const shown = Object.fromEntries(Object.entries(settings as object).filter(([name]) => !secret.includes(name)))
+    return {
+      id: row.id,
+      provider: row.provider,
+      connectionId: row.connection_id,
+      settings: shown,
+      default: row.is_default === 1,
+      paused: row.paused === 1,
+      managedBy: row.managed_by,
+      warnings: adapter.remarks?.(settings, Date.now()) ?? [],
+      ...(detailed && {
+        capabilities: {
+          messageTypes: messageTypes.filter(type => adapter.encoders[type]),
+          operations: Object.keys(adapter.operations),
+          notes: [...adapter.notes]
+        }
+      }),
+      createdAt: new Date(row.created_at).toISOString(),
+      updatedAt: new Date(row.updated_at).toISOString()
+    }
+  }
+  const clearDefault = (except: string) =>
+    build.updateTable('channels').set({ is_default: 0 }).where('is_default', '=', 1).where('id', '!=', except).compile()
+  /** One change of the channels at a time: another replica could make a second default meanwhile. */
+  function* alone(): Unit<void> {
+    if (store.dialect === 'postgres') yield CompiledQuery.raw('lock table channels in share row exclusive mode')
+  }
+  const changeable = ({ row }: { row: ChannelRow }): void => {
+    if (row.managed_by === 'file')
+      throw new ServiceError(
+        'conflict',
+        `The channel ${row.id} is declared in the channels file: change it there and restart.`
+      )
+  }
+
+  return {
+    resolve: async (caller, wanted) => {
+      const all = await current()
+      const only = caller.channels?.size === 1 ? [...caller.channels][0] : undefined
+      // A default that the key may not use is none to it.
+      const allowed = [...all.values()].filter(({ row }) => !caller.channels || caller.channels.has(row.id))
+      const marked = allowed.find(({ row }) => row.is_default === 1)?.row.id
+      const id = wanted ?? caller.defaultChannel ?? only ?? marked
+      if (id === undefined) {
+        const names = allowed.slice(0, 5).map(({ row }) => row.id)
+        throw new ServiceError(
+          'invalid_request',
+          '/channel must be given: neither the key nor the server has a default.',
+          {
+            errors: [
+              {
+                path: '/channel',
+                message: `must be given, for example ${names.join(', ') || 'one made with POST /channels'}`
+              }
+            ]
+          }
+        )
+      }
+      requireChannel(caller, id)
+      return { ...bound(await require(id), caller.mode), service: caller.service }
+    },
+    bind: async (id, mode) => {
+      // Missing may only mean newer than our list: another replica made it, and its message must not be given up for that.
+      if (!(await current()).has(id)) await refresh()
+      const entry = known.get(id)
+      return entry && bound(entry, mode)
+    },
+    peek: (id, mode) => {
+      const entry = known.get(id)
+      return entry && bound(entry, mode)
+    },
+    list: async caller =>
+      [...(await current()).values()]
+        .filter(({ row }) => !caller.channels || caller.channels.has(row.id))
+        .map(entry => view(entry, false)),
+    get: async (caller, id) => {
+      requireChannel(caller, id)
+      return view(await require(id), true)
+    },
+
+    create: async (input, actor) => {
+      checkSettings(input.provider, input.settings)
+      const now = Date.now()
+      const row: ChannelRow = {
+        id: input.id,
+        provider: input.provider,
+        connection_id: input.connectionId,
+        settings: pack(input.provider, input.settings),
+        is_default: input.default ? 1 : 0,
+        paused: 0,
+        managed_by: 'api',
+        created_at: now,
+        updated_at: now
+      }
+      const made = await store.write(function* () {
+        yield* alone()
+        const inserted = yield* change(
+          build
+            .insertInto('channels')
+            .values(row)
+            .onConflict(conflict => conflict.column('id').doNothing())
+        )
+        if (inserted === 0) return false
+        if (input.default) yield clearDefault(row.id)
+        yield auditEntry(store, actor, 'channel.created', row.id, { provider: row.provider })
+        return true
+      })
+      await refresh()
+      if (!made) throw new ServiceError('conflict', `There is a channel ${input.id} already.`)
+      return view(await require(input.id), true)
+    },
+
+    patch: async (id, input, actor) => {
+      const before = await require(id)
+      changeable(before)
+      // Secrets are never shown, so whoever changes the rest cannot give them back: they stay unless another is given.
+      const hidden = Object.entries(before.settings as object).filter(([name]) =>
+        secretsOf(before.row.provider).includes(name)
+      )
+      const settings = input.settings && { ...Object.fromEntries(hidden), ...input.settings }
+      if (settings) checkSettings(before.row.provider, settings)
+      const changes: Partial<ChannelRow> = {
+        updated_at: Date.now(),
+        ...(input.connectionId && { connection_id: input.connectionId }),
+        ...(settings && { settings: pack(before.row.provider, settings) }),
+        ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
+      }
+      await store.write(function* () {
+        yield* alone()
+        if (input.default) yield clearDefault(id)
+        yield build.updateTable('channels').set(changes).where('id', '=', id).compile()
+        yield auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
+      })
+      await refresh()
+      return view(await require(id), true)
+    },
+
+    remove: async (id, actor) => {
+      changeable(await require(id))
+      const removed = await store.write(function* () {
+        const waiting = yield* first(
+          build
+            .selectFrom('messages')
+            .select('id')
+            .where('channel_id', '=', id)
+            .where('state', 'in', ['queued', 'claimed', 'sending'])
+            .limit(1)
+        )
+        if (waiting) return false
+        yield build.deleteFrom('channels').where('id', '=', id).compile()
+        yield auditEntry(store, actor, 'channel.deleted', id)
+        return true
+      })
+      if (!removed)
+        throw new ServiceError(
+          'conflict',
+          `The channel ${id} has messages that are not settled: wait for them or cancel them.`
+        )
+      await refresh()
+    },
+
+    pause: async (id, paused, actor) => {
+      await require(id)
+      const key = blockKey.channel(id)
+      const detail = `The channel ${id} is paused: its messages wait.`
+      await store.write(function* () {
+        yield paused ? blocks.stop({ key, detail, at: Date.now() }) : blocks.lift({ key })
+        yield auditEntry(store, actor, paused ? 'channel.paused' : 'channel.resumed', id)
+      })
+      await refresh()
+      return view(await require(id), true)
+    },
+
+    applyFile: async path => {
+      const declared = await readChannelsFile(path, secretsOf)
+      const faults = declared.flatMap((channel, i) =>
+        faultsOf(channel.provider, channel.settings ?? {}, `/channels/${i}/settings`)
+      )
+      const ids = declared.map(channel => channel.id)
+      for (const [i, id] of ids.entries())
+        if (ids.indexOf(id) !== i) faults.push({ path: `/channels/${i}/id`, message: `${id} is there twice` })
+      if (declared.filter(channel => channel.default).length > 1)
+        faults.push({ path: '/channels', message: 'only one may be the default' })
+      if (faults.length > 0)
+        throw new Error(
+          `CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault.path} ${fault.message}`).join('\n')}`
+        )
+      const now = Date.now()
+      await store.write(function* () {
+        yield* alone()
+        yield build
+          .deleteFrom('channels')
+          .where('managed_by', '=', 'file')
+          .$if(ids.length > 0, query => query.where('id', 'not in', ids))
+          .compile()
+        if (declared.some(channel => channel.default)) yield clearDefault('')
+        for (const channel of declared) {
+          const values = {
+            provider: channel.provider,
+            connection_id: channel.connectionId,
+            settings: pack(channel.provider, channel.settings ?? {}),
+            is_default: channel.default ? 1 : 0,
+            managed_by: 'file' as const,
+            updated_at: now
+          }
+          yield build
+            .insertInto('channels')
+            .values({ id: channel.id, ...values, paused: 0, created_at: now })
+            .onConflict(conflict => conflict.column('id').doUpdateSet(values))
+            .compile()
+        }
+      })
+      await refresh()
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { Ajv, type ValidateFunction } from 'ajv'
+import type { FieldFault } from '../../schemas/problem.ts'
+import type { AnyAdapter } from '../adapters/adapter.ts'
+import { ServiceError } from '../errors.ts'
+import type { Seal } from '../keys/seal.ts'
+
+export interface SettingsCheck {
+  /** Every fault of a channel's settings, by the schema of its provider. */
+  faultsOf: (provider: string, settings: unknown, at: string) => FieldFault[]
+  /** Throws the 400 that names them. */
+  checkSettings: (provider: string, settings: unknown) => void
+  /** The names of a provider's secret settings. */
+  secretsOf: (provider: string) => string[]
+  /** Settings as they rest in the store: secrets sealed, so that a stolen database holds none. */
+  pack: (provider: string, settings: Record<string, unknown>) => string
+  unpack: (provider: string, packed: string) => Record<string, unknown>
+}
+
+/** A sealed value begins so: no setting of its own can, since that is no printable word. */
+const sealed = 'sealed 1 '
+
+export function createSettingsCheck(adapters: ReadonlyMap<string, AnyAdapter>, seal: Seal): SettingsCheck {
+  const ajv = new Ajv({ allErrors: true, coerceTypes: false })
+  // Our own word, which says nothing about validity.
+  ajv.addKeyword('secret')
+  const validators = new Map<string, ValidateFunction>(
+    [...adapters].map(([name, adapter]) => [name, ajv.compile(adapter.settings)])
+  )
+  const faultsOf = (provider: string, settings: unknown, at: string): FieldFault[] => {
+    const validate = validators.get(provider)
+    if (!validate)
+      return [
+        { path: at.replace(/settings$/, 'provider'), message: `must be one of ${[...adapters.keys()].join(', ')}` }
+      ]
+    if (validate(settings)) return []
+    return (validate.errors ?? []).map(({ instancePath, params, message }) => {
+      const { additionalProperty: unknown, missingProperty: missing } = params
+      const member = unknown ?? missing
+      return {
+        path: `${at}${instancePath}${member === undefined ? '' : `/${member}`}`,
+        message: unknown
+          ? 'is not a setting of this provider'
+          : missing
+            ? 'is required by this provider'
+            : (message ?? 'is not valid')
+      }
+    })
+  }
+  const checkSettings = (provider: string, settings: unknown): void => {
+    const errors = faultsOf(provider, settings, '/settings')
+    if (errors.length > 0) throw new ServiceError('invalid_request', `The settings do not fit ${provider}.`, { errors })
+  }
+  const secretsOf = (provider: string): string[] =>
+    Object.entries(adapters.get(provider)?.settings.properties ?? {}).flatMap(([name, schema]) =>
+      (schema as { secret?: boolean }).secret ? [name] : []
+    )
+  const eachSecret = (provider: string, settings: Record<string, unknown>, change: (value: string) => string) => {
+    const changed = { ...settings }
+    for (const name of secretsOf(provider)) if (typeof changed[name] === 'string') changed[name] = change(changed[name])
+    return changed
+  }
+  return {
+    faultsOf,
+    checkSettings,
+    secretsOf,
+    pack: (provider, settings) => JSON.stringify(eachSecret(provider, settings, value => sealed + seal.close(value))),
+    unpack: (provider, packed) =>
+      eachSecret(provider, JSON.parse(packed) as Record<string, unknown>, value =>
+        value.startsWith(sealed) ? seal.open(value.slice(sealed.length)) : value
+      )
+  }
+}

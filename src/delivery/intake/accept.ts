@@ -1,0 +1,82 @@
+import type { SendMessage } from '../../../schemas/messages.ts'
+import type { Channels } from '../../channels/channels.ts'
+import type { DispatchChannel } from '../../dispatch/provider-client.ts'
+import { ServiceError } from '../../errors.ts'
+import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
+import { keepOptions, newRow, optionsOf, toDraft } from '../../messages/row.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import type { Room } from './backlog-limit.ts'
+import type { Preparation, Prepared } from './prepare.ts'
+import { checkRules, requirePhone } from './rules.ts'
+
+/** A request that may become a message: its row, not stored yet, and what would be sent through which channel. */
+export interface Taken {
+  row: MessageRow
+  channel: DispatchChannel
+  prepared: Prepared
+}
+
+/** All that happens to a request before its row exists. Throws the ServiceError that answers it; nothing is kept then. */
+export type Intake = (caller: Caller, body: SendMessage, traceparent?: string) => Promise<Taken>
+
+/** Refusals that are about the channel and not about the message: another one may be able to. */
+const passable = new Set(['unsupported', 'template_not_found'])
+
+export interface IntakeParts {
+  channels: Channels
+  preparation: Preparation
+  /** Whether one more may wait; none where nothing comes of the request. */
+  room?: Room
+  /** Answers are to leave the content out. */
+  unseen?: boolean
+}
+
+export function createIntake({ channels, preparation, room, unseen = false }: IntakeParts): Intake {
+  /** A fallback that could not be sent is told before the message is, not when it is too late. */
+  const checkFallback = async (row: MessageRow, body: SendMessage, channel: DispatchChannel): Promise<void> => {
+    if (!body.fallback) return
+    const { replyTo: _, ...draft } = toDraft(row, body)
+    try {
+      await preparation.prepare({ ...draft, type: 'template', content: body.fallback.template }, channel)
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      const errors = error.facts.errors?.map(fault => ({ ...fault, path: `/fallback${fault.path}` }))
+      throw new ServiceError(error.code, `The fallback: ${error.message}`, {
+        ...error.facts,
+        ...(errors && { errors })
+      })
+    }
+  }
+
+  return async (caller, body, traceparent) => {
+    checkRules(body, Date.now())
+    const to = requirePhone(body.to, '/to')
+    const wanted = Array.isArray(body.channel) ? body.channel : [body.channel]
+    const candidates: DispatchChannel[] = []
+    for (const id of wanted) candidates.push(await channels.resolve(caller, id))
+    requireRecipient(caller, to)
+    if (body.type === 'template') requireTemplate(caller, body.template.name)
+    if (body.fallback) requireTemplate(caller, body.fallback.template.name)
+    await room?.(caller.service, caller.mode, 1)
+
+    let refused: ServiceError | undefined
+    const passed: string[] = []
+    for (const [i, channel] of candidates.entries()) {
+      const rest = candidates.slice(i + 1).map(candidate => candidate.id)
+      const made = newRow(caller, body, channel, to, traceparent, rest)
+      const row = unseen ? { ...made, options: keepOptions({ ...optionsOf(made), unseen }) } : made
+      try {
+        const prepared = await preparation.prepare(toDraft(row, body), channel)
+        // With others to turn to, what the encoder refuses has to be known here.
+        if (rest.length > 0 && !prepared.file) preparation.encodeNow(prepared, channel)
+        await checkFallback(row, body, channel)
+        return { row, channel, prepared: { ...prepared, warnings: [...passed, ...prepared.warnings] } }
+      } catch (error) {
+        if (rest.length === 0 || !(error instanceof ServiceError) || !passable.has(error.code)) throw refused ?? error
+        refused ??= error
+        passed.push(`Channel ${channel.id} was passed over: ${error.message}`)
+      }
+    }
+    throw refused!
+  }
+}

@@ -1,0 +1,250 @@
+import { type ContentByType, type MediaType, type MessageType, mediaTypes } from '../../../schemas/content.ts'
+import {
+  type AnyAdapter,
+  type Encoded,
+  type ResolvedMedia,
+  type Sendable,
+  type SendableContent,
+  Unsupported
+} from '../../adapters/adapter.ts'
+import type { Corridor, DispatchChannel } from '../../dispatch/provider-client.ts'
+import { invalid, ServiceError } from '../../errors.ts'
+import type { FileNeed, MediaLibrary } from '../../media/library.ts'
+import type { MessageQueries } from '../../messages/queries.ts'
+import type { Draft } from '../../messages/row.ts'
+import type { MediaRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import type { Definitions } from '../../templates/definitions.ts'
+import { chooseDefinition, resolveTemplate } from '../../templates/fill.ts'
+
+/** Ready to be encoded, but for a file that has to be brought first. */
+export interface Prepared {
+  sendable: Sendable
+  file?: FileNeed
+  warnings: string[]
+}
+
+/** A template whose definition is known, to be sent to many: what is the same for all of them has been looked up. */
+export interface Frame {
+  /** The definition's, where the draft named none. */
+  language: string
+  /** Puts one recipient's values in. Throws ServiceError template_invalid naming every fault. */
+  fill: (variables: ContentByType['template']['variables']) => SendableContent['template']
+}
+
+export interface Preparation {
+  /** Resolves every reference and checks a template. Throws ServiceError; nothing has been sent or stored then. */
+  prepare: (draft: Draft, channel: DispatchChannel) => Promise<Prepared>
+  /** The same for a template without its recipients and their values, asked of the provider once. */
+  frame: (draft: Draft<'template'>, channel: DispatchChannel) => Promise<Frame>
+  /** Encodes, bringing the file first where one is needed. `dispose` is called when the request is over. */
+  encode: (prepared: Prepared, channel: DispatchChannel) => Promise<Encoded & { dispose?: () => Promise<void> }>
+  /** The same where no file is needed: without waiting for anything. */
+  encodeNow: (prepared: Prepared, channel: DispatchChannel) => Encoded
+}
+
+export interface PreparationParts {
+  corridor: Corridor
+  definitions: Definitions
+  library: MediaLibrary
+  store: Store
+  queries: MessageQueries
+  /** Whether links are not to be fetched. */
+  sandboxed: (channel: DispatchChannel) => boolean
+}
+
+const isMedia = (type: MessageType): type is MediaType => (mediaTypes as readonly string[]).includes(type)
+
+/** The names of the registered providers that can say a type, for the reader of an `unsupported`. */
+export type WhoCan = (type: MessageType) => string[]
+
+export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Preparation {
+  const { corridor, definitions, library, store, queries } = parts
+
+  const encoderOf = (adapter: AnyAdapter, type: MessageType, channel: DispatchChannel) => {
+    const encoder = adapter.encoders[type]
+    if (encoder) return encoder
+    const others = whoCan(type)
+    const hint = others.length > 0 ? ` A channel of ${others.join(' or ')} can.` : ''
+    throw new ServiceError(
+      'unsupported',
+      `Channel ${channel.id} (${channel.provider}) cannot send ${type} messages.${hint}`
+    )
+  }
+
+  /** Our message id, or a wamid as it is, as the provider knows it. */
+  const providerIdOf = async (
+    reference: string,
+    draft: Draft,
+    channel: DispatchChannel,
+    path: string
+  ): Promise<string> => {
+    if (!reference.startsWith('msg_')) return reference
+    const [row] = await store.read(queries.byId({ id: reference }))
+    const visible = row && row.mode === channel.mode && (row.service === draft.service || row.direction === 'inbound')
+    if (!visible) throw invalid(path, `names no message: ${reference}`)
+    if (row.channel_id !== channel.id)
+      throw invalid(path, `names a message of the channel ${row.channel_id}, not of ${channel.id}`)
+    if (row.provider_message_id === null)
+      throw invalid(path, `names a message that the provider has no id of yet (${row.state})`)
+    return row.provider_message_id
+  }
+
+  const mediaRow = async (id: string, draft: Draft, channel: DispatchChannel, path: string): Promise<MediaRow> => {
+    const row = await library.find({ service: draft.service, mode: channel.mode }, id)
+    if (!row) throw invalid(path, `names no file, or one that has expired: ${id}`)
+    if (row.channel_id !== channel.id)
+      throw invalid(path, `names a file that was uploaded for the channel ${row.channel_id}, not ${channel.id}`)
+    return row
+  }
+
+  /** A media reference inside buttons or a template: by link, or by the provider's id. */
+  const referenceOf = (
+    media: { mediaId?: string; link?: string; filename?: string },
+    rows: Map<string, MediaRow>,
+    channel: DispatchChannel
+  ): ResolvedMedia => {
+    const row = media.mediaId === undefined ? undefined : rows.get(media.mediaId)
+    if (row && row.provider_media_id === null) {
+      throw new ServiceError(
+        'unsupported',
+        `Channel ${channel.id} (${channel.provider}) takes a header's file only by link: give link in place of mediaId.`
+      )
+    }
+    const source = row ? { providerMediaId: row.provider_media_id! } : { link: media.link! }
+    const filename = media.filename ?? row?.filename ?? undefined
+    return { source, ...(filename && { filename }) }
+  }
+
+  /** The rows of the files that headers name, looked up before the pure part begins. */
+  const headerRows = async (
+    header: Record<string, unknown> | undefined,
+    draft: Draft,
+    channel: DispatchChannel,
+    path: string
+  ) => {
+    const rows = new Map<string, MediaRow>()
+    for (const [kind, media] of Object.entries(header ?? {})) {
+      const id = (media as { mediaId?: string }).mediaId
+      if (id) rows.set(id, await mediaRow(id, draft, channel, `${path}/${kind}/mediaId`))
+    }
+    return rows
+  }
+
+  const frame: Preparation['frame'] = async (draft, channel) => {
+    encoderOf(corridor.adapter(channel.provider), 'template', channel)
+    const { content } = draft
+    const found = await definitions.find(channel, content.name)
+    const near = found.length > 0 ? [] : await definitions.near(channel, content.name)
+    const definition = chooseDefinition(content, found, channel.id, near)
+    const rows = await headerRows(content.header, draft, channel, '/template/header')
+    const resolve = (media: Parameters<typeof referenceOf>[0]) => referenceOf(media, rows, channel)
+    return {
+      language: definition.language,
+      fill: variables => resolveTemplate({ ...content, ...(variables && { variables }) }, definition, resolve)
+    }
+  }
+
+  const templateOf = async (draft: Draft<'template'>, channel: DispatchChannel): Promise<SendableContent['template']> =>
+    (await frame(draft, channel)).fill(draft.content.variables)
+
+  const buttonsOf = async (draft: Draft<'buttons'>, channel: DispatchChannel): Promise<SendableContent['buttons']> => {
+    const { header, ...rest } = draft.content
+    if (!header) return rest
+    if (header.text !== undefined) return { ...rest, header: { text: header.text } }
+    const rows = await headerRows(header, draft, channel, '/buttons/header')
+    const kind = (['image', 'video', 'document'] as const).find(each => header[each])!
+    return { ...rest, header: { kind, media: referenceOf(header[kind]!, rows, channel) } }
+  }
+
+  const mediaOf = async (
+    draft: Draft<MediaType>,
+    channel: DispatchChannel,
+    asFile: boolean
+  ): Promise<{ content: ResolvedMedia; file?: FileNeed }> => {
+    const { mediaId, link, ...said } = draft.content as ContentByType['document']
+    const row = mediaId === undefined ? undefined : await mediaRow(mediaId, draft, channel, `/${draft.type}/mediaId`)
+    if (!asFile) {
+      const filename = said.filename ?? (draft.type === 'document' ? (row?.filename ?? undefined) : undefined)
+      return {
+        content: {
+          source: row ? { providerMediaId: row.provider_media_id! } : { link: link! },
+          ...said,
+          ...(filename && { filename })
+        }
+      }
+    }
+    const filename = said.filename ?? row?.filename ?? undefined
+    const file = { kind: draft.type, ...(link && { link }), ...(row && { media: row }), ...(filename && { filename }) }
+    return { content: { source: { file: { path: '', size: 0, mimeType: '', filename: '' } }, ...said }, file }
+  }
+
+  const contentOf = async (
+    draft: Draft,
+    channel: DispatchChannel,
+    asFile: boolean
+  ): Promise<{ content: unknown; file?: FileNeed }> => {
+    if (isMedia(draft.type)) return mediaOf(draft as Draft<MediaType>, channel, asFile)
+    if (draft.type === 'template') return { content: await templateOf(draft as Draft<'template'>, channel) }
+    if (draft.type === 'buttons') return { content: await buttonsOf(draft as Draft<'buttons'>, channel) }
+    if (draft.type !== 'reaction') return { content: draft.content }
+    const { messageId, emoji } = draft.content as ContentByType['reaction']
+    return { content: { messageId: await providerIdOf(messageId, draft, channel, '/reaction/messageId'), emoji } }
+  }
+
+  const encodeNow: Preparation['encodeNow'] = ({ sendable, warnings }, channel) => {
+    try {
+      const encoded = encoderOf(corridor.adapter(channel.provider), sendable.type, channel).encode(
+        sendable as never,
+        channel
+      )
+      return { request: encoded.request, warnings: [...warnings, ...encoded.warnings] }
+    } catch (error) {
+      if (error instanceof Unsupported)
+        throw new ServiceError('unsupported', `Channel ${channel.id} (${channel.provider}): ${error.message}`)
+      throw error
+    }
+  }
+
+  return {
+    prepare: async (draft, channel) => {
+      const encoder = encoderOf(corridor.adapter(channel.provider), draft.type, channel)
+      const { content, file } = await contentOf(draft, channel, encoder.media === 'file')
+      const replyTo =
+        draft.replyTo === undefined ? undefined : await providerIdOf(draft.replyTo, draft, channel, '/replyTo')
+      const { [channel.provider]: options, ...others } = draft.providerOptions ?? {}
+      return {
+        sendable: {
+          id: draft.id,
+          to: draft.to,
+          type: draft.type,
+          content: content as never,
+          ...(replyTo && { replyTo }),
+          ...(options && { options })
+        },
+        ...(file && { file }),
+        warnings: Object.keys(others).map(
+          name => `providerOptions.${name} has no meaning on this channel, whose provider is ${channel.provider}.`
+        )
+      }
+    },
+    frame,
+    encodeNow,
+    encode: async (prepared, channel) => {
+      if (!prepared.file) return encodeNow(prepared, channel)
+      const { file, warnings, dispose } = await library.obtain(prepared.file, parts.sandboxed(channel))
+      const content = { ...(prepared.sendable.content as ResolvedMedia), source: { file } }
+      const complete = {
+        ...prepared,
+        sendable: { ...prepared.sendable, content },
+        warnings: [...prepared.warnings, ...warnings]
+      }
+      try {
+        return { ...encodeNow(complete, channel), dispose }
+      } catch (error) {
+        await dispose()
+        throw error
+      }
+    }
+  }
+}

@@ -1,0 +1,299 @@
+import type { Logger } from 'pino'
+import type { SendMessage } from '../../../schemas/messages.ts'
+import type { Limit } from '../../adapters/adapter.ts'
+import type { Permit } from '../../dispatch/admission.ts'
+import { invalid, ServiceError } from '../../errors.ts'
+import { crashPoint } from '../../failpoints.ts'
+import type { Caller } from '../../keys/caller.ts'
+import { awaitsSecond } from '../../messages/doubt.ts'
+import type { Settlements } from '../../messages/notifications.ts'
+import type { MessageQueries } from '../../messages/queries.ts'
+import { createJournal, type Journal, lookAgainMs } from '../../messages/reads.ts'
+import { lastUpstreamMs } from '../../messages/timeline.ts'
+import type { BlockRow, MessageRow } from '../../store/schema.ts'
+import { change, first, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
+import type { Turns } from '../scheduling/scheduler.ts'
+import type { Engine } from '../sending/attempt.ts'
+import type { Intake, Taken } from './accept.ts'
+import { answerOf } from './answer.ts'
+import { type Answer, type Idempotency, type IdempotencyScope, type LockedRow, requestHash } from './idempotency.ts'
+import type { Preparation } from './prepare.ts'
+
+export interface SendOptions {
+  /** How long the caller waits for the provider, in milliseconds; 0: not at all. */
+  waitMs: number
+  idempotencyKey?: string
+  requestId: string
+  traceparent?: string
+}
+
+export interface Sent extends Answer {
+  /** Milliseconds of the provider's call, where one was made for this answer. */
+  upstreamMs: number
+  /** Milliseconds that it waited for its turn. */
+  queueMs: number
+}
+
+export interface Messages extends Journal {
+  send: (caller: Caller, body: SendMessage, options: SendOptions) => Promise<Sent>
+  /** The same for a message that is made of something else than the request's body. */
+  submit: (caller: Caller, submission: Submission, options: SendOptions) => Promise<Sent>
+}
+
+/** A request that makes a message. */
+export interface Submission {
+  /** Where it came in: with its body it is what an Idempotency-Key stands for. */
+  path: string
+  body: unknown
+  /** @param replaces a message that the same request has made before, and that failed for no fault of its own */
+  take: (replaces?: string) => Promise<Taken>
+  /** Inside the commit that makes the row: throws where what the message rests on is not so any more. */
+  rests?: (row: MessageRow) => Unit<void>
+}
+
+export interface MessagesParts {
+  store: Store
+  queries: MessageQueries
+  intake: Intake
+  preparation: Preparation
+  engine: Engine
+  idempotency: Idempotency
+  log: Logger
+  turns: Turns
+  settlements: Settlements
+  /** What a message counts against, beside the account. */
+  limitsOf: (row: MessageRow) => Limit[]
+  /** Takes a message that was refused on to where it goes next; any other is given back as it is. */
+  carry: (row: MessageRow) => MessageRow | Promise<MessageRow>
+  /** Delivers a claimed message that has to be made ready first. */
+  bring: (row: MessageRow) => Promise<MessageRow>
+}
+
+/** How a new message goes on: at once, made ready first, or from the queue. */
+type Way = Permit | 'ready' | 'turn' | BlockRow
+const isPermit = (way: Way): way is Permit =>
+  typeof way === 'object' && 'at' in way && 'until' in way && !('key' in way)
+const begunAs = (row: MessageRow, way: Way): MessageRow =>
+  isPermit(way) ? { ...row, state: 'sending', attempts: 1 } : way === 'ready' ? { ...row, state: 'claimed' } : row
+
+interface Begun {
+  first: MessageRow
+  /** The row after its delivery in this process; undefined: its turn has yet to come, here or in another replica. */
+  sent: Promise<MessageRow> | undefined
+}
+
+const path = '/messages'
+/** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
+const lockMarginMs = 15_000
+/** How long a doubtful row is tried to be taken back: less than any lock or lease, after which others may have read it. */
+const withdrawMs = 10_000
+
+export function createMessages({
+  store,
+  queries,
+  intake,
+  preparation,
+  engine,
+  idempotency,
+  log,
+  turns,
+  settlements,
+  limitsOf,
+  carry,
+  bring
+}: MessagesParts): Messages {
+  /**
+   * The row after its send, or as it stands when the caller's wait is over. From here on it exists: whatever fails of ours
+   * is answered by what is known of it, never by a 5xx, which would invite a second send (RELIABILITY.md 3.1 rule 6).
+   */
+  const waitFor = async (
+    row: MessageRow,
+    sent: Promise<MessageRow> | undefined,
+    waitMs: number
+  ): Promise<MessageRow> => {
+    if (!sent) return waitMs === 0 ? row : turnOf(row, waitMs)
+    // respond-async is always a 202 (API.md 4), however fast the provider is.
+    if (waitMs === 0) {
+      sent.catch(() => {}) // The row tells how it ended; the engine has logged why.
+      return row
+    }
+    const end = performance.now() + waitMs
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), waitMs)))
+    const settled = await Promise.race([sent.catch(() => undefined), patience])
+    clearTimeout(timer)
+    if (!settled) return standing(row)
+    // Its turn had passed, or it goes out once more.
+    const waits = awaitsSecond(settled) || engine.takenBack.has(settled)
+    return waits ? turnOf(settled, end - performance.now()) : settled
+  }
+  /** The row as the store has it: read by a unit, since what is answered must be on disk, and a bare read may run ahead of it. */
+  const standing = async (row: MessageRow): Promise<MessageRow> => {
+    try {
+      return (await store.write(() => first(queries.byId({ id: row.id })))) ?? row
+    } catch (error) {
+      log.error({ err: error, message: row.id }, 'a message cannot be read: it is told as it was begun')
+      return row
+    }
+  }
+  /**
+   * The row once its turn has come and something came of it, here or in another replica. What the provider put off is
+   * told at once: it may take long, and the caller knows what there is to know.
+   */
+  const turnOf = async (row: MessageRow, waitMs: number): Promise<MessageRow> => {
+    const end = performance.now() + waitMs
+    for (let now = row; ; now = await standing(row)) {
+      const left = end - performance.now()
+      const turn = (now.state === 'queued' && now.attempts === 0) || awaitsSecond(now)
+      const waits = turn || now.state === 'claimed' || now.state === 'sending'
+      if (!waits || left <= 0 || settlements.closed()) return now
+      await settlements.next(row.id, Math.min(left, lookAgainMs))
+    }
+  }
+
+  /**
+   * The store failed at the very commit, and the row may be there all the same. Its caller is told that nothing was sent
+   * and may try again, so it must not be sent later.
+   */
+  const withdraw = async ({ id, attempts, resend_of }: MessageRow): Promise<void> => {
+    for (const end = performance.now() + withdrawMs; performance.now() < end; ) {
+      try {
+        await store.write(function* () {
+          if ((yield* change(queries.withdraw({ id, attempts }))) === 0) return
+          yield idempotency.forget(id)
+          if (resend_of !== null) yield queries.reopen({ id: resend_of })
+        })
+        return
+      } catch {
+        // As the commit before: it is tried again.
+        await new Promise(resolve => setTimeout(resolve, 250).unref())
+      }
+    }
+  }
+
+  /** Makes the row durable, with the Idempotency-Key if there is one, and starts the delivery that suits it. */
+  const begin = async (
+    { row, prepared, channel }: Taken,
+    claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined,
+    rests: Submission['rests']
+  ): Promise<Begun | { taken: Answer | 'gone' }> => {
+    // Encoded before the row exists: what the provider cannot say is refused without one.
+    const encoded = prepared.file ? undefined : preparation.encodeNow(prepared, channel)
+    // Preparing may have taken seconds: what goes out at once passes no other commit that would look at it.
+    if (row.expires_at !== null && row.expires_at <= Date.now())
+      throw invalid('/expiresAt', 'passed while the message was being prepared')
+    const waits = row.send_at !== null && row.send_at > Date.now()
+    const limits = limitsOf(row)
+    const leasedAt = performance.now()
+    /** As what the row was last tried to be stored: a commit of which nobody knows has to be taken back as that. */
+    let last: Way = 'turn'
+    const make = function* (): Unit<{ rival?: LockedRow | 'gone'; way: Way }> {
+      if (claim?.replaces) {
+        if (!(yield* idempotency.repoint(claim.scope, claim.replaces, row.id, claim.lockMs)))
+          return { rival: 'gone', way: 'turn' }
+      } else if (claim) {
+        const other = yield* idempotency.claim(claim.scope, claim.hash, row.id, claim.lockMs)
+        if (other) return { rival: other, way: 'turn' }
+      }
+      // In place of another that failed: what it rests on was settled with that one.
+      if (rests && !claim?.replaces) yield* rests(row)
+      const kept = prepared.file?.media
+      if (kept && row.expires_at !== null && kept.expires_at < row.expires_at)
+        yield queries.keepFile({ id: kept.id, until: row.expires_at })
+      const way: Way = waits
+        ? 'turn'
+        : encoded
+          ? yield* turns.pass(row, limits)
+          : ((yield* turns.clear(row)) ?? 'ready')
+      last = way
+      const first = begunAs(row, way)
+      if (first.state === 'sending') yield* engine.insertSending(first)
+      else yield queries.insert({ ...first, lease_ms: engine.leaseMs })
+      return { way }
+    }
+    const { rival, way } = await store.write(make).catch(error => {
+      if (error instanceof StoreUnavailable) void withdraw(begunAs(row, last))
+      throw error
+    })
+    const first = begunAs(row, way)
+    if (rival === 'gone') return { taken: 'gone' }
+    if (rival) {
+      const found = idempotency.judge(rival, claim!.hash)
+      return { taken: found.state === 'done' ? found.answer : 'gone' }
+    }
+    crashPoint('after_insert')
+    if (first.state === 'queued') {
+      turns.wake(row.mode, row.run_at)
+      // What somebody has to lift, or what lasts, is not waited for.
+      const held = waits || (typeof way === 'object' && !isPermit(way) && way.until === null)
+      return { first, sent: held ? Promise.resolve(first) : undefined }
+    }
+    const sent = isPermit(way) ? engine.send(first, encoded!, channel, leasedAt, way).then(carry) : bring(first)
+    // Nobody may be waiting any more when it ends.
+    sent
+      .then(done => done.state === 'queued' && turns.wake(done.mode, done.run_at))
+      .catch(error => log.error({ err: error, message: row.id }, 'a delivery was interrupted: its lease decides'))
+    return { first, sent }
+  }
+
+  const finish = async (
+    path: string,
+    claim: { scope: IdempotencyScope } | undefined,
+    row: MessageRow,
+    requestId: string
+  ): Promise<Answer> => {
+    const made = answerOf(row, requestId, path)
+    if (!claim) return made
+    try {
+      if (made.status < 500) return await idempotency.keep(claim.scope, row.id, made)
+      await idempotency.unlock(claim.scope, row.id)
+    } catch (error) {
+      // The lock ends by itself, and the next request with the key is answered from the row.
+      log.error({ err: error, message: row.id }, 'an answer cannot be kept for its Idempotency-Key')
+    }
+    return made
+  }
+
+  const submit: Messages['submit'] = async (caller, { path, body, take, rests }, options) => {
+    const lockMs = options.waitMs + lockMarginMs
+    const claim =
+      options.idempotencyKey === undefined
+        ? undefined
+        : {
+            scope: { service: caller.service, mode: caller.mode, method: 'POST', path, key: options.idempotencyKey },
+            hash: requestHash(body),
+            lockMs
+          }
+    let replaces: string | undefined
+    const found = claim && (await idempotency.find(claim.scope, claim.hash))
+    if (found?.state === 'done') return { ...found.answer, upstreamMs: 0, queueMs: 0 }
+    if (found?.state === 'orphaned') {
+      const [row] = await store.read(queries.byId({ id: found.messageId }))
+      // A 5xx is never kept: a retry answers from the row, and only a failed one makes room for a new send.
+      const retry = row?.state === 'failed' && answerOf(row, options.requestId).status >= 500
+      if (row && !retry) return { ...(await finish(path, claim, row, options.requestId)), upstreamMs: 0, queueMs: 0 }
+      replaces = found.messageId
+    }
+
+    const taken = await take(replaces)
+    const begun = await begin(taken, claim && { ...claim, ...(replaces && { replaces }) }, rests)
+    if ('taken' in begun) {
+      if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0, queueMs: 0 }
+      throw new ServiceError('idempotency_in_progress', 'Another request with this Idempotency-Key is running.', {
+        retryAfterSeconds: 1
+      })
+    }
+    const since = performance.now()
+    const now = await waitFor(begun.first, begun.sent, options.waitMs)
+    const upstreamMs = engine.upstreamMs.get(now) ?? (now.attempts > 0 ? lastUpstreamMs(now) : 0)
+    const queueMs = begun.sent ? 0 : Math.max(0, performance.now() - since - upstreamMs)
+    return { ...(await finish(path, claim, now, options.requestId)), upstreamMs, queueMs }
+  }
+
+  return {
+    ...createJournal({ store, queries, settlements }),
+    submit,
+    send: (caller, body, options) =>
+      submit(caller, { path, body, take: () => intake(caller, body, options.traceparent) }, options)
+  }
+}

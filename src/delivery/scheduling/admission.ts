@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { CallFacts, Limit } from '../../adapters/adapter.ts'
+import type { Gate, GateChannel, Permit } from '../../dispatch/admission.ts'
+import { type BlockKeys, blockKey, blockKeysOf, blockQueries } from '../../messages/blocks.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import type { Breaker } from './circuit-breaker.ts'
+import type { Want } from './decisions.ts'
+import { free } from './decisions.ts'
+import type { Turns } from './scheduler.ts'
+
+export interface GateParts {
+  store: Store
+  turns: Turns
+  breaker: Breaker
+  log: Logger
+  /** False: only what the providers asked for is kept to. */
+  paced: boolean
+  timeoutMs: number
+  limitsOf: (channel: GateChannel, call: Partial<CallFacts>) => Limit[]
+}
+
+/** What the commit ahead of a send takes: the turn of a message is told so much early, and the rest is waited for after it. */
+const commitMs = 30
+
+/** Seconds to wait where an answer does not say: 1, 2, 4 … 60, anywhere below that (RELIABILITY.md P18). */
+const backoff = (times: number): number => Math.max(1, Math.min(60, 2 ** times) * Math.random())
+/** Meta's rule for one recipient: 4^n seconds (UPSTREAM.md 4.11). */
+export const pairSeconds = (attempt: number): number => 4 ** Math.min(attempt, 6)
+
+export interface MessageGate extends Gate {
+  /**
+   * The turn of a claimed message, waited for.
+   * @param given one that was had with the claim; another is waited for where it is too late
+   * @throws ServiceError when it has to wait longer than a call may
+   */
+  turn: (row: MessageRow, channel: GateChannel, given: Permit | undefined) => Promise<Permit>
+}
+
+export function createGate({ store, turns, breaker, log, paced, timeoutMs, limitsOf }: GateParts): MessageGate {
+  const blocks = blockQueries(store)
+  /** How often in a row each was told to wait. */
+  const times = new Map<string, number>()
+
+  /** A pause and the hold stop messages, not what is read or looked up. */
+  const keysOf = ({ id, mode }: GateChannel, probe: boolean): BlockKeys => ({
+    hold: '',
+    account: blockKey.account(mode),
+    channel: '',
+    breaker: id === '' || probe ? '' : blockKey.breaker(mode, id),
+    throttle: id === '' ? '' : blockKey.throttle(mode, id),
+    recipient: '',
+    broadcast: ''
+  })
+
+  /** A permit, when it may be used. */
+  const take = async (want: Omit<Want, 'timeoutMs'>, given?: Permit, aheadMs = 0): Promise<Permit> => {
+    const end = performance.now() + timeoutMs
+    for (let had = given; ; had = undefined) {
+      const permit = had ?? (await turns.take({ ...want, timeoutMs: end - performance.now() }))
+      const early = permit.at - aheadMs - performance.now()
+      if (early > 0) await sleep(early)
+      if (performance.now() <= permit.until) return permit
+    }
+  }
+
+  return {
+    enter: async (channel, call, { permit, lane = 0, probe = false } = {}) => {
+      if (permit) {
+        // The turn of a message that is `sending`: nobody looks at cancel, pause or expiry any more, so it does not wait
+        // for another one here.
+        const early = permit.at - performance.now()
+        if (early > 0) await sleep(early)
+        return performance.now() <= permit.until
+      }
+      const keys = keysOf(channel, probe)
+      if (!paced && (await store.read(blocks.of(keys))).length === 0) return true
+      const { mode, service = '' } = channel
+      const limits = paced ? limitsOf(channel, call) : []
+      await take({ mode, lane, service, limits, keys: Object.values(keys) })
+      return true
+    },
+    turn: async (row, channel, given) => {
+      // Without a pace nothing has to be waited for: what stands in the way is seen by the dispatch itself.
+      if (!paced && !given) return free
+      const { mode, service, type, contact } = row
+      const limits = limitsOf(channel, { operation: 'sendMessage', type, ...(contact && { to: contact }) })
+      const lane = row.lane === 1 ? 1 : 0
+      return take(
+        { mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) },
+        given,
+        Math.max(commitMs, turns.commitMs())
+      )
+    },
+
+    throttle: ({ id, mode }, { scope, seconds, asked }, to = '', attempt = 0) => {
+      // Pacing is off: only what was asked for in so many words holds.
+      if (!paced && !asked) return
+      const key =
+        scope === 'account'
+          ? blockKey.account(mode)
+          : scope === 'channel'
+            ? blockKey.throttle(mode, id)
+            : blockKey.recipient(mode, id, to)
+      const count = times.get(key) ?? 0
+      if (scope !== 'recipient') times.set(key, count + 1)
+      const wait = seconds ?? (scope === 'recipient' ? pairSeconds(attempt) : backoff(count))
+      const now = Date.now()
+      log.warn({ scope, channel: id, mode, seconds: wait }, 'a provider asked to wait')
+      store
+        .write(function* () {
+          yield blocks.raise({ key, forMs: Math.round(wait * 1000), detail: null, at: now })
+        })
+        .catch(error => log.error({ err: error, channel: id }, 'a wait that a provider asked for cannot be kept'))
+    },
+
+    note: ({ id, mode }, answered) => {
+      if (answered && times.size > 0) {
+        times.delete(blockKey.account(mode))
+        times.delete(blockKey.throttle(mode, id))
+      }
+      if (id !== '') breaker.note(mode, id, answered)
+    }
+  }
+}

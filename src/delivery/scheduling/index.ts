@@ -1,0 +1,103 @@
+import type { Logger } from 'pino'
+import type { AnyAdapter, CallFacts, Limit, Probe } from '../../adapters/adapter.ts'
+import type { Channels } from '../../channels/channels.ts'
+import type { GateChannel, Permit } from '../../dispatch/admission.ts'
+import { CallFailed, type DispatchChannel } from '../../dispatch/provider-client.ts'
+import type { QueueQueries } from '../../messages/queue.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import { createGate, type MessageGate } from './admission.ts'
+import { type Breaker, createBreaker } from './circuit-breaker.ts'
+import { createPace, type Pace } from './rate-limiter.ts'
+import { createTurns, type Turns } from './scheduler.ts'
+
+export interface PacingParts {
+  store: Store
+  queue: QueueQueries
+  adapters: ReadonlyMap<string, AnyAdapter>
+  channels: Channels
+  log: Logger
+  /** Calls of the whole account; 0: nothing is paced. */
+  ratePerSecond: number
+  timeoutMs: number
+  leaseMs: number
+  /** Makes one cheap read. */
+  ask: (channel: DispatchChannel, probe: Probe) => Promise<unknown>
+  /** How many more messages this process can take in hand. */
+  room: () => number
+  deliver: (rows: MessageRow[], permit: Permit) => void
+  /** Whether a provider takes a broadcast's messages many in one call. */
+  batched: (provider: string) => boolean
+}
+
+/**
+ * Of the thousand that WATI takes in one call: a lost answer makes all of them unknown, and a broadcast that is canceled
+ * still sends the call that is out. A quarter is fast enough: with the account's nine calls a second it is two thousand people.
+ */
+const mostInBatch = 250
+
+export interface Pacing {
+  pace: Pace
+  turns: Turns
+  breaker: Breaker
+  gate: MessageGate
+  /** The provider's own limits that a call through a channel counts against. */
+  limitsOf: (channel: Pick<GateChannel, 'id' | 'mode'>, call: Partial<CallFacts>) => Limit[]
+}
+
+/** When what may go out: the account's pace, the providers' limits, turns, and the breakers. */
+export function createPacing(parts: PacingParts): Pacing {
+  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, room, deliver, batched } =
+    parts
+  const paced = ratePerSecond > 0
+
+  const limitsOf: Pacing['limitsOf'] = ({ id, mode }, { operation, ...facts }) => {
+    const channel = channels.peek(id, mode)
+    const limits = channel && operation && adapters.get(channel.provider)?.limits?.(channel, { operation, ...facts })
+    // Of one account at the provider, whatever channels go through it; test traffic has limits of its own.
+    return (limits ?? []).map(limit => ({
+      ...limit,
+      key: `${mode}/${channel!.provider}/${channel!.connectionId}/${limit.key}`
+    }))
+  }
+  const pace = createPace(store, ratePerSecond)
+  const turns = createTurns({
+    store,
+    pace,
+    queue,
+    log,
+    leaseMs,
+    room,
+    deliver,
+    limitsOf: ({ channel_id: id, mode, type, contact }) =>
+      limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) }),
+    chunkOf: ({ broadcast_id, provider }, rate) => {
+      if (broadcast_id !== null && batched(provider)) return Math.min(mostInBatch, rate ?? mostInBatch)
+      // Without a pace there is nothing to wait for between them.
+      return paced || rate !== null ? 1 : Math.max(1, room())
+    }
+  })
+  const breaker = createBreaker({
+    store,
+    log,
+    ask: async (mode, id) => {
+      const channel = await channels.bind(id, mode as GateChannel['mode'])
+      // Nobody will send through it any more.
+      if (!channel) return true
+      try {
+        await ask(channel, adapters.get(channel.provider)!.probe)
+        return true
+      } catch (error) {
+        // Refused or throttled: somebody is at work again.
+        return error instanceof CallFailed && error.record.status !== undefined && error.record.status < 500
+      }
+    }
+  })
+  return {
+    pace,
+    turns,
+    breaker,
+    limitsOf,
+    gate: createGate({ store, turns, breaker, log, paced, timeoutMs, limitsOf })
+  }
+}

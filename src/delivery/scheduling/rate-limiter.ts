@@ -1,0 +1,86 @@
+import { sql } from 'kysely'
+import type { Limit } from '../../adapters/adapter.ts'
+import { first, prepare, type Store, type Unit } from '../../store/store.ts'
+
+/**
+ * Slots are given away in the store, so that all replicas together keep to a limit. A limit is the instants of the last
+ * calls that it allows: the next may go when the oldest of them has left the window.
+ */
+export interface Pace {
+  /** The account's own limit; undefined: pacing is switched off. */
+  account: (mode: string) => Limit | undefined
+  /** Opens a limit for the rest of the unit: no other replica gives away a slot of it meanwhile. */
+  open: (limit: Limit) => Unit<Ledger>
+  /** Gives the slot away. */
+  book: (ledger: Ledger, at: number) => Unit<void>
+}
+
+/** A limit with what has been given away of it. */
+export interface Ledger {
+  limit: Limit
+  /** The store's clock. */
+  now: number
+  /** performance.now() before and after that clock was read: between the two it was `now`. */
+  read: { before: number; after: number }
+  log: number[]
+}
+
+/** How much wider our windows are than the account's, in milliseconds: what may lie between our sending and Maton's counting. */
+const marginMs = 100
+/** No slot is given away so far ahead: an entry beyond it is of a clock that has been set back. */
+const horizonMs = 10_000
+
+/**
+ * The first instant at which one more call is within the limit. As many as it allows may go at once; where the window is
+ * short and half of it is used they are spread evenly, because crowds arrive less exactly than single calls.
+ * @param spaced spread in any case: a long job leaves room between its calls
+ */
+export function earliest({ limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'log'>, spaced: boolean): number {
+  const last = log.at(-1) ?? 0
+  // Not before the last that was given away, so that slots are used in the order in which they were given.
+  const window = (log.at(-limit.calls) ?? 0) + limit.windowMs
+  const used = log.filter(at => at > now - limit.windowMs).length
+  const spread = spaced || (limit.spread && used > limit.calls / 2)
+  return Math.max(now, last, window, spread ? last + limit.windowMs / limit.calls : 0)
+}
+
+export function createPace(store: Store, ratePerSecond: number): Pace {
+  const { build, now } = store
+  const lock = prepare<{ key: string }, { log: string; now: number }>(p =>
+    build
+      .insertInto('paces')
+      .values({ key: p.key, log: '[]', updated_at: now })
+      .onConflict(conflict => conflict.column('key').doUpdateSet({ updated_at: now }))
+      .returning(['log', sql<number>`${now}`.as('now')])
+  )
+  const clock = prepare<object, { now: number }>(() => build.selectNoFrom(sql<number>`${now}`.as('now')))
+  const write = prepare<{ key: string; log: string }, unknown>(p =>
+    build.updateTable('paces').set({ log: p.log }).where('key', '=', p.key)
+  )
+  // A part of a second is enough for high rates, and a short log is quick to read.
+  const calls = Math.min(ratePerSecond, 200)
+  const windowMs = (calls / ratePerSecond) * 1000 + marginMs
+  return {
+    account: mode => (ratePerSecond === 0 ? undefined : { key: `account/${mode}`, calls, windowMs, spread: true }),
+    open: function* (limit) {
+      let before = performance.now()
+      const row = (yield* first(lock({ key: limit.key })))!
+      let time = row.now
+      if (store.dialect === 'postgres') {
+        // The lock may have been waited for, and the clock of its statement is that of its beginning.
+        before = performance.now()
+        time = (yield* first(clock({})))!.now
+      }
+      const after = performance.now()
+      let log = JSON.parse(row.log) as number[]
+      if ((log.at(-1) ?? 0) > Number(time) + horizonMs) {
+        log = log.map(() => Number(time))
+        yield write({ key: limit.key, log: JSON.stringify(log) })
+      }
+      return { limit, now: Number(time), read: { before, after }, log }
+    },
+    book: function* ({ limit, log }, at) {
+      yield write({ key: limit.key, log: JSON.stringify([...log, at].slice(-limit.calls)) })
+    }
+  }
+}

@@ -1,0 +1,221 @@
+import type { Logger } from 'pino'
+import type { Limit } from '../../adapters/adapter.ts'
+import type { Permit } from '../../dispatch/admission.ts'
+import { ServiceError } from '../../errors.ts'
+import { blockKeysOf, blockQueries } from '../../messages/blocks.ts'
+import type { BlockRow, MessageRow } from '../../store/schema.ts'
+import { first, StoreUnavailable, type Unit } from '../../store/store.ts'
+import { aheadMs, createDecisions, type DecisionParts, free, pollMs, type Waiter, type Want } from './decisions.ts'
+import { bulkIsNext, had, type Served } from './fairness.ts'
+import { createBudget } from './retry-budget.ts'
+
+export interface Turns {
+  /** Resolves when a call may be made. Throws ServiceError `rate_limited` or `provider_unavailable` when it may not. */
+  take: (want: Want) => Promise<Permit>
+  /**
+   * Whether a new message may go out at once, for the unit that makes its row.
+   * @returns its permit; or what it has to wait for: its turn, or what stands in its way
+   */
+  pass: (row: MessageRow, limits: Limit[]) => Unit<Permit | 'turn' | BlockRow>
+  /** The same for one that has to be made ready first: its turn is taken then. */
+  clear: (row: MessageRow) => Unit<'turn' | BlockRow | undefined>
+  /** Gives waiting messages their turns, one round after the other, until stopped. */
+  wake: (mode: string, dueAt: number) => void
+  /** How much earlier than its slot a commit has to begin. */
+  commitMs: () => number
+  /** A message that had been tried before came to an end. */
+  ended: () => void
+  /** How many calls wait in this process. */
+  waiting: (mode: string) => number
+  start: () => void
+  stop: () => Promise<void>
+}
+
+export interface TurnsParts extends Omit<DecisionParts, 'served' | 'waitingFor' | 'lead' | 'mayRetry'> {
+  log: Logger
+  /** Takes messages that have been claimed. */
+  deliver: (rows: MessageRow[], permit: Permit) => void
+}
+
+/** A store that takes longer than this to commit is slow: slots are given away so much further ahead. */
+const slowMs = 30
+/** As far at most. A stall is forgotten by half in each second. */
+const mostLeadMs = 2000
+/** Calls waiting in this process, for one caller's service, before more are turned away. */
+const mostWaiting = 200
+const closed = ({ key, until, detail }: BlockRow, now: number): ServiceError =>
+  until === null
+    ? new ServiceError('provider_unavailable', detail ?? `Calls are held up (${key}). Nothing was sent.`, {
+        retryAfterSeconds: 5
+      })
+    : new ServiceError('rate_limited', detail ?? 'The provider asked to wait. Nothing was sent.', {
+        retryAfterSeconds: Math.max(1, Math.ceil((until - now) / 1000))
+      })
+
+const closing = (): ServiceError =>
+  new ServiceError('provider_unavailable', 'Switchboard is closing. Nothing was sent.', { retryAfterSeconds: 1 })
+
+export function createTurns(parts: TurnsParts): Turns {
+  const { store, pace, queue, log, room, deliver } = parts
+  const blocks = blockQueries(store)
+
+  const waiters = new Map<string, Waiter[]>()
+  const served: Served = { last: new Map(), turn: 0, sinceBulk: 0 }
+  const budget = createBudget()
+  let stopped = true
+  let slow = { ms: 0, at: 0 }
+  const slowness = (): number => slow.ms * 0.5 ** ((performance.now() - slow.at) / 1000)
+  const committed = (sentAt: number): void => {
+    const now = performance.now()
+    slow = { ms: Math.min(mostLeadMs, Math.max(now - sentAt, slowness())), at: now }
+  }
+  /** What a commit takes at worst: behind another's, and its own. */
+  const commitMs = (): number => 2 * slowness()
+  /** Where the store takes long to commit, a slot that is due now would be past when claim and dispatch are committed. */
+  const lead = (): number => (slowness() > slowMs ? slowness() + commitMs() : 0)
+  const { decide, reserve } = createDecisions({
+    ...parts,
+    served,
+    waitingFor: mode => waiters.get(mode) ?? [],
+    lead,
+    mayRetry: budget.may
+  })
+
+  const drop = (waiter: Waiter): void => {
+    const list = waiters.get(waiter.mode)!
+    const at = list.indexOf(waiter)
+    if (at >= 0) list.splice(at, 1)
+  }
+
+  /** One round: at most one turn. Resolves to when to look again. */
+  const round = async (mode: string): Promise<number> => {
+    const sentAt = performance.now()
+    const { granted, refused, nextMs, readAt = sentAt } = await store.write(() => decide(mode))
+    committed(readAt)
+    for (const { waiter, block, now } of refused) {
+      drop(waiter)
+      waiter.reject(closed(block, now))
+    }
+    if (granted) {
+      const { contender, rows, permit } = granted
+      const { head, waiter, lane, service } = contender
+      had(served, lane, service, head?.queue)
+      served.sinceBulk = lane === 1 ? 0 : served.sinceBulk + 1
+      if (head) head.attempts > 0 ? budget.again() : budget.first(rows.length)
+      if (waiter) {
+        drop(waiter)
+        waiter.resolve(permit)
+      } else deliver(rows, pace.account(mode) ? permit : free)
+    }
+    return nextMs > aheadMs ? nextMs - aheadMs : nextMs
+  }
+
+  /** Those for whom it is too late; where the store gives nobody a turn, all of them. */
+  const sendAway = (mode: string, outage?: StoreUnavailable): void => {
+    const late = new ServiceError('rate_limited', 'There was no turn for this call in time. Nothing was sent.', {
+      retryAfterSeconds: 1
+    })
+    for (const waiter of [...(waiters.get(mode) ?? [])])
+      if (outage || waiter.deadline < performance.now()) {
+        drop(waiter)
+        waiter.reject(outage ?? late)
+      }
+  }
+
+  const loops = new Map<string, { timer?: NodeJS.Timeout; nextAt: number; running?: Promise<void>; wanted: number }>(
+    ['live', 'test'].map(mode => [mode, { nextAt: Number.POSITIVE_INFINITY, wanted: Number.POSITIVE_INFINITY }])
+  )
+  const tick = (mode: string): void => {
+    const loop = loops.get(mode)!
+    delete loop.timer
+    loop.nextAt = Number.POSITIVE_INFINITY
+    if (stopped) return
+    loop.running = round(mode)
+      .catch(error => {
+        log.error({ err: error }, 'the delivery of waiting messages was interrupted')
+        if (error instanceof StoreUnavailable) sendAway(mode, error)
+        return pollMs
+      })
+      .then(nextMs => {
+        delete loop.running
+        sendAway(mode)
+        const at = Math.min(loop.wanted, Date.now() + Math.min(nextMs, pollMs))
+        loop.wanted = Number.POSITIVE_INFINITY
+        wake(mode, at)
+      })
+  }
+  const wake: Turns['wake'] = (mode, dueAt) => {
+    const loop = loops.get(mode)!
+    if (loop.running) loop.wanted = Math.min(loop.wanted, dueAt)
+    if (stopped || loop.running || dueAt >= loop.nextAt) return
+    clearTimeout(loop.timer)
+    loop.nextAt = dueAt
+    const sleep = Math.min(Math.max(dueAt - Date.now(), 0), pollMs)
+    // Without a timer where it is due: a line of thousands would wait a millisecond for each.
+    loop.timer = setTimeout(() => tick(mode), sleep)
+  }
+
+  function* clear(row: MessageRow): Unit<'turn' | BlockRow | undefined> {
+    const block = yield* first(blocks.of(blockKeysOf(row)))
+    if (block) return block
+    if (pace.account(row.mode) && room() <= 0) return 'turn'
+    return (yield* first(queue.waiting({ queue: row.queue }))) ? 'turn' : undefined
+  }
+
+  return {
+    take: want =>
+      new Promise((resolve, reject) => {
+        const list = waiters.get(want.mode) ?? []
+        waiters.set(want.mode, list)
+        if (stopped) {
+          reject(closing())
+          return
+        }
+        if (want.lane === 0 && list.filter(({ service }) => service === want.service).length >= mostWaiting) {
+          reject(
+            new ServiceError('rate_limited', 'Too many calls wait for their turn already.', { retryAfterSeconds: 5 })
+          )
+          return
+        }
+        list.push({ ...want, resolve, reject, deadline: performance.now() + want.timeoutMs })
+        wake(want.mode, Date.now())
+      }),
+
+    clear,
+    pass: function* (row, limits) {
+      const limit = pace.account(row.mode)
+      const account = limit && (yield* pace.open(limit))
+      const way = yield* clear(row)
+      if (way) return way
+      if (!account) return free
+      // A slow store would have it wait in `sending`, where dying makes it unknown.
+      if (lead() > 0 || (waiters.get(row.mode) ?? []).length > 0) return 'turn'
+      if (yield* first(queue.heads({ from: `${row.mode}/0/`, to: `${row.mode}/00`, limit: 1 }))) return 'turn'
+      // Those that need not queue count as well, or bulk would get a tenth of what they leave.
+      const bulk = { from: `${row.mode}/1/`, to: `${row.mode}/10`, limit: 1 }
+      if (bulkIsNext(served) && (yield* first(queue.heads(bulk)))) return 'turn'
+      const slot = yield* reserve(account, limits, false, 0)
+      if (!('permit' in slot)) return 'turn'
+      // A unit may run twice: then bulk is one turn earlier, and a retry a tenth.
+      served.sinceBulk++
+      budget.first(1)
+      return slot.permit
+    },
+
+    wake,
+    commitMs,
+    ended: budget.ended,
+    waiting: mode => waiters.get(mode)?.length ?? 0,
+    start: () => {
+      stopped = false
+      for (const mode of loops.keys()) wake(mode, Date.now())
+    },
+    stop: async () => {
+      stopped = true
+      for (const loop of loops.values()) clearTimeout(loop.timer)
+      await Promise.all([...loops.values()].map(loop => loop.running))
+      for (const waiter of [...waiters.values()].flat()) waiter.reject(closing())
+      waiters.clear()
+    }
+  }
+}

@@ -1,0 +1,231 @@
+import type { Logger } from 'pino'
+import type { MessageError } from '../../../schemas/problem.ts'
+import type { BatchOutcome, Verdict } from '../../adapters/adapter.ts'
+import type { Permit } from '../../dispatch/admission.ts'
+import {
+  CallFailed,
+  type CallRecord,
+  type Corridor,
+  type DispatchChannel,
+  TooLate
+} from '../../dispatch/provider-client.ts'
+import { ServiceError } from '../../errors.ts'
+import { crashPoint } from '../../failpoints.ts'
+import { blockKeysOf } from '../../messages/blocks.ts'
+import type { Settlements } from '../../messages/notifications.ts'
+import type { MessageQueries } from '../../messages/queries.ts'
+import { draftOf } from '../../messages/row.ts'
+import { timelineEntry } from '../../messages/timeline.ts'
+import type { Metrics } from '../../metrics.ts'
+import { insist } from '../../store/insist.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import { all, type Store, type Unit } from '../../store/store.ts'
+import type { Preparation, Prepared } from '../intake/prepare.ts'
+import type { MessageGate } from '../scheduling/admission.ts'
+import type { Engine } from './attempt.ts'
+import type { Outcomes } from './outcome.ts'
+
+export interface ChunkParts {
+  store: Store
+  queries: MessageQueries
+  outcomes: Outcomes
+  engine: Engine
+  gate: MessageGate
+  corridor: Corridor
+  preparation: Preparation
+  settlements: Settlements
+  metrics: Metrics
+  log: Logger
+}
+
+/**
+ * Sends messages of one broadcast, claimed by this process, in one call of the channel's `sendBatch`, and writes what came
+ * of each. Never throws for what the provider does. What could not go out just now waits again.
+ */
+export type DeliverChunk = (rows: MessageRow[], channel: DispatchChannel, permit?: Permit) => Promise<void>
+
+/** A message that is ready to go. */
+interface Part {
+  row: MessageRow
+  prepared: Prepared
+}
+interface Settled {
+  next: MessageRow
+  record: CallRecord | undefined
+}
+
+/** Results in one commit: as many as an embedded store writes in a few milliseconds. */
+const settledAtOnce = 100
+/** How long messages wait whose template could not be asked for, or that had no turn. */
+const laterMs = 5000
+
+const doubtful = (provider: string, code: 'internal' | 'outcome_unknown', detail: string): Verdict => ({
+  code,
+  outcome: 'unknown',
+  later: false,
+  detail,
+  provider: { name: provider, status: null }
+})
+export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
+  const { store, queries, outcomes, engine, gate, corridor, preparation, settlements, metrics, log } = parts
+
+  /** claimed → queued; where they are not ours any more, they stay as they are. */
+  const putOff = async (rows: MessageRow[], runAt: number | undefined, detail: string): Promise<void> => {
+    await store.write(function* () {
+      for (const row of rows) {
+        const next: MessageRow = { ...row, state: 'queued', run_at: runAt ?? row.run_at }
+        yield queries.release({ ...next, entry: timelineEntry(next, detail) })
+      }
+    })
+    for (const { id } of rows) settlements.tell(id)
+  }
+
+  /** Those that can be sent. What is wrong with one of them is its own end, and not that of the others. */
+  const makeReady = async (rows: MessageRow[], channel: DispatchChannel): Promise<Part[]> => {
+    const ready: Part[] = []
+    for (const [i, row] of rows.entries()) {
+      try {
+        const prepared = await preparation.prepare(draftOf(row), { ...channel, service: row.service })
+        // What the provider cannot say to this one would stop the whole call.
+        preparation.encodeNow(prepared, channel)
+        ready.push({ row, prepared })
+      } catch (error) {
+        if (!(error instanceof ServiceError)) await engine.putBack(row, error)
+        else if (error.code === 'provider_unavailable' || error.code === 'rate_limited') {
+          // Their template cannot be asked for: that is the same for all.
+          await putOff([...ready.map(part => part.row), ...rows.slice(i)], Date.now() + laterMs, error.message)
+          return []
+        } else await engine.giveUp(row, error)
+      }
+    }
+    return ready
+  }
+
+  /** claimed → sending, all in the last commit before the write, but for those that something speaks against by now. */
+  const dispatch = (ready: Part[]): Promise<Part[]> =>
+    store.write(function* () {
+      const gone = new Set<string>()
+      // In one statement each, or on a database across a network the last would be long after its turn.
+      for (const [attempts, parts] of Map.groupBy(ready, ({ row }) => row.attempts)) {
+        const entry = timelineEntry({ state: 'sending', attempts: attempts + 1 })
+        const keys = blockKeysOf(parts[0]!.row)
+        const ids = parts.map(({ row }) => row.id)
+        for (const { id } of yield* all(
+          queries.dispatchAll({ ids, attempts, lease_ms: engine.leaseMs, entry, ...keys })
+        ))
+          gone.add(id)
+      }
+      for (const { row } of ready) {
+        if (gone.has(row.id)) continue
+        const next: MessageRow = { ...row, state: 'queued' }
+        yield queries.release({ ...next, entry: timelineEntry(next, 'it was held up') })
+      }
+      return ready.flatMap(({ row, prepared }): Part[] =>
+        gone.has(row.id) ? [{ row: { ...row, state: 'sending', attempts: row.attempts + 1 }, prepared }] : []
+      )
+    })
+
+  /** sending → queued, as if this attempt had not been: its turn had passed. */
+  const takeBack = async (going: Part[]): Promise<void> => {
+    await store.write(function* () {
+      for (const { row } of going) {
+        const entry = timelineEntry(
+          { state: 'queued', attempts: row.attempts - 1 },
+          'its turn had passed: it waits for another'
+        )
+        yield queries.takeBack({ id: row.id, attempts: row.attempts, entry })
+      }
+    })
+  }
+
+  const settledBy = ({ row, prepared }: Part, outcome: BatchOutcome): MessageRow => {
+    if (outcome === 'untold')
+      return outcomes.judged(
+        row,
+        doubtful(row.provider, 'outcome_unknown', 'The answer to the call that it was part of does not mention it.')
+      )
+    if ('verdict' in outcome) return outcomes.judged(row, outcome.verdict)
+    return outcomes.accepted(row, outcome.receipt, prepared.warnings)
+  }
+
+  /** One call for all of them, and what it made of each. */
+  const send = async (
+    going: Part[],
+    channel: DispatchChannel,
+    leasedAt: number,
+    permit: Permit
+  ): Promise<Settled[]> => {
+    const [first] = going
+    const { provider, broadcast_id } = first!.row
+    try {
+      crashPoint('after_dispatch_commit')
+      const messages = going.map(({ prepared }) => prepared.sendable as never)
+      const input = { name: broadcast_id ?? first!.row.id, messages }
+      const { output, record } = await corridor.call('sendBatch', channel, input, {
+        permit,
+        // Stopped between commit and write for longer than the lease: others may have judged them, so they must not go out.
+        notAfter: leasedAt + engine.leaseMs,
+        type: 'template',
+        lane: 1
+      })
+      crashPoint('after_response')
+      return going.map((part, i) => ({ next: settledBy(part, output.outcomes[i] ?? 'untold'), record }))
+    } catch (error) {
+      if (error instanceof TooLate) {
+        await takeBack(going)
+        return []
+      }
+      if (error instanceof CallFailed)
+        return going.map(({ row }) => ({ next: outcomes.judged(row, error.verdict), record: error.record }))
+      // A defect of ours, with the request possibly out: unknown is the only true word for it.
+      log.error({ err: error, broadcast: broadcast_id }, 'a batch ended in a defect')
+      const verdict = doubtful(provider, 'internal', 'Switchboard failed while sending.')
+      return going.map(({ row }) => ({ next: outcomes.judged(row, verdict), record: undefined }))
+    }
+  }
+
+  /** A result is never thrown away, and a faulty one must not take the others with it. */
+  const persist = async (results: Settled[]): Promise<void> => {
+    const messages = results.map(({ next }) => [next.id, next.state])
+    const unit = function* (): Unit<(MessageRow | undefined)[]> {
+      const rows: (MessageRow | undefined)[] = []
+      for (const { next, record } of results) {
+        const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
+        rows.push(yield* outcomes.settle(next, detail, record))
+      }
+      return rows
+    }
+    try {
+      const written = await insist(store, unit, () =>
+        log.error({ messages }, 'results cannot be stored yet: they are kept and offered again')
+      )
+      for (const { next } of results) settlements.tell(next.id)
+      for (const row of written) if (row) metrics.message(row.provider, row.state)
+    } catch (error) {
+      if (results.length > 1) for (const one of results) await persist([one])
+      else log.error({ err: error, messages }, 'a result could not be stored: its lease decides')
+    }
+  }
+
+  return async (rows, channel, permit) => {
+    const ready = await makeReady(rows, channel)
+    if (ready.length === 0) return
+    let turn: Permit
+    try {
+      // Its turn is waited for here, where dying is harmless: what is claimed has not left.
+      turn = await gate.turn(ready[0]!.row, channel, permit)
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      return putOff(
+        ready.map(({ row }) => row),
+        Date.now() + laterMs,
+        error.message
+      )
+    }
+    const leasedAt = performance.now()
+    const going = await dispatch(ready)
+    if (going.length === 0) return
+    const results = await send(going, channel, leasedAt, turn)
+    for (let i = 0; i < results.length; i += settledAtOnce) await persist(results.slice(i, i + settledAtOnce))
+  }
+}

@@ -1,0 +1,297 @@
+import type { Logger } from 'pino'
+import type { MessageError } from '../../../schemas/problem.ts'
+import type { Encoded } from '../../adapters/adapter.ts'
+import type { Permit } from '../../dispatch/admission.ts'
+import {
+  CallFailed,
+  type CallRecord,
+  type Corridor,
+  type DispatchChannel,
+  TooLate
+} from '../../dispatch/provider-client.ts'
+import { ServiceError, toMessageError } from '../../errors.ts'
+import { crashPoint } from '../../failpoints.ts'
+import { blockKeysOf } from '../../messages/blocks.ts'
+import { inDoubt } from '../../messages/doubt.ts'
+import type { Settlements } from '../../messages/notifications.ts'
+import type { MessageQueries } from '../../messages/queries.ts'
+import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
+import type { Metrics } from '../../metrics.ts'
+import { insist } from '../../store/insist.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
+import type { Preparation, Prepared } from '../intake/prepare.ts'
+import type { MessageGate } from '../scheduling/admission.ts'
+import { onward } from './failover.ts'
+import { createOutcomes } from './outcome.ts'
+
+export interface EngineParts {
+  store: Store
+  queries: MessageQueries
+  corridor: Corridor
+  preparation: Preparation
+  log: Logger
+  metrics: Metrics
+  /** Whole deadline of one provider call; the lease is this and a margin. */
+  timeoutMs: number
+  /** What stands before /errors#code in a stored error. */
+  typeBase: string
+  gate: MessageGate
+  settlements: Settlements
+  /** The provider of a channel; undefined where the channel is gone. */
+  providerOf: (channelId: string) => Promise<string | undefined>
+}
+
+export interface Engine {
+  readonly leaseMs: number
+  /** The row of a message that goes out at once: `sending` from its first commit. */
+  readonly insertSending: (row: MessageRow) => Unit<void>
+  /**
+   * Sends a message that this process has made `sending` and resolves to what came of it; never throws for what the provider does.
+   * @param leasedAt performance.now() from before the commit that made it `sending`
+   */
+  send: (
+    row: MessageRow,
+    encoded: Encoded,
+    channel: DispatchChannel,
+    leasedAt: number,
+    permit: Permit
+  ) => Promise<MessageRow>
+  /** Takes a `claimed` message through file, its turn (where it has none yet), dispatch commit and send. */
+  deliver: (row: MessageRow, prepared: Prepared, channel: DispatchChannel, permit?: Permit) => Promise<MessageRow>
+  /** claimed → failed: it cannot be sent any more, and nothing of it was. */
+  giveUp: (row: MessageRow, error: ServiceError) => Promise<MessageRow>
+  /** claimed → queued after a fault of ours before the write; at the third one failed. The store's faults do not count. */
+  putBack: (row: MessageRow, error: unknown) => Promise<MessageRow>
+  /** Rows that this process claimed for what comes after a refusal: whoever is given one delivers it. */
+  readonly redirected: WeakSet<MessageRow>
+  /** Rows whose turn had passed: they stand in line again, as if nothing had been tried. */
+  readonly takenBack: WeakSet<MessageRow>
+  /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
+  readonly upstreamMs: WeakMap<MessageRow, number>
+  /** How many sends of `send` are under way. */
+  sending: () => number
+  /** Resolves when nothing is in flight. */
+  idle: () => Promise<void>
+}
+
+/** How long whoever took a message is believed to be alive (RELIABILITY.md 3.1 rule 3). */
+export const leaseOf = (timeoutMs: number): number => timeoutMs + 15_000
+
+export function createEngine({
+  store,
+  queries,
+  corridor,
+  preparation,
+  log,
+  metrics,
+  timeoutMs,
+  typeBase,
+  gate,
+  settlements,
+  providerOf
+}: EngineParts): Engine {
+  const leaseMs = leaseOf(timeoutMs)
+  const { judged, accepted, settle } = createOutcomes(store, queries, typeBase)
+  const inFlight = new Set<Promise<unknown>>()
+  let direct = 0
+  const upstreamMs = new WeakMap<MessageRow, number>()
+  const redirected = new WeakSet<MessageRow>()
+  const takenBack = new WeakSet<MessageRow>()
+
+  /** A result is never thrown away. */
+  const persist = async (
+    next: MessageRow,
+    detail: string | null,
+    record: CallRecord | undefined,
+    waited: boolean
+  ): Promise<MessageRow> => {
+    const { id: message, state, provider_message_id: providerMessageId } = next
+    const tell = (words: string): void => log.error({ message, state, providerMessageId }, words)
+    const unit = function* (): Unit<MessageRow | undefined> {
+      const done = yield* settle(next, detail, record)
+      // Whoever waits for one that was queued may do so at another replica.
+      if (done && waited && store.words) yield store.words.tell(done.id)
+      crashPoint('before_result_commit')
+      return done
+    }
+    const kept = () => tell('a result cannot be stored yet: it is kept and offered again')
+    const written = await insist(store, unit, kept).catch(error => {
+      tell('a result could not be stored')
+      throw error
+    })
+    crashPoint('after_result_commit')
+    settlements.tell(next.id)
+    if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
+    metrics.message(written.provider, written.state)
+    return written
+  }
+
+  /** After a definite refusal: the row claimed for what comes next, in the one commit that settles the refusal. */
+  const redirect = async (next: MessageRow, record: CallRecord | undefined): Promise<MessageRow | undefined> => {
+    if (next.state !== 'failed') return undefined
+    const way = await onward(next, providerOf)
+    if (!way) return undefined
+    const entry = timelineEntry(way.row, way.detail, record)
+    const taken = await store
+      .write(() => change(queries.redirect({ ...way.row, entry, lease_ms: leaseMs })))
+      .catch(error => {
+        // It has been refused, and is told so: going on is a favour, keeping the result is not.
+        log.error({ err: error, message: next.id }, 'a refused message cannot go on')
+        return 0
+      })
+    if (taken === 0) return undefined
+    redirected.add(way.row)
+    return way.row
+  }
+
+  /** sending → queued, as if this attempt had not been. */
+  const takeBack = async (row: MessageRow): Promise<MessageRow> => {
+    const next: MessageRow = { ...row, state: 'queued', attempts: row.attempts - 1 }
+    const back = { ...row, entry: timelineEntry(next, 'its turn had passed: it waits for another') }
+    const taken = await store.write(() => change(queries.takeBack(back)))
+    if (taken === 0) return (await store.read(queries.byId({ id: row.id })))[0] ?? next
+    takenBack.add(next)
+    return next
+  }
+
+  const sendNow = async (
+    row: MessageRow,
+    encoded: Encoded,
+    channel: DispatchChannel,
+    leasedAt: number,
+    permit: Permit,
+    waited: boolean
+  ): Promise<MessageRow> => {
+    let next: MessageRow
+    let record: CallRecord | undefined
+    try {
+      crashPoint('after_dispatch_commit')
+      const done = await corridor.call('sendMessage', channel, encoded, {
+        permit,
+        type: row.type,
+        to: row.contact!,
+        attempt: row.attempts,
+        // Stopped for longer than the lease between commit and write: others may have judged it.
+        notAfter: leasedAt + leaseMs,
+        lane: row.lane === 1 ? 1 : 0
+      })
+      crashPoint('after_response')
+      record = done.record
+      next = accepted(row, done.output, encoded.warnings)
+    } catch (error) {
+      if (error instanceof TooLate) return takeBack(row)
+      if (error instanceof CallFailed) {
+        record = error.record
+        next = judged(row, error.verdict)
+      } else {
+        // A defect of ours, with the request possibly out: unknown is the only true word for it.
+        log.error({ err: error, message: row.id }, 'a send ended in a defect')
+        const defect = new ServiceError('internal', 'Switchboard failed while sending.', { outcome: 'unknown' })
+        next = {
+          ...row,
+          state: 'unknown',
+          run_at: Date.now(),
+          error: JSON.stringify(toMessageError(defect, typeBase, true))
+        }
+      }
+    }
+    const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
+    const settled = (await redirect(next, record)) ?? (await persist(next, detail, record, waited))
+    upstreamMs.set(settled, record?.ms ?? 0)
+    return settled
+  }
+
+  const tracked = <T>(work: Promise<T>): Promise<T> => {
+    inFlight.add(work)
+    return work.finally(() => inFlight.delete(work))
+  }
+
+  const giveUp: Engine['giveUp'] = async (row, error) => {
+    const words = JSON.stringify(toMessageError(error, typeBase, true))
+    const next = inDoubt({ ...row, state: 'failed', final: 1, failed_at: Date.now(), error: words }, typeBase)
+    await store.write(function* () {
+      yield queries.release({ ...next, entry: timelineEntry(next, error.message) })
+    })
+    metrics.message(next.provider, next.state)
+    return (await store.read(queries.byId({ id: row.id })))[0] ?? next
+  }
+
+  const putBack: Engine['putBack'] = async (row, error) => {
+    log.error({ err: error, message: row.id }, 'a message could not be made ready')
+    const outage = error instanceof StoreUnavailable
+    const count = setbacksOf(row) + 1
+    if (!outage && count >= maxSetbacks)
+      return giveUp(
+        row,
+        new ServiceError('internal', 'Switchboard could not make it ready, again and again. Nothing was sent.', {
+          outcome: 'not_sent'
+        })
+      )
+    const next: MessageRow = { ...row, state: 'queued', run_at: Date.now() + 1000 * 4 ** count }
+    const entry = timelineEntry(next, outage ? 'the store could not be read' : setbacks.fault)
+    await store.write(function* () {
+      yield queries.release({ ...next, entry })
+    })
+    return next
+  }
+
+  /** claimed → queued where something came in between; where it is not ours any more, it stays as it is. */
+  const standDown = async (row: MessageRow): Promise<MessageRow> => {
+    await store.write(function* () {
+      yield queries.release({
+        ...row,
+        state: 'queued',
+        entry: timelineEntry({ ...row, state: 'queued' }, 'it was held up')
+      })
+    })
+    return (await store.read(queries.byId({ id: row.id })))[0] ?? row
+  }
+
+  const deliverNow: Engine['deliver'] = async (row, prepared, channel, given) => {
+    let encoded: Awaited<ReturnType<Preparation['encode']>>
+    try {
+      encoded = await preparation.encode(prepared, channel)
+    } catch (error) {
+      return error instanceof ServiceError ? giveUp(row, error) : putBack(row, error)
+    }
+    try {
+      // Its turn is waited for here, where dying is harmless: what is claimed has not left.
+      const permit = await gate.turn(row, channel, given)
+      crashPoint('after_slot')
+      const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
+      const leasedAt = performance.now()
+      const committed = await store.write(function* () {
+        const { id, attempts } = row
+        const turn = { id, attempts, next: sending.attempts, lease_ms: leaseMs, entry: timelineEntry(sending) }
+        return (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0
+      })
+      // Canceled, stopped, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
+      if (!committed) return await standDown(row)
+      return await sendNow(sending, encoded, channel, leasedAt, permit, true)
+    } finally {
+      await encoded.dispose?.().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
+    }
+  }
+
+  return {
+    leaseMs,
+    insertSending: function* (row) {
+      yield queries.insert({ ...row, timeline: timelineEntry(row), lease_ms: leaseMs })
+    },
+    send: (row, encoded, channel, leasedAt, permit) => {
+      direct++
+      return tracked(sendNow(row, encoded, channel, leasedAt, permit, false)).finally(() => direct--)
+    },
+    deliver: (row, prepared, channel, permit) => tracked(deliverNow(row, prepared, channel, permit)),
+    sending: () => direct,
+    giveUp,
+    putBack,
+    redirected,
+    takenBack,
+    upstreamMs,
+    idle: async () => {
+      while (inFlight.size > 0) await Promise.allSettled(inFlight)
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import type { MessageError } from '../../../schemas/problem.ts'
+import type { Receipt, Verdict } from '../../adapters/adapter.ts'
+import type { CallRecord } from '../../dispatch/provider-client.ts'
+import { ServiceError, toMessageError } from '../../errors.ts'
+import { doubted, inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
+import type { MessageQueries, Outcome } from '../../messages/queries.ts'
+import { doubts, timelineEntry } from '../../messages/timeline.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import { change, type Store, type Unit } from '../../store/store.ts'
+import { pairSeconds } from '../scheduling/admission.ts'
+
+/** Seconds until the next try: doubling from 1 to 60 with jitter, or what the provider asked for. */
+export function retryDelayMs(
+  attempt: number,
+  verdict: Pick<Verdict, 'retryAfterSeconds' | 'throttles'>,
+  random: () => number
+): number {
+  if (verdict.retryAfterSeconds !== undefined) return verdict.retryAfterSeconds * 1000 + random() * 250
+  if (verdict.throttles === 'recipient') return pairSeconds(attempt) * 1000
+  const base = Math.min(2 ** Math.min(attempt, 6), 60)
+  return Math.max(1000, base * 1000 * (0.5 + random() / 2))
+}
+
+/** Tries after the first, of a message that the provider's own faults keep from being taken. */
+const mostAfterFaults = 5
+
+export interface Outcomes {
+  /** What a verdict does to the row. */
+  judged: (row: MessageRow, verdict: Verdict) => MessageRow
+  accepted: (row: MessageRow, receipt: Receipt, warnings: string[]) => MessageRow
+  /**
+   * One result into the store. Zero rows changed: somebody took us for dead, and the late result settles the unknown.
+   * Resolves to the row as it was written; undefined: somebody else decided.
+   */
+  settle: (next: MessageRow, detail: string | null, record: CallRecord | undefined) => Unit<MessageRow | undefined>
+}
+
+/** What the end of an attempt makes of its row. */
+export function createOutcomes(store: Store, queries: MessageQueries, typeBase: string): Outcomes {
+  const once = unknownQueries(store)
+
+  const judged: Outcomes['judged'] = (row, verdict) => {
+    const error = JSON.stringify(errorOf(verdict))
+    if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, run_at: Date.now(), error }
+    // What says each time that it did not take it will not at the next time either (RELIABILITY.md section 4).
+    const tired = (verdict.provider.status ?? 0) >= 500 && row.attempts > mostAfterFaults
+    if (verdict.later && !tired)
+      return {
+        ...row,
+        state: 'queued',
+        run_at: Math.round(Date.now() + retryDelayMs(row.attempts, verdict, Math.random)),
+        // Of an earlier attempt that may have arrived it must not say that nothing was sent.
+        error: doubted(row) ? row.error : error
+      }
+    return inDoubt({ ...row, state: 'failed', final: 1, error, failed_at: Date.now() }, typeBase)
+  }
+  const errorOf = ({ code, detail, provider, retryAfterSeconds, outcome }: Verdict): MessageError =>
+    toMessageError(new ServiceError(code, detail, { provider, retryAfterSeconds, outcome }), typeBase, true)
+
+  const accepted: Outcomes['accepted'] = (row, receipt, warnings) => {
+    const all = [
+      ...(row.warnings === null ? [] : (JSON.parse(row.warnings) as string[])),
+      ...warnings,
+      ...receipt.warnings
+    ]
+    return {
+      ...row,
+      state: 'accepted',
+      provider_message_id: receipt.providerMessageId,
+      accepted_at: Date.now(),
+      error: null,
+      warnings: all.length > 0 ? JSON.stringify(all) : null
+    }
+  }
+
+  function* settle(
+    next: MessageRow,
+    detail: string | null,
+    record: CallRecord | undefined
+  ): Unit<MessageRow | undefined> {
+    const write = (row: MessageRow): Outcome => ({ ...row, entry: timelineEntry(row, detail, record) })
+    if (next.state === 'unknown' && wantsOnceMore(next)) {
+      // This process has seen the attempt end, so nobody can still be about to write it.
+      const delay_ms = Math.round(retryDelayMs(next.attempts, {}, Math.random))
+      const again: MessageRow = { ...next, state: 'queued', resolution: 'resent_once', run_at: Date.now() + delay_ms }
+      const entry = timelineEntry(again, `${detail ?? ''} ${doubts.again}`.trim(), record)
+      const { id, attempts, error } = next
+      return (yield* change(once.again({ id, attempts, error, delay_ms, entry }))) > 0 ? again : undefined
+    }
+    if ((yield* change(queries.settle(write(next)))) > 0) return next
+    if (next.state === 'unknown' || (next.state === 'queued' && doubted(next))) return undefined
+    // Where it waits for its one more attempt, that is not needed any more, unless this one may be tried again as well.
+    if (next.state !== 'queued' && (yield* change(queries.settleWaiting(write(next)))) > 0) return next
+    // A late "try again later" must not send again what was called unknown: it was refused, so it is failed.
+    const late: MessageRow =
+      next.state === 'queued' ? { ...next, state: 'failed', final: 1, failed_at: Date.now() } : next
+    return (yield* change(queries.settleLate(write(late)))) > 0 ? late : undefined
+  }
+
+  return { judged, accepted, settle }
+}

@@ -1,0 +1,88 @@
+import type { Logger } from 'pino'
+import { ServiceError, toMessageError } from '../../errors.ts'
+import { inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
+import type { MessageQueries } from '../../messages/queries.ts'
+import type { QueueQueries } from '../../messages/queue.ts'
+import { doubts, maxSetbacks, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
+import type { Store } from '../../store/store.ts'
+
+export interface Reaper {
+  /**
+   * Settles what dead processes held: what was only claimed waits again, what may have left is unknown.
+   * @param everything at the start of the only process there is: no lease needs to run out
+   */
+  reap: (everything: boolean) => Promise<void>
+  /** Ends what could not be handed over in time. */
+  expire: () => Promise<void>
+}
+
+/** Between messages that two processes died with: the one that is to blame must not have company at the third start. */
+const apartMs = 2000
+
+export interface ReaperParts {
+  store: Store
+  queries: MessageQueries
+  queue: QueueQueries
+  log: Logger
+  typeBase: string
+  /** Whole deadline of one provider call. */
+  timeoutMs: number
+}
+
+export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }: ReaperParts): Reaper {
+  const error = (code: 'internal' | 'outcome_unknown', detail: string, outcome: 'not_sent' | 'unknown') =>
+    JSON.stringify(toMessageError(new ServiceError(code, detail, { outcome }), typeBase, true))
+  const poison = error('internal', `${maxSetbacks} processes died with it in hand. Nothing was sent.`, 'not_sent')
+  const once = unknownQueries(store)
+  const lost = error('outcome_unknown', 'The process that was sending it died: it may have left.', 'unknown')
+
+  return {
+    reap: async everything => {
+      for (;;) {
+        const sending = await store.read(queue.abandoned('sending', everything))
+        const claimed = await store.read(queue.abandoned('claimed', everything))
+        if (sending.length + claimed.length === 0) return
+        await store.write(function* () {
+          for (const row of sending) {
+            const { id, attempts } = row
+            if (wantsOnceMore(row)) {
+              // So late that a holder who only slept has given up before (RELIABILITY.md 3.1 rule 8).
+              const entry = timelineEntry({ state: 'queued', attempts }, `${doubts.death}. ${doubts.again}`)
+              yield once.again({ id, attempts, error: lost, delay_ms: timeoutMs, entry })
+            } else {
+              const entry = timelineEntry({ state: 'unknown', attempts }, doubts.death)
+              yield queue.forget({ id, attempts, error: lost, entry })
+            }
+          }
+          for (const [i, row] of claimed.entries()) {
+            const before = setbacksOf(row)
+            const failed = inDoubt(
+              { ...row, state: 'failed', final: 1, failed_at: Date.now(), error: poison },
+              typeBase
+            )
+            if (before + 1 >= maxSetbacks) {
+              yield queries.release({ ...failed, entry: timelineEntry(failed, setbacks.death) })
+            } else {
+              const entry = timelineEntry({ state: 'queued', attempts: row.attempts }, setbacks.death)
+              const again = before === 0 ? row.run_at : Date.now() + i * apartMs
+              yield queue.requeue({ id: row.id, lease: row.lease_until!, run_at: again, entry })
+            }
+          }
+        })
+        log.warn({ unknown: sending.length, requeued: claimed.length }, 'settled what a dead process had left')
+      }
+    },
+    expire: async () => {
+      const late = 'it could not be handed over in time'
+      const entry = timelineEntry({ state: 'expired', attempts: 0 }, late)
+      const doubt = timelineEntry({ state: 'unknown', attempts: 1 }, `${late} again`)
+      for (;;) {
+        const expired = await store.write(function* () {
+          return (yield queue.expireDue({ entry, doubt })).rows.length
+        })
+        if (expired === 0) return
+        log.info({ expired }, 'messages expired')
+      }
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import { mostResolved, type ResolvedMessages, type ResolveMessages } from '../../../schemas/unknown.ts'
+import { ServiceError } from '../../errors.ts'
+import { newId } from '../../ids.ts'
+import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
+import type { OpenFilter, OpenRow } from '../../messages/doubt.ts'
+import { queueOf } from '../../messages/queue.ts'
+import { day } from '../../messages/row.ts'
+import { timelineEntry } from '../../messages/timeline.ts'
+import { auditEntry } from '../../store/audit.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import { change, first, type Unit } from '../../store/store.ts'
+import type { Room } from '../intake/backlog-limit.ts'
+import { requirePhone } from '../intake/rules.ts'
+import { type ResendParts, requireResendable, requireRisk } from './resend.ts'
+
+/** The same for many at once. */
+export type ResolveMany = (caller: Caller, body: ResolveMessages) => Promise<ResolvedMessages>
+
+export interface ResolveManyParts extends Omit<ResendParts, 'messages' | 'intake'> {
+  room: Room
+  /** Told that messages wait. */
+  wake: (mode: MessageRow['mode']) => void
+}
+
+/** Rows that are looked at in one query: each brings its timeline. */
+const pageSize = 200
+/** Rows in one commit, each of which is up to three statements: the embedded store stands still for as long. */
+const batch = 50
+
+/** A message that waits in place of one that is unknown: one of many, so in the lane that yields. */
+const copyOf = (row: MessageRow, caller: Caller, id: string, now: number): MessageRow => {
+  const copy: MessageRow = { ...row, lane: 1, broadcast_id: null }
+  return {
+    ...copy,
+    id,
+    key_id: caller.keyId,
+    state: 'queued',
+    final: 0,
+    attempts: 0,
+    queue: queueOf(copy),
+    run_at: now,
+    lease_until: null,
+    send_at: null,
+    expires_at: now + day,
+    resend_of: row.id,
+    traceparent: null,
+    timeline: '',
+    created_at: now
+  }
+}
+
+export function createResolveMany(parts: ResolveManyParts): ResolveMany {
+  const { store, queries, unknown, settlements, sleepers, room, wake } = parts
+
+  /** May this key send this, now? */
+  const requireRight = (caller: Caller, row: OpenRow): void => {
+    requireRecipient(caller, row.contact ?? '')
+    if (row.type === 'template') requireTemplate(caller, (JSON.parse(row.content!) as { name: string }).name)
+  }
+
+  /** Every one that is meant, in the order of their ids; each may be resolved so. */
+  const choose = async (caller: Caller, filter: OpenFilter, body: ResolveMessages): Promise<OpenRow[]> => {
+    const chosen: OpenRow[] = []
+    let after = ''
+    for (;;) {
+      const rows = await store.read(unknown.page(caller, filter, after, pageSize))
+      for (const row of rows) {
+        if (body.verdict === 'resend') {
+          requireResendable(row, sleepers, Date.now())
+          requireRight(caller, row)
+        }
+        // What is not needed any more: ten thousand of them stay in memory.
+        chosen.push({ ...row, content: null, timeline: '' })
+      }
+      if (rows.length < pageSize || chosen.length > mostResolved) return chosen
+      after = rows.at(-1)!.id
+    }
+  }
+
+  function* one(caller: Caller, { id, attempts }: OpenRow, verdict: ResolveMessages['verdict']): Unit<number> {
+    const by = `${verdict} by ${caller.keyId}, with others`
+    if (verdict === 'confirm_sent') {
+      const entry = timelineEntry({ state: 'accepted', attempts }, by)
+      return yield* change(unknown.confirm({ id, at: Date.now(), entry }))
+    }
+    if (verdict === 'abandon') {
+      const entry = timelineEntry({ state: 'unknown', attempts }, by)
+      return yield* change(unknown.close({ id, resolution: 'abandoned', entry }))
+    }
+    const made = newId('msg')
+    const entry = timelineEntry({ state: 'unknown', attempts }, `${by}: sent anew as ${made}`)
+    if ((yield* change(unknown.close({ id, resolution: 'resent', entry }))) === 0) return 0
+    const row = (yield* first(queries.byId({ id })))!
+    yield queries.insert({ ...copyOf(row, caller, made, Date.now()), lease_ms: sleepers.leaseMs })
+    return 1
+  }
+
+  return async (caller, body) => {
+    const { verdict, expectedCount } = body
+    const filter: OpenFilter = { ...body.filter }
+    if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, '/filter/contact')
+    if (verdict === 'resend') requireRisk(body.acceptDuplicateRisk)
+    const chosen = await choose(caller, filter, body)
+    if (chosen.length !== expectedCount) {
+      const real = chosen.length > mostResolved ? `more than ${mostResolved}` : String(chosen.length)
+      throw new ServiceError(
+        'conflict',
+        `The filter means ${real} messages, not ${expectedCount}: nothing was changed.`
+      )
+    }
+    if (verdict === 'resend')
+      for (const service of new Set(chosen.map(row => row.service)))
+        await room(service, caller.mode, chosen.filter(row => row.service === service).length)
+    let count = 0
+    for (let i = 0; i < chosen.length; i += batch) {
+      const some = chosen.slice(i, i + batch)
+      count += await store.write(function* () {
+        let changed = 0
+        for (const row of some) changed += yield* one(caller, row, verdict)
+        if (i === 0) {
+          const { contact, ...rest } = filter
+          const told = { ...rest, ...(contact && { contact: `…${contact.slice(-4)}` }) }
+          yield auditEntry(store, caller, 'messages.resolved', 'messages', { verdict, filter: told, expectedCount })
+        }
+        return changed
+      })
+      for (const { id } of some) settlements.tell(id)
+      if (verdict === 'resend') wake(caller.mode)
+    }
+    return { verdict, count }
+  }
+}

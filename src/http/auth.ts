@@ -1,0 +1,45 @@
+import type { FastifyRequest } from 'fastify'
+import { ServiceError } from '../errors.ts'
+import { type Caller, requireScope } from '../keys/caller.ts'
+import { createGuesses } from './auth-throttle.ts'
+import type { App } from './fastify.ts'
+
+/** The key of a request: only the Authorization header counts, so that no key lands in a log of URLs. */
+function bearer(request: FastifyRequest): string {
+  const header = request.headers.authorization
+  if (header === undefined) {
+    throw new ServiceError('unauthenticated', 'Send a key: Authorization: Bearer sk_…', {
+      headers: { 'www-authenticate': 'Bearer' }
+    })
+  }
+  const match = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header)
+  if (!match)
+    throw new ServiceError('unauthenticated', 'The Authorization header must be: Bearer sk_…', {
+      headers: { 'www-authenticate': 'Bearer error="invalid_request"' }
+    })
+  return match[1]!
+}
+
+/** Who asks, and whether the key has the route's scope: before the body is read, so that strangers cost nothing. */
+export function auth(app: App): void {
+  app.decorateRequest('caller')
+  const guesses = createGuesses({ tell: network => app.log.warn({ network }, 'too many wrong keys from one address') })
+  const authenticate = async (request: FastifyRequest): Promise<Caller> => {
+    const secret = bearer(request)
+    try {
+      return await app.keyring.authenticate(secret, request.ip)
+    } catch (error) {
+      // Looked at first all the same: a right key is never refused for what others at its address try (T3).
+      const wrong = error instanceof ServiceError && error.code === 'unauthenticated'
+      const retryAfterSeconds = wrong ? guesses.failed(request.ip) : undefined
+      if (retryAfterSeconds === undefined) throw error
+      throw new ServiceError('rate_limited', 'Too many wrong keys from this address.', { retryAfterSeconds })
+    }
+  }
+  app.addHook('onRequest', async request => {
+    const { scope } = request.routeOptions.config
+    if (scope === undefined) return
+    request.caller = await authenticate(request)
+    if (scope !== 'any') requireScope(request.caller, scope)
+  })
+}

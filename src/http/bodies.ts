@@ -1,0 +1,121 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import multipart from '@fastify/multipart'
+import { ServiceError } from '../errors.ts'
+import type { App } from './fastify.ts'
+
+/** How long a body may take in all, or an upload stand still (RELIABILITY.md 7.1). */
+const slowMs = 10_000
+
+const unreadable = (message: string) =>
+  new ServiceError('invalid_request', `The body ${message}.`, { errors: [{ path: '/', message }] })
+
+/** NUL and unpaired surrogates can stand in JSON only as escapes; PostgreSQL refuses the first, UTF-8 the second. */
+function refuseBadText(value: unknown, path: string): void {
+  if (typeof value === 'string') {
+    if (value.includes('\0') || !value.isWellFormed())
+      throw new ServiceError('invalid_request', `${path} holds NUL or an unpaired surrogate.`, {
+        errors: [{ path, message: 'must not hold NUL or an unpaired surrogate' }]
+      })
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [name, member] of Object.entries(value)) {
+      refuseBadText(name, `${path}/…`)
+      refuseBadText(member, `${path}/${name}`)
+    }
+  }
+}
+
+/** The query's text, by the same rule as a body's; the parser would take broken escapes for plain characters. */
+function refuseBadQuery(url: string): void {
+  const at = url.indexOf('?')
+  if (at < 0 || !url.includes('%', at)) return
+  const fault = (message: string) =>
+    new ServiceError('invalid_request', `The query string ${message}.`, { errors: [{ path: 'query', message }] })
+  let text: string
+  try {
+    text = decodeURIComponent(url.slice(at + 1))
+  } catch {
+    throw fault('must be UTF-8 in percent-encoding')
+  }
+  if (text.includes('\0')) throw fault('must not hold NUL')
+}
+
+/** What bodies are taken, and how long they may take. */
+export function bodies(app: App): void {
+  app.removeContentTypeParser(['text/plain', 'application/json'])
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) return done(unreadable('must be JSON, and is empty'))
+    // Node would replace broken bytes in silence, and the message would say something else than the caller meant.
+    if (!isUtf8(body)) return done(unreadable('must be UTF-8'))
+    const text = body.toString()
+    parse(request, text, (error, value) => {
+      if (error) return done(error)
+      try {
+        // A depth that no request of ours has: answered here, before any recursion meets it.
+        if (text.includes('\\u')) refuseBadText(value, '')
+      } catch (fault) {
+        return done(fault instanceof ServiceError ? fault : unreadable('is nested too deeply'))
+      }
+      done(null, value)
+    })
+  })
+  app.register(multipart, {
+    limits: { files: 1, parts: 20, fields: 20, fieldSize: 64 * 1024, headerPairs: 50, fileSize: 101 * 1024 * 1024 },
+    throwFileSizeLimit: true
+  })
+
+  app.addHook('preParsing', (request, _, payload, done) => {
+    const encoding = request.headers['content-encoding']
+    const packed = encoding !== undefined && encoding !== 'identity'
+    // A body of GET or HEAD is never read.
+    if (packed && !request.routeOptions.config.raw && request.method !== 'GET' && request.method !== 'HEAD')
+      done(new ServiceError('unsupported_media_type', 'Compressed bodies are not taken.'))
+    else done(null, payload)
+  })
+  app.addHook('preValidation', (request, _, done) => {
+    try {
+      if (!request.routeOptions.config.raw) refuseBadQuery(request.url)
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+  watchSlowBodies(app)
+}
+
+/** One sweep a second over the requests whose body is still coming: a timer each would cost every fast request. */
+function watchSlowBodies(app: App): void {
+  const pending = new Map<IncomingMessage, { since: number; bytes: number; upload: boolean }>()
+  app.addHook('onRequest', (request, _, done) => {
+    const { raw } = request
+    const upload = request.routeOptions.config.upload === true
+    if (!raw.complete) pending.set(raw, { since: performance.now(), bytes: raw.socket.bytesRead, upload })
+    done()
+  })
+  // Answered before its body was there (a stranger's, say): what is still to come is watched all the same.
+  app.addHook('onResponse', (request, _, done) => {
+    if (request.raw.complete) pending.delete(request.raw)
+    done()
+  })
+  const sweep = setInterval(() => {
+    const now = performance.now()
+    for (const [raw, entry] of pending) {
+      const { socket } = raw
+      if (socket.destroyed || raw.complete) pending.delete(raw)
+      else if (entry.upload && socket.bytesRead > entry.bytes)
+        Object.assign(entry, { since: now, bytes: socket.bytesRead })
+      else if (now - entry.since > slowMs) {
+        pending.delete(raw)
+        socket.destroy()
+      }
+    }
+  }, 1000)
+  sweep.unref()
+  app.addHook('preHandler', (request, _, done) => {
+    // An upload is read by its handler; any other body is complete by now, and its handler may wait as long as it likes.
+    if (request.routeOptions.config.upload !== true && request.raw.complete) pending.delete(request.raw)
+    done()
+  })
+  app.addHook('onClose', async () => clearInterval(sweep))
+}

@@ -1,0 +1,101 @@
+// For its types alone: operationId, tags and hide in a route's schema.
+import type {} from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault
+} from 'fastify'
+import type { Scope } from '../../schemas/keys.ts'
+import type { Broadcasts } from '../broadcasts/broadcasts.ts'
+import type { Channels } from '../channels/channels.ts'
+import type { Connections } from '../channels/connections.ts'
+import type { ChannelHealths } from '../channels/health.ts'
+import type { Numbers } from '../channels/numbers.ts'
+import type { Contacts } from '../contacts/contacts.ts'
+import type { Conversations } from '../contacts/conversations.ts'
+import type { History } from '../contacts/history.ts'
+import type { ContactTable } from '../contacts/table.ts'
+import type { DryRunner } from '../delivery/intake/dry-run.ts'
+import type { Idempotency } from '../delivery/intake/idempotency.ts'
+import type { Messages } from '../delivery/intake/submit.ts'
+import type { Unknowns } from '../delivery/unknown/index.ts'
+import type { Native } from '../dispatch/native.ts'
+import type { Door } from '../inbound/door.ts'
+import type { Caller } from '../keys/caller.ts'
+import type { Keyring } from '../keys/keyring.ts'
+import type { MediaLibrary } from '../media/library.ts'
+import type { HoldSwitch } from '../messages/restore-hold.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Audit } from '../store/audit.ts'
+import type { Templates } from '../templates/templates.ts'
+
+// The routes' door: what a file in routes/ may use.
+
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>
+/** A file of routes. It is called once, before the server listens. */
+export type RoutePlugin = (app: App) => void
+
+/** Milliseconds of one answer, by where they went. */
+export interface Timing {
+  queue: number
+  upstream: number
+}
+
+/** What the application is made of, and what routes find on it by these names. */
+export interface AppParts {
+  keyring: Keyring
+  channels: Channels
+  channelHealth: ChannelHealths
+  connections: Connections
+  native: Native
+  dryRun: DryRunner
+  messages: Messages
+  unknowns: Unknowns
+  broadcasts: Broadcasts
+  conversations: Conversations
+  templates: Templates
+  numbers: Numbers
+  media: MediaLibrary
+  contacts: Contacts
+  history: History
+  contactTable: ContactTable
+  idempotency: Idempotency
+  audit: Audit
+  hold: HoldSwitch
+  door: Door
+  metrics: Metrics
+  /** Whether a load balancer may send traffic: null, or the reason why not. */
+  notReady: () => Promise<string | null>
+  /** What is not as it should be although traffic may come: null, or the words for it. */
+  degraded: () => Promise<string | null>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance extends AppParts {
+    publicUrl: string
+  }
+  interface FastifyRequest {
+    /** Who asks; set on every route that has a scope. */
+    caller: Caller
+    timing: Timing
+  }
+  interface FastifyContextConfig {
+    /** The right that a key needs; `any` is any valid key. Absent: no key is asked for. */
+    scope?: Scope | 'any'
+    /** Answered under any load: whoever watches must see it. */
+    vital?: true
+    /** Bodies that may be long and slow, with the limit of the route itself. */
+    upload?: true
+    /** Whatever comes is taken as bytes: no rule for bodies and queries holds. */
+    raw?: true
+  }
+}

@@ -1,0 +1,59 @@
+import type { App } from './fastify.ts'
+
+const isTraceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/
+
+/** A caller's trace (W3C Trace Context), where it is one. It is logged and kept, and never goes upstream. */
+export function traceparent(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' && header.length <= 256 && isTraceparent.test(header) ? header : undefined
+}
+
+/** Request id, timing headers, one log line and one observation an answer. Hooks by callback: a promise each would cost more than they do. */
+export function telemetry(app: App): void {
+  let closing = false
+  app.addHook('preClose', done => {
+    closing = true
+    done()
+  })
+  app.decorateRequest('timing')
+  app.addHook('onRequest', (request, reply, done) => {
+    request.timing = { queue: 0, upstream: 0 }
+    reply.header('x-request-id', request.id)
+    done()
+  })
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const { queue, upstream } = request.timing ?? { queue: 0, upstream: 0 }
+    const own = Math.max(reply.elapsedTime - queue - upstream, 0)
+    reply.header(
+      'server-timing',
+      `queue;dur=${queue.toFixed(1)}, upstream;dur=${upstream.toFixed(1)}, own;dur=${own.toFixed(1)}`
+    )
+    // While closing, every answer ends its connection: without that a busy keep-alive connection held Fastify's close for
+    // over a minute (RELIABILITY.md, decision 8).
+    if (closing) reply.header('connection', 'close')
+    done(null, payload)
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'none'
+    const ms = reply.elapsedTime
+    app.metrics.request(route, request.method, reply.statusCode, ms)
+    // Probes come every few seconds and say nothing by being answered.
+    if (route !== '/livez' && route !== '/readyz' && route !== '/metrics') {
+      request.log.info(
+        {
+          requestId: request.id,
+          operation: request.routeOptions.schema?.operationId,
+          method: request.method,
+          route,
+          status: reply.statusCode,
+          ms: Math.round(ms * 10) / 10,
+          upstreamMs: request.timing?.upstream,
+          service: request.caller?.service,
+          key: request.caller?.keyId,
+          traceparent: traceparent(request.headers.traceparent)
+        },
+        'answered'
+      )
+    }
+    done()
+  })
+}

@@ -1,0 +1,184 @@
+import { sql } from 'kysely'
+import type { MessageFilter } from '../../schemas/messages.ts'
+import { ServiceError, toMessageError } from '../errors.ts'
+import type { Caller } from '../keys/caller.ts'
+import type { MessageRow } from '../store/schema.ts'
+import { prepare, type Store } from '../store/store.ts'
+import { narrowed } from './queries.ts'
+import { optionsOf } from './row.ts'
+import { doubtsOf } from './timeline.ts'
+
+// What becomes of a message of which nobody knows whether it arrived (RELIABILITY.md P5, P6).
+
+/** How an unknown message was settled; also that it was sent once more, which leaves an earlier attempt in doubt. */
+export type Resolution = 'confirmed' | 'abandoned' | 'resent' | 'reconciled' | 'resent_once'
+
+/** Without proof for this long, it is final (P5). */
+export const doubtMs = 72 * 3600_000
+
+/** Whether a message that has just become unknown is to be sent once more by itself. */
+export const wantsOnceMore = (row: MessageRow): boolean =>
+  row.resolution === null && optionsOf(row).onUnknown === 'resend_once'
+
+/** Whether an earlier attempt than the last may have arrived: then no refusal of the last one says that nothing was sent. */
+export const doubted = (row: Pick<MessageRow, 'resolution'>): boolean => row.resolution === 'resent_once'
+
+/** Whether its one more attempt has yet to come. */
+export const awaitsSecond = (row: MessageRow): boolean => row.state === 'queued' && doubted(row)
+
+/**
+ * The row as it ends when it is not sent (again): failed, unless an earlier attempt may have arrived (P3).
+ * @param typeBase what stands before /errors#code
+ */
+export function inDoubt(failed: MessageRow, typeBase: string): MessageRow {
+  if (!doubted(failed)) return failed
+  const why = failed.error === null ? '' : (JSON.parse(failed.error) as { detail: string }).detail
+  const detail = `The first attempt may have arrived. The second one did not: ${why}`
+  const error = JSON.stringify(
+    toMessageError(new ServiceError('outcome_unknown', detail, { outcome: 'unknown' }), typeBase, true)
+  )
+  return { ...failed, state: 'unknown', final: 0, failed_at: null, run_at: Date.now(), error }
+}
+
+/**
+ * The instant from which on nobody can still be about to write an attempt of this message (RELIABILITY.md 3.1 rule 8).
+ * Where whoever made the attempt saw its end, that is now; where it was only taken for dead, it may wake.
+ */
+export function safeFrom(row: Pick<MessageRow, 'timeline'>, { leaseMs, timeoutMs }: Sleepers): number {
+  const sleepers = doubtsOf(row).filter(doubt => doubt.lost)
+  return Math.max(0, ...sleepers.map(({ from }) => from + leaseMs + timeoutMs))
+}
+export interface Sleepers {
+  leaseMs: number
+  timeoutMs: number
+}
+
+/** Which of the messages that are still open a caller means. */
+export type OpenFilter = Omit<MessageFilter, 'status' | 'limit' | 'cursor'>
+/** What has to be known of one to judge whether it may be resolved. */
+export type OpenRow = Pick<MessageRow, 'id' | 'service' | 'attempts' | 'contact' | 'type' | 'content' | 'timeline'>
+
+export type UnknownQueries = ReturnType<typeof unknownQueries>
+
+/** Every query on messages in doubt. */
+export function unknownQueries(store: Store) {
+  const { build, now } = store
+  const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
+  /** The words of the partial indexes: both databases must see that they imply them. */
+  const open = sql<boolean>`state = 'unknown' and final = 0`
+
+  return {
+    /** sending → queued for the one more attempt that the caller allowed; of the same attempt, and only once. */
+    again: prepare<{ id: string; attempts: number; error: string | null; delay_ms: number; entry: string }, unknown>(
+      p =>
+        build
+          .updateTable('messages')
+          .set({
+            state: 'queued',
+            resolution: 'resent_once' satisfies Resolution,
+            run_at: sql`${now} + ${p.delay_ms}`,
+            lease_until: null,
+            error: p.error,
+            timeline: told(p.entry)
+          })
+          .where('id', '=', p.id)
+          .where('state', '=', 'sending')
+          .where('attempts', '=', p.attempts)
+          .where('resolution', 'is', null)
+    ),
+    /** The caller knows that it arrived. */
+    confirm: prepare<{ id: string; at: number; entry: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({
+          state: 'accepted',
+          resolution: 'confirmed' satisfies Resolution,
+          accepted_at: p.at,
+          error: null,
+          timeline: told(p.entry)
+        })
+        .where('id', '=', p.id)
+        .where(open)
+    ),
+    /** The caller lets it be, or has it sent anew as another message. */
+    close: prepare<{ id: string; resolution: Resolution; entry: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ final: 1, resolution: p.resolution, timeline: told(p.entry) })
+        .where('id', '=', p.id)
+        .where(open)
+    ),
+    /** The same for one that may be closed already, but not by another one in its place. */
+    supersede: prepare<{ id: string; entry: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ final: 1, resolution: 'resent' satisfies Resolution, timeline: told(p.entry) })
+        .where('id', '=', p.id)
+        .where('state', '=', 'unknown')
+        .where(eb => eb.or([eb('resolution', 'is', null), eb('resolution', '!=', 'resent')]))
+    ),
+    /** What was looked for and not found, for its timeline alone. */
+    note: prepare<{ id: string; entry: string }, unknown>(p =>
+      build
+        .updateTable('messages')
+        .set({ timeline: told(p.entry) })
+        .where('id', '=', p.id)
+        .where('state', '=', 'unknown')
+    ),
+    /** Open ones of a caller, in the order of their ids. */
+    page: (caller: Caller, filter: OpenFilter, after: string, limit: number) =>
+      build
+        .selectFrom('messages')
+        .select(['id', 'service', 'attempts', 'contact', 'type', 'content', 'timeline'])
+        .where(open)
+        .where(narrowed(caller, filter))
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(limit)
+        .compile(),
+    /**
+     * What else was sent to this person of late, on any channel: what a conversation shows may be one of these.
+     * Newest first, and of the newest only.
+     */
+    others: prepare<{ id: string; mode: string; contact: string; type: string }, MessageRow>(p =>
+      build
+        .selectFrom(
+          build
+            .selectFrom('messages')
+            .selectAll()
+            .where('channel_id', 'in', eb => eb.selectFrom('channels').select('channels.id'))
+            .where('contact', '=', p.contact)
+            .orderBy('id', 'desc')
+            .limit(1000)
+            .as('recent')
+        )
+        .selectAll()
+        .where('id', '!=', p.id)
+        .where('mode', '=', p.mode as 'live')
+        .where('direction', '=', 'outbound')
+        .where('type', '=', p.type)
+        .where('state', 'not in', ['failed', 'expired', 'canceled'])
+        .where('attempts', '>', 0)
+    ),
+    /** Those that have been open too long: final from now on. At most 500 at a time. */
+    overdue: prepare<{ before_ms: number; entry: string }, { id: string }>(p =>
+      build
+        .with(
+          cte => cte('late').materialized(),
+          () =>
+            build
+              .selectFrom('messages')
+              .select('id')
+              .where(open)
+              .where('run_at', '<=', sql<number>`${now} - ${p.before_ms}`)
+              .orderBy('run_at')
+              .limit(500)
+              .$if(store.dialect === 'postgres', query => query.forUpdate().skipLocked())
+        )
+        .updateTable('messages')
+        .set({ final: 1, timeline: told(p.entry) })
+        .where('id', 'in', eb => eb.selectFrom('late').select('late.id'))
+        .returning('id')
+    )
+  }
+}

@@ -1,0 +1,81 @@
+import type { Message, MessageFilter, Timeline } from '../../schemas/messages.ts'
+import { requirePhone } from '../delivery/intake/rules.ts'
+import { ServiceError } from '../errors.ts'
+import { type Caller, sees } from '../keys/caller.ts'
+import { pageRequest, toPage } from '../store/page.ts'
+import type { MessageRow } from '../store/schema.ts'
+import { change, type Store } from '../store/store.ts'
+import type { Settlements } from './notifications.ts'
+import type { MessageQueries } from './queries.ts'
+import { timelineEntry, toTimeline } from './timeline.ts'
+import { publicStatus, toMessage } from './view.ts'
+
+/** What was written of messages, for those who may see it. */
+export interface Journal {
+  /** @param waitMs how long to wait for it to be final */
+  get: (caller: Caller, id: string, waitMs?: number) => Promise<Message>
+  list: (caller: Caller, filter: MessageFilter) => Promise<{ items: Message[]; nextCursor: string | null }>
+  timeline: (caller: Caller, id: string) => Promise<Timeline>
+  cancel: (caller: Caller, id: string) => Promise<Message>
+}
+
+export interface JournalParts {
+  store: Store
+  queries: MessageQueries
+  settlements: Settlements
+}
+
+/** How long a word from another replica may be missed before the row itself is looked at. */
+export const lookAgainMs = 1000
+
+/** The row of a message that this caller may see. Throws a 404 for any other. */
+export const loader =
+  (store: Store, queries: MessageQueries) =>
+  async (caller: Caller, id: string): Promise<MessageRow> => {
+    const [row] = await store.read(queries.byId({ id }))
+    const allowed = row && (sees(caller, row) || (row.direction === 'inbound' && row.mode === caller.mode))
+    if (!row || !allowed || (caller.channels && !caller.channels.has(row.channel_id)))
+      throw new ServiceError('not_found', `There is no message ${id}.`)
+    return row
+  }
+
+export function createJournal({ store, queries, settlements }: JournalParts): Journal {
+  const load = loader(store, queries)
+
+  return {
+    get: async (caller, id, waitMs = 0) => {
+      const end = performance.now() + waitMs
+      for (;;) {
+        const row = await load(caller, id)
+        const left = end - performance.now()
+        if (row.final === 1 || left <= 0 || settlements.closed()) return toMessage(row)
+        await settlements.next(id, Math.min(left, lookAgainMs))
+      }
+    },
+
+    list: async (caller, { limit, cursor, ...filter }) => {
+      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
+      const page = pageRequest({ limit, cursor })
+      const { items, nextCursor } = toPage(await store.read(queries.list(caller, filter, page)), page.limit)
+      return { items: items.map(toMessage), nextCursor }
+    },
+
+    timeline: async (caller, id) => toTimeline(await load(caller, id)),
+
+    cancel: async (caller, id) => {
+      const { attempts } = await load(caller, id)
+      const entry = timelineEntry({ state: 'canceled', attempts }, `canceled by ${caller.keyId}`)
+      const doubt = timelineEntry({ state: 'unknown', attempts }, `not to be sent again: canceled by ${caller.keyId}`)
+      const canceled = await store.write(() => change(queries.cancel({ id, entry, doubt })))
+      const after = await load(caller, id)
+      if (canceled > 0) {
+        settlements.tell(id)
+        return toMessage(after)
+      }
+      const state = publicStatus(after.state)
+      throw new ServiceError('conflict', `The message ${id} is ${state}: only a queued one can be canceled.`, {
+        messageId: id
+      })
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import type { ContentByType, MessageType } from '../../schemas/content.ts'
+import type { SendMessage } from '../../schemas/messages.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import { newId } from '../ids.ts'
+import type { Caller } from '../keys/caller.ts'
+import type { MessageRow } from '../store/schema.ts'
+import { queueOf } from './queue.ts'
+
+/** What a row keeps beside its content: for sending it again, and for where to go on after a refusal. */
+export interface RowOptions {
+  replyTo?: string
+  providerOptions?: Record<string, Record<string, unknown> | undefined>
+  /** Channels that have not been tried. */
+  channels?: string[]
+  /** Sent instead where the 24-hour window is closed. */
+  fallback?: { template: ContentByType['template'] }
+  /** May be sent once more where nobody knows whether it arrived; `resolution` of the row says when that is used up. */
+  onUnknown?: 'resend_once'
+  /** Answers leave the content out (RETENTION_DAYS=0): as they are before it is dropped, so they stay. */
+  unseen?: true
+}
+
+export const optionsOf = (row: MessageRow): RowOptions => (row.options === null ? {} : JSON.parse(row.options))
+/** The same for the row; null where there is nothing. */
+export const keepOptions = (options: RowOptions): string | null => {
+  const text = JSON.stringify(options)
+  return text === '{}' ? null : text
+}
+
+/** A message as far as sending it goes; made from a request or, later, from its row. */
+export interface Draft<T extends MessageType = MessageType> {
+  id: string
+  service: string
+  to: string
+  type: T
+  content: ContentByType[T]
+  replyTo?: string
+  providerOptions?: Record<string, Record<string, unknown> | undefined>
+}
+
+/** A message is given up after this, where the caller says nothing. */
+export const day = 24 * 3600_000
+
+/** The row of a request, before anything has been done for it. */
+export const newRow = (
+  caller: Caller,
+  body: SendMessage,
+  channel: DispatchChannel,
+  to: string,
+  traceparent: string | undefined,
+  rest: string[] = []
+): MessageRow => {
+  const now = Date.now()
+  const { replyTo, providerOptions, fallback, onUnknown, sendAt, expiresAt, reference, metadata } = body
+  const options = {
+    replyTo,
+    providerOptions,
+    fallback,
+    ...(rest.length > 0 && { channels: rest }),
+    ...(onUnknown === 'resend_once' && { onUnknown })
+  }
+  const due = sendAt === undefined ? null : Date.parse(sendAt)
+  return {
+    id: newId('msg', now),
+    service: caller.service,
+    key_id: caller.keyId,
+    mode: caller.mode,
+    channel_id: channel.id,
+    provider: channel.provider,
+    direction: 'outbound',
+    contact: to,
+    user_id: null,
+    type: body.type,
+    content: JSON.stringify((body as unknown as Record<string, unknown>)[body.type]),
+    options: keepOptions(options),
+    state: 'queued',
+    final: 0,
+    attempts: 0,
+    lane: 0,
+    queue: queueOf({ ...caller, lane: 0, channel_id: channel.id, broadcast_id: null }),
+    run_at: due ?? now,
+    lease_until: null,
+    send_at: due,
+    expires_at: expiresAt === undefined ? Math.max(due ?? 0, now) + day : Date.parse(expiresAt),
+    provider_message_id: null,
+    reference: reference ?? null,
+    metadata: metadata === undefined ? null : JSON.stringify(metadata),
+    warnings: null,
+    error: null,
+    resolution: null,
+    resend_of: null,
+    broadcast_id: null,
+    traceparent: traceparent ?? null,
+    timeline: '',
+    created_at: now,
+    accepted_at: null,
+    sent_at: null,
+    delivered_at: null,
+    read_at: null,
+    failed_at: null,
+    origin: null,
+    person: null,
+    pricing: null
+  }
+}
+
+/** A message as the preparation wants it, from the request that made it. */
+export const toDraft = (row: MessageRow, body: SendMessage): Draft => ({
+  id: row.id,
+  service: row.service,
+  to: row.contact!,
+  type: body.type,
+  content: (body as unknown as Record<string, unknown>)[body.type] as never,
+  ...(body.replyTo !== undefined && { replyTo: body.replyTo }),
+  ...(body.providerOptions && { providerOptions: body.providerOptions })
+})
+
+/** The same from its row, for a message that waited. */
+export const draftOf = (row: MessageRow): Draft => {
+  const { replyTo, providerOptions } = optionsOf(row)
+  return {
+    id: row.id,
+    service: row.service,
+    to: row.contact!,
+    type: row.type as Draft['type'],
+    content: JSON.parse(row.content ?? 'null'),
+    ...(replyTo !== undefined && { replyTo }),
+    ...(providerOptions && { providerOptions })
+  }
+}

@@ -1,0 +1,120 @@
+import type { TemplateDefinition } from '../adapters/adapter.ts'
+import { CallFailed, type Corridor, type DispatchChannel } from '../dispatch/provider-client.ts'
+
+/** How long a definition is believed. Templates change by a review that takes minutes at least. */
+const lifeMs = 5 * 60_000
+/** A name that was not there is asked for again sooner: people create a template and then try it. */
+const missLifeMs = 15_000
+/** Pages of a walk at most; 100 a page are more than WhatsApp allows an account. */
+const maxPages = 80
+/** A send must not wait for a definition longer than its caller waits for the send. */
+const timeoutMs = 8000
+
+export interface Definitions {
+  /** All languages of a template; none: the provider does not have it. Throws ServiceError when the provider cannot be asked. */
+  find: (channel: DispatchChannel, name: string) => Promise<TemplateDefinition[]>
+  /** The same, asked of the provider now. */
+  ask: (channel: DispatchChannel, name: string) => Promise<TemplateDefinition[]>
+  /** To be called when a template was made or deleted: nothing that was asked before is believed of that name. */
+  forget: (name: string) => void
+  /** Known names that look like this one, nearest first. */
+  near: (channel: DispatchChannel, name: string) => Promise<string[]>
+}
+
+interface Entry {
+  items: TemplateDefinition[]
+  until: number
+}
+
+/** The cache of template definitions: one refresh at a time for a name, however many sends wait for it. */
+export function createDefinitions(corridor: Corridor): Definitions {
+  const cache = new Map<string, Entry>()
+  const running = new Map<string, Promise<TemplateDefinition[]>>()
+  /** How often something was forgotten: what was asked before that is not kept. */
+  let forgotten = 0
+
+  const walk = async (channel: DispatchChannel, name: string | undefined): Promise<TemplateDefinition[]> => {
+    const items: TemplateDefinition[] = []
+    let cursor: string | undefined
+    for (let page = 0; page < maxPages; page++) {
+      const { output } = await corridor
+        .call('listTemplates', channel, { ...(name && { name }), ...(cursor && { cursor }), limit: 100 }, { timeoutMs })
+        .catch(error => {
+          throw error instanceof CallFailed ? error.toServiceError() : error
+        })
+      items.push(...output.items)
+      if (output.nextCursor === null) break
+      cursor = output.nextCursor
+    }
+    return items
+  }
+  const scope = (channel: DispatchChannel): string =>
+    `${channel.mode} ${channel.id} ${channel.connectionId} ${JSON.stringify(channel.settings)}`
+  const refresh = (channel: DispatchChannel, name: string | undefined): Promise<TemplateDefinition[]> => {
+    const key = `${scope(channel)} ${name ?? ''}`
+    const current = running.get(key)
+    if (current) return current
+    const before = forgotten
+    const fresh = walk(channel, name).then(items => {
+      if (forgotten !== before) return items
+      // A provider that cannot filter has told us all the others as well.
+      for (const each of new Set([...items.map(item => item.name), ...(name ? [name] : [])])) {
+        const same = items.filter(item => item.name === each)
+        if (cache.size >= 20_000) cache.clear()
+        cache.set(`${scope(channel)} ${each}`, {
+          items: same,
+          until: Date.now() + (same.length > 0 ? lifeMs : missLifeMs)
+        })
+      }
+      if (name === undefined) cache.set(`${scope(channel)} `, { items, until: Date.now() + lifeMs })
+      return items
+    })
+    running.set(key, fresh)
+    return fresh.finally(() => running.get(key) === fresh && running.delete(key))
+  }
+  const ask: Definitions['ask'] = async (channel, name) =>
+    (await refresh(channel, name)).filter(item => item.name === name)
+
+  return {
+    find: async (channel, name) => {
+      const hit = cache.get(`${scope(channel)} ${name}`)
+      if (hit && hit.until > Date.now()) return hit.items
+      return ask(channel, name)
+    },
+    ask,
+    // In every channel and mode: several channels may share an account, and a name too many costs one question.
+    forget: name => {
+      forgotten++
+      running.clear()
+      for (const key of cache.keys()) if (key.endsWith(` ${name}`)) cache.delete(key)
+    },
+    near: async (channel, name) => {
+      // Cached too: a service that keeps sending a misspelt name must not use up the account's calls with it.
+      const hit = cache.get(`${scope(channel)} `)
+      const all = hit && hit.until > Date.now() ? hit.items : await refresh(channel, undefined)
+      const names = [...new Set(all.filter(item => item.status === 'approved').map(item => item.name))]
+      return names
+        .map(candidate => ({ candidate, distance: distance(candidate, name) }))
+        .filter(
+          ({ candidate, distance: far }) =>
+            far <= Math.max(2, name.length / 3) || candidate.includes(name) || name.includes(candidate)
+        )
+        .sort((a, b) => a.distance - b.distance)
+        .slice(0, 3)
+        .map(({ candidate }) => candidate)
+    }
+  }
+}
+
+/** Edit distance (Levenshtein): names are short and this runs only for a name that does not exist. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}

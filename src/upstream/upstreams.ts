@@ -1,0 +1,70 @@
+import type { Mode } from '../../schemas/common.ts'
+import type { Config } from '../config.ts'
+import { createMaton, type Maton } from './maton.ts'
+import { createPassage, type Passage } from './passthrough.ts'
+
+/** Where calls go: live traffic to Maton, test traffic (and without an account all of it) to the sandbox. */
+export interface Upstreams {
+  client: (mode: Mode) => Maton | Promise<Maton>
+  passage: (mode: Mode) => Promise<Passage>
+  close: () => Promise<void>
+}
+
+interface Upstream {
+  client: Maton
+  passage: Passage
+  close: () => Promise<void>
+}
+
+/** @param startSandbox called only when test traffic needs it, or there is no account */
+export function createUpstreams(
+  config: Config,
+  startSandbox: () => Promise<{ url: string; close: () => Promise<void> }>
+): Upstreams {
+  const timeoutMs = config.UPSTREAM_TIMEOUT_MS
+  const upstream = (
+    account: { baseUrl: string; controlUrl: string; apiKey: string },
+    end = async () => {}
+  ): Upstream => {
+    const client = createMaton({ ...account, timeoutMs })
+    const passage = createPassage({ ...account, timeoutMs })
+    return {
+      client,
+      passage,
+      close: async () => {
+        await client.close()
+        await passage.close()
+        await end()
+      }
+    }
+  }
+  const live =
+    config.MATON_API_KEY === undefined
+      ? undefined
+      : upstream({
+          baseUrl: config.MATON_BASE_URL,
+          controlUrl: config.MATON_CONTROL_URL,
+          apiKey: config.MATON_API_KEY
+        })
+  let opened: Promise<Upstream> | undefined
+  const open = async (): Promise<Upstream> => {
+    const { url, close } = await startSandbox()
+    return upstream({ baseUrl: url, controlUrl: url, apiKey: 'sandbox' }, close)
+  }
+  const sandbox = (): Promise<Upstream> => {
+    // A start that failed is tried again by the next call.
+    opened ??= open().catch(error => {
+      opened = undefined
+      throw error
+    })
+    return opened
+  }
+  return {
+    client: mode => (mode === 'live' && live ? live.client : sandbox().then(({ client }) => client)),
+    passage: async mode => (mode === 'live' && live ? live : await sandbox()).passage,
+    close: async () => {
+      await live?.close()
+      await (await opened)?.close()
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import t from 'tap'
+import { createOutcomes } from '../../../src/delivery/sending/outcome.ts'
+import { messageQueries } from '../../../src/messages/queries.ts'
+import { message } from '../../conformance/store-rows.ts'
+import { type Board, startBoard, until } from '../../helper.ts'
+import { folder, open } from '../../store/embedded.ts'
+
+// The providers' own limits, at an account that is much faster than they are.
+
+const fast = { MATON_RATE_PER_SECOND: '200', UPSTREAM_TIMEOUT_MS: '1500' }
+const later = { headers: { prefer: 'respond-async' } }
+const seen = (board: Board, operation: string) =>
+  board.sandbox.ledger.entries.filter(entry => entry.operation === operation).length
+const text = (channel: string, to: number) => ({ channel, to: String(to), type: 'text', text: { body: 'Hello' } })
+
+for (const [env, calls] of [
+  [fast, 10],
+  [{ MATON_RATE_PER_SECOND: '0' }, 12]
+] as const)
+  t.test(
+    calls === 10
+      ? 'WATI’s window for histories is kept: the eleventh call in ten seconds is told to wait, and others go on'
+      : 'control: without a pace all of them go out',
+    async t => {
+      const board = await startBoard(t, { env })
+      const read = () => board.call('GET', '/contacts/14155551234/messages?channel=wati')
+      const statuses = (await Promise.all(Array.from({ length: 12 }, read))).map(({ status }) => status)
+      const made = seen(board, 'wati.getMessages')
+      // On a busy machine a slot can go by unused.
+      t.ok(made <= calls && made >= calls - 2, `${made} of 12 went out`)
+      t.equal(statuses.filter(status => status === 200).length, made)
+      if (calls === 12) t.equal(made, 12)
+      t.same([...new Set(statuses.filter(status => status !== 200))], calls === 10 ? [429] : [])
+      t.equal((await board.call('GET', '/contacts?channel=wati')).status, 200, 'contacts have a window of their own')
+      t.equal((await board.call('POST', '/messages', { body: text('wati', 14155551234) })).status, 201)
+    }
+  )
+
+t.test('WATI’s window for templates is kept, thirty in ten seconds, and holds up its own line alone', async t => {
+  const board = await startBoard(t, { env: fast })
+  const template = { name: 'order_update', language: 'en_US', variables: { name: 'Ada', ordernumber: '1' } }
+  for (let i = 0; i < 33; i++)
+    await board.call('POST', '/messages', {
+      body: { channel: 'wati', to: String(14155560000 + i), type: 'template', template },
+      ...later
+    })
+  await until(
+    () => seen(board, 'wati.sendTemplateMessageV2'),
+    count => count >= 28
+  )
+  const other = await board.key({ service: 'other' })
+  const free = await board.call('POST', '/messages', { body: text('wati', 14155551234), key: other })
+  t.equal(free.status, 201, 'what stands in another line goes out')
+  t.ok(seen(board, 'wati.sendTemplateMessageV2') <= 30)
+  const { items } = (await board.call('GET', '/messages?status=queued')).body
+  t.ok(items.length >= 3, `${items.length} wait`)
+})
+
+t.test('Meta’s pair rate: the 46th message to one person waits, and nobody else does', async t => {
+  const board = await startBoard(t, { env: fast })
+  for (let i = 0; i < 47; i++) await board.call('POST', '/messages', { body: text('cloud', 14155551234), ...later })
+  await until(
+    () => seen(board, 'cloud.sendMessage'),
+    count => count >= 43
+  )
+  t.equal((await board.call('POST', '/messages', { body: text('cloud', 14155559999) })).status, 201)
+  t.ok(seen(board, 'cloud.sendMessage') <= 46)
+  const { items } = (await board.call('GET', '/messages?contact=14155551234&status=queued')).body
+  t.ok(items.length >= 2, `${items.length} wait`)
+})
+
+t.test('the dry run tells how long the provider asked us to wait', async t => {
+  const board = await startBoard(t, { env: fast })
+  const wait = async () => (await board.call('POST', '/messages/validate', { body: text('wati', 14155551234) })).body
+  t.equal((await wait()).expectedWaitSeconds, 0)
+  await board.call('POST', '/messages', { body: text('wati', 15550100004), ...later })
+  const told = await until(wait, ({ expectedWaitSeconds }) => expectedWaitSeconds > 0)
+  t.ok(told.expectedWaitSeconds >= 8 && told.expectedWaitSeconds <= 11, `${told.expectedWaitSeconds} s`)
+})
+
+t.test('what says each time that it took nothing is asked six times, and then it has failed', async t => {
+  const store = await open(t, await folder(t))
+  const { judged } = createOutcomes(store, messageQueries(store), '')
+  const verdict = (status: number | null) => ({
+    code: 'provider_unavailable' as const,
+    outcome: 'not_sent' as const,
+    later: true,
+    detail: 'down',
+    provider: { name: 'whatsapp-cloud', status }
+  })
+  const after = (attempts: number, status: number | null) =>
+    judged(message({ state: 'sending', attempts }), verdict(status)).state
+  t.strictSame(
+    [1, 5, 6].map(attempts => after(attempts, 503)),
+    ['queued', 'queued', 'failed']
+  )
+  t.equal(after(50, null), 'queued', 'a connection that is refused is asked for until the message expires')
+})

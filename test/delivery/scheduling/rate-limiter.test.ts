@@ -1,0 +1,214 @@
+import t from 'tap'
+import { startSandbox } from '../../../src/sandbox/index.ts'
+import { type Board, matonKey, startBoard, until } from '../../helper.ts'
+import { startPostgres } from '../../store/postgres.ts'
+import { mostInASecond, rateOf } from './arrivals.ts'
+
+// The account's limit is kept by a stand-in that refuses the eleventh call of any second, as Maton does. How much of it is
+// used is held against a mild bound here, as this is no benchmark: `npm run torture -- --pace` measures it.
+
+const paced = { MATON_RATE_PER_SECOND: '10' }
+const text = (channel: string, to: number, more = {}) => ({
+  channel,
+  to: `4917${String(to).padStart(8, '0')}`,
+  type: 'text',
+  text: { body: `n${to}` },
+  ...more
+})
+const later = { headers: { prefer: 'respond-async' } }
+const arrivals = (board: Board) => board.sandbox.ledger.entries
+const sentTo = (board: Board) => board.sandbox.ledger.sends().map(entry => entry.to!)
+const settled = (board: Board, count: number) =>
+  until(
+    () => sentTo(board).length,
+    sent => sent >= count,
+    30_000
+  )
+
+t.test('a burst goes out as fast as the account may, and never faster; each message once', async t => {
+  const sandbox = await startSandbox({ apiKey: matonKey, ratePerSecond: 10 })
+  t.teardown(() => sandbox.close())
+  const board = await startBoard(t, { sandbox, env: paced })
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => board.call('POST', '/messages', { body: text(i % 2 ? 'wati' : 'cloud', i) }))
+  )
+  t.same(
+    answers.map(({ status, body }) => [status, body.status]).filter(([status]) => status !== 201),
+    [],
+    'each was waited for'
+  )
+  t.equal(new Set(sentTo(board)).size, 50)
+  t.equal(sentTo(board).length, 50, 'none was sent twice')
+  t.same(
+    arrivals(board).filter(({ status }) => status === 429),
+    [],
+    'and none was too much'
+  )
+  t.ok(mostInASecond(arrivals(board)) <= 10, `${mostInASecond(arrivals(board))} in a second at most`)
+  t.ok(rateOf(arrivals(board)) >= 5, `${rateOf(arrivals(board)).toFixed(2)} a second`)
+  const waited = answers.map(({ headers }) => Number(/queue;dur=([\d.]+)/.exec(String(headers['server-timing']))?.[1]))
+  t.ok(Math.max(...waited) > 2000 && Math.min(...waited) < 500, 'Server-Timing tells who waited for a turn')
+})
+
+t.test('control: without a pace the same burst is too much for the account', async t => {
+  const sandbox = await startSandbox({ apiKey: matonKey, ratePerSecond: 10 })
+  t.teardown(() => sandbox.close())
+  const board = await startBoard(t, { sandbox })
+  await Promise.all(
+    Array.from({ length: 30 }, (_, i) => board.call('POST', '/messages', { body: text('cloud', i), ...later }))
+  )
+  await until(
+    () => arrivals(board).filter(({ status }) => status === 429).length,
+    refused => refused > 0
+  )
+  t.ok(mostInASecond(arrivals(board)) > 10)
+})
+
+t.test('reads, sends and native calls share the one limit', async t => {
+  const sandbox = await startSandbox({ apiKey: matonKey, ratePerSecond: 10 })
+  t.teardown(() => sandbox.close())
+  const board = await startBoard(t, { sandbox, env: paced })
+  const calls = Array.from({ length: 24 }, (_, i) =>
+    [
+      () => board.call('GET', '/templates?channel=cloud'),
+      () => board.call('POST', '/messages', { body: text('cloud', i) }),
+      () => board.call('GET', '/channels/cloud/native/v24.0/106540352242922'),
+      () => board.call('GET', '/connections')
+    ][i % 4]!()
+  )
+  t.same(
+    (await Promise.all(calls)).map(({ status }) => status).filter(status => status > 201),
+    []
+  )
+  t.same(
+    arrivals(board).filter(({ status }) => status === 429),
+    []
+  )
+  t.ok(mostInASecond(arrivals(board)) <= 10)
+  t.equal(arrivals(board).length, 24)
+})
+
+t.test('slots go round between services: a few messages do not wait behind another’s many', async t => {
+  const board = await startBoard(t, { env: paced })
+  const [one, two] = [await board.key({ service: 'one' }), await board.key({ service: 'two' })]
+  const many = Array.from({ length: 40 }, (_, i) =>
+    board.call('POST', '/messages', { body: text('cloud', i), key: one, ...later })
+  )
+  await Promise.all(many)
+  const before = sentTo(board).length
+  const few = [901, 902, 903].map(to =>
+    board.call('POST', '/messages', { body: text('cloud', to), key: two, ...later })
+  )
+  await Promise.all(few)
+  await settled(board, 43)
+  const places = sentTo(board).flatMap((to, place) => (/90[123]$/.test(to) ? [place - before] : []))
+  t.equal(places.length, 3)
+  t.ok(Math.max(...places) <= 10, `they went as number ${places} after they came`)
+})
+
+t.test('messages to one person that waited go out in the order in which they were accepted', async t => {
+  for (const env of [paced, {}]) {
+    const board = await startBoard(t, { env })
+    await board.call('POST', '/channels/cloud/pause')
+    for (let i = 0; i < 20; i++)
+      await board.call('POST', '/messages', {
+        body: { ...text('cloud', 7), text: { body: `part ${i}` }, reference: `r${i}` },
+        ...later
+      })
+    await board.call('POST', '/channels/cloud/resume')
+    await settled(board, 20)
+    const bodies = board.sandbox.ledger.sends().map(({ body }) => (body as { text: { body: string } }).text.body)
+    t.strictSame(
+      bodies,
+      Array.from({ length: 20 }, (_, i) => `part ${i}`)
+    )
+  }
+})
+
+t.test('Retry-After is law, paced or not: nothing that it concerns goes out before it has passed', async t => {
+  for (const [env, fault, scope] of [
+    [paced, 'maton_throttled', 'account'],
+    [{}, 'throttled_once', 'channel']
+  ] as const) {
+    const board = await startBoard(t, { env })
+    board.sandbox.force({ operation: 'cloud.sendMessage', fault })
+    const first = await board.call('POST', '/messages', { body: text('cloud', 1), ...later })
+    t.equal(first.status, 202)
+    await until(
+      async () => (await board.call('GET', `/messages/${first.body.id}/timeline`)).body.items.length,
+      lines => lines > 2
+    )
+    t.equal(arrivals(board)[0]!.status, 429)
+    const others = [
+      board.call('POST', '/messages', { body: text('cloud', 3) }),
+      board.call('GET', '/channels/cloud/profile'),
+      board.call('POST', '/messages', { body: text('wati', 2) })
+    ]
+    t.same(
+      (await Promise.all(others)).map(({ status }) => status),
+      [201, 200, 201]
+    )
+    const concerned = arrivals(board).filter(({ operation }) => scope === 'account' || operation.startsWith('cloud'))
+    const next = Date.parse(concerned[1]!.at) - Date.parse(concerned[0]!.at)
+    t.ok(next >= 950, `the next call came ${next} ms later`)
+    if (scope === 'channel') t.equal(arrivals(board)[1]!.operation.split('.')[0], 'wati', 'others go on meanwhile')
+    await board.close()
+  }
+})
+
+t.test('a paused channel hands nothing over, accepts all the same, and goes on where it was', async t => {
+  const board = await startBoard(t)
+  t.match((await board.call('POST', '/channels/cloud/pause')).body, { id: 'cloud', paused: true })
+  const held = await board.call('POST', '/messages', { body: text('cloud', 1) })
+  t.equal(held.status, 202)
+  t.equal(held.body.status, 'queued')
+  t.equal((await board.call('POST', '/messages', { body: text('wati', 2) })).status, 201, 'other channels go on')
+  t.match((await board.call('GET', '/channels/cloud/health')).body, { paused: true })
+  const dry = await board.call('POST', '/messages/validate', { body: text('cloud', 3) })
+  t.equal(dry.body.expectedWaitSeconds, null)
+  t.equal(
+    (await board.call('POST', '/channels/cloud/native/v24.0/106540352242922/messages', { body: {} })).status,
+    409,
+    'nor past it'
+  )
+  t.same(sentTo(board), [text('wati', 2).to])
+  t.match((await board.call('POST', '/channels/cloud/resume')).body, { paused: false })
+  await settled(board, 2)
+  const done = await board.call('GET', `/messages/${held.body.id}`)
+  t.equal(done.body.status, 'accepted')
+  const { items } = (await board.call('GET', '/audit')).body
+  t.match(
+    items.map(({ action }: { action: string }) => action),
+    ['channel.resumed', 'channel.paused']
+  )
+})
+
+t.test('two replicas on one PostgreSQL keep to the one limit, and use it', async t => {
+  const cluster = await startPostgres(t)
+  const database = cluster.url(await cluster.database())
+  const sandbox = await startSandbox({ apiKey: matonKey, ratePerSecond: 10 })
+  t.teardown(() => sandbox.close())
+  const env = { ...paced, DATABASE_URL: database, KEY_PEPPER: 'p'.repeat(32) }
+  const one = await startBoard(t, { sandbox, env })
+  const two = await startBoard(t, { sandbox, env, directory: one.directory })
+  const answers = await Promise.all(
+    Array.from({ length: 60 }, (_, i) => (i % 2 ? one : two).call('POST', '/messages', { body: text('cloud', i) }))
+  )
+  t.same(
+    answers.filter(({ status }) => status !== 201).map(({ text }) => text),
+    []
+  )
+  t.equal(sentTo(one).length, 60)
+  t.equal(new Set(sentTo(one)).size, 60)
+  t.same(
+    arrivals(one).filter(({ status }) => status === 429),
+    []
+  )
+  t.ok(mostInASecond(arrivals(one)) <= 10, `${mostInASecond(arrivals(one))} in a second at most`)
+  t.ok(rateOf(arrivals(one)) >= 5, `${rateOf(arrivals(one)).toFixed(2)} a second`)
+
+  await one.call('POST', '/channels/cloud/pause')
+  const held = await two.call('POST', '/messages', { body: text('cloud', 99) })
+  t.equal(held.status, 202, 'the other replica heeds the stop switch at once')
+  t.equal(sentTo(one).length, 60)
+})

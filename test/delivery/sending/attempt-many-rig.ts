@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pino from 'pino'
+import type { Test } from 'tap'
+import { wati } from '../../../src/adapters/wati/index.ts'
+import { broadcastQueries } from '../../../src/broadcasts/queries.ts'
+import { createPreparation } from '../../../src/delivery/intake/prepare.ts'
+import { createEngine } from '../../../src/delivery/sending/attempt.ts'
+import { createDeliverChunk } from '../../../src/delivery/sending/attempt-many.ts'
+import { createOutcomes } from '../../../src/delivery/sending/outcome.ts'
+import { createCorridor, type DispatchChannel } from '../../../src/dispatch/provider-client.ts'
+import { newId } from '../../../src/ids.ts'
+import { createSettlements } from '../../../src/messages/notifications.ts'
+import { messageQueries } from '../../../src/messages/queries.ts'
+import { queueOf, queueQueries } from '../../../src/messages/queue.ts'
+import { createMetrics } from '../../../src/metrics.ts'
+import { type Sandbox, startSandbox } from '../../../src/sandbox/index.ts'
+import { openStore } from '../../../src/store/index.ts'
+import type { MessageRow } from '../../../src/store/schema.ts'
+import { all, type Store } from '../../../src/store/store.ts'
+import { createDefinitions } from '../../../src/templates/definitions.ts'
+import { createMaton } from '../../../src/upstream/maton.ts'
+import { phone } from '../../broadcasts/order.ts'
+
+const apiKey = 'chunk-canary-7f3a9c51d2e84b60'
+const timeoutMs = 1500
+const permit = { at: 0, until: Number.POSITIVE_INFINITY }
+
+export interface ChunkRig {
+  store: Store
+  sandbox: Sandbox
+  channel: DispatchChannel
+  /** Stores messages of one broadcast and claims them. */
+  claimed: (recipients: string[], changes?: Partial<Pick<MessageRow, 'expires_at'>>) => Promise<MessageRow[]>
+  deliver: (rows: MessageRow[]) => Promise<void>
+  rows: (broadcast: string) => Promise<MessageRow[]>
+  /** The calls for many that reached the provider. */
+  batches: () => { broadcast_name: string; receivers: { whatsappNumber: string; localMessageId: string }[] }[]
+  force: (fault: string) => Promise<void>
+  log: string[]
+}
+
+/** All that delivers a chunk, in front of the sandbox, on a store of its own that `wrap` may spoil. */
+export async function chunkRig(t: Test, wrap: (store: Store) => Store = store => store): Promise<ChunkRig> {
+  const directory = mkdtempSync(join(tmpdir(), 'switchboard-chunk-'))
+  const lines: string[] = []
+  const log = pino({ level: 'info' }, { write: line => lines.push(line) })
+  const real = await openStore({ directory }, pino({ level: 'silent' }))
+  const store = wrap(real)
+  const sandbox = await startSandbox({ apiKey })
+  const maton = createMaton({ baseUrl: sandbox.url, apiKey, timeoutMs })
+  t.teardown(async () => {
+    await maton.close()
+    await sandbox.close()
+    await real.close()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  const gate = { enter: async () => true, throttle: () => {}, note: () => {}, turn: async () => permit }
+  const metrics = createMetrics()
+  const adapters = new Map([['wati', wati]])
+  const corridor = createCorridor({ adapters, upstream: () => maton, gate, log, metrics })
+  const queries = messageQueries(store)
+  const definitions = createDefinitions(corridor)
+  const library = {} as never
+  const preparation = createPreparation(
+    { corridor, definitions, library, store, queries, sandboxed: () => false },
+    () => []
+  )
+  const settlements = createSettlements()
+  const providerOf = async () => 'wati'
+  const common = { store, queries, corridor, preparation, log, metrics, gate, settlements }
+  const engine = createEngine({ ...common, timeoutMs, typeBase: '', providerOf })
+  const deliver = createDeliverChunk({ ...common, engine, outcomes: createOutcomes(store, queries, '') })
+  const channel = { id: 'wati', provider: 'wati', mode: 'live', settings: {}, connectionId: 'c' } as const
+  const broadcasts = broadcastQueries(real)
+
+  return {
+    store,
+    sandbox,
+    channel,
+    claimed: async (recipients, { expires_at = null } = {}) => {
+      const broadcast = newId('brd')
+      const owner = { service: 'billing', mode: 'live', channel_id: 'wati' } as const
+      const queue = queueOf({ ...owner, lane: 1, broadcast_id: broadcast })
+      const content = (i: number) =>
+        JSON.stringify({
+          name: 'order_update',
+          language: 'en_US',
+          variables: { name: `Name ${i}`, ordernumber: String(i) }
+        })
+      const rows = JSON.stringify(recipients.map((to, i) => [newId('msg'), to, content(i), null]))
+      return real.write(function* () {
+        yield broadcasts.addMessages({
+          ...owner,
+          key_id: 'key_1',
+          provider: 'wati',
+          queue,
+          broadcast_id: broadcast,
+          traceparent: null,
+          run_at: 1000,
+          send_at: null,
+          expires_at,
+          created_at: 1000,
+          rows
+        })
+        return yield* all(queueQueries(real).claim({ queue, limit: recipients.length, lease_ms: 20_000 }))
+      })
+    },
+    deliver: rows => deliver(rows, channel, permit),
+    rows: async broadcast => (await real.read(broadcasts.messages(broadcast, {}, { limit: 1000 }))).reverse(),
+    batches: () =>
+      sandbox.ledger.entries
+        .filter(({ operation }) => operation === 'wati.sendTemplateMessagesV2')
+        .map(({ body }) => body as never),
+    force: async fault => {
+      await fetch(`${sandbox.url}/_sandbox/faults`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ operation: 'wati.sendTemplateMessagesV2', fault, times: 1 })
+      })
+    },
+    log: lines
+  }
+}
+export const phones = (count: number): string[] => Array.from({ length: count }, (_, i) => phone(i))

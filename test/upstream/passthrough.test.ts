@@ -1,0 +1,142 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { createPassage } from '../../src/upstream/passthrough.ts'
+import { UpstreamFailure } from '../../src/upstream/wire.ts'
+import { openSocketServer } from './stub.ts'
+
+const apiKey = 'key-for-tests-0123456789'
+const get = { method: 'GET', target: '/a', headers: {} } as const
+
+async function open(t: Test, listener: RequestListener, timeoutMs = 5000) {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { ...(await towards(t, url, timeoutMs)), stop: t.teardown(() => server.close().closeAllConnections()) }
+}
+async function towards(t: Test, url: string, timeoutMs = 5000) {
+  const passage = createPassage({ baseUrl: url, controlUrl: url, apiKey, timeoutMs })
+  t.teardown(() => passage.close())
+  return { passage }
+}
+const textOf = async (body: AsyncIterable<Buffer>): Promise<string> => {
+  let text = ''
+  for await (const chunk of body) text += chunk.toString('latin1')
+  return text
+}
+const failure = (work: Promise<unknown>): Promise<UpstreamFailure> =>
+  work.then(
+    () => Promise.reject(new Error('it did not fail')),
+    error => (error instanceof UpstreamFailure ? error : Promise.reject(error))
+  )
+
+t.test('our credential does not come back, however the answer is cut; nothing else changes', async t => {
+  const stars = '*'.repeat(apiKey.length)
+  const says = `<${apiKey}> ${apiKey}${apiKey} ${apiKey.slice(0, -1)} ${apiKey.slice(1)} key-key-for key-for-tests`
+  const ought = says.replaceAll(apiKey, stars)
+  for (const size of [1, 2, 3, 7, 11, 23, 24, 25, 1000]) {
+    const { passage } = await open(t, async (_, response) => {
+      response.writeHead(200, { 'content-length': says.length, 'x-echo': apiKey })
+      for (let at = 0; at < says.length; at += size)
+        await new Promise(resolve => response.write(says.slice(at, at + size), resolve))
+      response.end()
+    })
+    const { body, headers } = await passage.pass('wati', 'connection', get)
+    t.equal(await textOf(body), ought, `in pieces of ${size}`)
+    t.equal(headers['x-echo'], '[redacted]')
+  }
+})
+
+t.test('a body that moves has time; one that stands still, or dribbles for ever, has not', async t => {
+  const { passage } = await open(
+    t,
+    (request, response) => {
+      const { url } = request
+      if (url === '/wati/silent') return
+      response.writeHead(200)
+      response.flushHeaders()
+      if (url === '/wati/still') return
+      let count = 0
+      const timer = setInterval(() => {
+        response.write('x')
+        if (url === '/wati/slow' && ++count === 12) response.end()
+      }, 25)
+      response.once('close', () => clearInterval(timer))
+    },
+    100
+  )
+  const ask = (path: string) => passage.pass('wati', 'connection', { ...get, target: path })
+  t.match(await failure(ask('/silent')), { kind: 'transport', started: true, cause: 'TimeoutError' })
+  t.equal((await textOf((await ask('/slow')).body)).length, 12, 'three deadlines long, but moving')
+  const timedOut = { kind: 'transport', started: true, cause: 'TimeoutError' }
+  t.match(await failure(textOf((await ask('/still')).body)), timedOut)
+  const begun = performance.now()
+  t.match(await failure(textOf((await ask('/forever')).body)), timedOut)
+  t.ok(performance.now() - begun >= 1400, 'fifteen deadlines')
+})
+
+t.test('a reader that goes away ends the call upstream', async t => {
+  let gone: (() => void) | undefined
+  const closed = new Promise<void>(resolve => {
+    gone = resolve
+  })
+  const { passage } = await open(t, (_, response) => {
+    response.writeHead(200)
+    const timer = setInterval(() => response.write('x'.repeat(10_000)), 5)
+    response.once('close', () => {
+      clearInterval(timer)
+      gone!()
+    })
+  })
+  const { body } = await passage.pass('wati', 'connection', get)
+  await once(body, 'data')
+  body.destroy()
+  await closed
+  t.pass('it heard of it')
+})
+
+t.test('an answer that comes before the body is through is an answer; the source is left as it is', async t => {
+  const { passage } = await open(t, (_, response) => void response.writeHead(413).end('too much'))
+  let ended = false
+  async function* endless() {
+    try {
+      for (;;) yield Buffer.alloc(65_536)
+    } finally {
+      ended = true
+    }
+  }
+  const post = { method: 'POST', target: '/a', headers: {}, body: endless() } as const
+  const answer = await passage.pass('wati', 'connection', post)
+  t.equal(answer.status, 413)
+  t.equal(await textOf(answer.body), 'too much')
+  t.ok(ended, 'nothing goes on reading it')
+})
+
+t.test('a source that fails is no answer, and may have left', async t => {
+  const { passage } = await open(t, request => void request.resume())
+  async function* broken() {
+    yield Buffer.from('a')
+    throw new Error('the caller went away')
+  }
+  const post = { method: 'POST', target: '/a', headers: {}, body: broken() } as const
+  t.match(await failure(passage.pass('wati', 'connection', post)), { kind: 'transport', started: true })
+})
+
+t.test('Maton itself is asked without a connection, and read within bounds', async t => {
+  const heads: string[] = []
+  const { port, close } = await openSocketServer({
+    data: (socket, bytes) => {
+      heads.push(bytes.toString())
+      socket.end(`HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"connections"`)
+    }
+  })
+  t.teardown(close)
+  const { passage } = await towards(t, `http://127.0.0.1:${port}/base`)
+  const unread = failure(passage.control({ method: 'GET', target: '/connections?app=wati' }))
+  t.match(await unread, { kind: 'unreadable', status: 200 })
+  t.match(heads[0], /^GET \/base\/connections\?app=wati HTTP\/1\.1\r\n/)
+  t.notMatch(heads[0], /maton-connection/i)
+  t.match(heads[0], `authorization: Bearer ${apiKey}`)
+})
