@@ -4,6 +4,7 @@ import { audit } from './audit.ts'
 import { broadcasts } from './broadcasts.ts'
 import { broadcastsResults } from './broadcasts-results.ts'
 import { channelHealth } from './channel-health.ts'
+import { channelWebhooks } from './channel-webhooks.ts'
 import { channels } from './channels.ts'
 import { connections } from './connections.ts'
 import { contacts } from './contacts.ts'
@@ -42,6 +43,7 @@ export const routes: readonly RoutePlugin[] = [
   keys,
   audit,
   hold,
+  channelWebhooks,
   webhooks,
   health
 ]

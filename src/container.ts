@@ -29,6 +29,7 @@ import { createNative } from './dispatch/native.ts'
 import { createCorridor, type DispatchChannel } from './dispatch/provider-client.ts'
 import type { App, AppParts } from './http/fastify.ts'
 import { createInbound } from './inbound/index.ts'
+import { createSandboxDoors } from './inbound/sandbox-doors.ts'
 import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
@@ -51,7 +52,10 @@ import { createUpstreams } from './upstream/upstreams.ts'
 export interface Composition {
   adapters: ReadonlyMap<string, AnyAdapter>
   /** Starts the stand-in for Maton and the providers; called only when test traffic needs it, or there is no account. */
-  startSandbox: () => Promise<{ url: string; close: () => Promise<void> }>
+  startSandbox: (options: {
+    /** where the stand-in tells its webhooks */
+    defaultHook: ReturnType<typeof createSandboxDoors>
+  }) => Promise<{ url: string; close: () => Promise<void> }>
   log: Logger
   pepper: string
 }
@@ -87,7 +91,7 @@ export async function compose(
   )
   const metrics = createMetrics()
 
-  const upstreams = createUpstreams(config, startSandbox)
+  const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>
     (await import('./upstream/egress.ts')).createEgress({ allow: config.EGRESS_ALLOW })
@@ -171,7 +175,17 @@ export async function compose(
   })
   const upkeep = createUpkeep(store, log, config.RETENTION_DAYS)
 
-  const inbound = createInbound({ store, adapters, channels, pepper, metrics, log })
+  /** Our own address, for whoever is on this machine; undefined before we listen. */
+  const ownAddress = (): string | undefined => {
+    const bound = app.server.address()
+    return typeof bound === 'object' && bound ? `http://127.0.0.1:${bound.port}` : undefined
+  }
+  const inbound = createInbound({
+    ...{ store, adapters, channels, corridor, pepper, metrics, log },
+    baseUrl: () => config.PUBLIC_URL ?? (sandboxMode ? ownAddress() : undefined),
+    mode: sandboxMode ? 'test' : 'live'
+  })
+  const sandboxDoors = createSandboxDoors(adapters, channels, inbound.door, ownAddress)
   const hold = createHold({ store, log, typeBase })
 
   let closing = false
@@ -186,7 +200,8 @@ export async function compose(
     const standing = await store.read(blockQueries(store).all({})).catch(() => [])
     const stands = (start: string) => standing.some(({ key }) => key.startsWith(start))
     if (stands(blockKey.hold)) return 'held after a restore: nothing is sent until POST /admin/hold/release'
-    return stands('breaker/') ? 'a provider does not answer, or asks us to wait' : null
+    if (stands('breaker/')) return 'a provider does not answer, or asks us to wait'
+    return inbound.watch.degraded().catch(() => null)
   }
   /** What stood in the way may be gone. */
   const wakeAll = (): void => {
@@ -232,6 +247,7 @@ export async function compose(
     audit: createAudit(store),
     hold,
     door: inbound.door,
+    webhookRegistrations: inbound.registrations,
     metrics,
     notReady,
     degraded
@@ -253,6 +269,7 @@ export async function compose(
       await watch.start()
       upkeep.start()
       overdue.start()
+      inbound.watch.start()
     },
     drain: () => {
       closing = true
@@ -262,6 +279,7 @@ export async function compose(
       settlements.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
       await Promise.all([worker.stop(), watch.stop(), upkeep.stop(), overdue.stop(), app.close(), webhookApp?.close()])
+      await inbound.watch.stop()
       await engine.idle()
       await upstreams.close()
       await store.close()

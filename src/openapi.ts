@@ -182,6 +182,7 @@ export async function makeOpenApi(): Promise<string> {
     idempotency: nothing,
     audit: nothing,
     hold: nothing,
+    webhookRegistrations: nothing,
     door: nothing,
     metrics: nothing,
     notReady: async () => null,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import closeWithGrace from 'close-with-grace'
 import { adapters } from './adapters/index.ts'
 import { type Config, ConfigError, loadConfig, secretNames } from './config.ts'
-import { compose, type Switchboard } from './container.ts'
+import { type Composition, compose, type Switchboard } from './container.ts'
 import { armCrash } from './failpoints.ts'
 import { findPepper } from './keys/first.ts'
 import { createLogger } from './logger.ts'
@@ -114,7 +114,8 @@ async function start(): Promise<void> {
   )
   const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
   const log = createLogger(config.LOG_LEVEL, [...secrets, pepper])
-  const startSandbox = async () => (await import('./sandbox/index.ts')).startSandbox({ ledger: false })
+  const startSandbox: Composition['startSandbox'] = async options =>
+    (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
   // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
   let board: Switchboard | undefined
   closeWithGrace(

@@ -163,7 +163,16 @@ export const rooms: Room[] = [
   },
   {
     at: 'src/inbound/',
-    may: ['src/adapters/adapter.ts', 'src/errors.ts', 'src/ids.ts', 'src/keys/caller.ts', 'src/store/', 'schemas/'],
+    may: [
+      'src/adapters/adapter.ts',
+      'src/dispatch/',
+      'src/periodic.ts',
+      'src/errors.ts',
+      'src/ids.ts',
+      'src/keys/caller.ts',
+      'src/store/',
+      'schemas/'
+    ],
     types: ['src/channels/', 'src/delivery/', 'src/metrics.ts', 'src/upstream/egress.ts'],
     packages: ['kysely', 'standardwebhooks'],
     packageTypes: ['pino']

@@ -45,6 +45,10 @@ export interface BoardOptions {
   env?: Record<string, string>
   directory?: string
   sandbox?: Sandbox
+  /** Where it listens; default: any free port. */
+  port?: number
+  /** The sandbox of test mode tells its webhooks to this board. */
+  hears?: true
 }
 
 export const cloudSettings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
@@ -52,7 +56,7 @@ export const cloudSettings = { phoneNumberId: '106540352242922', businessAccount
 /** A whole Switchboard on a port of its own, in front of the sandbox as if that were Maton, with channels `cloud` and `wati`. */
 export async function startBoard(t: Test, options: BoardOptions = {}): Promise<Board> {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'switchboard-test-'))
-  const sandbox = options.sandbox ?? (await startSandbox({ apiKey: matonKey }))
+  const sandbox = options.sandbox ?? (await startSandbox({ apiKey: matonKey, tempoMs: 0 }))
   const config = loadConfig({
     MATON_API_KEY: matonKey,
     MATON_BASE_URL: sandbox.url,
@@ -69,10 +73,11 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
     adapters,
     log: pino({ level: 'info' }, { write: line => void log.push(line) }),
     pepper: 'p'.repeat(32),
-    startSandbox
+    // whoever wants to see webhooks in test mode says so
+    startSandbox: hooks => startSandbox(options.hears ? { ...hooks, tempoMs: 0 } : {})
   })
   await board.start()
-  const url = await board.app.listen({ host: '127.0.0.1', port: 0 })
+  const url = await board.app.listen({ host: '127.0.0.1', port: options.port ?? 0 })
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
 
   const call: Board['call'] = async (method, path, { body, key = adminKey, headers = {} } = {}) => {

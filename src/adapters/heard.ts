@@ -202,6 +202,10 @@ export interface Hearing<S = unknown> {
    * contradict.
    */
   concerns: (settings: S, scope: Scope) => boolean
+  /** A sentence on how somebody registers an address by hand, where the provider's API refuses to. */
+  byHand?: string
+  /** A sentence on what a registered address is never told. */
+  notCovered?: string
   /** Whether the raw bytes carry a signature that a channel's `appSecret` can verify: the header's name and its form. */
   signature?: { header: string; prefix: string }
 }

@@ -22,6 +22,7 @@ export interface Channels {
   /** The same at once, from what is known: a moment old on a replica. */
   peek: (id: string, mode: Mode) => DispatchChannel | undefined
   list: (caller: Caller) => Promise<Channel[]>
+  ids: () => Promise<string[]>
   get: (caller: Caller, id: string) => Promise<Channel>
   create: (input: CreateChannel, actor: Caller | null) => Promise<Channel>
   patch: (id: string, input: PatchChannel, actor: Caller) => Promise<Channel>
@@ -152,6 +153,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const entry = known.get(id)
       return entry && bound(entry, mode)
     },
+    ids: async () => [...(await current()).keys()],
     list: async caller =>
       [...(await current()).values()]
         .filter(({ row }) => !caller.channels || caller.channels.has(row.id))
@@ -160,7 +162,6 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       requireChannel(caller, id)
       return view(await require(id), true)
     },
-
     create: async (input, actor) => {
       checkSettings(input.provider, input.settings)
       const now = Date.now()

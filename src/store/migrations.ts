@@ -174,6 +174,16 @@ const released: Migration[] = [
       'create index parked_events_age on parked_events (at)',
       'create index parked_events_due on parked_events (due_at) where due_at is not null'
     ]
+  },
+  {
+    name: '007_webhook_registrations',
+    statements: ({ id, int, strict }) => [
+      `create table webhook_registrations (
+        channel_id ${id} not null, mode text not null, hook_id text, registered ${int} not null,
+        at_provider text not null, fields text, problem text, checked_at ${int} not null, registered_at ${int},
+        silent_since ${int}, primary key (channel_id, mode)
+      ) ${strict}`
+    ]
   }
 ]
 

@@ -73,7 +73,27 @@ export interface ParkedEventRow {
   due_at: number | null
 }
 
+/** Where a channel's webhooks go at its provider, as far as it was ever told or asked. */
+export interface WebhookRegistrationRow {
+  channel_id: string
+  mode: 'live' | 'test'
+  /** The provider's own id of it, where it gives one. */
+  hook_id: string | null
+  /** 1: we had the provider told. */
+  registered: number
+  /** What it said at the last look. */
+  at_provider: 'true' | 'false' | 'unknown'
+  /** A JSON array of what it tells, in its own words. */
+  fields: string | null
+  problem: string | null
+  checked_at: number
+  registered_at: number | null
+  /** Since when nothing is told although messages are accepted, or since when it is known to be broken. */
+  silent_since: number | null
+}
+
 export interface InboundTables {
+  webhook_registrations: WebhookRegistrationRow
   webhooks: WebhookRow
   webhook_lanes: WebhookLaneRow
   webhook_tokens: WebhookTokenRow

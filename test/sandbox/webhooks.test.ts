@@ -41,7 +41,7 @@ const wired = async (t: Test, options: SandboxOptions = {}, status?: () => numbe
   const sandbox = await open(t, {
     tempoMs: 0,
     webhookRetryMs: 1,
-    defaultHook: ({ provider }) => ({ url: `${ear.url}/${provider}` }),
+    defaultHook: async () => [{ url: ear.url }],
     ...options
   })
   return { ...ear, sandbox }

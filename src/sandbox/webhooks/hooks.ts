@@ -7,6 +7,8 @@ export interface Hook {
   id: string
   url: string
   verifyToken?: string
+  /** Cloud: what signs its bodies, where that is not the sandbox's own. */
+  appSecret?: string
   /** WATI: which events it wants; absent: all. */
   eventTypes?: string[]
   /** WATI: 0 disabled, 1 enabled, 2 defective (WEBHOOKS.md D2). */
@@ -17,8 +19,20 @@ export interface Hook {
   failures: number
 }
 
-/** Which address the account's webhooks go to where nothing is registered through the API. */
-export type DefaultHook = (taken: Taken) => Promise<{ url: string } | undefined> | { url: string } | undefined
+/** Which addresses the account's webhooks go to where none is registered through the API. */
+export type DefaultHook = (account: HookAccount) => Promise<DefaultAddress[]>
+
+/** Whose webhooks are meant. */
+export interface HookAccount {
+  connectionId: string
+  /** The sending number: Meta's id of it, or the digits where WATI was told one. */
+  scope: { numberId?: string; phone?: string }
+}
+export interface DefaultAddress {
+  url: string
+  /** Cloud: what its app signs with; absent: the sandbox's own. */
+  appSecret?: string
+}
 
 export interface Hooks {
   /** By `number/<id>` and `account/<id>` (Cloud) or `tenant/<connection>` (WATI). */
@@ -28,7 +42,7 @@ export interface Hooks {
 }
 
 /** @param fallback asked where no hook is registered for a number or account */
-export function createHooks(fallback: DefaultHook = () => undefined): Hooks {
+export function createHooks(fallback: DefaultHook = async () => []): Hooks {
   const at = new Map<string, Hook[]>()
   // one object an address, so that what is sent to it stays in its order
   const defaults = new Map<string, Hook>()
@@ -40,11 +54,13 @@ export function createHooks(fallback: DefaultHook = () => undefined): Hooks {
           ? at.get(`tenant/${taken.connectionId}`)?.filter(hook => hook.status === 1)
           : (at.get(`number/${taken.numberId}`) ?? [...at].find(([key]) => key.startsWith('account/'))?.[1])
       if (registered !== undefined && registered.length > 0) return registered
-      const url = (await fallback(taken))?.url
-      if (url === undefined) return []
-      const known = defaults.get(url) ?? { id: 'default', url, status: 1, failures: 0 }
-      defaults.set(url, known)
-      return [known]
+      const { provider, connectionId, numberId } = taken
+      const scope = provider === 'cloud' ? { numberId } : numberId === '' ? {} : { phone: numberId }
+      return (await fallback({ connectionId, scope })).map(address => {
+        const known = defaults.get(address.url) ?? { ...address, id: 'default', status: 1, failures: 0 }
+        defaults.set(address.url, known)
+        return known
+      })
     }
   }
 }

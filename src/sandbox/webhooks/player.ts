@@ -62,7 +62,10 @@ export function createPlayer({ hooks, wordings, tempoMs, retryMs, ...options }: 
   const tell = async (hook: Hook, bytes: Buffer, signed: boolean): Promise<void> => {
     for (let tries = 0; tries < mostTries && !closed && hook.status === 1; tries++) {
       if (tries > 0) await pause(retryMs * 2 ** (tries - 1))
-      const status = await post(hook.url, bytes, signed ? options : { ...options, appSecret: undefined })
+      const status = await post(hook.url, bytes, {
+        ...options,
+        appSecret: signed ? (hook.appSecret ?? options.appSecret) : undefined
+      })
       if (status === 200) {
         hook.failures = 0
         return

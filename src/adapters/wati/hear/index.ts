@@ -20,6 +20,8 @@ export const hearing: Hearing<Settings> = {
       const read = Object.hasOwn(events, stem) ? events[stem] : undefined
       return read ? read(event, stem) : other(event, `event ${stem || 'without a name'}`)
     }),
+  byHand:
+    'in WATI’s dashboard, Connectors > Webhooks > Add, give the URL that GET /channels/{id}/webhooks shows, and choose the _v2 events where there are such.',
   // A tenant can hold many numbers behind one address: another number than the channel's contradicts it (D3).
   concerns: ({ channelPhoneNumber }, { phone }) =>
     channelPhoneNumber === undefined || phone === undefined || phone === channelPhoneNumber

@@ -77,5 +77,9 @@ export const hearing: Hearing<Settings> = {
     scope.numberId !== undefined
       ? scope.numberId === settings.phoneNumberId
       : scope.accountId === undefined || scope.accountId === '0' || scope.accountId === settings.businessAccountId,
+  byHand:
+    'in Meta’s App Dashboard, WhatsApp > Configuration > Webhook, give the callback URL and the verify token that GET /channels/{id}/webhooks shows, and subscribe to messages.',
+  notCovered:
+    'What Meta tells of templates, quality and the account goes to the address of the app, which is Maton’s: it is asked for now and then instead.',
   signature: { header: 'x-hub-signature-256', prefix: 'sha256=' }
 }

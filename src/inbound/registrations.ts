@@ -1,0 +1,104 @@
+import { sql } from 'kysely'
+import type { Mode } from '../../schemas/common.ts'
+import type { WebhookRegistrationRow } from '../store/schema-inbound.ts'
+import { prepare, type Store } from '../store/store.ts'
+
+// What is known of where a channel's webhooks go at the provider: a row a channel and mode.
+
+export interface RegistrationKey {
+  channel: string
+  mode: Mode
+}
+
+export type RegistrationQueries = ReturnType<typeof registrationQueries>
+
+/** Every query on registrations. */
+export function registrationQueries(store: Store) {
+  const { build, now } = store
+  return {
+    of: prepare<RegistrationKey, WebhookRegistrationRow>(p =>
+      build
+        .selectFrom('webhook_registrations')
+        .selectAll()
+        .where('channel_id', '=', p.channel)
+        .where('mode', '=', p.mode as Mode)
+    ),
+    all: prepare<object, WebhookRegistrationRow>(() => build.selectFrom('webhook_registrations').selectAll()),
+    keep: (row: WebhookRegistrationRow) =>
+      build
+        .insertInto('webhook_registrations')
+        .values(row)
+        .onConflict(conflict => conflict.columns(['channel_id', 'mode']).doUpdateSet(row))
+        .compile(),
+    forget: prepare<RegistrationKey, unknown>(p =>
+      build
+        .deleteFrom('webhook_registrations')
+        .where('channel_id', '=', p.channel)
+        .where('mode', '=', p.mode as Mode)
+    ),
+    /** The registrations whose last look is older than this: one replica gets each, because it counts as looked at. */
+    due: prepare<{ older_ms: number }, WebhookRegistrationRow>(p =>
+      build
+        .updateTable('webhook_registrations')
+        .set({ checked_at: sql<number>`${now}` })
+        .where('registered', '=', 1)
+        .where('checked_at', '<=', sql<number>`${now} - ${p.older_ms}`)
+        .returningAll()
+    ),
+    looked: prepare<RegistrationKey & { at_provider: string; fields: string | null; problem: string | null }, unknown>(
+      p =>
+        build
+          .updateTable('webhook_registrations')
+          .set({ at_provider: p.at_provider as 'true', fields: p.fields, problem: p.problem })
+          .where('channel_id', '=', p.channel)
+          .where('mode', '=', p.mode as Mode)
+    ),
+    /** Marks since when it is silent, or that it speaks again (null); the change alone counts. */
+    silence: prepare<RegistrationKey & { since: number | null }, unknown>(p =>
+      build
+        .updateTable('webhook_registrations')
+        .set({ silent_since: p.since })
+        .where('channel_id', '=', p.channel)
+        .where('mode', '=', p.mode as Mode)
+        .where(p.since === null ? sql<boolean>`silent_since is not null` : sql<boolean>`silent_since is null`)
+    ),
+    /** When the first message was accepted after an instant: what should have been told of since. */
+    acceptedAfter: prepare<RegistrationKey & { after: number; before: number }, { accepted_at: number | null }>(p =>
+      build
+        .selectFrom('messages')
+        .select('accepted_at')
+        .where('channel_id', '=', p.channel)
+        .where('mode', '=', p.mode as Mode)
+        .where('accepted_at', 'is not', null)
+        .where('accepted_at', '>', p.after)
+        .where('accepted_at', '<=', p.before)
+        .orderBy('accepted_at')
+        .limit(1)
+    ),
+    lane: prepare<RegistrationKey, { heard_at: number | null; status_at: number | null }>(p =>
+      build
+        .selectFrom('webhook_lanes')
+        .select(['heard_at', 'status_at'])
+        .where('channel_id', '=', p.channel)
+        .where('mode', '=', p.mode as Mode)
+    ),
+    /** Things that were told of nobody's message, and bodies that could not be read. */
+    troubles: prepare<RegistrationKey, { unmatched: number; unreadable: number }>(p =>
+      build.selectNoFrom(eb => [
+        eb
+          .selectFrom('parked_events')
+          .select(sql<number>`count(distinct identity)`.as('n'))
+          .where('channel_id', '=', p.channel)
+          .where('mode', '=', p.mode as Mode)
+          .as('unmatched'),
+        eb
+          .selectFrom('webhooks')
+          .select(sql<number>`count(*)`.as('n'))
+          .where('channel_id', '=', p.channel)
+          .where('mode', '=', p.mode as Mode)
+          .where('state', '=', 'set_aside')
+          .as('unreadable')
+      ])
+    )
+  }
+}
