@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ChannelId, Cursor, Instant, InstantInput, Limit, Mode, Page, PhoneInput } from './common.ts'
+import { ChannelId, Cursor, Instant, InstantInput, Limit, Mode, Page, PersonInput } from './common.ts'
 import { TemplateContent } from './content.ts'
 import { ref, strict, stringEnum } from './kit.ts'
 import { messageStatuses } from './messages.ts'
@@ -126,7 +126,7 @@ export const BroadcastOptions = strict({
 })
 export const BroadcastMessageFilter = strict({
   status: Type.Optional(stringEnum(messageStatuses)),
-  contact: Type.Optional(PhoneInput),
+  contact: Type.Optional(PersonInput),
   reference: Type.Optional(Reference),
   limit: Type.Optional(Limit),
   cursor: Type.Optional(Cursor)

@@ -23,15 +23,21 @@ export const InstantInput = Type.String({
 /** A channel's id: what a caller names a sender by. Swagger UI fills examples in, so this one is there in the sandbox. */
 export const ChannelId = Type.String({ pattern: '^[a-z0-9][a-z0-9_-]{0,62}$', examples: ['demo-cloud'] })
 
-/** A phone number as a caller may write it; answered as digits only. */
+/** A phone number as a caller may write it; answered as digits only. src/phone.ts reads it, and says what is wrong. */
 export const PhoneInput = Type.String({
-  minLength: 7,
-  maxLength: 40,
-  // No two neighbours may match the same character: every rule is tried, however long the text (T46).
-  pattern: '^\\s*\\+?[\\d.()\\[\\]-][\\d\\s.()\\[\\]-]*$',
+  format: 'phone',
+  maxLength: 64,
   description:
-    'A phone number with its country code. A leading + is optional; spaces, dots, hyphens and brackets are dropped.',
+    'A telephone number with its country code: + and digits with spaces, dots, hyphens or brackets between them, or bare digits. What is not certain is refused with its reason: separators without a plus, a spreadsheet’s .0, a trunk (0), an extension, letters.',
   examples: ['+1 (415) 555-1234']
+})
+
+/** A person as a caller may write one; answered as digits, or as the user id that it is. */
+export const PersonInput = Type.String({
+  format: 'person',
+  maxLength: 160,
+  description: `${PhoneInput.description} Or the business-scoped user id of a person who shares no number, e.g. US.13491208655302741918.`,
+  examples: PhoneInput.examples
 })
 
 /** Our id of a message, or any WhatsApp message id (wamid), known here or not. */

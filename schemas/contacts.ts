@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ChannelId, Cursor, Instant, Limit, Page, PhoneInput } from './common.ts'
+import { ChannelId, Cursor, Instant, Limit, Page, PersonInput, PhoneInput } from './common.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
 
 export const contactOperators = [
@@ -107,7 +107,7 @@ export type ContactWindow = Static<typeof ContactWindow>
 // Examples that work in the sandbox: people and their history are there at WATI, what is deleted or imported is ours.
 const channel = Type.Optional({ ...ChannelId, examples: ['demo-wati'] })
 const page = { limit: Type.Optional(Limit), cursor: Type.Optional(Cursor) }
-export const ContactParams = strict({ phone: PhoneInput })
+export const ContactParams = strict({ phone: PersonInput })
 export const ContactChannel = strict({ channel })
 export const BookChannel = strict({ channel: Type.Optional({ ...ChannelId, examples: ['demo-cloud'] }) })
 export const ContactFilter = strict({

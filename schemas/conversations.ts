@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ChannelId, PhoneInput } from './common.ts'
+import { ChannelId, PersonInput } from './common.ts'
 import { nullable, strict } from './kit.ts'
 
 export const MarkReadParams = strict({
@@ -24,7 +24,7 @@ export const MarkRead = {
 }
 export type MarkRead = Static<typeof MarkRead>
 
-export const AssigneeParams = strict({ phone: PhoneInput })
+export const AssigneeParams = strict({ phone: PersonInput })
 export const AssigneeQuery = strict({ channel: Type.Optional({ ...ChannelId, examples: ['demo-wati'] }) })
 export const Assignee = strict(
   { email: Type.String({ format: 'email', maxLength: 254, description: 'An operator of the provider’s inbox.' }) },

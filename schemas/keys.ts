@@ -43,9 +43,10 @@ const rights = {
     })
   ),
   recipientPrefixes: Type.Optional(
-    Type.Array(Type.String({ pattern: '^[1-9]\\d{0,14}$' }), {
+    Type.Array(Type.String({ minLength: 1, maxLength: 64, examples: ['49'] }), {
       ...some,
-      description: 'Only numbers that begin so, e.g. 49. Absent: all.'
+      description:
+        'Only numbers that begin so: 49, or +49. A person without a shared number can be written to only where the country is named as DE. (with the dot), as user ids begin. Absent: all.'
     })
   ),
   cidrs: Type.Optional(

@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
-import { ChannelId, Cursor, Instant, InstantInput, Limit, MessageReference, Mode, Page, PhoneInput } from './common.ts'
+import { ChannelId, Cursor, Instant, InstantInput, Limit, MessageReference, Mode, Page, PersonInput } from './common.ts'
 import { type ContentByType, contentSchemas, type MessageType, messageTypes, TemplateContent } from './content.ts'
 import { messageExamples } from './examples.ts'
 import { type Named, nullable, oneOf, ref, strict, stringEnum } from './kit.ts'
@@ -24,7 +24,7 @@ const envelope = {
       examples: ['demo-cloud']
     })
   ),
-  to: PhoneInput,
+  to: PersonInput,
   replyTo: Type.Optional(MessageReference),
   reference: Type.Optional(
     Type.String({ minLength: 1, maxLength: 128, description: "The caller's own id, searchable." })
@@ -168,7 +168,7 @@ export type Timeline = Static<typeof Timeline>
 export const MessageParams = strict({ id: Type.String({ pattern: '^msg_[0-9a-f]{32}$' }) })
 export const MessageFilter = strict({
   channel: Type.Optional(ChannelId),
-  contact: Type.Optional(PhoneInput),
+  contact: Type.Optional(PersonInput),
   status: Type.Optional(stringEnum(messageStatuses)),
   direction: Type.Optional(stringEnum(['outbound', 'inbound'])),
   reference: Type.Optional(

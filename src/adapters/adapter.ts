@@ -81,7 +81,7 @@ export interface SendableContent extends Omit<ContentByType, MediaType | 'button
 export interface Sendable<T extends MessageType = MessageType> {
   /** Our message id: planted upstream wherever the provider lets us, so that a lost answer can be matched later. */
   id: string
-  /** Digits only. */
+  /** The digits of a telephone number, or a business-scoped user id (`isUserId` tells which). */
   to: string
   type: T
   content: SendableContent[T]
@@ -196,7 +196,7 @@ export interface Limit {
 /** What a limit may depend on, of a call that is going to be made. */
 export interface CallFacts {
   operation: Operation
-  /** Of a send: the message type and the recipient's number. */
+  /** Of a send: the message type and the recipient, as in Sendable. */
   type?: string
   to?: string
 }

@@ -2,9 +2,9 @@ import { setImmediate } from 'node:timers/promises'
 import type { BroadcastTemplate } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { Frame } from '../delivery/intake/prepare.ts'
-import { normalisePhone } from '../delivery/intake/rules.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
+import { readPhone } from '../phone.ts'
 import { type Row, rowsOf, type Source } from './rows.ts'
 
 /** A recipient that nothing speaks against. */
@@ -108,12 +108,8 @@ function readyOf(row: Row, { caller, template, frame }: Rules, faults: FieldFaul
     fault(row.path, row.fault)
     return undefined
   }
-  const to = normalisePhone(row.to)
-  if (to === undefined)
-    fault(
-      `${row.path}/${row.toName}`,
-      'must be 7 to 15 digits with the country code and no leading zero, e.g. +1 415 555 1234'
-    )
+  const { value: to, fault: misread } = readPhone(row.to)
+  if (to === undefined) fault(`${row.path}/${row.toName}`, misread)
   else requireRight(caller, to, `${row.path}/${row.toName}`)
   const { reference = null, variables } = row
   if (reference !== null && reference.length > longest.reference)

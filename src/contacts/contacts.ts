@@ -9,12 +9,12 @@ import {
   type PatchContact
 } from '../../schemas/contacts.ts'
 import type { Channels } from '../channels/channels.ts'
-import { requirePhone } from '../delivery/intake/rules.ts'
 import { ask } from '../dispatch/ask.ts'
 import { fromCursor, toCursor } from '../dispatch/cursor.ts'
 import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
+import { requirePhone } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import { type Book, type BookOf, lacksValue, toContact } from './book.ts'
 

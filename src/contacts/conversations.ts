@@ -1,10 +1,10 @@
 import type { Channels } from '../channels/channels.ts'
-import { requirePhone } from '../delivery/intake/rules.ts'
 import { ask } from '../dispatch/ask.ts'
 import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient, sees } from '../keys/caller.ts'
 import type { MessageQueries } from '../messages/queries.ts'
+import { requirePhone } from '../phone.ts'
 import type { Store } from '../store/store.ts'
 
 /** What is done with a conversation beside sending into it. */

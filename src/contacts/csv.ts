@@ -4,8 +4,8 @@ import { CsvError, parse } from 'csv-parse'
 import type { Contact } from '../../schemas/contacts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import { toCsvText, unmarked } from '../csv.ts'
-import { normalisePhone } from '../delivery/intake/rules.ts'
 import { invalid, ServiceError } from '../errors.ts'
+import { readPhone } from '../phone.ts'
 
 // Contacts as a table (RFC 4180): a column `phone`, a column `name`, and one for each attribute.
 
@@ -117,8 +117,8 @@ function read(
     const fault = (message: string) => faults.push({ path: `/${row}/${column}`, message })
     if (cell.includes('\0')) fault('must not hold NUL')
     if (column === 'phone') {
-      const phone = normalisePhone(cell.trim())
-      if (phone === undefined) fault('must be a phone number with its country code')
+      const { value: phone, fault: wrong } = readPhone(cell)
+      if (phone === undefined) fault(wrong)
       else if (rowOf.has(phone)) fault(`repeats the number of row ${rowOf.get(phone)}`)
       else rowOf.set(phone, row)
       line.phone = phone ?? ''

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { BroadcastParams } from '../../schemas/broadcasts.ts'
 import { ConnectionId } from '../../schemas/channels.ts'
-import { ChannelId, InstantInput, PhoneInput } from '../../schemas/common.ts'
+import { ChannelId, InstantInput } from '../../schemas/common.ts'
 import { messageTypes } from '../../schemas/content.ts'
 import { MediaParams } from '../../schemas/media.ts'
 import { MessageParams } from '../../schemas/messages.ts'
@@ -36,7 +36,6 @@ function faultsOf(error: FastifyError): FieldFault[] {
 const forms = new Map(
   (
     [
-      [PhoneInput, 'must be a phone number with its country code, e.g. +1 415 555 1234'],
       [ChannelId, 'must be a channel id: lower-case letters, digits, - and _'],
       [InstantInput, 'must be an instant as in 2026-11-20T09:30:00Z'],
       [ConnectionId, "must be Maton's id of a connection: letters, digits, - and _"],

@@ -1,7 +1,28 @@
 import type { TSchema } from '@sinclair/typebox'
-import { Ajv, type ValidateFunction } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import formats from 'ajv-formats'
 import type { FastifySchemaCompiler } from 'fastify'
+import { type Reading, readPerson, readPhone } from '../phone.ts'
+
+/** Formats of ours, each of which says what is wrong with a text. */
+const readers: Readonly<Record<string, (text: string) => Reading<string>>> = { phone: readPhone, person: readPerson }
+
+/** What stands at a JSON pointer. */
+const at = (value: unknown, pointer: string): unknown =>
+  pointer
+    .split('/')
+    .slice(1)
+    .reduce(
+      (inner, name) => (inner as Record<string, unknown>)?.[name.replaceAll('~1', '/').replaceAll('~0', '~')],
+      value
+    )
+
+/** Ajv tells only that a format was not kept: this is the reason in its place. */
+function explained(fault: ErrorObject, value: unknown): ErrorObject {
+  const reader = fault.keyword === 'format' ? readers[fault.params.format] : undefined
+  const message = reader?.(String(at(value, fault.instancePath))).fault
+  return message === undefined ? fault : { ...fault, message }
+}
 
 /**
  * Validators for requests. Bodies are taken as they are: no coercion, no silent removal, every fault told. Query strings
@@ -21,6 +42,8 @@ export function validation(shared: readonly TSchema[]): FastifySchemaCompiler<TS
     })
     // The package is CommonJS: its function is the default member of what is imported.
     ;(formats as unknown as (ajv: Ajv) => void)(ajv)
+    for (const [name, read] of Object.entries(readers))
+      ajv.addFormat(name, (text: string) => read(text).fault === undefined)
     return ajv
   }
   const body = make(false)
@@ -32,7 +55,7 @@ export function validation(shared: readonly TSchema[]): FastifySchemaCompiler<TS
     const validate = ((value: unknown) => {
       check ??= ajv.compile(schema)
       const valid = check(value)
-      validate.errors = check.errors ?? null
+      validate.errors = check.errors?.map(fault => explained(fault, value)) ?? null
       return valid
     }) as ValidateFunction
     return validate

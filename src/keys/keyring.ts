@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js'
 import type { CreateKey, Key, KeyWithSecret, PatchKey, Scope } from '../../schemas/keys.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
+import { requirePrefix } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import { type PageRequest, toPage } from '../store/page.ts'
 import type { KeyRow } from '../store/schema.ts'
@@ -98,6 +99,9 @@ function checkCidrs(cidrs: readonly string[] | null | undefined): void {
       throw invalid(`/cidrs/${i}`, 'must be an address or a CIDR range, e.g. 10.0.0.0/8')
   }
 }
+
+const prefixesOf = (texts: readonly string[] | null | undefined): string[] | undefined =>
+  texts?.map((text, i) => requirePrefix(text, `/recipientPrefixes/${i}`))
 
 const futureMs = (text: string | null | undefined): number | null => {
   if (!text) return null
@@ -204,7 +208,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         scopes: JSON.stringify(input.scopes),
         channels: json(input.channels),
         templates: json(input.templates),
-        recipient_prefixes: json(input.recipientPrefixes),
+        recipient_prefixes: json(prefixesOf(input.recipientPrefixes)),
         cidrs: json(input.cidrs),
         default_channel: input.defaultChannel ?? null,
         expires_at: futureMs(input.expiresAt),
@@ -248,7 +252,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         ...('name' in input && { name: input.name ?? null }),
         ...('channels' in input && { channels: json(input.channels) }),
         ...('templates' in input && { templates: json(input.templates) }),
-        ...('recipientPrefixes' in input && { recipient_prefixes: json(input.recipientPrefixes) }),
+        ...('recipientPrefixes' in input && { recipient_prefixes: json(prefixesOf(input.recipientPrefixes)) }),
         ...('cidrs' in input && { cidrs: json(input.cidrs) }),
         ...('defaultChannel' in input && { default_channel: input.defaultChannel ?? null }),
         ...('expiresAt' in input && { expires_at: futureMs(input.expiresAt) })

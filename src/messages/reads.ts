@@ -1,7 +1,7 @@
 import type { Message, MessageFilter, Timeline } from '../../schemas/messages.ts'
-import { requirePhone } from '../delivery/intake/rules.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, sees } from '../keys/caller.ts'
+import { requirePhone } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store } from '../store/store.ts'

@@ -32,7 +32,7 @@ t.test('a message goes to the number’s messages, with its own id planted and t
       json: {
         messaging_product: 'whatsapp',
         recipient_type: 'individual',
-        to: '14155551234',
+        to: '+14155551234',
         type: 'text',
         context: { message_id: 'wamid.A' },
         biz_opaque_callback_data: 'sb1.msg_1',

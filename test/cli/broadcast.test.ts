@@ -65,7 +65,7 @@ t.test('bad rows are named, and can be left out; the exit code says how it ended
   await calm(board, 'GET', '/broadcasts')
   const args = [file, '--template', 'order_update', '--language', 'en_US', '--channel', 'cloud']
   const refused = await run(args, env)
-  t.match(refused, { code: 1, output: /\/file\/3\/phone must be/ })
+  t.match(refused, { code: 1, output: /\/file\/3\/phone must not hold letters/ })
   const partly = await run([...args, '--skip-invalid'], env)
   t.match(partly, { code: 3, output: /3 recipients, 1 bad rows left out/ })
   t.match(partly.output, /1 failed/)

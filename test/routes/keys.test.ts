@@ -119,7 +119,7 @@ t.test('what a key may do is changed on the next request, and null takes a limit
     [{ channels: [] }, '/channels'],
     [{ cidrs: ['10.0.0.0/33'] }, '/cidrs/0'],
     [{ cidrs: ['999.1.1.1'] }, '/cidrs/0'],
-    [{ recipientPrefixes: ['+49'] }, '/recipientPrefixes/0'],
+    [{ recipientPrefixes: ['049'] }, '/recipientPrefixes/0'],
     [{ expiresAt: '2020-01-01T00:00:00Z' }, '/expiresAt'],
     [{ expiresAt: '2099-12-31T23:59:60Z' }, '/expiresAt']
   ] as const)

@@ -70,9 +70,9 @@ t.test('`to` in every form that people write, and none that is no number', async
     '14155551234',
     '+14155551234',
     '+1 (415) 555-1234',
-    '1.415.555.1234',
+    '+1.415.555.1234',
     ' +1 415 555 1234 ',
-    '[1] 415-555-1234'
+    '[+1] 415-555-1234'
   ]) {
     const answer = await post(board, text({ to: form }), { prefer: 'wait=10' })
     t.equal(answer.status, 201, form)

@@ -101,7 +101,8 @@ t.test('each of the twelve types reaches Meta exactly as documented', async t =>
       {
         messaging_product: 'whatsapp',
         recipient_type: 'individual',
-        to,
+        // without it Meta would put the business number's own country code in front
+        to: `+${to}`,
         type: word,
         biz_opaque_callback_data: `sb1.${answer.body.id}`,
         [word]: content

@@ -64,9 +64,11 @@ const bodyOnly = (component: Record<string, unknown>, more = {}): Ask =>
 const MB = 1024 * 1024
 
 const CALLS: readonly Bad[] = [
-  ['plus', text({ to: `+${TO}` }), 400, 100],
-  ['leading zero', text({ to: '0415555000' }), 400, 100],
-  ['separators', text({ to: '1 415 555 0000' }), 400, 100],
+  ['letters in to', text({ to: '+1415CALLME' }), 400, 100],
+  ['a user id in to', text({ to: 'US.13491208655302741918' }), 400, 100],
+  ['a number as recipient', text({ to: undefined, recipient: TO }), 400, 131009],
+  ['zero behind the plus', text({ to: '+04155550000' }), 400, 100],
+  ['nobody', text({ to: undefined }), 400, 131008],
   ['number as a number', text({ to: 14155550000 }), 400, 100],
   ['no recipient', text({ to: undefined }), 400, 131008],
   ['no product', text({ messaging_product: undefined }), 400, 131008],

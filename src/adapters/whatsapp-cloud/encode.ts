@@ -1,4 +1,5 @@
 import type { ContactCard, ContentByType, MessageType } from '../../../schemas/content.ts'
+import { isUserId } from '../../phone.ts'
 import type {
   BoundChannel,
   Encoded,
@@ -23,11 +24,17 @@ const defined = (value: object): Json => Object.fromEntries(Object.entries(value
 const renamed = (value: object, names: Readonly<Record<string, string>>): Json =>
   Object.fromEntries(Object.entries(defined(value)).map(([key, v]) => [names[key] ?? key, v]))
 
+/**
+ * Whom it goes to. Without the plus Meta puts the business number's own country code in front, and the message reaches
+ * somebody else (WEBHOOKS.md A11); a user id in `to` is answered 200 and dropped (C4).
+ */
+const addressee = (to: string): Json => (isUserId(to) ? { recipient: to } : { to: `+${to}` })
+
 function envelope(message: Sendable, channel: BoundChannel<Settings>, [type, content]: Wire): Encoded {
   const json = {
     messaging_product: 'whatsapp',
     recipient_type: 'individual',
-    to: message.to,
+    ...addressee(message.to),
     type,
     ...(message.replyTo !== undefined && { context: { message_id: message.replyTo } }),
     // comes back in every status webhook, and so finds the message whose answer was lost (4.2)

@@ -4,10 +4,11 @@ import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { ServiceError } from '../../errors.ts'
 import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
 import { keepOptions, newRow, optionsOf, toDraft } from '../../messages/row.ts'
+import { requirePhone } from '../../phone.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import type { Room } from './backlog-limit.ts'
 import type { Preparation, Prepared } from './prepare.ts'
-import { checkRules, requirePhone } from './rules.ts'
+import { checkRules } from './rules.ts'
 
 /** A request that may become a message: its row, not stored yet, and what would be sent through which channel. */
 export interface Taken {

@@ -4,26 +4,6 @@ import { ServiceError } from '../../errors.ts'
 
 // What JSON Schema cannot say of a message, and WhatsApp refuses for certain (UPSTREAM.md 4.2).
 
-/** A phone number as WhatsApp has it: digits only. Undefined where it is none. */
-export function normalisePhone(text: string): string | undefined {
-  const digits = text
-    .trim()
-    .replace(/^\+/, '')
-    .replace(/[\s.()[\]-]/g, '')
-  return /^[1-9]\d{6,14}$/.test(digits) ? digits : undefined
-}
-
-/** Throws a 400 that names the field. */
-export function requirePhone(text: string, path: string): string {
-  const phone = normalisePhone(text)
-  if (phone !== undefined) return phone
-  throw new ServiceError('invalid_request', `${path} is not a phone number`, {
-    errors: [
-      { path, message: 'must be 7 to 15 digits with the country code and no leading zero, e.g. +1 415 555 1234' }
-    ]
-  })
-}
-
 const repeated = (values: (string | undefined)[], path: (i: number) => string, what: string): FieldFault[] =>
   values.flatMap((value, i) =>
     value !== undefined && values.indexOf(value) !== i
@@ -89,11 +69,6 @@ const metadataLimit = 4096
 /** Throws one 400 with every fault. */
 export function checkRules(body: SendMessage, now: number): void {
   const faults: FieldFault[] = []
-  if (normalisePhone(body.to) === undefined)
-    faults.push({
-      path: '/to',
-      message: 'must be 7 to 15 digits with the country code and no leading zero, e.g. +1 415 555 1234'
-    })
   if (body.type === 'list') faults.push(...listFaults(body.list))
   if (body.type === 'buttons') faults.push(...buttonFaults(body.buttons))
   if (body.type === 'template') faults.push(...templateFaults(body.template))

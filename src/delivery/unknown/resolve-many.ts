@@ -6,11 +6,11 @@ import type { OpenFilter, OpenRow } from '../../messages/doubt.ts'
 import { queueOf } from '../../messages/queue.ts'
 import { day } from '../../messages/row.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
+import { requirePhone } from '../../phone.ts'
 import { auditEntry } from '../../store/audit.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, first, type Unit } from '../../store/store.ts'
 import type { Room } from '../intake/backlog-limit.ts'
-import { requirePhone } from '../intake/rules.ts'
 import { type ResendParts, requireResendable, requireRisk } from './resend.ts'
 
 /** The same for many at once. */

@@ -20,6 +20,7 @@ const CODES: Record<number, readonly [number, string]> = {
   131051: [400, 'Unsupported message type'],
   131053: [400, 'Media upload error'],
   131056: [400, '(Business Account, Consumer Account) pair rate limit hit'],
+  131062: [400, 'Business-scoped user id is not supported for this message'],
   132000: [400, 'Number of parameters does not match the expected number of params'],
   132001: [404, 'Template name does not exist in the translation'],
   132005: [400, 'Translated text too long'],

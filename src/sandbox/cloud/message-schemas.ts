@@ -142,7 +142,9 @@ const envelope = (type: string, name: string, content: TSchema) =>
   object({
     messaging_product: constant('whatsapp'),
     recipient_type: optional(constant('individual')),
-    to: Type.String({ pattern: '^[1-9]\\d{6,14}$' }),
+    // Which of the two, and what it means: recipient.ts.
+    to: optional(text(64)),
+    recipient: optional(text(140)),
     type: constant(type),
     context: optional(object({ message_id: Wamid })),
     biz_opaque_callback_data: optional(text(512)),

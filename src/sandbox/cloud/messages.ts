@@ -2,10 +2,12 @@ import { type Act, type Call, Refusal, take } from '../call.ts'
 import { checker, isMistake } from '../check.ts'
 import { wamid } from '../ids.ts'
 import { DEMO_NUMBER_ID, DEMO_PHONE } from '../seed/numbers.ts'
+import { templateKey } from '../seed/templates.ts'
 import { graphError, wrong, wrongParam } from './graph.ts'
 import { checkMediaObject, mediaKind } from './media-types.ts'
 import { MarkRead, messageSchemas } from './message-schemas.ts'
 import { objectId } from './objects.ts'
+import { recipientOf } from './recipient.ts'
 import { sentWords } from './sent-words.ts'
 import { checkTemplate, type SentTemplate } from './template-send.ts'
 
@@ -23,9 +25,12 @@ export function postMessages(call: Call): Act {
   const body = call.body.kind === 'json' ? call.body.value : undefined
   if (!isFields(body)) throw wrong(100, 'The body is not an object')
   if ('status' in body) return markRead(call, body)
-  const to = String(body.to)
-  call.recipients = [to]
+  const { to, contact } = recipientOf(call, sender, body)
   checkMessage(call, body)
+  if (contact.user_id !== undefined && isAuthentication(call, body)) {
+    call.entry.refused = 'an authentication template to a user id'
+    throw new Refusal(graphError(131062, { details: 'This message cannot be sent to a business-scoped user id.' }))
+  }
   if (sender === DEMO_NUMBER_ID && to === DEMO_PHONE) {
     call.entry.refused = 'the sender itself'
     throw new Refusal(graphError(131021, { details: 'Recipient phone number can not be the sender.' }))
@@ -36,9 +41,15 @@ export function postMessages(call: Call): Act {
     const message = call.template ? { id, message_status: 'accepted' } : { id }
     return {
       status: 200,
-      body: { messaging_product: 'whatsapp', contacts: [{ input: to, wa_id: to }], messages: [message] }
+      body: { messaging_product: 'whatsapp', contacts: [contact], messages: [message] }
     }
   }
+}
+
+/** Authentication templates go to telephone numbers alone (UPSTREAM.md 4.10, 131062). */
+function isAuthentication(call: Call, body: Fields): boolean {
+  const { name, language } = (body.template ?? { language: {} }) as SentTemplate
+  return call.state.templates.get(templateKey(name, language.code))?.category === 'AUTHENTICATION'
 }
 
 /** The one id that no message has. */
