@@ -1,4 +1,4 @@
-import type { ContactCard, ContentByType, MessageType } from '../../../schemas/content.ts'
+import type { ContentByType, MessageType } from '../../../schemas/content.ts'
 import { isUserId } from '../../phone.ts'
 import type {
   BoundChannel,
@@ -11,18 +11,13 @@ import type {
   SendableContent
 } from '../adapter.ts'
 import { Unsupported } from '../adapter.ts'
+import { contact, defined, type Json } from './card.ts'
 import { graphPath, type Settings } from './settings.ts'
 
 // Neutral → POST /{phone_number_id}/messages (UPSTREAM.md 4.2, 4.3). One pure function per message type; each answers
 // Meta's word for the type and the object that stands under that word.
 
 type Wire = readonly [type: string, content: unknown]
-type Json = Record<string, unknown>
-
-/** Without the members that are undefined. */
-const defined = (value: object): Json => Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined))
-const renamed = (value: object, names: Readonly<Record<string, string>>): Json =>
-  Object.fromEntries(Object.entries(defined(value)).map(([key, v]) => [names[key] ?? key, v]))
 
 /**
  * Whom it goes to. Without the plus Meta puts the business number's own country code in front, and the message reaches
@@ -69,25 +64,6 @@ const location = ({ latitude, longitude, name, address }: ContentByType['locatio
   defined({ latitude, longitude, name, address })
 ]
 
-const nameWords = { first: 'first_name', last: 'last_name', middle: 'middle_name' }
-/**
- * Meta refuses a name of which only the formatted form is given (its contacts page: one more part is needed). The
- * formatted one is what WhatsApp shows, so repeating it as first name changes nothing for the reader.
- */
-function contactName({ formatted, ...parts }: ContactCard['name']): Json {
-  const named = renamed(parts, nameWords)
-  return { formatted_name: formatted, ...(Object.keys(named).length > 0 ? named : { first_name: formatted }) }
-}
-const contact = ({ name, phones, emails, urls, addresses, org, birthday }: ContactCard): Json =>
-  defined({
-    name: contactName(name),
-    phones: phones.map(phone => renamed(phone, { waId: 'wa_id' })),
-    emails: emails?.map(defined),
-    urls: urls?.map(defined),
-    addresses: addresses?.map(address => renamed(address, { countryCode: 'country_code' })),
-    org: org && defined(org),
-    birthday
-  })
 const contacts = (cards: ContentByType['contacts']): Wire => ['contacts', cards.map(contact)]
 
 /** Gives b1, b2, … (r1, …) by position to what has no id, and steps over those that the caller gave. */
