@@ -1,7 +1,18 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { isUserId, readPerson, readPhone, readPrefix, requirePhone } from '../src/phone.ts'
-import { refused, taken, userIds } from './phone-corpus.ts'
+
+// How people, forms, address books and spreadsheets write numbers: what is taken, with its digits, and what is refused, with
+// what its reason has to say.
+const { taken, refused, userIds } = JSON.parse(
+  readFileSync(join(import.meta.dirname, 'phone-corpus.json'), 'utf8')
+) as {
+  taken: Record<string, string>
+  refused: { why: string; forms: string[] }[]
+  userIds: string[]
+}
 
 const digits = (text: string): string => text.replace(/\D/g, '')
 
@@ -23,7 +34,7 @@ t.test('what is not certain is refused, and the reason is told', async t => {
   const wrong = refused.flatMap(({ why, forms }) =>
     forms.flatMap(text => {
       const { value, fault = `was taken as ${value}` } = readPerson(text)
-      return why.test(fault) ? [] : [{ text, why: why.source, fault }]
+      return new RegExp(why).test(fault) ? [] : [{ text, why, fault }]
     })
   )
   t.strictSame(wrong, [])
