@@ -181,7 +181,10 @@ export async function compose(
     return typeof bound === 'object' && bound ? `http://127.0.0.1:${bound.port}` : undefined
   }
   const inbound = createInbound({
-    ...{ store, adapters, channels, corridor, pepper, metrics, log },
+    ...{ store, adapters, channels, corridor, pepper, metrics, log, typeBase },
+    keepFile: remote.keep,
+    tell: settlements.tell,
+    wakeQueue: mode => turns.wake(mode, Date.now()),
     baseUrl: () => config.PUBLIC_URL ?? (sandboxMode ? ownAddress() : undefined),
     mode: sandboxMode ? 'test' : 'live'
   })
@@ -267,6 +270,7 @@ export async function compose(
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()
       await watch.start()
+      inbound.reader.start()
       upkeep.start()
       overdue.start()
       inbound.watch.start()
@@ -278,7 +282,15 @@ export async function compose(
       closing = true
       settlements.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      await Promise.all([worker.stop(), watch.stop(), upkeep.stop(), overdue.stop(), app.close(), webhookApp?.close()])
+      await Promise.all([
+        inbound.reader.stop(),
+        worker.stop(),
+        watch.stop(),
+        upkeep.stop(),
+        overdue.stop(),
+        app.close(),
+        webhookApp?.close()
+      ])
       await inbound.watch.stop()
       await engine.idle()
       await upstreams.close()

@@ -159,6 +159,7 @@ export const rooms: Room[] = [
   {
     at: 'src/inbound/',
     may: [
+      'src/messages/',
       'src/adapters/adapter.ts',
       'src/dispatch/',
       'src/periodic.ts',
@@ -207,7 +208,8 @@ export const rooms: Room[] = [
     at: 'src/media/',
     may: ['src/dispatch/', 'src/errors.ts', 'src/ids.ts', 'src/keys/caller.ts', 'src/store/', 'src/upstream/'],
     types: ['schemas/', 'src/adapters/adapter.ts'],
-    packages: ['file-type']
+    packages: ['file-type'],
+    packageTypes: ['kysely']
   },
   {
     at: 'src/keys/',

@@ -117,6 +117,8 @@ export type EncoderTable<S> = { readonly [T in MessageType]?: Encoder<T, S> }
 export interface Receipt {
   /** Null where an explicit success came without any id. */
   providerMessageId: string | null
+  /** Every other id that the provider told for it: its webhooks may name it by any. */
+  aliases?: string[]
   /** The number as the provider knows it, where it says so. */
   recipient?: string
   warnings: string[]

@@ -21,6 +21,7 @@ export interface Channels {
   bind: (id: string, mode: Mode) => Promise<DispatchChannel | undefined>
   /** The same at once, from what is known: a moment old on a replica. */
   peek: (id: string, mode: Mode) => DispatchChannel | undefined
+  all: (mode: Mode) => Promise<DispatchChannel[]>
   list: (caller: Caller) => Promise<Channel[]>
   ids: () => Promise<string[]>
   get: (caller: Caller, id: string) => Promise<Channel>
@@ -45,7 +46,10 @@ export interface ChannelsOptions {
 export function createChannels({ store, adapters, seal, believeMs = 2000 }: ChannelsOptions): Channels {
   const { build } = store
   const blocks = blockQueries(store)
-  const { faultsOf, checkSettings, secretsOf, pack, unpack } = createSettingsCheck(adapters, seal)
+  const { faultsOf, checkSettings, secretsOf, withoutSecrets, onlySecrets, pack, unpack } = createSettingsCheck(
+    adapters,
+    seal
+  )
   const everything = prepare<object, ChannelRow>(() =>
     build
       .selectFrom('channels')
@@ -81,13 +85,11 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
   })
   const view = ({ row, settings }: { row: ChannelRow; settings: unknown }, detailed: boolean): Channel => {
     const adapter = adapters.get(row.provider)!
-    const secret = secretsOf(row.provider)
-    const shown = Object.fromEntries(Object.entries(settings as object).filter(([name]) => !secret.includes(name)))
     return {
       id: row.id,
       provider: row.provider,
       connectionId: row.connection_id,
-      settings: shown,
+      settings: withoutSecrets(row.provider, settings as Channel['settings']),
       default: row.is_default === 1,
       paused: row.paused === 1,
       managedBy: row.managed_by,
@@ -154,6 +156,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       return entry && bound(entry, mode)
     },
     ids: async () => [...(await current()).keys()],
+    all: async mode => [...(await current()).values()].map(entry => bound(entry, mode)),
     list: async caller =>
       [...(await current()).values()]
         .filter(({ row }) => !caller.channels || caller.channels.has(row.id))
@@ -198,10 +201,10 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const before = await require(id)
       changeable(before)
       // Secrets are never shown, so whoever changes the rest cannot give them back: they stay unless another is given.
-      const hidden = Object.entries(before.settings as object).filter(([name]) =>
-        secretsOf(before.row.provider).includes(name)
-      )
-      const settings = input.settings && { ...Object.fromEntries(hidden), ...input.settings }
+      const settings = input.settings && {
+        ...onlySecrets(before.row.provider, before.settings as object),
+        ...input.settings
+      }
       if (settings) checkSettings(before.row.provider, settings)
       const changes: Partial<ChannelRow> = {
         updated_at: Date.now(),

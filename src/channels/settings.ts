@@ -11,6 +11,8 @@ export interface SettingsCheck {
   checkSettings: (provider: string, settings: unknown) => void
   /** The names of a provider's secret settings. */
   secretsOf: (provider: string) => string[]
+  withoutSecrets: <S extends object>(provider: string, settings: S) => S
+  onlySecrets: (provider: string, settings: object) => object
   /** Settings as they rest in the store: secrets sealed, so that a stolen database holds none. */
   pack: (provider: string, settings: Record<string, unknown>) => string
   unpack: (provider: string, packed: string) => Record<string, unknown>
@@ -59,10 +61,16 @@ export function createSettingsCheck(adapters: ReadonlyMap<string, AnyAdapter>, s
     for (const name of secretsOf(provider)) if (typeof changed[name] === 'string') changed[name] = change(changed[name])
     return changed
   }
+  const filtered = (provider: string, settings: object, secret: boolean) => {
+    const names = new Set(secretsOf(provider))
+    return Object.fromEntries(Object.entries(settings).filter(([name]) => names.has(name) === secret))
+  }
   return {
     faultsOf,
     checkSettings,
     secretsOf,
+    withoutSecrets: (provider, settings) => filtered(provider, settings, false) as typeof settings,
+    onlySecrets: (provider, settings) => filtered(provider, settings, true),
     pack: (provider, settings) => JSON.stringify(eachSecret(provider, settings, value => sealed + seal.close(value))),
     unpack: (provider, packed) =>
       eachSecret(provider, JSON.parse(packed) as Record<string, unknown>, value =>

@@ -6,13 +6,17 @@ import type { Corridor } from '../dispatch/provider-client.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 import { createDoor, type Door } from './door.ts'
+import { createEffects, type HeardHandlers } from './effects.ts'
+import { createReader, type Reader } from './reader.ts'
 import { createWebhookRegistrations, type WebhookRegistrations } from './registration.ts'
+import type { FileKeeper } from './rows.ts'
 import { createWebhookTokens, type WebhookTokens } from './tokens.ts'
 import { createWebhookWatch, type WebhookWatch } from './watch.ts'
 
 export interface Inbound {
   door: Door
   tokens: WebhookTokens
+  reader: Reader
   registrations: WebhookRegistrations
   watch: WebhookWatch
 }
@@ -29,14 +33,25 @@ export interface InboundParts {
   baseUrl: () => string | undefined
   /** The mode in which an administrator's acts count: test where there is no account. */
   mode: Mode
+  /** What stands before /errors#code in a stored error. */
+  typeBase: string
+  keepFile: FileKeeper
+  /** Kinds of what is told whose effects are other rooms' business. */
+  handlers?: HeardHandlers
+  /** Something became of this message. */
+  tell: (id: string) => void
+  /** A message may wait to be sent. */
+  wakeQueue: (mode: Mode) => void
 }
 
 /** What the providers tell by themselves: from their webhooks to what becomes of them here. */
 export function createInbound(parts: InboundParts): Inbound {
-  const { store, adapters, channels, metrics, pepper, log } = parts
+  const { store, adapters, channels, metrics, pepper, log, typeBase, keepFile, handlers, tell, wakeQueue } = parts
   const tokens = createWebhookTokens(store, pepper)
-  const door = createDoor({ store, adapters, channels, tokens, metrics, wake: () => {} })
+  const effects = createEffects({ store, typeBase, keepFile, ...(handlers && { handlers }) })
+  const reader = createReader({ store, adapters, channels, effects, metrics, log, tell, wakeQueue })
+  const door = createDoor({ store, adapters, channels, tokens, metrics, wake: reader.wake })
   const registrations = createWebhookRegistrations({ ...parts, door, tokens })
   const watch = createWebhookWatch({ store, registrations, log })
-  return { door, tokens, registrations, watch }
+  return { door, tokens, reader, registrations, watch }
 }

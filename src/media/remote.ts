@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
+import type { CompiledQuery } from 'kysely'
 import type { Media } from '../../schemas/media.ts'
+import type { HeardFile } from '../adapters/adapter.ts'
 import { ask } from '../dispatch/ask.ts'
 import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
@@ -13,6 +15,8 @@ import { remoteMediaMs } from '../store/upkeep.ts'
 export interface RemoteMedia {
   /** The id of such a file, the same each time; it is known for 30 days from then. */
   remember: (channel: DispatchChannel, path: string, filename: string | null) => Promise<string>
+  /** Inside a unit, for one that a webhook told of: `query` remembers it under `id`. */
+  keep: (channel: DispatchChannel, file: HeardFile) => { id: string; query: CompiledQuery }
   /** Undefined where there is no such file for this caller: it belongs to its channel, whatever the service. */
   find: (caller: Caller, id: string) => Promise<RemoteMediaRow | undefined>
   open: (row: RemoteMediaRow) => Promise<{ bytes: Readable; mimeType: string; size: number | null }>
@@ -24,6 +28,9 @@ export interface RemoteMediaParts {
   bind: (channelId: string, mode: 'live' | 'test') => Promise<DispatchChannel | undefined>
 }
 
+/** For some the provider says how long it keeps them; else they are known for 30 days. */
+const expiryOf = (row: RemoteMediaRow): number => row.expires_at ?? row.created_at + remoteMediaMs
+
 export const toRemoteMedia = (row: RemoteMediaRow): Media => ({
   id: row.id,
   channel: row.channel_id,
@@ -33,7 +40,7 @@ export const toRemoteMedia = (row: RemoteMediaRow): Media => ({
   sha256: null,
   filename: row.filename,
   createdAt: new Date(row.created_at).toISOString(),
-  expiresAt: new Date(row.created_at + remoteMediaMs).toISOString()
+  expiresAt: new Date(expiryOf(row)).toISOString()
 })
 
 /** By the ending of its name, until its bytes come with a type of their own. */
@@ -56,6 +63,9 @@ const unknownType = 'application/octet-stream'
 const sayable =
   /^(image\/(jpeg|png|webp|gif)|video\/[a-z0-9.+-]+|audio\/[a-z0-9.+-]+|application\/[a-z0-9.+-]+|text\/plain)$/
 
+const idOf = (channel: DispatchChannel, path: string): string =>
+  `med_${createHash('sha256').update(`${channel.mode}\n${channel.id}\n${path}`).digest('hex').slice(0, 32)}`
+
 export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): RemoteMedia {
   const { build } = store
   const byId = prepare<{ id: string }, RemoteMediaRow>(p =>
@@ -64,8 +74,7 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
   const gone = (id: string) => new ServiceError('not_found', `There is no file ${id}.`)
   return {
     remember: async (channel, path, filename) => {
-      const name = `${channel.mode}\n${channel.id}\n${path}`
-      const id = `med_${createHash('sha256').update(name).digest('hex').slice(0, 32)}`
+      const id = idOf(channel, path)
       const now = Date.now()
       const [known] = await store.read(byId({ id }))
       // Renewed when half of its time is over, so that listing again and again does not write again and again.
@@ -77,7 +86,8 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
         path,
         mime_type: types[/\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
         filename: filename ?? path.slice(path.lastIndexOf('/') + 1),
-        created_at: now
+        created_at: now,
+        expires_at: null
       }
       await store.write(function* () {
         yield build
@@ -89,9 +99,25 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
       return id
     },
 
+    keep: (channel, { reference, mimeType, filename, lifeSeconds }) => {
+      const now = Date.now()
+      const expires_at = lifeSeconds === undefined ? null : now + lifeSeconds * 1000
+      const row: RemoteMediaRow = {
+        ...{ id: idOf(channel, reference), mode: channel.mode, channel_id: channel.id, path: reference },
+        mime_type: mimeType ?? types[/\.([a-z0-9]{1,5})$/i.exec(reference)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
+        ...{ filename: filename ?? null, created_at: now, expires_at }
+      }
+      const query = build
+        .insertInto('remote_media')
+        .values(row)
+        .onConflict(conflict => conflict.column('id').doUpdateSet({ created_at: now, expires_at }))
+        .compile()
+      return { id: row.id, query }
+    },
+
     find: async (caller, id) => {
       const [row] = await store.read(byId({ id }))
-      const lives = row && row.created_at + remoteMediaMs > Date.now()
+      const lives = row && expiryOf(row) > Date.now()
       return lives && row.mode === caller.mode && (!caller.channels || caller.channels.has(row.channel_id))
         ? row
         : undefined

@@ -16,6 +16,8 @@ export interface RowOptions {
   fallback?: { template: ContentByType['template'] }
   /** May be sent once more where nobody knows whether it arrived; `resolution` of the row says when that is used up. */
   onUnknown?: 'resend_once'
+  /** What the fallback took the place of. */
+  before?: { type: string; content: string | null }
   /** Answers leave the content out (RETENTION_DAYS=0): as they are before it is dropped, so they stay. */
   unseen?: true
 }

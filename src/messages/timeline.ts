@@ -82,6 +82,10 @@ export function doubtsOf(row: Pick<MessageRow, 'timeline'>): Doubt[] {
   return found
 }
 
+/** Whether a status of an attempt stands there already: what is told twice is written once. */
+export const toldBefore = (row: Pick<MessageRow, 'timeline'>, status: MessageStatus, attempt: number): boolean =>
+  row.timeline.includes(`"status":"${status}","attempt":${attempt}`)
+
 /** Milliseconds that the provider took for the last attempt. */
 export function lastUpstreamMs({ timeline }: Pick<MessageRow, 'timeline'>): number {
   const last = timeline.trimEnd().split('\n').at(-1)

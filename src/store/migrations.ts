@@ -139,6 +139,7 @@ const released: Migration[] = [
       'alter table messages add column origin text',
       'alter table messages add column person text',
       'alter table messages add column pricing text',
+      `alter table remote_media add column expires_at ${int}`,
       `create table webhooks (
         id ${id} primary key, channel_id ${id} not null, mode text not null, body ${blob} not null, headers text not null,
         sha256 text not null, state text not null, position ${int} not null, reason text, received_at ${int} not null

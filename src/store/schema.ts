@@ -164,6 +164,8 @@ export interface RemoteMediaRow {
   mime_type: string
   filename: string | null
   created_at: number
+  /** Until when the provider keeps it, where it says so. */
+  expires_at: number | null
 }
 
 export interface AuditRow {

@@ -1,4 +1,5 @@
 import type { MessageError } from '../../../schemas/problem.ts'
+import { fallbackOf, instead, type Next } from '../../messages/fallback.ts'
 import { queueOf } from '../../messages/queue.ts'
 import { keepOptions, optionsOf } from '../../messages/row.ts'
 import type { MessageRow } from '../../store/schema.ts'
@@ -12,30 +13,18 @@ import type { MessageRow } from '../../store/schema.ts'
 export async function onward(
   refused: MessageRow,
   providerOf: (channelId: string) => Promise<string | undefined>
-): Promise<{ row: MessageRow; detail: string } | undefined> {
+): Promise<Next | undefined> {
   if (refused.options === null) return undefined
   const { code } = JSON.parse(refused.error!) as MessageError
   const { fallback, channels = [], ...options } = optionsOf(refused)
-  const again = (changes: Partial<MessageRow>, detail: string) => {
-    const warnings = [...(refused.warnings === null ? [] : (JSON.parse(refused.warnings) as string[])), detail]
-    const row: MessageRow = { ...refused, state: 'claimed', final: 0, failed_at: null, lease_until: null, ...changes }
-    return { row: { ...row, warnings: JSON.stringify(warnings) }, detail }
-  }
-  if (fallback && code === 'window_closed') {
-    // A template answers nobody: what it was to reply to goes with the text.
-    const { replyTo: _, ...rest } = options
-    const changes = { type: 'template', content: JSON.stringify(fallback.template) }
-    return again(
-      { ...changes, options: keepOptions({ ...rest, ...(channels.length > 0 && { channels }) }) },
-      'The 24-hour window was closed: the fallback template was sent instead.'
-    )
-  }
+  if (fallback && code === 'window_closed') return fallbackOf(refused)
   for (const [i, id] of channels.entries()) {
     const provider = await providerOf(id)
     if (provider === undefined) continue
     const rest = channels.slice(i + 1)
     const left = { ...options, ...(rest.length > 0 && { channels: rest }), ...(fallback && { fallback }) }
-    return again(
+    return instead(
+      refused,
       { channel_id: id, provider, options: keepOptions(left), queue: queueOf({ ...refused, channel_id: id }) },
       `Channel ${refused.channel_id} refused it (${code}): it was sent through ${id} instead.`
     )

@@ -3,10 +3,11 @@ import type { Receipt, Verdict } from '../../adapters/adapter.ts'
 import type { CallRecord } from '../../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../../errors.ts'
 import { doubted, inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
+import { createProofs } from '../../messages/provider-status.ts'
 import type { MessageQueries, Outcome } from '../../messages/queries.ts'
 import { doubts, timelineEntry } from '../../messages/timeline.ts'
 import type { MessageRow } from '../../store/schema.ts'
-import { change, type Store, type Unit } from '../../store/store.ts'
+import { change, first, type Store, type Unit } from '../../store/store.ts'
 import { pairSeconds } from '../scheduling/admission.ts'
 
 /** Seconds until the next try: doubling from 1 to 60 with jitter, or what the provider asked for. */
@@ -37,6 +38,9 @@ export interface Outcomes {
 
 /** What the end of an attempt makes of its row. */
 export function createOutcomes(store: Store, queries: MessageQueries, typeBase: string): Outcomes {
+  const proofs = createProofs(store)
+  /** The ids that an acceptance told, beside the row that it makes. */
+  const idsOf = new WeakMap<MessageRow, string[]>()
   const once = unknownQueries(store)
 
   const judged: Outcomes['judged'] = (row, verdict) => {
@@ -63,7 +67,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
       ...warnings,
       ...receipt.warnings
     ]
-    return {
+    const next: MessageRow = {
       ...row,
       state: 'accepted',
       provider_message_id: receipt.providerMessageId,
@@ -71,6 +75,9 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
       error: null,
       warnings: all.length > 0 ? JSON.stringify(all) : null
     }
+    const { providerMessageId, aliases = [] } = receipt
+    idsOf.set(next, [...new Set([...(providerMessageId === null ? [] : [providerMessageId]), ...aliases])])
+    return next
   }
 
   function* settle(
@@ -78,7 +85,18 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
     detail: string | null,
     record: CallRecord | undefined
   ): Unit<MessageRow | undefined> {
-    const write = (row: MessageRow): Outcome => ({ ...row, entry: timelineEntry(row, detail, record) })
+    const written = yield* write(next, detail, record)
+    // The webhook of a status may have been faster than the answer: what it told waits for this id.
+    const more = yield* proofs.adopt(next, next.attempts, idsOf.get(next) ?? [])
+    return more ? yield* first(queries.byId({ id: next.id })) : written
+  }
+
+  function* write(
+    next: MessageRow,
+    detail: string | null,
+    record: CallRecord | undefined
+  ): Unit<MessageRow | undefined> {
+    const outcome = (row: MessageRow): Outcome => ({ ...row, entry: timelineEntry(row, detail, record) })
     if (next.state === 'unknown' && wantsOnceMore(next)) {
       // This process has seen the attempt end, so nobody can still be about to write it.
       const delay_ms = Math.round(retryDelayMs(next.attempts, {}, Math.random))
@@ -87,14 +105,14 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
       const { id, attempts, error } = next
       return (yield* change(once.again({ id, attempts, error, delay_ms, entry }))) > 0 ? again : undefined
     }
-    if ((yield* change(queries.settle(write(next)))) > 0) return next
+    if ((yield* change(queries.settle(outcome(next)))) > 0) return next
     if (next.state === 'unknown' || (next.state === 'queued' && doubted(next))) return undefined
     // Where it waits for its one more attempt, that is not needed any more, unless this one may be tried again as well.
-    if (next.state !== 'queued' && (yield* change(queries.settleWaiting(write(next)))) > 0) return next
+    if (next.state !== 'queued' && (yield* change(queries.settleWaiting(outcome(next)))) > 0) return next
     // A late "try again later" must not send again what was called unknown: it was refused, so it is failed.
     const late: MessageRow =
       next.state === 'queued' ? { ...next, state: 'failed', final: 1, failed_at: Date.now() } : next
-    return (yield* change(queries.settleLate(write(late)))) > 0 ? late : undefined
+    return (yield* change(queries.settleLate(outcome(late)))) > 0 ? late : undefined
   }
 
   return { judged, accepted, settle }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { unknownQueries } from '../../messages/doubt.ts'
+import { createProofs } from '../../messages/provider-status.ts'
 import { createOverdue, type Overdue } from './finalise.ts'
-import { createProofs } from './provider-status.ts'
 import { createReconcile, type Reconcile, type ReconcileParts } from './reconcile.ts'
 import { createResend, type Resend, type ResendParts } from './resend.ts'
 import { createResolve, type Resolve } from './resolve.ts'

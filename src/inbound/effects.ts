@@ -1,0 +1,178 @@
+import type { Heard, HeardOutgoing, HeardStatus } from '../adapters/adapter.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import { ServiceError, toMessageError } from '../errors.ts'
+import { messageIds } from '../messages/provider-ids.ts'
+import { attemptOf, createProofs, type ProviderEvent } from '../messages/provider-status.ts'
+import type { MessageRow } from '../store/schema.ts'
+import type { MessageIdRow } from '../store/schema-inbound.ts'
+import { all, change, first, prepare, type Store, type Unit } from '../store/store.ts'
+import { createRows, type FileKeeper, personJson } from './rows.ts'
+
+/** Where something was told, and what else it may be about. */
+export interface Place {
+  /** The channel that it is read as. */
+  channel: DispatchChannel
+  /** All channels of this number and connection, that one among them: a message of any of them may be meant. */
+  siblings: readonly string[]
+  /** When its webhook came. */
+  receivedAt: number
+}
+
+/** What became of something that was told. */
+export interface Effect {
+  /** `known`: it has had its effect before. `parked`: it belongs to no message yet. `ignored`: nothing follows from it. */
+  outcome: 'done' | 'known' | 'parked' | 'ignored'
+  /** The message that it changed or made. */
+  message?: { id: string; status: string }
+}
+
+/** What follows from a kind of thing that is told. Inside the unit that marks it as told. */
+export type HeardHandler<K extends Heard['kind']> = (heard: Extract<Heard, { kind: K }>, place: Place) => Unit<Effect>
+export type HeardHandlers = { readonly [K in Heard['kind']]?: HeardHandler<K> }
+
+export interface EffectsParts {
+  store: Store
+  typeBase: string
+  keepFile: FileKeeper
+  /** Kinds whose effects are other rooms' business. */
+  handlers?: HeardHandlers
+}
+
+export interface Effects {
+  /** Inside a unit: the effect of one thing that was told, once, whatever is told of it again. */
+  apply: (heard: Heard, place: Place) => Unit<Effect>
+  /** Inside a unit: what nobody has claimed in time becomes somebody else's message. Answers how many were due. */
+  disown: (place: (channelId: string, mode: MessageRow['mode']) => DispatchChannel | undefined) => Unit<number>
+}
+
+/** WATI tells of our own files, buttons and lists before it answers us: so long somebody's message may be ours (API.md 12). */
+const patienceMs = 60_000
+
+export function createEffects({ store, typeBase, keepFile, handlers: others = {} }: EffectsParts): Effects {
+  const { build } = store
+  const ids = messageIds(store)
+  const proofs = createProofs(store)
+  const rows = createRows(store, keepFile)
+  const mark = prepare<{ channel: string; mode: string; identity: string; at: number }, unknown>(p =>
+    build
+      .insertInto('heard_events')
+      .values({ channel_id: p.channel, mode: p.mode as 'live', identity: p.identity, at: p.at })
+      .onConflict(conflict => conflict.doNothing())
+  )
+  const byId = prepare<{ id: string }, MessageRow>(p => build.selectFrom('messages').selectAll().where('id', '=', p.id))
+
+  /** The message that some ids or our own name, and the attempt that they are of. */
+  function* find(
+    { ids: told, ours }: { ids: string[]; ours?: string },
+    { channel: { mode }, siblings }: Place
+  ): Unit<{ row: MessageRow; attempt: number } | undefined> {
+    const found: MessageIdRow[] = told.length === 0 ? [] : yield* all(ids.find(mode, siblings, told))
+    const newest = found.sort((a, b) => b.attempt - a.attempt)[0]
+    const row = yield* first(byId({ id: newest?.message_id ?? ours ?? '' }))
+    if (!row || row.mode !== mode || !siblings.includes(row.channel_id)) return undefined
+    if (newest) return { row, attempt: newest.attempt }
+    // Planted in what was sent: it proves that it is ours, of one that was sent at all.
+    return row.attempts > 0 ? { row, attempt: attemptOf(row) } : undefined
+  }
+
+  const providerEvent = (heard: HeardStatus | HeardOutgoing, { receivedAt }: Place): ProviderEvent => {
+    const told =
+      heard.kind === 'status' ? heard : { ...heard, status: 'sent' as const, failure: undefined, price: undefined }
+    const { failure, price, recipient, status } = told
+    const known = heard.ids.filter(id => id !== heard.ours)
+    const error =
+      failure &&
+      toMessageError(
+        new ServiceError(failure.code, failure.detail, { provider: failure.provider, outcome: 'not_sent' }),
+        typeBase,
+        true
+      )
+    const { billable: _, ...pricing } = price ?? {}
+    return {
+      status: status === 'played' ? 'read' : status,
+      at: heard.at ?? receivedAt,
+      providerMessageId: known[0] ?? null,
+      ids: known,
+      ...(error && { error: JSON.stringify(error) }),
+      detail: failure ? `The provider's webhook says: ${failure.detail}` : `The provider's webhook says: ${status}.`,
+      ...(recipient && personJson(recipient) !== undefined && { person: personJson(recipient)! }),
+      ...(Object.keys(pricing).length > 0 && { pricing: JSON.stringify(pricing) })
+    }
+  }
+
+  /** To the message that it is about; else it waits until that is known. */
+  function* settle(heard: HeardStatus | HeardOutgoing, place: Place, dueAt: number | null): Unit<Effect> {
+    const event = providerEvent(heard, place)
+    const meant = yield* find(heard, place)
+    if (meant) {
+      const changed = yield* proofs.settleFromProvider(meant.row, { ...event, attempt: meant.attempt })
+      return { outcome: 'done', ...(changed && { message: { id: meant.row.id, status: event.status } }) }
+    }
+    if (event.ids!.length === 0) return { outcome: 'ignored' }
+    const { mode } = place.channel
+    const places = place.siblings.map(channel_id => ({ channel_id, mode }))
+    const parked = { identity: heard.identity, event, ...(dueAt !== null && { else: heard }) }
+    // Somebody may have learnt one of its ids this very moment.
+    if (yield* ids.park(places, event.ids!, parked, dueAt)) return { outcome: 'parked' }
+    return yield* settle(heard, place, dueAt)
+  }
+
+  /** Sent through our number by somebody else. */
+  function* operators(heard: HeardOutgoing, place: Place): Unit<Effect> {
+    const row = yield* rows.operators(heard, place)
+    yield* proofs.adopt(row, row.attempts, heard.ids)
+    return { outcome: 'done', message: { id: row.id, status: row.state } }
+  }
+
+  const own: HeardHandlers = {
+    status: (heard, place) => settle(heard, place, null),
+    outgoing: function* (heard, place) {
+      if (heard.operator && !(yield* find(heard, place))) return yield* operators(heard, place)
+      return yield* settle(heard, place, Date.now() + patienceMs)
+    },
+    message: function* (heard, place) {
+      // Under another identity the same message has been told: nobody writes one message twice.
+      if ((yield* all(ids.find(place.channel.mode, [place.channel.id], heard.ids))).length > 0)
+        return { outcome: 'known' }
+      const row = yield* rows.inbound(heard, place)
+      const { channel_id, mode } = row
+      yield* ids.link({ channel_id, mode }, { id: row.id, attempt: 0 }, heard.ids)
+      return { outcome: 'done', message: { id: row.id, status: row.state } }
+    }
+  }
+  const handlers = { ...others, ...own } as Readonly<Record<string, HeardHandler<never> | undefined>>
+
+  return {
+    apply: function* (heard, place) {
+      const handler = handlers[heard.kind]
+      // Not marked: once it has an effect, what was kept can be read again.
+      if (!handler) return { outcome: 'ignored' }
+      const { id: channel, mode } = place.channel
+      const fresh = yield* change(mark({ channel, mode, identity: heard.identity, at: Date.now() }))
+      if (fresh === 0) return { outcome: 'known' }
+      return yield* handler(heard as never, place)
+    },
+
+    disown: function* (bind) {
+      const due = yield* all(
+        build.selectFrom('parked_events').selectAll().where('due_at', '<=', store.now).orderBy('due_at').limit(100)
+      )
+      const seen = new Set<string>()
+      for (const { channel_id, mode, identity, event } of due) {
+        const taken = yield* change(
+          build
+            .deleteFrom('parked_events')
+            .where('channel_id', '=', channel_id)
+            .where('mode', '=', mode)
+            .where('identity', '=', identity)
+        )
+        const channel = bind(channel_id, mode)
+        if (taken === 0 || !channel || seen.has(`${mode} ${identity}`)) continue
+        seen.add(`${mode} ${identity}`)
+        const heard = (JSON.parse(event) as { else: HeardOutgoing }).else
+        yield* operators(heard, { channel, siblings: [channel_id], receivedAt: Date.now() })
+      }
+      return due.length
+    }
+  }
+}

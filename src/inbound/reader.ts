@@ -1,0 +1,291 @@
+import { randomUUID } from 'node:crypto'
+import { setImmediate as rest } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Mode } from '../../schemas/common.ts'
+import type { AnyAdapter, Heard } from '../adapters/adapter.ts'
+import type { Channels } from '../channels/channels.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import type { Metrics } from '../metrics.ts'
+import type { WebhookRow } from '../store/schema-inbound.ts'
+import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import { webhookWord } from './door.ts'
+import type { Effect, Effects, Place } from './effects.ts'
+import { type Lane, type Piece, webhookQueries } from './queries.ts'
+
+/** Reads what the door has kept: in order of arrival for each channel, each thing that is told with its effect once. */
+export interface Reader {
+  /** Something waits. */
+  wake: () => void
+  /** Reads what an earlier process left, and from then on whatever comes. */
+  start: () => void
+  /** Resolves when everything that was kept has been read, as far as this process may. */
+  idle: () => Promise<void>
+  /** Resolves when the slice that is under way has been written. */
+  stop: () => Promise<void>
+}
+
+export interface ReaderParts {
+  store: Store
+  adapters: ReadonlyMap<string, AnyAdapter>
+  channels: Channels
+  effects: Effects
+  metrics: Metrics
+  log: Logger
+  /** Something became of these messages. */
+  tell: (id: string) => void
+  /** A message may wait to be sent: its fallback. */
+  wakeQueue: (mode: Mode) => void
+}
+
+/** Things that are told, in one commit: on the embedded store it holds the event loop for about 5 ms. */
+const sliceSize = 50
+/** What comes in meanwhile is read together, so that many small webhooks cost few commits. */
+const gatherMs = 10
+/** Bodies in hand at a time. */
+const mostBodies = 64
+const mostBytes = 1024 * 1024
+/** Where a word is missed, or the store fails. */
+const pollMs = 2000
+/** Others take over from a reader that was silent for so long. */
+const leaseMs = 15_000
+
+/** One thing that was told, in its place. */
+interface Item {
+  webhook: Pick<WebhookRow, 'id' | 'received_at'>
+  index: number
+  heard: Heard
+}
+/** Another process has read on: it has the lane. */
+class Superseded extends Error {}
+
+export function createReader(parts: ReaderParts): Reader {
+  const { store, adapters, channels, effects, metrics, log, tell, wakeQueue } = parts
+  const queries = webhookQueries(store)
+  const holder = randomUUID()
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> | undefined
+  let again = false
+  let stopped = true
+
+  /** The channel that something is about, with all of the same number; undefined: it is about none of this connection. */
+  const placeOf = (
+    heard: Heard,
+    door: DispatchChannel,
+    all: DispatchChannel[]
+  ): Omit<Place, 'receivedAt'> | undefined => {
+    const { concerns } = adapters.get(door.provider)!.hear!
+    const meant = all.filter(each => concerns(each.settings as never, heard.scope))
+    const channel = meant.find(each => each.id === door.id) ?? meant[0]
+    return channel && { channel, siblings: meant.map(each => each.id) }
+  }
+  const siblingsOf = async (door: DispatchChannel): Promise<DispatchChannel[]> =>
+    (await channels.all(door.mode)).filter(
+      each => each.provider === door.provider && each.connectionId === door.connectionId
+    )
+
+  /** Everything that a body tells; what cannot be read is a sentence. */
+  const readBody = (body: Uint8Array, adapter: AnyAdapter): Heard[] | string => {
+    if (!adapter.hear) return `${adapter.provider} has no webhooks here.`
+    let told: unknown
+    try {
+      told = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    } catch {
+      return 'The body is not JSON in UTF-8.'
+    }
+    try {
+      return adapter.hear.read(told)
+    } catch (error) {
+      log.error({ err: error, provider: adapter.provider }, 'a webhook made its decoder fail: a defect of ours')
+      return 'Reading it failed: a defect of ours. The log tells more.'
+    }
+  }
+
+  const effectOf = function* (item: Item, door: DispatchChannel, all: DispatchChannel[]): Unit<Effect | 'foreign'> {
+    const place = placeOf(item.heard, door, all)
+    if (!place) return 'foreign'
+    return yield* effects.apply(item.heard, { ...place, receivedAt: item.webhook.received_at })
+  }
+
+  /** Some things and how far their bodies are then, in one commit. */
+  const commit = async (lane: Lane, items: Item[], pieces: Piece[], door: DispatchChannel, all: DispatchChannel[]) => {
+    const done = await store.write(function* () {
+      if (!(yield* queries.holdLane(lane, holder, leaseMs))) throw new Superseded()
+      const results: (Effect | 'foreign')[] = []
+      for (const item of items) results.push(yield* effectOf(item, door, all))
+      for (const piece of pieces) if (!(yield* queries.advance(piece))) throw new Superseded()
+      const heardAt = Math.max(...pieces.map(piece => piece.received_at))
+      yield queries.heard(
+        lane,
+        heardAt,
+        items.some(({ heard }) => heard.kind === 'status')
+      )
+      for (const result of results)
+        if (result !== 'foreign' && result.message && store.words) yield store.words.tell(result.message.id)
+      return results
+    })
+    for (const [i, result] of done.entries()) {
+      const { heard } = items[i]!
+      metrics.heard(door.provider, heard.kind, result === 'foreign' ? result : result.outcome)
+      if (result === 'foreign')
+        log.warn(
+          { channel: door.id, kind: heard.kind, accountId: heard.scope.accountId, numberId: heard.scope.numberId },
+          'a webhook tells of another number than its channel’s: no effect'
+        )
+      else if (result.message) {
+        metrics.message(door.provider, result.message.status)
+        tell(result.message.id)
+        if (result.message.status === 'failed') wakeQueue(door.mode)
+      }
+    }
+  }
+
+  /** A slice; where it fails, each by itself, and the one that is to blame does not stop the others. */
+  const take = async (
+    lane: Lane,
+    items: Item[],
+    door: DispatchChannel,
+    all: DispatchChannel[],
+    faults: Map<string, string>
+  ) => {
+    try {
+      await commit(lane, items, piecesOf(items, faults), door, all)
+    } catch (error) {
+      if (error instanceof StoreUnavailable || error instanceof Superseded) throw error
+      if (items.length > 1) {
+        for (const item of items) await take(lane, [item], door, all, faults)
+        return
+      }
+      const [{ webhook, index, heard }] = items as [Item]
+      log.error(
+        { err: error, webhook: webhook.id, index, kind: heard.kind },
+        'something that a webhook told could not have its effect'
+      )
+      faults.set(
+        webhook.id,
+        `Number ${index + 1}, a ${heard.kind}, could not have its effect: a defect of ours. The log tells more.`
+      )
+      await commit(lane, [], piecesOf(items, faults), door, all)
+    }
+  }
+
+  const sizes = new Map<string, number>()
+  /** How far the bodies of some items are after them. */
+  const piecesOf = (items: Item[], faults: Map<string, string>): Piece[] => {
+    const pieces = new Map<string, Piece>()
+    for (const { webhook, index } of items) {
+      const { id, received_at } = webhook
+      const from = pieces.get(id)?.from ?? index
+      const last = index + 1 === sizes.get(id)
+      const reason = faults.get(id) ?? null
+      const state = !last ? 'waiting' : reason === null ? 'read' : 'set_aside'
+      pieces.set(id, { id, received_at, from, to: index + 1, state, reason })
+    }
+    return [...pieces.values()]
+  }
+
+  /** Some bodies of one channel. Answers whether there may be more. */
+  const readSome = async (lane: Lane): Promise<boolean> => {
+    if (!(await store.write(() => queries.holdLane(lane, holder, leaseMs)))) return false
+    const rows = await queries.next(lane, mostBodies, mostBytes)
+    if (rows.length === 0) {
+      await store.write(() => queries.leaveLane(lane, holder))
+      return false
+    }
+    const door = await channels.bind(lane.channel_id, lane.mode)
+    const adapter = door && adapters.get(door.provider)
+    const all = door ? await siblingsOf(door) : []
+    const items: Item[] = []
+    const faults = new Map<string, string>()
+    for (const { body, position, ...webhook } of rows) {
+      const told = adapter ? readBody(body, adapter) : 'There is no such channel any more.'
+      if (typeof told === 'string' || !door || told.length <= position) {
+        const state = typeof told === 'string' ? 'set_aside' : 'read'
+        const reason = typeof told === 'string' ? told : null
+        const { id, received_at } = webhook
+        await store.write(() => queries.advance({ id, received_at, from: position, to: position, state, reason }))
+        if (reason !== null) metrics.heard(adapter?.provider ?? 'none', 'unreadable', 'set_aside')
+        continue
+      }
+      sizes.set(webhook.id, told.length)
+      if (webhook.reason !== null) faults.set(webhook.id, webhook.reason)
+      for (const [index, heard] of told.entries()) if (index >= position) items.push({ webhook, index, heard })
+    }
+    try {
+      for (let i = 0; i < items.length && !stopped; i += sliceSize) {
+        await take(lane, items.slice(i, i + sliceSize), door!, all, faults)
+        await rest()
+      }
+    } finally {
+      for (const { id } of rows) sizes.delete(id)
+    }
+    return true
+  }
+
+  /** Channels take turns, so that one with a flood does not hold up the others. */
+  const round = async (): Promise<void> => {
+    for (let lanes = await queries.lanes(); lanes.length > 0 && !stopped; ) {
+      const more: Lane[] = []
+      for (const lane of lanes) {
+        if (stopped) return
+        try {
+          if (await readSome(lane)) more.push(lane)
+        } catch (error) {
+          if (error instanceof StoreUnavailable) throw error
+          if (!(error instanceof Superseded))
+            log.error({ err: error, channel: lane.channel_id }, 'webhooks could not be read: it is tried again')
+        }
+      }
+      lanes = more
+    }
+    const bind = channels.peek
+    while (!stopped && (await store.write(() => effects.disown(bind))) > 0) await rest()
+  }
+
+  const run = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (running) {
+      again = true
+      return
+    }
+    again = false
+    running = round()
+      .catch(error => {
+        if (error instanceof StoreUnavailable)
+          log.warn({ err: error }, 'webhooks cannot be read: the store is not available')
+        else log.error({ err: error }, 'webhooks could not be read: it is tried again')
+      })
+      .finally(() => {
+        running = undefined
+        if (!stopped) timer = setTimeout(run, again ? gatherMs : pollMs).unref()
+      })
+  }
+  const wake = (): void => {
+    if (stopped) return
+    if (running) again = true
+    else {
+      clearTimeout(timer)
+      timer = setTimeout(run, gatherMs).unref()
+    }
+  }
+  store.words?.hear(word => word === webhookWord && wake())
+
+  return {
+    wake,
+    start: () => {
+      stopped = false
+      run()
+    },
+    idle: async () => {
+      do {
+        if (!running) run()
+        await running
+      } while (again)
+    },
+    stop: async () => {
+      stopped = true
+      clearTimeout(timer)
+      await running
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import type { MessageRow } from '../store/schema.ts'
+import { keepOptions, optionsOf } from './row.ts'
+
+/** A row to claim in place of a refused one, with a sentence for its timeline. */
+export interface Next {
+  row: MessageRow
+  detail: string
+}
+
+/** A refused row with something in its place that is to be sent, and a sentence about it. */
+export const instead = (refused: MessageRow, changes: Partial<MessageRow>, detail: string): Next => {
+  const warnings = [...(refused.warnings === null ? [] : (JSON.parse(refused.warnings) as string[])), detail]
+  const row: MessageRow = { ...refused, state: 'claimed', final: 0, failed_at: null, lease_until: null, ...changes }
+  return { row: { ...row, warnings: JSON.stringify(warnings) }, detail }
+}
+
+/** The row with its fallback template in place of what a closed window kept out; undefined: it has none. */
+export function fallbackOf(refused: MessageRow): Next | undefined {
+  // A template answers nobody: what it was to reply to goes with the text.
+  const { fallback, replyTo: _, ...rest } = optionsOf(refused)
+  if (!fallback) return undefined
+  const before = { type: refused.type, content: refused.content }
+  const changes = { type: 'template', content: JSON.stringify(fallback.template) }
+  return instead(
+    refused,
+    { ...changes, options: keepOptions({ ...rest, before }) },
+    'The 24-hour window was closed: the fallback template was sent instead.'
+  )
+}
+
+/** The row as it was before its fallback, which waits and is not needed any more; undefined: none waits. */
+export function unfallen(row: MessageRow): MessageRow | undefined {
+  const { before, ...rest } = optionsOf(row)
+  if (!before || (row.state !== 'queued' && row.state !== 'claimed')) return undefined
+  const warnings = (JSON.parse(row.warnings ?? '[]') as string[]).slice(0, -1)
+  const left = warnings.length > 0 ? JSON.stringify(warnings) : null
+  return { ...row, ...before, options: keepOptions(rest), warnings: left }
+}
