@@ -19,6 +19,7 @@ export const scopes = [
   'connections:write',
   'events:read',
   'webhooks:write',
+  'inbound:read',
   'read_all',
   'native',
   'admin'

@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { ChannelId, Cursor, Instant, InstantInput, Limit, MessageReference, Mode, Page, PersonInput } from './common.ts'
 import { type ContentByType, contentSchemas, type MessageType, messageTypes, TemplateContent } from './content.ts'
 import { messageExamples } from './examples.ts'
+import { arriving, circumstances, shownContent } from './inbound.ts'
 import { type Named, nullable, oneOf, ref, strict, stringEnum } from './kit.ts'
 import { MessageError } from './problem.ts'
 
@@ -110,10 +111,9 @@ export const Message = Type.Object(
     from: Type.Optional(nullable(Type.String())),
     userId: Type.Optional(Type.String()),
     type: Type.String({ description: 'One of the message types; an inbound message may have another.' }),
-    ...(Object.fromEntries(messageTypes.map(type => [type, Type.Optional(contentSchemas[type] as TSchema)])) as Record<
-      MessageType,
-      TSchema
-    >),
+    ...shownContent,
+    ...Object.fromEntries(Object.entries(arriving).map(([type, schema]) => [type, Type.Optional(schema)])),
+    ...circumstances,
     status: stringEnum(messageStatuses),
     final: Type.Boolean({ description: 'Nothing will change any more, short of a late word from the provider.' }),
     providerMessageId: nullable(Type.String()),

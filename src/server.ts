@@ -74,6 +74,7 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
         'channels:write',
         'connections:read',
         'connections:write',
+        'inbound:read',
         'native'
       ]
     },

@@ -46,10 +46,7 @@ export interface ChannelsOptions {
 export function createChannels({ store, adapters, seal, believeMs = 2000 }: ChannelsOptions): Channels {
   const { build } = store
   const blocks = blockQueries(store)
-  const { faultsOf, checkSettings, secretsOf, withoutSecrets, onlySecrets, pack, unpack } = createSettingsCheck(
-    adapters,
-    seal
-  )
+  const check = createSettingsCheck(adapters, seal)
   const everything = prepare<object, ChannelRow>(() =>
     build
       .selectFrom('channels')
@@ -63,7 +60,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
 
   const refresh = async (): Promise<void> => {
     const rows = await store.read(everything({}))
-    known = new Map(rows.map(row => [row.id, { row, settings: unpack(row.provider, row.settings) }]))
+    known = new Map(rows.map(row => [row.id, { row, settings: check.unpack(row.provider, row.settings) }]))
     // Nobody else writes to an embedded store, so its list is right until we change it ourselves.
     until = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : Date.now() + believeMs
   }
@@ -89,7 +86,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       id: row.id,
       provider: row.provider,
       connectionId: row.connection_id,
-      settings: withoutSecrets(row.provider, settings as Channel['settings']),
+      settings: check.withoutSecrets(row.provider, settings as Channel['settings']),
       default: row.is_default === 1,
       paused: row.paused === 1,
       managedBy: row.managed_by,
@@ -166,13 +163,13 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       return view(await require(id), true)
     },
     create: async (input, actor) => {
-      checkSettings(input.provider, input.settings)
+      check.checkSettings(input.provider, input.settings)
       const now = Date.now()
       const row: ChannelRow = {
         id: input.id,
         provider: input.provider,
         connection_id: input.connectionId,
-        settings: pack(input.provider, input.settings),
+        settings: check.pack(input.provider, input.settings),
         is_default: input.default ? 1 : 0,
         paused: 0,
         managed_by: 'api',
@@ -202,14 +199,14 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       changeable(before)
       // Secrets are never shown, so whoever changes the rest cannot give them back: they stay unless another is given.
       const settings = input.settings && {
-        ...onlySecrets(before.row.provider, before.settings as object),
+        ...check.onlySecrets(before.row.provider, before.settings as object),
         ...input.settings
       }
-      if (settings) checkSettings(before.row.provider, settings)
+      if (settings) check.checkSettings(before.row.provider, settings)
       const changes: Partial<ChannelRow> = {
         updated_at: Date.now(),
         ...(input.connectionId && { connection_id: input.connectionId }),
-        ...(settings && { settings: pack(before.row.provider, settings) }),
+        ...(settings && { settings: check.pack(before.row.provider, settings) }),
         ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
       }
       await store.write(function* () {
@@ -259,9 +256,9 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     },
 
     applyFile: async path => {
-      const declared = await readChannelsFile(path, secretsOf)
+      const declared = await readChannelsFile(path, check.secretsOf)
       const faults = declared.flatMap((channel, i) =>
-        faultsOf(channel.provider, channel.settings ?? {}, `/channels/${i}/settings`)
+        check.faultsOf(channel.provider, channel.settings ?? {}, `/channels/${i}/settings`)
       )
       const ids = declared.map(channel => channel.id)
       for (const [i, id] of ids.entries())
@@ -285,7 +282,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
           const values = {
             provider: channel.provider,
             connection_id: channel.connectionId,
-            settings: pack(channel.provider, channel.settings ?? {}),
+            settings: check.pack(channel.provider, channel.settings ?? {}),
             is_default: channel.default ? 1 : 0,
             managed_by: 'file' as const,
             updated_at: now

@@ -2,7 +2,7 @@ import type { Channels } from '../channels/channels.ts'
 import { ask } from '../dispatch/ask.ts'
 import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
-import { type Caller, requireRecipient, sees } from '../keys/caller.ts'
+import { type Caller, requireRecipient, seesMessage } from '../keys/caller.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import { requirePhone } from '../phone.ts'
 import type { Store } from '../store/store.ts'
@@ -30,9 +30,7 @@ export function createConversations({ store, queries, channels, corridor }: Conv
     named: string | undefined
   ): Promise<{ channel: DispatchChannel; providerMessageId: string }> => {
     const [row] = await store.read(queries.byId({ id }))
-    const allowed = row && (sees(caller, row) || (row.direction === 'inbound' && row.mode === caller.mode))
-    if (!allowed || (caller.channels && !caller.channels.has(row.channel_id)))
-      throw new ServiceError('not_found', `There is no message ${id}.`)
+    if (!row || !seesMessage(caller, row)) throw new ServiceError('not_found', `There is no message ${id}.`)
     if (named !== undefined && named !== row.channel_id)
       throw invalid('query/channel', `is not the message's channel, which is ${row.channel_id}`)
     const channel = await channels.resolve(caller, row.channel_id)

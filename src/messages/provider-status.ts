@@ -61,6 +61,10 @@ type Instants = Pick<MessageRow, 'accepted_at' | 'sent_at' | 'delivered_at' | 'r
 type Told = { id: string; entry: string; provider_message_id: string | null } & Instants &
   Pick<MessageRow, 'person' | 'pricing'>
 
+/** What is known of a person and what is told now: not every status tells all of it (WEBHOOKS.md C4). */
+const together = (known: string | null, told: string): string =>
+  JSON.stringify({ ...(known === null ? {} : (JSON.parse(known) as object)), ...(JSON.parse(told) as object) })
+
 export function createProofs(store: Store): Proofs {
   const { build, now } = store
   const ids = messageIds(store)
@@ -192,7 +196,7 @@ export function createProofs(store: Store): Proofs {
     const failed = status === 'failed'
     const facts = {
       ...{ id, entry, provider_message_id: providerMessageId },
-      ...{ person: person ?? null, pricing: pricing ?? null },
+      ...{ person: person === undefined ? null : together(row.person, person), pricing: pricing ?? null },
       accepted_at: failed ? null : at,
       sent_at: status === 'sent' ? at : null,
       delivered_at: status === 'delivered' ? at : null,

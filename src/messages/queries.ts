@@ -45,9 +45,10 @@ export const narrowed =
   (caller: Caller, filter: Omit<MessageFilter, 'status' | 'limit' | 'cursor'>) =>
   (eb: ExpressionBuilder<Database, 'messages'>) => {
     const all = [eb('mode', '=', caller.mode)]
-    // What a channel received is seen by every key allowed on it; what was sent, by its own service.
-    if (!hasScope(caller, 'read_all'))
-      all.push(eb.or([eb('service', '=', caller.service), eb('direction', '=', 'inbound')]))
+    // What a channel received is of no service, and seen by keys that may read it; what was sent, by its own service.
+    const [others, received] = [hasScope(caller, 'read_all'), hasScope(caller, 'inbound:read')]
+    if (!others) all.push(received ? eb('service', 'in', [caller.service, '']) : eb('service', '=', caller.service))
+    else if (!received) all.push(eb('service', '!=', ''))
     // PostgreSQL has no empty list; no id is empty.
     if (caller.channels) all.push(eb('channel_id', 'in', ['', ...caller.channels]))
     if (filter.channel) all.push(eb('channel_id', '=', filter.channel))

@@ -1,6 +1,6 @@
 import type { Message, MessageFilter, Timeline } from '../../schemas/messages.ts'
 import { ServiceError } from '../errors.ts'
-import { type Caller, sees } from '../keys/caller.ts'
+import { type Caller, seesMessage } from '../keys/caller.ts'
 import { requirePhone } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
@@ -33,9 +33,7 @@ export const loader =
   (store: Store, queries: MessageQueries) =>
   async (caller: Caller, id: string): Promise<MessageRow> => {
     const [row] = await store.read(queries.byId({ id }))
-    const allowed = row && (sees(caller, row) || (row.direction === 'inbound' && row.mode === caller.mode))
-    if (!row || !allowed || (caller.channels && !caller.channels.has(row.channel_id)))
-      throw new ServiceError('not_found', `There is no message ${id}.`)
+    if (!row || !seesMessage(caller, row)) throw new ServiceError('not_found', `There is no message ${id}.`)
     return row
   }
 

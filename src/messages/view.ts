@@ -5,9 +5,21 @@ import type { MessageRow, MessageState } from '../store/schema.ts'
 export const publicStatus = (state: MessageState): MessageStatus => (state === 'claimed' ? 'queued' : state)
 const instant = (ms: number): string => new Date(ms).toISOString()
 
+/** What of a row's options is shown. */
+interface Shown {
+  replyTo?: string
+  unseen?: true
+  referral?: object
+  forwarded?: string
+  groupId?: string
+  standby?: true
+  operator?: object
+}
+const told = ['replyTo', 'referral', 'forwarded', 'groupId', 'standby', 'operator'] as const
+
 /** A row as its owner sees it. Every member is named here, so nothing else of the row can get out. */
 export function toMessage(row: MessageRow): Message {
-  const options = row.options === null ? {} : (JSON.parse(row.options) as { replyTo?: string; unseen?: true })
+  const options = row.options === null ? {} : (JSON.parse(row.options) as Shown)
   const view: Record<string, unknown> = {
     id: row.id,
     channel: row.channel_id,
@@ -27,7 +39,10 @@ export function toMessage(row: MessageRow): Message {
   }
   if (row.content !== null && !options.unseen) view[row.type] = JSON.parse(row.content)
   if (row.user_id !== null) view.userId = row.user_id
-  if (options.replyTo) view.replyTo = options.replyTo
+  for (const name of told) if (options[name] !== undefined) view[name] = options[name]
+  if (row.origin !== null) view.origin = row.origin
+  if (row.person !== null) view[row.direction === 'inbound' ? 'sender' : 'recipient'] = JSON.parse(row.person)
+  if (row.pricing !== null) view.pricing = JSON.parse(row.pricing)
   if (row.error !== null) view.error = JSON.parse(row.error)
   if (row.resolution !== null) view.resolution = row.resolution
   if (row.resend_of !== null) view.resendOf = row.resend_of

@@ -71,14 +71,17 @@ export function listCases(test: Case): void {
     t.strictSame(await list(store, caller(), filter), [row.id])
   })
 
-  test('a service sees its own messages and what its channels received, never what others sent', async (t, {
-    store
-  }) => {
+  test('a service sees its own messages, and with inbound:read what its channels received', async (t, { store }) => {
     const own = await put(store, message())
     const received = await put(store, message({ service: '', direction: 'inbound' }))
     await put(store, message({ service: 'other' }))
-    t.strictSame(await list(store, caller()), [received.id, own.id])
-    t.strictSame(await list(store, caller({ service: 'third' })), [received.id])
+    t.strictSame(await list(store, caller()), [own.id], 'a service that only sends reads nobody’s replies')
+    const scopes = new Set(['inbound:read'] as const)
+    t.strictSame(await list(store, caller({ scopes })), [received.id, own.id])
+    t.strictSame(await list(store, caller({ scopes, service: 'third' })), [received.id])
+    const both = new Set(['read_all', 'inbound:read'] as const)
+    t.equal((await list(store, caller({ scopes: both }))).length, 3)
+    t.equal((await list(store, caller({ scopes: new Set(['read_all'] as const) }))).length, 2)
   })
 
   test('read_all and admin see the messages of every service', async (t, { store }) => {

@@ -1,5 +1,5 @@
-import { createProofs, type ProviderEvent } from '../../src/delivery/unknown/provider-status.ts'
 import { doubtMs, unknownQueries } from '../../src/messages/doubt.ts'
+import { createProofs, type ProviderEvent } from '../../src/messages/provider-status.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueQueries } from '../../src/messages/queue.ts'
 import type { MessageRow, MessageState } from '../../src/store/schema.ts'

@@ -1,10 +1,12 @@
 import t, { type Test } from 'tap'
 import type { Store } from '../../src/store/store.ts'
+import { arrivalCases } from './store-arrivals.ts'
 import { roomCases } from './store-backlog.ts'
 import { blockCases } from './store-blocks.ts'
 import { broadcastCases } from './store-broadcasts.ts'
 import { channelCases } from './store-channels.ts'
 import { contactCases } from './store-contacts.ts'
+import { heardCases } from './store-heard.ts'
 import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
 import { keyCases } from './store-keys.ts'
@@ -32,6 +34,8 @@ const subjects = {
   messages: messageCases,
   queue: queueCases,
   'messages in doubt': unknownCases,
+  'what providers tell': heardCases,
+  'what arrives': arrivalCases,
   'blocks and turns': blockCases,
   'the hold after a restore': holdCases,
   'room in the queue': roomCases,

@@ -169,6 +169,9 @@ export const rows: Record<string, Row> = {
   getKey: { scope: 'admin', id: of => of.key, right: 200 },
   updateKey: { scope: 'admin', id: of => of.key, body: () => ({ name: 'x' }), right: 200 },
   revokeKey: { scope: 'admin', id: of => of.key, right: 204 },
+  // A wrong token, which no key opens: that the right one does is seen in test/inbound/door.test.ts.
+  verifyWebhook: { at: '/webhooks/cloud/x', right: 404 },
+  receiveWebhook: { at: '/webhooks/cloud/x', right: 404 },
   getLiveness: { right: 200 },
   getReadiness: { right: 200 },
   getMetrics: { right: 200 }

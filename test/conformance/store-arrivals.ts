@@ -1,0 +1,97 @@
+import type { HeardOutgoing } from '../../src/adapters/adapter.ts'
+import { createOutcomes } from '../../src/delivery/sending/outcome.ts'
+import { messageQueries } from '../../src/messages/queries.ts'
+import type { MessageRow } from '../../src/store/schema.ts'
+import { apply, channel, effectsOf, fresh, rows, taken, told, wrote } from './heard-rows.ts'
+import type { Case } from './store.ts'
+import { changed, get, message, put } from './store-rows.ts'
+
+// What somebody else than us wrote, as rows (API.md 12).
+
+export function arrivalCases(test: Case): void {
+  test('what a person wrote is one row, with ids of ours where they are known', async (t, { store }) => {
+    const out = await taken(store, ['wamid.OUT'])
+    await apply(
+      store,
+      wrote('wamid.IN', {
+        replyTo: 'wamid.OUT',
+        file: { reference: 'f' },
+        type: 'image',
+        content: { caption: 'look' },
+        forwarded: 'once'
+      })
+    )
+    await apply(store, { ...wrote('wamid.IN'), identity: 'the same under another name' })
+    const found = (await rows(store)).filter(({ direction }) => direction === 'inbound')
+    t.equal(found.length, 1)
+    const [inbound] = found as [MessageRow]
+    t.match(inbound, {
+      state: 'received',
+      final: 1,
+      contact: '14155550100',
+      provider_message_id: 'wamid.IN',
+      created_at: 1_795_774_456_000
+    })
+    t.strictSame(JSON.parse(inbound.content!), { mediaId: 'med_support', caption: 'look' })
+    t.strictSame(JSON.parse(inbound.options!), { replyTo: out.id, forwarded: 'once' })
+    t.strictSame(JSON.parse(inbound.person!), { waId: '14155550100', name: 'Ada' })
+    await apply(
+      store,
+      wrote('wamid.R', { type: 'reaction', content: { emoji: '+1', messageId: 'wamid.IN' }, target: 'wamid.IN' })
+    )
+    await apply(
+      store,
+      wrote('wamid.U', { type: 'revoke', content: {}, target: 'wamid.NEVER' }, { userId: 'US.1' } as never)
+    )
+    const [reaction, revoke] = (await rows(store)).slice(-2) as [MessageRow, MessageRow]
+    t.strictSame(JSON.parse(reaction.content!), { emoji: '+1', messageId: inbound.id })
+    t.strictSame(JSON.parse(revoke.content!), { messageId: 'wamid.NEVER' })
+    t.match(revoke, { contact: null, user_id: 'US.1' }, 'a person without a number')
+  })
+
+  test('what an operator sends is a message of theirs; without a name it may be ours for a minute', async (t, {
+    store
+  }) => {
+    const sent = (id: string, more: Partial<HeardOutgoing> = {}): HeardOutgoing => ({
+      kind: 'outgoing',
+      identity: `outgoing/${id}`,
+      ...{ scope: {}, ids: [id], recipient: { phone: '14155550100' }, at: 1_795_774_456_000 },
+      message: { type: 'text', content: { body: 'from the inbox' } },
+      ...more
+    })
+    const id = fresh()
+    await apply(store, told('delivered', [id]))
+    t.equal((await apply(store, sent(id, { operator: { name: 'Bob' } }))).outcome, 'done')
+    t.match((await rows(store)).at(-1), {
+      direction: 'outbound',
+      origin: 'operator',
+      state: 'delivered',
+      options: '{"operator":{"name":"Bob"}}'
+    })
+    const own = await taken(store, [fresh()])
+    await apply(store, sent(own.provider_message_id!, { operator: { name: 'Bob' } }))
+    t.match(await get(store, own.id), { state: 'sent', origin: null }, 'one of ours stays ours')
+
+    const soon = fresh()
+    t.equal((await apply(store, sent(soon))).outcome, 'parked')
+    const disown = () => store.write(() => effectsOf(store).disown(() => channel))
+    t.equal(await disown(), 0, 'not before its minute is over')
+    await changed(store, store.build.updateTable('parked_events').set({ due_at: 1 }))
+    const count = (await rows(store)).length
+    const [one, two] = await Promise.all([disown(), disown()])
+    t.ok(one + two >= 1)
+    t.equal((await rows(store)).length, count + 1, 'once')
+    t.match((await rows(store)).at(-1), { origin: 'operator', provider_message_id: soon })
+
+    const ours = fresh()
+    await apply(store, sent(ours))
+    const row = await put(store, message({ state: 'sending', attempts: 1 }))
+    await store.write(function* () {
+      const { accepted, settle } = createOutcomes(store, messageQueries(store), '')
+      return yield* settle(accepted(row, { providerMessageId: ours, warnings: [] }, []), null, undefined)
+    })
+    t.match(await get(store, row.id), { state: 'sent', origin: null })
+    await changed(store, store.build.updateTable('parked_events').set({ due_at: 1 }))
+    t.equal(await disown(), 0, 'it has been claimed')
+  })
+}
