@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { type Call, Refusal } from './call.ts'
 import { wrong } from './cloud/graph.ts'
-import { matonError } from './maton.ts'
+import { matonError } from './maton/operations.ts'
 import { badRequest } from './wati/answers.ts'
 
 /** What the facade must keep to itself: Maton forwards every header but Host and Authorization (UPSTREAM.md 2.2). */

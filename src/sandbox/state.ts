@@ -1,9 +1,9 @@
-import { type Connection, seedConnections } from './seed/connections.ts'
-import { type Contacts, createContacts } from './seed/contacts.ts'
-import { createFiles, type Files, type MessageItem, seedMessages } from './seed/messages.ts'
-import { type Medium, type Profile, seedMedia, seedProfiles } from './seed/numbers.ts'
-import { seedTemplates, type Template } from './seed/templates.ts'
-import { seedWatiTemplates, type WatiTemplate } from './seed/wati-templates.ts'
+import { type Medium, type Profile, seedMedia, seedProfiles } from './cloud/seed-numbers.ts'
+import { seedTemplates, type Template } from './cloud/seed-templates.ts'
+import { type Connection, seedConnections } from './maton/seed-connections.ts'
+import { type Contacts, createContacts } from './wati/seed-contacts.ts'
+import { createFiles, type Files, type MessageItem, seedMessages } from './wati/seed-messages.ts'
+import { seedWatiTemplates, type WatiTemplate } from './wati/seed-templates.ts'
 
 /** Everything that the stand-ins remember; a new one for each sandbox. */
 export interface State {

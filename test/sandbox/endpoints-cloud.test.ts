@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SEEDED_MEDIA_ID } from '../../src/sandbox/seed/numbers.ts'
+import { SEEDED_MEDIA_ID } from '../../src/sandbox/cloud/seed-numbers.ts'
 import {
   type Ask,
   checkRows,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SEEDED_FILE } from '../../src/sandbox/seed/messages.ts'
+import { SEEDED_FILE } from '../../src/sandbox/wati/seed-messages.ts'
 import { checkRows, ORDER, open, parts, type Reply, type Row, wamid, watiTemplate, watiText } from './helper.ts'
 
 const TO = '14155550000'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { PAGING_TOKEN } from '../../src/sandbox/cloud/objects.ts'
-import { SEEDED_FILE } from '../../src/sandbox/seed/messages.ts'
+import { SEEDED_FILE } from '../../src/sandbox/wati/seed-messages.ts'
 import { ask, cloudMessage, META, open, PHONE_ID, parts, WABA_ID, watiTemplate, watiText } from './helper.ts'
 
 const api = '/wati/api/v1'

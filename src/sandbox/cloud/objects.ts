@@ -1,6 +1,6 @@
 import { type Call, Refusal } from '../call.ts'
-import { NOBODY } from '../seed/numbers.ts'
 import { unknownObject, wrong } from './graph.ts'
+import { NOBODY } from './seed-numbers.ts'
 
 /** The id in the path: any 10 to 20 digits are some business's, but for the one that is nobody's. */
 export function objectId(call: Call): string {

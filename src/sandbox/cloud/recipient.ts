@@ -1,5 +1,5 @@
 import type { Call } from '../call.ts'
-import { phoneNumber } from '../seed/numbers.ts'
+import { phoneNumber } from './seed-numbers.ts'
 import { wrong } from './graph.ts'
 
 /** Whom a message reaches, and what Meta tells of them. */

@@ -2,9 +2,9 @@ import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typ
 import { type Act, type Call, Refusal } from '../call.ts'
 import { checker, isMistake } from '../check.ts'
 import { digits } from '../ids.ts'
-import { type Component, templateKey } from '../seed/templates.ts'
 import { graphError, wrong, wrongParam } from './graph.ts'
 import { objectId } from './objects.ts'
+import { type Component, templateKey } from './seed-templates.ts'
 import { checkComponents } from './template-rules.ts'
 
 const object = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: false })

@@ -1,6 +1,6 @@
 import type { Refusal } from '../call.ts'
-import { type Component, type TemplateButton, variables } from '../seed/templates.ts'
 import { wrong } from './graph.ts'
+import { type Component, type TemplateButton, variables } from './seed-templates.ts'
 
 type Format = 'NAMED' | 'POSITIONAL'
 

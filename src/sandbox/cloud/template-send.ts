@@ -1,7 +1,7 @@
 import { type Call, Refusal } from '../call.ts'
-import { type Component, type Template, type TemplateButton, templateKey, variables } from '../seed/templates.ts'
 import { graphError, wrong } from './graph.ts'
 import { checkMediaObject } from './media-types.ts'
+import { type Component, type Template, type TemplateButton, templateKey, variables } from './seed-templates.ts'
 
 interface Parameter {
   type: string

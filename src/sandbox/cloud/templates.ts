@@ -1,7 +1,7 @@
 import { type Act, type Call, Refusal } from '../call.ts'
-import type { Template } from '../seed/templates.ts'
 import { graphError, wrong } from './graph.ts'
 import { objectId, page, pick } from './objects.ts'
+import type { Template } from './seed-templates.ts'
 
 const FIELDS = [
   'id',

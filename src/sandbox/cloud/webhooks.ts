@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mediaId } from '../ids.ts'
-import { DEMO_WABA_ID, phoneNumber } from '../seed/numbers.ts'
 import type { State } from '../state.ts'
 import { type Happening, type Somebody, somebody, type Taken, type Wording, type Words } from '../webhooks/happening.ts'
+import { DEMO_WABA_ID, phoneNumber } from './seed-numbers.ts'
 
 // How Meta words what happens (UPSTREAM.md 4.12; WEBHOOKS.md A8–A12, C4, C5).
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { type Act, type Call, PHONE } from '../call.ts'
 import { checker, isMistake } from '../check.ts'
-import type { WatiTemplate } from '../seed/wati-templates.ts'
 import { badField, badRequest, checkChannel, TYPOS } from './answers.ts'
 import { BROADCAST, deliver } from './history.ts'
+import type { WatiTemplate } from './seed-templates.ts'
 import { findTemplate, noteOrder, Param, paramTrouble, render } from './template.ts'
 
 const strict = { additionalProperties: false }

@@ -1,9 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import type { Act, Call } from '../call.ts'
 import { checker, isMistake } from '../check.ts'
-import { type Contact, type CustomParam, watiDay } from '../seed/contacts.ts'
 import { badField, badRequest, checkChannel, checkNumber, failure, recipientOf } from './answers.ts'
 import { page } from './paging.ts'
+import { type Contact, type CustomParam, watiDay } from './seed-contacts.ts'
 
 const strict = { additionalProperties: false }
 

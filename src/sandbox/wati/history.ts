@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { type Act, type Call, type Part, take } from '../call.ts'
 import { wamid } from '../ids.ts'
-import { item, type MessageItem } from '../seed/messages.ts'
 import type { Taken } from '../webhooks/happening.ts'
 import { badRequest, resolveTarget, templateName } from './answers.ts'
 import { page } from './paging.ts'
+import { item, type MessageItem } from './seed-messages.ts'
 
 /** Row 8: newest first, as is assumed (UPSTREAM.md 3.4.4). */
 export function getMessages(call: Call): Act {

@@ -1,11 +1,11 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { type Act, type Call, Refusal } from '../call.ts'
 import { checker, isMistake } from '../check.ts'
-import type { CustomParam } from '../seed/contacts.ts'
-import { expectedParams, MEDIA_PARAM, type WatiTemplate } from '../seed/wati-templates.ts'
 import { badField, badRequest, checkChannel, failure, recipientOf, rejected, TYPOS, templateName } from './answers.ts'
 import { BROADCAST, deliver } from './history.ts'
 import { page } from './paging.ts'
+import type { CustomParam } from './seed-contacts.ts'
+import { expectedParams, MEDIA_PARAM, type WatiTemplate } from './seed-templates.ts'
 
 const strict = { additionalProperties: false }
 

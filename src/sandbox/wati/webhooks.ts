@@ -1,8 +1,8 @@
 import { hex } from '../ids.ts'
-import { item, SEEDED_FILE } from '../seed/messages.ts'
 import type { State } from '../state.ts'
 import { type Happening, type Somebody, somebody, type Taken, type Wording, type Words } from '../webhooks/happening.ts'
 import { remember } from './history.ts'
+import { item, SEEDED_FILE } from './seed-messages.ts'
 
 // How WATI words what happens: one event a body, v1 and v2 beside each other (UPSTREAM.md 3.7; WEBHOOKS.md A2–A5, D1).
 

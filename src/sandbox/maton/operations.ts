@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
-import { type Act, type Answer, type Call, type Operation, Refusal } from './call.ts'
-import { checker, isMistake } from './check.ts'
-import { hex } from './ids.ts'
-import { connectUrl, METHODS, UNKNOWN_CONNECTION } from './seed/connections.ts'
+import { type Act, type Answer, type Call, type Operation, Refusal } from '../call.ts'
+import { checker, isMistake } from '../check.ts'
+import { hex } from '../ids.ts'
+import { connectUrl, METHODS, UNKNOWN_CONNECTION } from './seed-connections.ts'
 
 /** Maton's own refusals; their body is unconfirmed and must not be read for logic (UPSTREAM.md 2.4). */
 export function matonError(status: number, text: string): Answer {

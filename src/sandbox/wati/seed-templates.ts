@@ -1,5 +1,5 @@
+import { type Component, type Template, type TemplateButton, variables } from '../cloud/seed-templates.ts'
 import { hex } from '../ids.ts'
-import { type Component, type Template, type TemplateButton, variables } from './templates.ts'
 
 /** A template as WATI lists it (UPSTREAM.md 3.6). */
 export interface WatiTemplate {
