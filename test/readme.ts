@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { messageTypes } from '../schemas/content.ts'
 import { effects } from '../src/adapters/adapter.ts'
 import { adapters } from '../src/adapters/index.ts'
-import { magicRecipients } from '../src/sandbox/index.ts'
+import { magicRecipients, standIns, wordsOf } from '../src/sandbox/index.ts'
 
 // The parts of README.md that are made from code: `npm run readme`. readme.test.ts compares them with the file.
 
@@ -27,8 +27,12 @@ const parts: Record<string, () => string> = {
   },
   recipients: () =>
     table(
-      ['recipient', 'what happens', 'Cloud', 'WATI'],
-      magicRecipients.map(each => [`\`${each.number}\``, each.description, each.cloud, each.wati])
+      ['recipient', 'what happens', ...standIns.keys()],
+      magicRecipients.map(each => [
+        `\`${each.number}\``,
+        each.description,
+        ...[...standIns.values()].map(standIn => wordsOf(each, standIn))
+      ])
     )
 }
 

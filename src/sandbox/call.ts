@@ -4,7 +4,8 @@ import type { State } from './state.ts'
 import type { Taken } from './webhooks/happening.ts'
 import type { Hooks } from './webhooks/hooks.ts'
 
-export type Provider = 'maton' | 'wati' | 'cloud'
+/** The name of a stand-in, or `maton`. */
+export type Provider = string
 
 /** How a WATI endpoint words its failures (UPSTREAM.md 3.4): each family has a body of its own. */
 export type WatiShape = 'session' | 'interactive' | 'template' | 'templateV2' | 'bulk' | 'bulkV2' | 'plain'
@@ -105,7 +106,7 @@ export function take(
   sent: Omit<Taken, 'provider' | 'connectionId' | 'to' | 'at'>
 ): void {
   const { entry, operation, headers } = call
-  const provider = operation.provider === 'wati' ? 'wati' : 'cloud'
+  const { provider } = operation
   call.play({ ...sent, provider, connectionId: String(headers['maton-connection']), to, at: Date.now() })
   entry.processed = true
   entry.messageId ??= messageId

@@ -1,10 +1,18 @@
-import type { Answer, Call } from './call.ts'
-import { graphError } from './cloud/graph.ts'
-import { failure } from './wati/answers.ts'
+import type { Answer } from './call.ts'
+import type { RefusalName, StandIn } from './stand-in.ts'
 
-/** How a fault plays out. Only `refuse` and an unprocessed `reset` keep the provider from acting. */
+/** How a fault plays out. Only `refuse`, `gateway` and an unprocessed `reset` keep the provider from acting. */
 export type Effect =
-  | { kind: 'refuse'; cloud: (call: Call) => Answer; wati: (call: Call) => Answer; badNumber?: boolean; text?: string }
+  | {
+      kind: 'refuse'
+      /** Worded by the stand-in that is called. */
+      as: RefusalName
+      retryAfterSeconds?: number
+      /** How one receiver of many is turned down by it; absent: the whole call is. */
+      one?: { badNumber?: boolean; text?: string }
+    }
+  /** Maton says it itself, and the provider is not reached. */
+  | { kind: 'gateway'; answer: Answer }
   | { kind: 'answer'; answer: (normal: Answer) => Answer }
   | { kind: 'slow'; ms: number }
   | { kind: 'silent' }
@@ -17,9 +25,8 @@ export interface MagicRecipient {
   number: string
   name: string
   description: string
-  /** what each provider answers, in words, for the README */
-  cloud: string
-  wati: string
+  /** What comes back, in words for the manual, where it is no refusal that each provider words itself. */
+  wire?: string
   /** whether the provider really took the message */
   processed: boolean
   effect: Effect
@@ -27,6 +34,15 @@ export interface MagicRecipient {
   sparesTemplates?: boolean
   /** only every other try meets it */
   firstTryOnly?: boolean
+}
+
+/** What a recipient's messages are answered by one provider, in words for the manual. */
+export function wordsOf({ wire, effect, firstTryOnly }: MagicRecipient, { says }: StandIn): string {
+  if (effect.kind !== 'refuse') return wire ?? ''
+  const { words } = says[effect.as]
+  const plain = effect.retryAfterSeconds === undefined ? words : words.replace(/, Retry-After: \d+/, '')
+  const seconds = effect.retryAfterSeconds === undefined ? '' : `, Retry-After: ${effect.retryAfterSeconds}`
+  return `${plain}${seconds}${firstTryOnly ? '; then 200' : ''}`
 }
 
 /** A status and nothing else. */
@@ -39,28 +55,11 @@ export const html = (status: number, text: string) => (): Answer => ({
   body: `<!DOCTYPE html><html><head><title>${text}</title></head><body><h1>${text}</h1></body></html>`
 })
 
-/** WATI's 429; its body is unconfirmed (UPSTREAM.md 3.8). */
-export const throttled = (headers?: Record<string, string>) => (): Answer => ({
-  status: 429,
-  headers,
-  body: { result: false, info: 'Too many requests' }
+/** A refusal of Maton's own, which has no body that can be relied on (UPSTREAM.md 2.4). */
+export const gateway = (status: number, headers?: Record<string, string>): Effect => ({
+  kind: 'gateway',
+  answer: { status, ...(headers && { headers }) }
 })
-
-/** The same refusal of Maton's own, which has no body that can be relied on (UPSTREAM.md 2.4). */
-export const maton = (status: number, headers?: Record<string, string>): Effect => ({
-  kind: 'refuse',
-  cloud: empty(status, headers),
-  wati: empty(status, headers)
-})
-
-/** A Graph error with its details. */
-export const graph = (code: number, details: string) => (): Answer => graphError(code, { details })
-
-/** A failure in the words of the WATI endpoint that was called. */
-export const watiSays =
-  (text: string, badNumber = false) =>
-  (call: Call): Answer =>
-    failure(call, text, badNumber)
 
 const ID_KEYS = new Set([
   'id',

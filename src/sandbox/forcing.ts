@@ -78,9 +78,9 @@ export function createFaults(): Faults {
         const row = byNumber.get(number)
         if (row === undefined || !strikes(row, call)) continue
         const { effect } = row
-        if (bulk && effect.kind === 'refuse' && (effect.badNumber === true || effect.text !== undefined)) {
+        if (bulk && effect.kind === 'refuse' && effect.one) {
           // the call as a whole goes through; only this receiver is turned down
-          call.refused.set(number, { valid: effect.badNumber !== true, text: effect.text ?? '' })
+          call.refused.set(number, { valid: effect.one.badNumber !== true, text: effect.one.text ?? '' })
           continue
         }
         return row

@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { type Call, Refusal } from './call.ts'
-import { wrong } from './cloud/graph.ts'
-import { matonError } from './maton/operations.ts'
-import { badRequest } from './wati/answers.ts'
+import type { Call } from './call.ts'
+import { malformed } from './maton/operations.ts'
+import { standIns } from './stand-ins.ts'
 
 /** What the facade must keep to itself: Maton forwards every header but Host and Authorization (UPSTREAM.md 2.2). */
 const PRIVATE = new Set([
@@ -46,13 +45,6 @@ export function createRateLimit(perSecond: number, now: () => number = () => per
   }
 }
 
-/** How each layer words a request that is not formed as it wants. */
-const MALFORMED: Record<Call['operation']['provider'], (text: string) => Refusal> = {
-  maton: text => new Refusal(matonError(400, text), text),
-  wati: badRequest,
-  cloud: text => wrong(100, text)
-}
-
 /** What each kind of operation takes as a body, none where it is not listed. */
 const BODIES: Record<Call['operation']['body'], readonly Call['body']['kind'][]> = {
   none: ['none'],
@@ -66,10 +58,9 @@ const BODIES: Record<Call['operation']['body'], readonly Call['body']['kind'][]>
 /** Checks the version, the query's names, and that the body is of the kind that the operation reads. */
 export function checkForm(call: Call, duplicates: readonly string[]): void {
   const { operation, body, query } = call
-  const refuse = MALFORMED[operation.provider]
-  if (operation.provider === 'cloud' && !/^v(1[6-9]|2\d)\.0$/.test(call.params.version ?? '')) {
-    throw wrong(2500, `Unknown path components: /${call.params.version}`)
-  }
+  const standIn = standIns.get(operation.provider)
+  const refuse = standIn?.malformed ?? malformed
+  standIn?.check?.(call)
   for (const name in query) {
     if (!operation.query.includes(name)) throw refuse(`the query parameter ${name} is not known`)
   }

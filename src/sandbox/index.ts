@@ -1,18 +1,19 @@
 import type { Socket } from 'node:net'
-import { cloudWording } from './cloud/webhooks.ts'
 import { addControl } from './control.ts'
 import { createFaults, type Faults } from './forcing.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { buildServer } from './server.ts'
+import { standIns } from './stand-ins.ts'
 import { createState } from './state.ts'
-import { watiWording } from './wati/webhooks.ts'
 import { createHooks, type DefaultHook, type Hook } from './webhooks/hooks.ts'
 import { createPlayer, type Player } from './webhooks/player.ts'
 
+export { wordsOf } from './effects.ts'
 export type { MagicRecipient } from './faults.ts'
 export { magicRecipients } from './faults.ts'
 export type { ForcedFault } from './forcing.ts'
 export type { Ledger, LedgerEntry } from './ledger.ts'
+export { standIns } from './stand-ins.ts'
 export type { Happening, Taken } from './webhooks/happening.ts'
 export type { DefaultHook } from './webhooks/hooks.ts'
 export { type Scenario, scenarios } from './webhooks/scenarios.ts'
@@ -61,7 +62,7 @@ export const SANDBOX_APP_SECRET = 'sandbox-app-secret'
 
 const KEPT = 100_000
 
-/** Starts the stand-in for Maton, WATI and Meta; each one has a world of its own. */
+/** Starts the stand-in for Maton and every provider; each one has a world of its own. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const { host = '127.0.0.1', port = 0, ledger: keep = true } = options
   const ledger = createLedger(keep === true ? KEPT : Number(keep))
@@ -70,7 +71,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const hooks = createHooks(options.defaultHook)
   const player = createPlayer({
     hooks,
-    wordings: { cloud: cloudWording(state), wati: watiWording(state) },
+    tellers: new Map(
+      [...standIns].flatMap(([name, { webhooks }]) =>
+        webhooks ? [[name, { wording: webhooks.wording(state), hooks: webhooks.hooks }] as const] : []
+      )
+    ),
     tempoMs: options.tempoMs ?? 250,
     retryMs: options.webhookRetryMs ?? 1000,
     appSecret: options.appSecret ?? SANDBOX_APP_SECRET

@@ -2,17 +2,16 @@ import multipart from '@fastify/multipart'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { ledgerBody, readBody } from './body.ts'
 import { type Answer, type Call, type Operation, Refusal } from './call.ts'
-import { cloudOperations } from './cloud/operations.ts'
 import type { MagicRecipient } from './faults.ts'
 import type { Faults } from './forcing.ts'
 import { checkForm, createRateLimit, isAuthorized, leakedHeaders } from './gate.ts'
 import type { Ledger, LedgerEntry } from './ledger.ts'
 import { checkConnection, matonOperations } from './maton/operations.ts'
+import { standIns } from './stand-ins.ts'
 import type { State } from './state.ts'
-import { watiOperations } from './wati/operations.ts'
 import type { Hooks } from './webhooks/hooks.ts'
 import type { Player } from './webhooks/player.ts'
-import { graphHeaders, pause, playOnWire, say } from './wire.ts'
+import { pause, playOnWire, say } from './wire.ts'
 
 /** What the endpoints are given. */
 export interface World {
@@ -29,10 +28,13 @@ export interface World {
 /** Above Meta's largest file, so that a document over its limit is refused by the stand-in and not by the parser. */
 const LARGEST = 112 * 1024 * 1024
 
-/** All operations of the three providers. */
-export const operations: readonly Operation[] = [...matonOperations, ...watiOperations, ...cloudOperations]
+/** All operations of Maton and of every stand-in. */
+export const operations: readonly Operation[] = [
+  ...matonOperations,
+  ...[...standIns.values()].flatMap(({ operations }) => operations)
+]
 
-/** The three providers behind one server, not yet listening. */
+/** Maton and every provider behind one server, not yet listening. */
 export async function buildServer(world: World): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
@@ -87,14 +89,10 @@ function record(world: World, request: FastifyRequest, more: Partial<LedgerEntry
 
 /** A path that none of the three serves. */
 function nowhere(world: World, request: FastifyRequest, reply: FastifyReply): void {
-  const graph = request.url.startsWith('/whatsapp-business/')
-  record(world, request, { status: graph ? 400 : 404, violations: ['nobody serves this path'] })
-  say(
-    reply,
-    graph
-      ? { status: 400, body: { error: { message: 'Unknown path components', type: 'OAuthException', code: 2500 } } }
-      : { status: 404 }
-  )
+  const standIn = [...standIns.values()].find(({ app }) => request.url.startsWith(`/${app}/`))
+  const answer = standIn?.nowhere ?? { status: 404 }
+  record(world, request, { status: answer.status, violations: ['nobody serves this path'] })
+  say(reply, answer)
 }
 
 async function run(
@@ -142,7 +140,7 @@ async function run(
     await pause(reply, fault.effect.ms)
     return finish(answer)
   }
-  if (fault.effect.kind === 'refuse' || fault.effect.kind === 'answer') return finish(answer)
+  if (['refuse', 'gateway', 'answer'].includes(fault.effect.kind)) return finish(answer)
   entry.status = playOnWire(reply, fault.effect, answer)
   return reply
 }
@@ -165,12 +163,10 @@ async function settle(
   duplicates: string[]
 ): Promise<{ answer: Answer; fault?: MagicRecipient }> {
   const { entry, operation } = call
+  const standIn = standIns.get(operation.provider)
   let reached = false
-  // what Maton says itself carries none of Graph's headers
-  const signed = (answer: Answer): Answer =>
-    !reached || operation.provider !== 'cloud' || answer.body === undefined
-      ? answer
-      : { ...answer, headers: { ...graphHeaders(call.params.version ?? ''), ...answer.headers } }
+  // what Maton says itself carries nothing of the provider's
+  const signed = (answer: Answer): Answer => (reached && standIn?.sign?.(answer, call)) || answer
   try {
     checkConnection(call)
     reached = true
@@ -180,9 +176,10 @@ async function settle(
     if (fault !== undefined) entry.fault = fault.name
     const effect = fault?.effect
     if (effect?.kind === 'refuse') {
-      const refused = operation.provider === 'cloud' ? effect.cloud(call) : effect.wati(call)
+      const refused = standIn!.says[effect.as].answer(call, effect.retryAfterSeconds)
       return { answer: signed(refused), fault }
     }
+    if (effect?.kind === 'gateway') return { answer: effect.answer, fault }
     if (effect?.kind === 'reset' && !effect.processed) return { answer: { status: 0 }, fault }
     const answer = await act()
     if (entry.kind !== 'send') entry.processed = entry.refused === undefined

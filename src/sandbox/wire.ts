@@ -1,17 +1,11 @@
 import type { FastifyReply } from 'fastify'
 import type { Answer } from './call.ts'
 import type { Effect } from './effects.ts'
-import { fbtrace } from './ids.ts'
 
 /** One answer in bytes. */
 interface Bytes {
   headers: Record<string, string>
   body: string | Buffer
-}
-
-/** Headers that Graph puts on everything it says (UPSTREAM.md 4.1). */
-export function graphHeaders(version: string): Record<string, string> {
-  return { 'x-fb-trace-id': fbtrace(), 'x-fb-rev': '1014882203', 'facebook-api-version': version }
 }
 
 function toBytes({ headers = {}, body }: Answer): Bytes {

@@ -3,23 +3,26 @@ import { Type } from '@sinclair/typebox'
 import { type Act, type Answer, type Call, type Operation, Refusal } from '../call.ts'
 import { checker, isMistake } from '../check.ts'
 import { hex } from '../ids.ts'
-import { connectUrl, METHODS, UNKNOWN_CONNECTION } from './seed-connections.ts'
+import { standIns } from '../stand-ins.ts'
+import { connectUrl, UNKNOWN_CONNECTION } from './seed-connections.ts'
 
 /** Maton's own refusals; their body is unconfirmed and must not be read for logic (UPSTREAM.md 2.4). */
 export function matonError(status: number, text: string): Answer {
   return { status, body: { message: text } }
 }
 
-const badRequest = (text: string): Refusal => new Refusal(matonError(400, text), text)
+/** A request that is not formed as Maton wants. */
+export const malformed = (text: string): Refusal => new Refusal(matonError(400, text), text)
 
-const APPS = Object.keys(METHODS)
+/** How each app is authorised (UPSTREAM.md 2.3; WATI's is presumed). */
+const methodOf = (app: string): string | undefined => [...standIns.values()].find(one => one.app === app)?.method
 const STATUSES = ['ACTIVE', 'PENDING', 'FAILED']
 
 function listConnections(call: Call): Act {
   const { app, status, limit = '30' } = call.query
-  if (app !== undefined && !APPS.includes(app)) throw badRequest(`app ${app} is not known`)
-  if (status !== undefined && !STATUSES.includes(status)) throw badRequest(`status ${status} is not known`)
-  if (!/^[1-9]\d{0,3}$/.test(limit)) throw badRequest('limit is not valid')
+  if (app !== undefined && methodOf(app) === undefined) throw malformed(`app ${app} is not known`)
+  if (status !== undefined && !STATUSES.includes(status)) throw malformed(`status ${status} is not known`)
+  if (!/^[1-9]\d{0,3}$/.test(limit)) throw malformed('limit is not valid')
   const connections = [...call.state.connections.values()]
     .filter(one => (app === undefined || one.app === app) && (status === undefined || one.status === status))
     .slice(0, Number(limit))
@@ -38,9 +41,9 @@ const readCreate = checker(
 
 function createConnection(call: Call): Act {
   const body = readCreate(call.body.kind === 'json' ? call.body.value : undefined)
-  if (isMistake(body)) throw badRequest(`${body.path} ${body.text}`)
-  const { app, method = METHODS[app] } = body
-  if (method === undefined || !APPS.includes(app)) throw badRequest(`app ${app} is not known`)
+  if (isMistake(body)) throw malformed(`${body.path} ${body.text}`)
+  const { app, method = methodOf(app) } = body
+  if (method === undefined || methodOf(app) === undefined) throw malformed(`app ${app} is not known`)
   return () => {
     // microseconds, as Maton writes them
     const now = new Date().toISOString().replace('Z', '000Z')
@@ -121,13 +124,11 @@ export const matonOperations: readonly Operation[] = [
   }
 ]
 
-const APP_OF = { wati: 'wati', cloud: 'whatsapp-business' } as const
-
 /** Refuses a proxy call whose connection Maton could not use; an id it never heard of is taken as active. */
 export function checkConnection(call: Call): void {
   const { provider } = call.operation
   if (provider === 'maton') return
-  const app = APP_OF[provider]
+  const app = standIns.get(provider)?.app ?? ''
   const id = call.headers['maton-connection']
   if (typeof id !== 'string' || id === '') {
     throw new Refusal(matonError(400, 'Maton-Connection is required here'), 'the header Maton-Connection is missing')

@@ -2,7 +2,7 @@
 
 /** A message that a provider took, with what is needed to play what follows. */
 export interface Taken {
-  provider: 'wati' | 'cloud'
+  provider: string
   /** Maton's id of the connection: a WATI account has its webhooks by it. */
   connectionId: string
   /** Cloud: the id of the sending number. WATI: the sending number itself, where the call named it. */

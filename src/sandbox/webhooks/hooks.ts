@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { request } from 'undici'
+import type { HookKeys } from '../stand-in.ts'
 import type { Taken } from './happening.ts'
 
 /** One address that webhooks go to. */
@@ -38,7 +39,7 @@ export interface Hooks {
   /** By `number/<id>` and `account/<id>` (Cloud) or `tenant/<connection>` (WATI). */
   at: Map<string, Hook[]>
   /** Every address that is to be told of what becomes of this message. */
-  of: (taken: Taken) => Promise<Hook[]>
+  of: (taken: Taken, keys: HookKeys) => Promise<Hook[]>
 }
 
 /** @param fallback asked where no hook is registered for a number or account */
@@ -48,15 +49,12 @@ export function createHooks(fallback: DefaultHook = async () => []): Hooks {
   const defaults = new Map<string, Hook>()
   return {
     at,
-    of: async taken => {
-      const registered =
-        taken.provider === 'wati'
-          ? at.get(`tenant/${taken.connectionId}`)?.filter(hook => hook.status === 1)
-          : (at.get(`number/${taken.numberId}`) ?? [...at].find(([key]) => key.startsWith('account/'))?.[1])
-      if (registered !== undefined && registered.length > 0) return registered
-      const { provider, connectionId, numberId } = taken
-      const scope = provider === 'cloud' ? { numberId } : numberId === '' ? {} : { phone: numberId }
-      return (await fallback({ connectionId, scope })).map(address => {
+    of: async (taken, of) => {
+      const keys = of.keys(taken, at.keys())
+      const found = keys.flatMap(key => [at.get(key) ?? []]).find(hooks => hooks.length > 0)
+      if (found !== undefined) return found.filter(hook => hook.status === 1)
+      const { connectionId } = taken
+      return (await fallback({ connectionId, scope: of.scope(taken) })).map(address => {
         const known = defaults.get(address.url) ?? { ...address, id: 'default', status: 1, failures: 0 }
         defaults.set(address.url, known)
         return known

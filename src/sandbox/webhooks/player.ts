@@ -1,3 +1,4 @@
+import type { HookKeys } from '../stand-in.ts'
 import type { Happening, Taken, Wording } from './happening.ts'
 import { type Hook, type Hooks, type PostOptions, post } from './hooks.ts'
 import { stepsOf } from './scenarios.ts'
@@ -15,7 +16,8 @@ export interface Player {
 
 export interface PlayerOptions extends PostOptions {
   hooks: Hooks
-  wordings: Readonly<Record<Taken['provider'], Wording>>
+  /** How each stand-in tells; one that is not here tells nothing. */
+  tellers: ReadonlyMap<string, { wording: Wording; hooks: HookKeys }>
   /** Length of one unit of time in milliseconds; 0: everything at once, in its order. */
   tempoMs: number
   /** First wait before a refused body is tried again; it doubles each time. */
@@ -35,7 +37,7 @@ interface Lane {
   running: Promise<void> | undefined
 }
 
-export function createPlayer({ hooks, wordings, tempoMs, retryMs, ...options }: PlayerOptions): Player {
+export function createPlayer({ hooks, tellers, tempoMs, retryMs, ...options }: PlayerOptions): Player {
   const timers = new Set<NodeJS.Timeout>()
   const lanes = new Map<Hook, Lane>()
   const looking = new Set<Promise<void>>()
@@ -59,7 +61,7 @@ export function createPlayer({ hooks, wordings, tempoMs, retryMs, ...options }: 
       later(ms, end)
     })
 
-  const tell = async (hook: Hook, bytes: Buffer, signed: boolean): Promise<void> => {
+  const tell = async (hook: Hook, bytes: Buffer, { signed, defective }: HookKeys): Promise<void> => {
     for (let tries = 0; tries < mostTries && !closed && hook.status === 1; tries++) {
       if (tries > 0) await pause(retryMs * 2 ** (tries - 1))
       const status = await post(hook.url, bytes, {
@@ -71,7 +73,7 @@ export function createPlayer({ hooks, wordings, tempoMs, retryMs, ...options }: 
         return
       }
       hook.failures += 1
-      if (!signed && hook.failures > defectiveAfter) hook.status = 2
+      if (defective && hook.failures > defectiveAfter) hook.status = 2
     }
   }
 
@@ -79,20 +81,20 @@ export function createPlayer({ hooks, wordings, tempoMs, retryMs, ...options }: 
   const drain = async (lane: Lane): Promise<void> => {
     while (lane.waiting.length > 0 && !closed) {
       const [first] = lane.waiting
-      const { provider } = first!.taken
-      const wording = wordings[provider]
+      const { wording, hooks: keys } = tellers.get(first!.taken.provider)!
       const happenings = lane.waiting.splice(0, wording.most)
       for (const { eventType, body } of wording.bodies(happenings, Date.now())) {
         const wanted = lane.hook.eventTypes
         if (eventType !== undefined && wanted !== undefined && !wanted.includes(eventType)) continue
-        await tell(lane.hook, Buffer.from(JSON.stringify(body)), provider === 'cloud')
+        await tell(lane.hook, Buffer.from(JSON.stringify(body)), keys)
       }
     }
   }
 
   const happen = (happening: Happening): void => {
-    if (closed) return
-    const found = hooks.of(happening.taken).then(all => {
+    const teller = tellers.get(happening.taken.provider)
+    if (closed || teller === undefined) return
+    const found = hooks.of(happening.taken, teller.hooks).then(all => {
       for (const hook of all) {
         const lane = lanes.get(hook) ?? { hook, waiting: [], running: undefined }
         lanes.set(hook, lane)
