@@ -1,6 +1,6 @@
 import type { Call } from '../call.ts'
-import { phoneNumber } from './seed-numbers.ts'
 import { wrong } from './graph.ts'
+import { phoneNumber } from './seed-numbers.ts'
 
 /** Whom a message reaches, and what Meta tells of them. */
 export interface Recipient {
