@@ -45,7 +45,11 @@ export const contacts: RoutePlugin = app => {
       body: ref(CreateContact),
       response: {
         200: json(Contact, 'It was known, and is changed.', made),
-        201: json(Contact, 'It is made. WATI does not tell, so there every success is this.', made),
+        201: json(
+          Contact,
+          'It is made. A provider that does not tell whether it is new answers every success so.',
+          made
+        ),
         ...problems(...guarded, ...asked, 409, 413, 415, 504)
       }
     },
@@ -111,7 +115,7 @@ export const contacts: RoutePlugin = app => {
       tags,
       summary: 'What was said with a contact, newest first',
       description:
-        'From the provider’s own history where it keeps one (WATI), with ids of its own; else from the messages that this key may see. A page may hold fewer than its limit; only a null nextCursor is the end.',
+        'From the provider’s own history where it keeps one, with ids of its own; else from the messages that this key may see. A page may hold fewer than its limit; only a null nextCursor is the end.',
       params: ContactParams,
       querystring: ConversationQuery,
       response: { 200: json(MessagePage, 'One page.'), ...problems(...guarded, ...asked) }

@@ -61,7 +61,7 @@ export const media: RoutePlugin = app => {
       headers: Type.Object(idempotencyHeader),
       querystring: strict({}),
       description:
-        'Streamed: the field channel stands before the file. The type is read from the bytes, not believed. Cloud: given to Meta; WATI: kept here until it expires.',
+        'Streamed: the field channel stands before the file. The type is read from the bytes, not believed. Given to the provider where it keeps files, else kept here until it expires.',
       response: {
         201: json(Media, 'The file, by the id that messages name it by.', made),
         ...problems(...guarded, 404, 409, 413, 415, 422, 429, 502, 504)

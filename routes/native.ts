@@ -8,7 +8,7 @@ import { guarded, problems } from './answers.ts'
 const methods = { GET: 'Get', POST: 'Post', PUT: 'Put', PATCH: 'Patch', DELETE: 'Delete' } as const
 const anything = (description: string) => ({ description, content: { '*/*': { schema: Type.Any() } } })
 const description =
-  'For what the neutral API does not say. The path is the provider’s own with its version, e.g. `api/v1/getContacts` (wati) or `v24.0/106540352242922` (whatsapp-cloud); the query is passed on. Bytes pass unread both ways, with the provider’s status; of the headers only those of the body travel. `Idempotency-Key` is ignored: a call that is repeated is made again.'
+  'For what the neutral API does not say. The path is the provider’s own with its version, e.g. `api/v1/getContacts` or `v24.0/106540352242922`; the query is passed on. Bytes pass unread both ways, with the provider’s status; of the headers only those of the body travel. `Idempotency-Key` is ignored: a call that is repeated is made again.'
 
 export const native: RoutePlugin = app => {
   // Whatever the type, the bytes are the provider's to read: this holds for the routes of this file alone.

@@ -43,7 +43,7 @@ export const unknown: RoutePlugin = app => {
       tags,
       summary: 'Look an unknown message up at the provider, and settle it if it is there',
       description:
-        'WATI: in its history of the conversation. Where exactly one item says the same within a minute of the attempt, that is taken for the message; else it stays unknown, and the timeline says what was looked for. WhatsApp Cloud keeps no history: only its webhook can tell.',
+        'In the provider’s history of the conversation, where it keeps one. Where exactly one item says the same within a minute of the attempt, that is taken for the message; else it stays unknown, and the timeline says what was looked for. Where there is no history, only a webhook can tell.',
       params: MessageParams,
       querystring: strict({}),
       response: {

@@ -3,7 +3,8 @@ import { ChannelId, Instant, Page } from './common.ts'
 import { messageTypes } from './content.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
 
-export const providers = ['wati', 'whatsapp-cloud'] as const
+/** The name of a provider; which there are, the registry of adapters knows, and the document says. */
+export const ProviderName = Type.String({ format: 'provider' })
 export const ConnectionId = Type.String({
   pattern: '^[A-Za-z0-9_-]{1,128}$',
   description: "Maton's id of the account.",
@@ -12,14 +13,14 @@ export const ConnectionId = Type.String({
 const Value = Type.Unsafe<string | number | boolean>({ type: ['string', 'number', 'boolean'] })
 const Settings = Type.Record(Type.String({ maxLength: 64 }), Value, {
   maxProperties: 50,
-  description:
-    "The provider's own settings, checked by its adapter. wati: channelPhoneNumber, sessionTextIn. whatsapp-cloud: phoneNumberId, businessAccountId, graphVersion."
+  description: "The provider's own settings, checked by its adapter.",
+  providerSettings: true
 })
 
 export const CreateChannel = strict(
   {
     id: ChannelId,
-    provider: stringEnum(providers),
+    provider: ProviderName,
     connectionId: ConnectionId,
     settings: Settings,
     default: Type.Optional(Type.Boolean())

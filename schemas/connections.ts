@@ -1,12 +1,12 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ConnectionId, providers } from './channels.ts'
+import { ConnectionId, ProviderName } from './channels.ts'
 import { Instant, Page } from './common.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
 
 const statuses = ['active', 'pending', 'failed'] as const
 
 export const CreateConnection = strict(
-  { provider: stringEnum(providers) },
+  { provider: ProviderName },
   { $id: 'CreateConnection', examples: [{ provider: 'whatsapp-cloud' }] }
 )
 export type CreateConnection = Static<typeof CreateConnection>
@@ -14,7 +14,7 @@ export type CreateConnection = Static<typeof CreateConnection>
 export const Connection = Type.Object(
   {
     id: Type.String({ examples: ['21fd90f9-0000-4000-8000-000000000000'] }),
-    provider: stringEnum(providers),
+    provider: ProviderName,
     status: stringEnum([...statuses, 'unknown'], {
       description: 'pending: a person has yet to open authorizationUrl. unknown: Maton uses a word that we do not know.'
     }),
@@ -36,7 +36,7 @@ export const ConnectionPage = Page(ref(Connection), 'ConnectionPage')
 
 export const ConnectionParams = strict({ id: ConnectionId })
 export const ConnectionQuery = strict({
-  provider: Type.Optional(stringEnum(providers)),
+  provider: Type.Optional(ProviderName),
   status: Type.Optional(stringEnum(statuses))
 })
 export type ConnectionQuery = Static<typeof ConnectionQuery>

@@ -61,7 +61,7 @@ export const PatchContact = strict(
 )
 export type PatchContact = Static<typeof PatchContact>
 
-/** A person at a phone number, wherever it is kept: at WATI, or in Switchboard's own address book. */
+/** A person at a phone number, wherever it is kept: at the provider, or in Switchboard's own address book. */
 export const Contact = Type.Object(
   {
     channel: Type.String(),
@@ -104,7 +104,7 @@ export const ContactWindow = Type.Object(
 )
 export type ContactWindow = Static<typeof ContactWindow>
 
-// Examples that work in the sandbox: people and their history are there at WATI, what is deleted or imported is ours.
+// Examples that work in the sandbox: people and their history are there at one provider, what is deleted or imported is ours.
 const channel = Type.Optional({ ...ChannelId, examples: ['demo-wati'] })
 const page = { limit: Type.Optional(Limit), cursor: Type.Optional(Cursor) }
 export const ContactParams = strict({ phone: PersonInput })

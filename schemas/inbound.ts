@@ -93,7 +93,7 @@ const person = {
 export const circumstances = {
   origin: Type.Optional(
     stringEnum(['operator'], {
-      description: 'A person sent it, in the inbox of WATI or the WhatsApp app: it is none of ours.'
+      description: 'A person sent it, in the provider’s inbox or the WhatsApp app: it is none of ours.'
     })
   ),
   operator: Type.Optional(

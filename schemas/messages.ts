@@ -49,13 +49,12 @@ const envelope = {
     )
   ),
   providerOptions: Type.Optional(
-    strict(
-      { wati: Type.Optional(strict({ broadcastName: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })) })) },
-      {
-        description:
-          'What only one provider knows. Options of another provider than the channel’s are ignored with a warning.'
-      }
-    )
+    Type.Record(Type.String({ maxLength: 64 }), Type.Record(Type.String({ maxLength: 64 }), Type.Unknown()), {
+      maxProperties: 10,
+      providerOptions: true,
+      description:
+        'What only one provider knows, checked by its adapter. Options of another provider than the channel’s are ignored with a warning.'
+    })
   )
 }
 export interface Envelope {
@@ -68,7 +67,7 @@ export interface Envelope {
   expiresAt?: string
   onUnknown?: 'hold' | 'resend_once'
   fallback?: { template: ContentByType['template'] }
-  providerOptions?: { wati?: { broadcastName?: string } }
+  providerOptions?: Record<string, Record<string, unknown>>
 }
 
 const schemaName = (type: MessageType) => `Send${type[0]!.toUpperCase()}${type.slice(1)}`

@@ -38,7 +38,7 @@ export type Outcome = (typeof outcomes)[number]
 /** What the provider itself said, for the reader of a log or a ticket. */
 export const ProviderError = Type.Object(
   {
-    name: Type.String({ description: 'wati, whatsapp-cloud or maton' }),
+    name: Type.String({ description: 'The provider that speaks, or maton.', examples: ['maton'] }),
     status: nullable(Type.Integer({ description: 'HTTP status that came back' })),
     code: Type.Optional(Type.String()),
     subcode: Type.Optional(Type.String()),

@@ -15,6 +15,8 @@ import { newId } from './ids.ts'
 export interface AppOptions {
   publicUrl?: string | undefined
   trustProxy?: boolean | string[]
+  /** The names of the registered providers. */
+  providers?: readonly string[]
   /** Swagger UI under /docs. */
   docs?: boolean
   log: FastifyBaseLogger
@@ -56,7 +58,7 @@ function bare(parts: AppParts, options: AppOptions): App {
   }) as unknown as App
   app.decorate('publicUrl', typeBase)
   for (const [name, part] of Object.entries(parts)) app.decorate(name, part)
-  app.setValidatorCompiler(validation(namedSchemas))
+  app.setValidatorCompiler(validation(namedSchemas, options.providers ?? []))
   // Answers are built member by member by views, so JSON.stringify can add nothing to them, and the tests hold every one
   // of them against the document. A schema-driven serializer would run a validator for each `oneOf` instead.
   app.setSerializerCompiler(() => value => JSON.stringify(value))

@@ -8,6 +8,7 @@ import { createChannels } from './channels/channels.ts'
 import { createConnections } from './channels/connections.ts'
 import { createChannelHealths } from './channels/health.ts'
 import { createNumbers } from './channels/numbers.ts'
+import { createOptionsCheck } from './channels/provider-options.ts'
 import type { Config } from './config.ts'
 import { createBook } from './contacts/book.ts'
 import { createContacts } from './contacts/contacts.ts'
@@ -34,12 +35,12 @@ import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
 import { createRemoteMedia } from './media/remote.ts'
-import { blockKey, blockQueries } from './messages/blocks.ts'
 import { createSettlements } from './messages/notifications.ts'
 import { messageQueries } from './messages/queries.ts'
 import { queueQueries } from './messages/queue.ts'
 import { createHold } from './messages/restore-hold.ts'
 import { createMetrics } from './metrics.ts'
+import { createReadiness } from './readiness.ts'
 import { createAudit } from './store/audit.ts'
 import { openStore } from './store/index.ts'
 import { createUpkeep } from './store/upkeep.ts'
@@ -90,7 +91,6 @@ export async function compose(
     log
   )
   const metrics = createMetrics()
-
   const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>
@@ -100,7 +100,8 @@ export async function compose(
   const queries = messageQueries(store)
   const queue = queueQueries(store)
   const settlements = createSettlements()
-  const batched = (provider: string): boolean => adapters.get(provider)?.operations.sendBatch !== undefined
+  const checkOptions = createOptionsCheck(adapters)
+  const batched = (provider: string): boolean => adapters.get(provider)?.batch !== undefined
   store.words?.hear(settlements.tell)
   const pacing = createPacing({
     store,
@@ -117,8 +118,7 @@ export async function compose(
         timeoutMs: Math.min(timeoutMs, 4000)
       }),
     room: () => mostInHand - worker.inHand() - engine.sending(),
-    deliver: (rows, permit) => worker.take(rows, permit),
-    batched
+    deliver: (rows, permit) => worker.take(rows, permit)
   })
   const { pace, turns, breaker, gate } = pacing
   const outlook = createOutlook({ store, pace, turns })
@@ -150,7 +150,21 @@ export async function compose(
   const preparation = createPreparation({ corridor, definitions, library, store, queries, sandboxed }, whoCan)
   const room = createRoom(store, config.QUEUE_LIMIT)
   const { engine, worker, intake, idempotency, messages } = createDelivery({
-    ...{ store, queries, queue, channels, corridor, preparation, pacing, settlements, room, batched, log, metrics },
+    ...{
+      store,
+      queries,
+      queue,
+      channels,
+      corridor,
+      preparation,
+      pacing,
+      settlements,
+      room,
+      batched,
+      checkOptions,
+      log,
+      metrics
+    },
     ...{ timeoutMs, typeBase, seal: createSeal(pepper), unseen: config.RETENTION_DAYS === 0 },
     batch: engine =>
       createDeliverChunk({
@@ -191,21 +205,7 @@ export async function compose(
   const sandboxDoors = createSandboxDoors(adapters, channels, inbound.door, ownAddress)
   const hold = createHold({ store, log, typeBase })
 
-  let closing = false
-  const notReady = async (): Promise<string | null> => {
-    if (closing) return 'closing'
-    return store.probe().then(
-      () => null,
-      () => 'the store is not writable'
-    )
-  }
-  const degraded = async (): Promise<string | null> => {
-    const standing = await store.read(blockQueries(store).all({})).catch(() => [])
-    const stands = (start: string) => standing.some(({ key }) => key.startsWith(start))
-    if (stands(blockKey.hold)) return 'held after a restore: nothing is sent until POST /admin/hold/release'
-    if (stands('breaker/')) return 'a provider does not answer, or asks us to wait'
-    return inbound.watch.degraded().catch(() => null)
-  }
+  const readiness = createReadiness(store, [inbound.watch.degraded])
   /** What stood in the way may be gone. */
   const wakeAll = (): void => {
     for (const mode of ['live', 'test'] as const) turns.wake(mode, Date.now())
@@ -231,7 +231,7 @@ export async function compose(
     connections,
     native: createNative({ store, adapters, channels, passage: upstreams.passage, gate, log, metrics }),
     dryRun: createDryRun({
-      intake: createIntake({ channels, preparation }),
+      intake: createIntake({ channels, preparation, checkOptions }),
       preparation,
       outlook,
       preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
@@ -250,17 +250,18 @@ export async function compose(
     audit: createAudit(store),
     hold,
     door: inbound.door,
-    replayWebhooks: inbound.replay,
     webhookRegistrations: inbound.registrations,
     metrics,
-    notReady,
-    degraded
+    notReady: readiness.notReady,
+    degraded: readiness.degraded
   }
-  const options = { publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log }
+  const options = {
+    ...{ publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log },
+    providers: [...adapters.keys()]
+  }
   const app = await buildApp(parts, options)
   const webhookApp = config.WEBHOOK_PORT === undefined ? undefined : await buildWebhookApp(parts, options)
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
-
   return {
     app,
     ...(webhookApp && { webhookApp }),
@@ -271,19 +272,26 @@ export async function compose(
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()
       await watch.start()
+      inbound.reader.start()
       upkeep.start()
       overdue.start()
-      inbound.start()
+      inbound.watch.start()
     },
-    drain: () => {
-      closing = true
-    },
+    drain: readiness.close,
     close: async () => {
-      closing = true
+      readiness.close()
       settlements.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      const rooms = [worker, watch, upkeep, overdue, inbound].map(room => room.stop())
-      await Promise.all([...rooms, app.close(), webhookApp?.close()])
+      await Promise.all([
+        inbound.reader.stop(),
+        worker.stop(),
+        watch.stop(),
+        upkeep.stop(),
+        overdue.stop(),
+        app.close(),
+        webhookApp?.close()
+      ])
+      await inbound.watch.stop()
       await engine.idle()
       await upstreams.close()
       await store.close()

@@ -5,13 +5,14 @@ import { stringify } from 'yaml'
 import { messageTypes } from '../schemas/content.ts'
 import { messageExamples } from '../schemas/examples.ts'
 import type { ErrorCode } from '../schemas/problem.ts'
+import { adapters } from './adapters/index.ts'
 import { buildApp } from './app.ts'
 import { errorTable, ServiceError, toProblem } from './errors.ts'
 import type { AppParts } from './http/fastify.ts'
 
 // Makes openapi.yaml from the routes and their schemas: `npm run openapi`. The tests compare it with the file.
 
-const description = `One API for WhatsApp through WATI and the WhatsApp Cloud API.
+const description = `One API for WhatsApp, whichever provider is behind a channel.
 
 **Try it.** Press *Authorize*, paste a key, and send the example of *Send a message*. The test key that is printed at the start does for all but keys, the audit trail and changes of channels, which take the admin key. In sandbox mode (no account configured) nobody receives anything, whichever key is used, and some recipients force an outcome: \`15550100001\` is not on WhatsApp, \`15550100002\` has not written for 24 hours, \`15550100007\` takes 3 seconds, \`15550100008\` never answers, \`15550100023\` is throttled once. The README lists them all.
 
@@ -125,8 +126,34 @@ function emptyFilters({ operationId = '', parameters = [] }: Operation): void {
   }
 }
 
+/** What the registry of adapters knows: which providers there are, and what each of them takes. */
+function fillIn(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return
+  const schema = node as Record<string, unknown>
+  if (schema.format === 'provider') {
+    delete schema.format
+    schema.enum = [...adapters.keys()]
+  }
+  if (schema.providerSettings === true) {
+    delete schema.providerSettings
+    const each = [...adapters.values()].map(
+      ({ provider, settings }) => `${provider}: ${Object.keys(settings.properties ?? {}).join(', ')}`
+    )
+    schema.description = `${schema.description} ${each.join('. ')}.`
+  }
+  if (schema.providerOptions === true) {
+    const { description } = schema
+    for (const key of Object.keys(schema)) delete schema[key]
+    const own = [...adapters.values()].flatMap(({ provider, options }) => (options ? [[provider, options]] : []))
+    const properties = JSON.parse(JSON.stringify(Object.fromEntries(own)))
+    Object.assign(schema, { type: 'object', description, additionalProperties: false, properties })
+  }
+  for (const inner of Object.values(schema)) fillIn(inner)
+}
+
 /** What a schema-driven generator cannot know: examples by name, the discriminator's mapping, the upload's form. */
 function complete(document: Doc): Doc {
+  fillIn(document)
   const send = document.components.schemas.SendMessage!
   const name = (type: string) => `#/components/schemas/Send${type[0]!.toUpperCase()}${type.slice(1)}`
   send.discriminator = {
@@ -184,7 +211,6 @@ export async function makeOpenApi(): Promise<string> {
     hold: nothing,
     webhookRegistrations: nothing,
     door: nothing,
-    replayWebhooks: nothing,
     metrics: nothing,
     notReady: async () => null,
     degraded: async () => null
@@ -193,6 +219,7 @@ export async function makeOpenApi(): Promise<string> {
     .version
   const app = await buildApp(parts, {
     docs: false,
+    providers: [...adapters.keys()],
     log: pino({ level: 'silent' }),
     prepare: async each => {
       await each.register(swagger, {

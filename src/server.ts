@@ -12,15 +12,9 @@ import { createLogger } from './logger.ts'
 /** From the first signal to a hard exit: the whole deadline of one call and some (P25), however long that is set. */
 const graceMs = (timeoutMs: number): number => Math.max(25_000, timeoutMs + 5000)
 
-const demoChannels = [
-  { id: 'demo-wati', provider: 'wati', connectionId: 'demo-wati-connection', settings: {} },
-  {
-    id: 'demo-cloud',
-    provider: 'whatsapp-cloud',
-    connectionId: 'demo-cloud-connection',
-    settings: { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
-  }
-] as const
+const demoChannels = [...adapters.values()].flatMap(({ provider, demo }) =>
+  demo ? [{ ...demo, provider, connectionId: `${demo.id}-connection` }] : []
+)
 
 function readSettings(): Config {
   try {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { Agent, request } from 'undici'
+import type { AnyAdapter } from '../src/adapters/adapter.ts'
 import { adapters } from '../src/adapters/index.ts'
 import { loadConfig } from '../src/config.ts'
 import { compose, type Switchboard } from '../src/container.ts'
@@ -45,6 +46,8 @@ export interface BoardOptions {
   env?: Record<string, string>
   directory?: string
   sandbox?: Sandbox
+  /** Other adapters than the registered ones. */
+  adapters?: ReadonlyMap<string, AnyAdapter>
   /** Where it listens; default: any free port. */
   port?: number
   /** The sandbox of test mode tells its webhooks to this board. */
@@ -70,7 +73,7 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
   })
   const log: string[] = []
   const board = await compose(config, {
-    adapters,
+    adapters: options.adapters ?? adapters,
     log: pino({ level: 'info' }, { write: line => void log.push(line) }),
     pepper: 'p'.repeat(32),
     // whoever wants to see webhooks in test mode says so

@@ -23,7 +23,6 @@ export type * from './heard.ts'
 export {
   type BatchOutcome,
   effects,
-  mostInBatch,
   type Operation,
   type Operations,
   type RegisteredWebhook
@@ -51,7 +50,7 @@ export interface ResolvedTemplate {
   name: string
   language: string
   parameterFormat: 'named' | 'positional'
-  /** The media variable's own name, where the provider has one (WATI). */
+  /** The media variable's own name, where the provider has one. */
   mediaVariable?: string
   header?:
     | { values: { name: string; value: string }[] }
@@ -165,7 +164,7 @@ export type Handler<K extends Operation, S> = (
 ) => Promise<Operations[K]['output']>
 
 /** What every provider must have. All others may be absent: presence is capability. */
-type Required = 'sendMessage' | 'listTemplates'
+type Required = 'sendMessage'
 export type OperationTable<S> = { readonly [K in Required]: Handler<K, S> } & {
   readonly [K in Exclude<Operation, Required>]?: Handler<K, S>
 }
@@ -218,8 +217,17 @@ export interface Adapter<S extends TSchema = TSchema> {
   readonly notes: readonly string[]
   /** The provider's own limits that a call counts against, beside the account's. */
   readonly limits?: (channel: BoundChannel<Static<S>>, call: CallFacts) => Limit[]
-  /** A cheap read that shows whether the provider answers at all: asked while a channel's breaker is open. */
-  readonly probe: Probe
+  /**
+   * A cheap read that shows whether the provider answers at all: asked while a channel's breaker is open. Absent: one
+   * message goes out as the trial.
+   */
+  readonly probe?: Probe
+  /** With sendBatch: the most messages of one call. A lost answer makes all of them unknown. */
+  readonly batch?: { most: number }
+  /** The channel that sandbox mode begins with; absent: none of this provider. */
+  readonly demo?: { id: string; settings: Static<S> }
+  /** Strict schema of this provider's part of a message's providerOptions; absent: it has none. */
+  readonly options?: TSchema
   /** Remarks about settings that are valid today, e.g. a version that ends soon. `now` in milliseconds. */
   readonly remarks?: (settings: Static<S>, now: number) => string[]
   /**

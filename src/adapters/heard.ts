@@ -5,9 +5,9 @@ import type { ErrorCode, ProviderError } from '../../schemas/problem.ts'
 
 /** Which number or account a webhook body names; a member that is absent was not named. */
 export interface Scope {
-  /** The provider's id of the sending number (Cloud: phone_number_id). */
+  /** The provider's id of the sending number. */
   numberId?: string
-  /** The provider's id of the account (Cloud: WABA id). */
+  /** The provider's id of the account. */
   accountId?: string
   /** The sending number, digits only. */
   phone?: string

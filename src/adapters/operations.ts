@@ -38,7 +38,7 @@ export interface Operations {
   sendMessage: { input: Encoded; output: Receipt }
   /**
    * One template to many people in one call. `name` is what the provider shows the batch by; the messages are all of one
-   * template and one language, to as many different numbers, and at most `mostInBatch`. The outcomes stand in their order.
+   * template and one language, to as many different numbers, and at most the adapter's `batch.most`. The outcomes stand in their order.
    * What is true of the whole call is thrown, as by sendMessage. A provider without such a call does not have it.
    */
   sendBatch: {
@@ -113,11 +113,6 @@ export interface Operations {
   removeWebhook: { input: { url: string; id?: string }; output: null }
 }
 export type Operation = keyof Operations
-/**
- * Messages in one batch at most. WATI would take 1000 (UPSTREAM.md 3.4.9), but a lost answer makes all of a batch unknown,
- * and a batch that is under way cannot be stopped any more.
- */
-export const mostInBatch = 250
 /** What a lost answer means: a read may be repeated, a write has to be looked at, a send reached a person or did not. */
 export const effects: Readonly<Record<Operation, 'read' | 'write' | 'send'>> = {
   sendMessage: 'send',

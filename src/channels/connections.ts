@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { ConnectionId, type providers } from '../../schemas/channels.ts'
+import { ConnectionId } from '../../schemas/channels.ts'
 import type { Mode } from '../../schemas/common.ts'
 import type { Connection, ConnectionQuery, CreateConnection } from '../../schemas/connections.ts'
 import { type AnyAdapter, UpstreamFailure } from '../adapters/adapter.ts'
@@ -38,7 +38,6 @@ const statuses: Readonly<Record<string, Connection['status']>> = {
   FAILED: 'failed'
 }
 /** A word that is missing here is one of another app: such a connection is none of ours. */
-type Provider = (typeof providers)[number]
 
 const string = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
 const record = (value: unknown): Record<string, unknown> =>
@@ -52,7 +51,7 @@ const idPattern = new RegExp(ConnectionId.pattern!)
 
 /** Maton's connections, in our words. Nothing of them is kept here. */
 export function createConnections({ store, adapters, passage, gate, log, metrics }: ConnectionsParts): Connections {
-  const providerOf = new Map([...adapters.values()].map(({ app, provider }) => [app, provider as Provider]))
+  const providerOf = new Map([...adapters.values()].map(({ app, provider }) => [app, provider]))
 
   const call = async (operation: string, caller: Caller, request: ControlRequest): Promise<unknown> => {
     const maton = await passage(caller.mode)

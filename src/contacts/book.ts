@@ -42,7 +42,7 @@ export interface Book {
 export const fold = (text: string): string => text.toLowerCase()
 
 const day = 24 * 3600_000
-/** What a contact is until somebody says otherwise, as at WATI. */
+/** What a contact is until somebody says otherwise. */
 const newStatus = 'valid'
 
 export const toContact = (row: ContactRow): Contact => ({

@@ -147,7 +147,7 @@ export function createContacts({ corridor, channels, book }: ContactsParts): Con
       requireRecipient(caller, digits)
       const attributes = Object.keys(input.attributes ?? {}).length > 0 ? input.attributes : undefined
       if (!keeps(channel)) {
-        // A name makes a contact that is not there, as it does at WATI.
+        // A name makes a contact that is not there, as it does at a provider.
         if (input.name !== undefined) return toContact((await book.upsert(bookOf(channel), digits, input)).row)
         const row = await book.change(bookOf(channel), digits, input)
         if (!row) throw gone(digits)

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Channels } from '../channels/channels.ts'
+import type { OptionsCheck } from '../channels/provider-options.ts'
 import type { Permit } from '../dispatch/admission.ts'
 import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
 import type { Seal } from '../keys/seal.ts'
@@ -33,6 +34,7 @@ export interface DeliveryParts {
   unseen: boolean
   /** Whether a provider takes a broadcast's messages many in one call, and that call. */
   batched: (provider: string) => boolean
+  checkOptions: OptionsCheck
   batch: (engine: Engine) => (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
   seal: Seal
   log: Logger
@@ -54,13 +56,13 @@ export interface Delivery {
 /** A message's life, from the request to the provider's answer. */
 export function createDelivery(parts: DeliveryParts): Delivery {
   const { store, queries, queue, channels, corridor, preparation, pacing, settlements, room, log, metrics } = parts
-  const { batched, batch, seal, timeoutMs, typeBase, unseen } = parts
+  const { batched, batch, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
   const { turns, breaker, gate, limitsOf } = pacing
   const engine = createEngine({
     ...{ store, queries, corridor, preparation, gate, settlements, log, metrics, timeoutMs, typeBase },
     providerOf: async id => (await channels.bind(id, 'live'))?.provider
   })
-  const intake = createIntake({ channels, preparation, room, unseen })
+  const intake = createIntake({ channels, preparation, checkOptions, room, unseen })
   const worker = createWorker({
     ...{ store, queries, queue, channels, preparation, engine, turns, breaker, settlements, batched, log },
     reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),

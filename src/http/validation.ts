@@ -5,7 +5,7 @@ import type { FastifySchemaCompiler } from 'fastify'
 import { type Reading, readPerson, readPhone } from '../phone.ts'
 
 /** Formats of ours, each of which says what is wrong with a text. */
-const readers: Readonly<Record<string, (text: string) => Reading<string>>> = { phone: readPhone, person: readPerson }
+type Reader = (text: string) => Reading<string>
 
 /** What stands at a JSON pointer. */
 const at = (value: unknown, pointer: string): unknown =>
@@ -18,7 +18,7 @@ const at = (value: unknown, pointer: string): unknown =>
     )
 
 /** Ajv tells only that a format was not kept: this is the reason in its place. */
-function explained(fault: ErrorObject, value: unknown): ErrorObject {
+function explained(fault: ErrorObject, value: unknown, readers: Readonly<Record<string, Reader>>): ErrorObject {
   const reader = fault.keyword === 'format' ? readers[fault.params.format] : undefined
   const message = reader?.(String(at(value, fault.instancePath))).fault
   return message === undefined ? fault : { ...fault, message }
@@ -28,8 +28,14 @@ function explained(fault: ErrorObject, value: unknown): ErrorObject {
  * Validators for requests. Bodies are taken as they are: no coercion, no silent removal, every fault told. Query strings
  * and paths are text by nature, so there numbers and booleans are read from it.
  * @param shared the named schemas that others point at
+ * @param providers the names of those that are registered
  */
-export function validation(shared: readonly TSchema[]): FastifySchemaCompiler<TSchema> {
+export function validation(shared: readonly TSchema[], providers: readonly string[]): FastifySchemaCompiler<TSchema> {
+  const readers: Readonly<Record<string, Reader>> = {
+    phone: readPhone,
+    person: readPerson,
+    provider: text => (providers.includes(text) ? { value: text } : { fault: `must be one of ${providers.join(', ')}` })
+  }
   const make = (coerceTypes: boolean): Ajv => {
     const ajv = new Ajv({
       allErrors: true,
@@ -55,7 +61,7 @@ export function validation(shared: readonly TSchema[]): FastifySchemaCompiler<TS
     const validate = ((value: unknown) => {
       check ??= ajv.compile(schema)
       const valid = check(value)
-      validate.errors = check.errors?.map(fault => explained(fault, value)) ?? null
+      validate.errors = check.errors?.map(fault => explained(fault, value, readers)) ?? null
       return valid
     }) as ValidateFunction
     return validate

@@ -45,7 +45,7 @@ export interface Effects {
   disown: (place: (channelId: string, mode: MessageRow['mode']) => DispatchChannel | undefined) => Unit<number>
 }
 
-/** WATI tells of our own files, buttons and lists before it answers us: so long somebody's message may be ours (API.md 12). */
+/** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (API.md 12). */
 const patienceMs = 60_000
 
 export function createEffects({ store, typeBase, keepFile, handlers: others = {} }: EffectsParts): Effects {
@@ -101,12 +101,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
   }
 
   /** To the message that it is about; else it waits until that is known. */
-  function* settle(
-    heard: HeardStatus | HeardOutgoing,
-    place: Place,
-    dueAt: number | null,
-    again = false
-  ): Unit<Effect> {
+  function* settle(heard: HeardStatus | HeardOutgoing, place: Place, dueAt: number | null): Unit<Effect> {
     const event = providerEvent(heard, place)
     const meant = yield* find(heard, place)
     if (meant) {
@@ -117,9 +112,9 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
     const { mode } = place.channel
     const places = place.siblings.map(channel_id => ({ channel_id, mode }))
     const parked = { identity: heard.identity, event, ...(dueAt !== null && { else: heard }) }
-    // Somebody may have learnt one of its ids this very moment; else it names a message that is not kept any more.
+    // Somebody may have learnt one of its ids this very moment.
     if (yield* ids.park(places, event.ids!, parked, dueAt)) return { outcome: 'parked' }
-    return again ? { outcome: 'ignored' } : yield* settle(heard, place, dueAt, true)
+    return yield* settle(heard, place, dueAt)
   }
 
   /** Sent through our number by somebody else. */

@@ -1,6 +1,6 @@
 /**
  * What WhatsApp takes, per kind of media message. Source: UPSTREAM.md 4.5 (Meta's own error text for the types, its
- * media page for the sizes). WATI publishes no list; it sends through Meta, so Meta's limits are assumed.
+ * media page for the sizes). others send through Meta, so its limits are assumed of them too.
  */
 export type MediaKind = 'image' | 'video' | 'audio' | 'document' | 'sticker'
 

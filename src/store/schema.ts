@@ -52,7 +52,7 @@ export interface MessageRow {
   delivered_at: number | null
   read_at: number | null
   failed_at: number | null
-  /** `operator`: somebody else sent it through the channel's number, in WATI's inbox or the WhatsApp app. */
+  /** `operator`: somebody else sent it through the channel's number, in the provider's inbox or the WhatsApp app. */
   origin: 'operator' | null
   /** The other side as the provider named it: { waId?, userId?, username?, name? }. */
   person: string | null

@@ -56,7 +56,7 @@ const page = (
   seen: NativeRequest[] = [],
   settings = {}
 ) =>
-  wati.operations.listTemplates(
+  wati.operations.listTemplates!(
     { ...channel, settings },
     { limit: 2, ...input },
     {

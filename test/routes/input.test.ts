@@ -243,7 +243,10 @@ t.test('twice the same header is not two chances', async t => {
 t.test('POSITIVE CONTROL: Fastify’s own validator would let a misspelt and a mistyped field pass', async t => {
   const schema = { $ref: 'SendMessage#' }
   const body = () => ({ ...message, text: { body: 7 }, refrence: 'x' })
-  const ours = validation(namedSchemas)({
+  const ours = validation(
+    namedSchemas,
+    []
+  )({
     schema: schema as never,
     httpPart: 'body',
     method: 'POST',

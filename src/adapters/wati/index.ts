@@ -8,7 +8,7 @@ import { hearing } from './hear/index.ts'
 import { conversationPage, holdingMessages, mediaRequest, mediaStream } from './history.ts'
 import { limits } from './limits.ts'
 import { accepted, holding } from './outcome.ts'
-import { Settings } from './settings.ts'
+import { Options, Settings } from './settings.ts'
 import { made, readRequest, registered, registerRequest, removeRequest } from './webhooks.ts'
 
 export const wati = defineAdapter({
@@ -69,6 +69,10 @@ export const wati = defineAdapter({
     }
   },
   encoders,
+  demo: { id: 'demo-wati', settings: {} },
+  // of the thousand that one call may hold: a quarter is fast enough, and a lost answer makes all of it unknown
+  batch: { most: 250 },
+  options: Options,
   limits,
   probe: { operation: 'listTemplates', input: { limit: 1 } },
   notes: [

@@ -21,3 +21,14 @@ export const Settings = strict({
   )
 })
 export type Settings = Static<typeof Settings>
+
+/** This provider's part of a message's providerOptions. */
+export const Options = strict({
+  broadcastName: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'The name that WATI shows a template message under; default: the message id.'
+    })
+  )
+})

@@ -97,6 +97,10 @@ export const whatsappCloud = defineAdapter({
     removeWebhook: async ({ settings }, _input, call) => done(await call.request(webhooks.removeRequest(settings)))
   },
   encoders,
+  demo: {
+    id: 'demo-cloud',
+    settings: { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+  },
   limits,
   probe: { operation: 'getPhoneNumber', input: {} },
   notes: [

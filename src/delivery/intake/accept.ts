@@ -1,5 +1,6 @@
 import type { SendMessage } from '../../../schemas/messages.ts'
 import type { Channels } from '../../channels/channels.ts'
+import type { OptionsCheck } from '../../channels/provider-options.ts'
 import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { ServiceError } from '../../errors.ts'
 import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
@@ -28,11 +29,13 @@ export interface IntakeParts {
   preparation: Preparation
   /** Whether one more may wait; none where nothing comes of the request. */
   room?: Room
+  /** Throws the 400 for what no provider knows. */
+  checkOptions: OptionsCheck
   /** Answers are to leave the content out. */
   unseen?: boolean
 }
 
-export function createIntake({ channels, preparation, room, unseen = false }: IntakeParts): Intake {
+export function createIntake({ channels, preparation, checkOptions, room, unseen = false }: IntakeParts): Intake {
   /** A fallback that could not be sent is told before the message is, not when it is too late. */
   const checkFallback = async (row: MessageRow, body: SendMessage, channel: DispatchChannel): Promise<void> => {
     if (!body.fallback) return
@@ -51,6 +54,7 @@ export function createIntake({ channels, preparation, room, unseen = false }: In
 
   return async (caller, body, traceparent) => {
     checkRules(body, Date.now())
+    checkOptions(body.providerOptions)
     const to = requirePhone(body.to, '/to')
     const wanted = Array.isArray(body.channel) ? body.channel : [body.channel]
     const candidates: DispatchChannel[] = []

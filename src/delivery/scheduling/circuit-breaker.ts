@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
+import type { Limit } from '../../adapters/adapter.ts'
 import { blockKey, blockQueries } from '../../messages/blocks.ts'
 import { first, prepare, type Store } from '../../store/store.ts'
 
@@ -12,6 +13,8 @@ export interface Breaker {
   note: (mode: string, channel: string, answered: boolean) => void
   /** Looks at the open ones; a read that is answered closes its breaker. Resolves to whether one was closed. */
   probe: () => Promise<boolean>
+  /** The limit that holds while one message at a time tries whether the channel answers again; undefined: none tries. */
+  trial: (mode: string, channel: string) => Limit | undefined
   /** Since when a channel's breaker is open; null: it is closed. */
   openSince: (mode: string, channel: string) => Promise<number | null>
 }
@@ -19,8 +22,8 @@ export interface Breaker {
 export interface BreakerParts {
   store: Store
   log: Logger
-  /** One cheap read through a channel. Resolves to whether it was answered. */
-  ask: (mode: string, channel: string) => Promise<boolean>
+  /** One cheap read through a channel. Resolves to whether it was answered; `trial`: there is none, a message has to try. */
+  ask: (mode: string, channel: string) => Promise<boolean | 'trial'>
 }
 
 /** It judges by so many calls, of so long ago at most. */
@@ -62,6 +65,16 @@ export function createBreaker({ store, log, ask }: BreakerParts): Breaker {
 
   /** What this process has seen and not told yet: a success is told with the next failure, or never. */
   const seen = new Map<string, Mark[]>()
+  /** Channels of which a message has to find out whether they answer. */
+  const trials = new Set<string>()
+  /** A message came through: what failed before it is forgotten. */
+  const passed = async (key: string): Promise<void> => {
+    trials.delete(key)
+    await store.write(function* () {
+      yield write({ key, log: '[]', probe_at: 0 })
+    })
+    log.info({ breaker: key }, 'a breaker closed: the channel answers again')
+  }
 
   const tell = async (key: string): Promise<void> => {
     const marks = seen.get(key)!.splice(0)
@@ -96,6 +109,9 @@ export function createBreaker({ store, log, ask }: BreakerParts): Breaker {
       seen.set(key, marks)
       marks.push([performance.now(), answered ? 0 : 1])
       if (marks.length > calls) marks.shift()
+      if (answered && trials.has(key))
+        passed(key).catch(error => log.error({ err: error, channel }, 'a trial that passed cannot be written'))
+      if (!answered) trials.delete(key)
       if (!answered) tell(key).catch(error => log.error({ err: error, channel }, 'a failed call cannot be counted'))
     },
     probe: async () => {
@@ -104,19 +120,31 @@ export function createBreaker({ store, log, ask }: BreakerParts): Breaker {
         const mine = await store.write(function* () {
           return (yield turn({ key, next: probeMs })).changes > 0
         })
-        if (!mine || !(await ask(mode, channel))) return false
+        const answered = mine && (await ask(mode, channel))
+        if (!answered) return false
         seen.delete(key)
+        if (answered === 'trial') trials.add(key)
         await store.write(function* () {
-          yield write({ key, log: '[]', probe_at: 0 })
+          // One more failure opens it again.
+          const failed = (now: number): Mark[] => Array.from({ length: calls - 1 }, () => [now, 1])
+          const row = (yield* first(open({ key })))!
+          const marks = answered === 'trial' ? JSON.stringify(failed(Number(row.now))) : '[]'
+          yield write({ key, log: marks, probe_at: 0 })
           yield blocks.lift({ key })
         })
-        log.info({ channel, mode }, 'a breaker closed: the channel answers again')
+        const words =
+          answered === 'trial' ? 'a breaker lets one message try' : 'a breaker closed: the channel answers again'
+        log.info({ channel, mode }, words)
         return true
       }
       // Together: one that hangs must not keep the others closed.
-      const open = await store.read(stopped.compile())
-      return (await Promise.all(open.map(({ key }) => look(key)))).includes(true)
+      const standing = await store.read(stopped.compile())
+      return (await Promise.all(standing.map(({ key }) => look(key)))).includes(true)
     },
+    trial: (mode, channel) =>
+      trials.has(blockKey.breaker(mode, channel))
+        ? { key: `${mode}/trial/${channel}`, calls: 1, windowMs: probeMs }
+        : undefined,
     openSince: async (mode, channel) => (await store.read(one({ key: blockKey.breaker(mode, channel) })))[0]?.at ?? null
   }
 }

@@ -26,15 +26,7 @@ export interface PacingParts {
   /** How many more messages this process can take in hand. */
   room: () => number
   deliver: (rows: MessageRow[], permit: Permit) => void
-  /** Whether a provider takes a broadcast's messages many in one call. */
-  batched: (provider: string) => boolean
 }
-
-/**
- * Of the thousand that WATI takes in one call: a lost answer makes all of them unknown, and a broadcast that is canceled
- * still sends the call that is out. A quarter is fast enough: with the account's nine calls a second it is two thousand people.
- */
-const mostInBatch = 250
 
 export interface Pacing {
   pace: Pace
@@ -47,18 +39,19 @@ export interface Pacing {
 
 /** When what may go out: the account's pace, the providers' limits, turns, and the breakers. */
 export function createPacing(parts: PacingParts): Pacing {
-  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, room, deliver, batched } =
-    parts
+  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, room, deliver } = parts
   const paced = ratePerSecond > 0
 
   const limitsOf: Pacing['limitsOf'] = ({ id, mode }, { operation, ...facts }) => {
     const channel = channels.peek(id, mode)
     const limits = channel && operation && adapters.get(channel.provider)?.limits?.(channel, { operation, ...facts })
     // Of one account at the provider, whatever channels go through it; test traffic has limits of its own.
-    return (limits ?? []).map(limit => ({
+    const own = (limits ?? []).map(limit => ({
       ...limit,
       key: `${mode}/${channel!.provider}/${channel!.connectionId}/${limit.key}`
     }))
+    const trial = breaker.trial(mode, id)
+    return trial ? [...own, trial] : own
   }
   const pace = createPace(store, ratePerSecond)
   const turns = createTurns({
@@ -72,7 +65,8 @@ export function createPacing(parts: PacingParts): Pacing {
     limitsOf: ({ channel_id: id, mode, type, contact }) =>
       limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) }),
     chunkOf: ({ broadcast_id, provider }, rate) => {
-      if (broadcast_id !== null && batched(provider)) return Math.min(mostInBatch, rate ?? mostInBatch)
+      const most = broadcast_id === null ? undefined : adapters.get(provider)?.batch?.most
+      if (most !== undefined) return Math.min(most, rate ?? most)
       // Without a pace there is nothing to wait for between them.
       return paced || rate !== null ? 1 : Math.max(1, room())
     }
@@ -85,7 +79,9 @@ export function createPacing(parts: PacingParts): Pacing {
       // Nobody will send through it any more.
       if (!channel) return true
       try {
-        await ask(channel, adapters.get(channel.provider)!.probe)
+        const { probe } = adapters.get(channel.provider)!
+        if (!probe) return 'trial'
+        await ask(channel, probe)
         return true
       } catch (error) {
         // Refused or throttled: somebody is at work again.

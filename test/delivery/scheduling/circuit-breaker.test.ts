@@ -1,4 +1,5 @@
 import t from 'tap'
+import { adapters } from '../../../src/adapters/index.ts'
 import { type Board, startBoard, until } from '../../helper.ts'
 
 const text = (channel: string, to: number) => ({
@@ -74,4 +75,34 @@ t.test('a provider that hangs under a full queue makes no more unknown than are 
   )
   const unknown = states.filter(status => status === 'unknown').length
   t.ok(unknown >= 20 && unknown <= 40, `${unknown} unknown, ${80 - unknown} queued`)
+})
+
+t.test('where a provider has no cheap read, one message at a time tries whether it answers again', async t => {
+  const { probe: _, ...mute } = adapters.get('whatsapp-cloud')!
+  const board = await startBoard(t, {
+    adapters: new Map([...adapters, ['whatsapp-cloud', mute]]),
+    env: { MATON_RATE_PER_SECOND: '100' }
+  })
+  board.sandbox.force({ operation: 'cloud.sendMessage', fault: 'reset_after', times: 21 })
+  await Promise.all(Array.from({ length: 20 }, (_, i) => board.call('POST', '/messages', { body: text('cloud', i) })))
+  await until(
+    () => health(board, 'cloud'),
+    ({ breaker }) => breaker.state === 'open'
+  )
+  const waiting = await Promise.all(
+    Array.from({ length: 6 }, (_, i) => board.call('POST', '/messages', { body: text('cloud', 60 + i) }))
+  )
+  t.ok(
+    waiting.every(({ body }) => body.status === 'queued'),
+    'nothing goes out while it is open'
+  )
+  const now = () =>
+    Promise.all(
+      waiting.map(async ({ body }) => (await board.call('GET', `/messages/${body.id}`)).body.status as string)
+    )
+  const firstTrial = await until(now, all => all.some(status => status === 'unknown'), 30_000)
+  t.equal(firstTrial.filter(status => status === 'queued').length, 5, 'one message alone found out that it does not')
+  const ended = await until(now, all => !all.includes('queued') && !all.includes('sending'), 30_000)
+  t.same(ended.toSorted(), ['accepted', 'accepted', 'accepted', 'accepted', 'accepted', 'unknown'])
+  t.equal((await health(board, 'cloud')).breaker.state, 'closed')
 })
