@@ -61,18 +61,19 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
   )
   const byId = prepare<{ id: string }, MessageRow>(p => build.selectFrom('messages').selectAll().where('id', '=', p.id))
 
-  /** The message that some ids or our own name, and the attempt that they are of. */
+  /** The message that some ids or our own name, the attempt that they are of, and those that are known. */
   function* find(
     { ids: told, ours }: { ids: string[]; ours?: string },
     { channel: { mode }, siblings }: Place
-  ): Unit<{ row: MessageRow; attempt: number } | undefined> {
+  ): Unit<{ id: string; attempt: number; known: string[] } | undefined> {
     const found: MessageIdRow[] = told.length === 0 ? [] : yield* all(ids.find(mode, siblings, told))
     const newest = found.sort((a, b) => b.attempt - a.attempt)[0]
-    const row = yield* first(byId({ id: newest?.message_id ?? ours ?? '' }))
-    if (!row || row.mode !== mode || !siblings.includes(row.channel_id)) return undefined
-    if (newest) return { row, attempt: newest.attempt }
+    const known = found.map(({ provider_id }) => provider_id)
+    if (newest) return { id: newest.message_id!, attempt: newest.attempt, known }
+    const row = ours === undefined ? undefined : yield* first(byId({ id: ours }))
     // Planted in what was sent: it proves that it is ours, of one that was sent at all.
-    return row.attempts > 0 ? { row, attempt: attemptOf(row) } : undefined
+    if (!row || row.mode !== mode || !siblings.includes(row.channel_id) || row.attempts === 0) return undefined
+    return { id: row.id, attempt: attemptOf(row), known }
   }
 
   const providerEvent = (heard: HeardStatus | HeardOutgoing, { receivedAt }: Place): ProviderEvent => {
@@ -105,8 +106,10 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
     const event = providerEvent(heard, place)
     const meant = yield* find(heard, place)
     if (meant) {
-      const changed = yield* proofs.settleFromProvider(meant.row, { ...event, attempt: meant.attempt })
-      return { outcome: 'done', ...(changed && { message: { id: meant.row.id, status: event.status } }) }
+      const { id, attempt, known } = meant
+      const fresh = event.ids!.filter(each => !known.includes(each))
+      const changed = yield* proofs.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
+      return { outcome: 'done', ...(changed && { message: { id, status: event.status } }) }
     }
     if (event.ids!.length === 0) return { outcome: 'ignored' }
     const { mode } = place.channel

@@ -1,7 +1,7 @@
-import { sql } from 'kysely'
+import { type CompiledQuery, sql } from 'kysely'
 import type { MessageRow } from '../store/schema.ts'
-import type { MessageIdRow } from '../store/schema-inbound.ts'
-import { all, type Store, type Unit } from '../store/store.ts'
+import type { MessageIdRow, ParkedEventRow } from '../store/schema-inbound.ts'
+import { all, first, prepare, type Store, type Unit } from '../store/store.ts'
 import type { ProviderEvent } from './provider-status.ts'
 
 // Which message an id of the provider's names (WEBHOOKS.md A5: WATI has three for one message). What is told under an id
@@ -21,51 +21,77 @@ type Place = Pick<MessageIdRow, 'channel_id' | 'mode'>
 export type MessageIds = ReturnType<typeof messageIds>
 
 export function messageIds({ build }: Store) {
-  const rows = (
-    places: readonly Place[],
-    ids: readonly string[],
-    more: Pick<MessageIdRow, 'message_id' | 'attempt' | 'parked'>
-  ) =>
-    places.flatMap(({ channel_id, mode }) =>
-      ids.map((provider_id): MessageIdRow => ({ channel_id, mode, provider_id, ...more, created_at: Date.now() }))
-    )
   const placed = ({ channel_id, mode }: Place) =>
     build.selectFrom('parked_events').where('channel_id', '=', channel_id).where('mode', '=', mode)
+  const key = ['channel_id', 'mode', 'provider_id'] as const
+  type Id = Pick<MessageIdRow, (typeof key)[number] | 'message_id' | 'attempt' | 'parked' | 'created_at'>
+  const values = (p: Required<Id>): MessageIdRow => ({
+    ...{ channel_id: p.channel_id, mode: p.mode, provider_id: p.provider_id },
+    ...{ message_id: p.message_id, attempt: p.attempt, parked: p.parked, created_at: p.created_at }
+  })
+  // One id a statement: compiled once, they cost less than one built anew for all.
+  const nameOne = prepare<Id, Pick<MessageIdRow, 'parked'>>(p =>
+    build
+      .insertInto('message_ids')
+      .values(values(p))
+      .onConflict(conflict =>
+        conflict
+          .columns([...key])
+          .doUpdateSet({ message_id: sql`excluded.message_id`, attempt: sql`excluded.attempt` })
+          .where('message_ids.message_id', 'is', null)
+      )
+      .returning('parked')
+  )
+  const markOne = prepare<Id, Pick<MessageIdRow, 'parked'>>(p =>
+    build
+      .insertInto('message_ids')
+      .values(values(p))
+      .onConflict(conflict =>
+        conflict
+          .columns([...key])
+          .doUpdateSet({ parked: 1 })
+          .where('message_ids.message_id', 'is', null)
+      )
+      .returning('parked')
+  )
+  const parkOne = prepare<ParkedEventRow, unknown>(p =>
+    build
+      .insertInto('parked_events')
+      .values({
+        ...{ channel_id: p.channel_id, mode: p.mode, provider_id: p.provider_id },
+        ...{ identity: p.identity, event: p.event, at: p.at, due_at: p.due_at }
+      })
+      .onConflict(conflict => conflict.doNothing())
+  )
+  const found = build.selectFrom('message_ids').selectAll().where('message_id', 'is not', null)
+  const findOne = prepare<Pick<Id, (typeof key)[number]>, MessageIdRow>(p =>
+    found.where('channel_id', '=', p.channel_id).where('mode', '=', p.mode).where('provider_id', '=', p.provider_id)
+  )
 
   return {
     /** What some ids name on any of these channels, as far as it is known. */
-    find: (mode: MessageRow['mode'], channels: readonly string[], ids: readonly string[]) =>
-      build
-        .selectFrom('message_ids')
-        .selectAll()
-        .where('channel_id', 'in', channels)
-        .where('mode', '=', mode)
-        .where('provider_id', 'in', ids)
-        .where('message_id', 'is not', null)
-        .compile(),
+    find: (
+      mode: MessageRow['mode'],
+      channels: readonly string[],
+      ids: readonly string[]
+    ): CompiledQuery<MessageIdRow> =>
+      channels.length === 1 && ids.length === 1
+        ? findOne({ channel_id: channels[0]!, mode, provider_id: ids[0]! })
+        : found.where('channel_id', 'in', channels).where('mode', '=', mode).where('provider_id', 'in', ids).compile(),
 
     /** From now on these ids name this message; one that names another stays with that. Answers what was parked under them. */
     link: function* (place: Place, message: { id: string; attempt: number }, ids: readonly string[]): Unit<Parked[]> {
-      if (ids.length === 0) return []
-      const values = rows([place], ids, { message_id: message.id, attempt: message.attempt, parked: 0 })
-      const linked = yield* all(
-        build
-          .insertInto('message_ids')
-          .values(values)
-          .onConflict(conflict =>
-            conflict
-              .columns(['channel_id', 'mode', 'provider_id'])
-              .doUpdateSet({ message_id: sql`excluded.message_id`, attempt: sql`excluded.attempt` })
-              .where('message_ids.message_id', 'is', null)
-          )
-          .returning(['provider_id', 'parked'])
-      )
-      const waiting = linked.filter(({ parked }) => parked === 1).map(({ provider_id }) => provider_id)
+      const waiting: string[] = []
+      for (const provider_id of ids) {
+        const id = { ...place, provider_id, message_id: message.id, attempt: message.attempt }
+        const named = yield* first(nameOne({ ...id, parked: 0, created_at: Date.now() }))
+        if (named?.parked === 1) waiting.push(provider_id)
+      }
       if (waiting.length === 0) return []
-      const found = yield* all(placed(place).selectAll().where('provider_id', 'in', waiting).orderBy('at'))
-      if (found.length === 0) return []
+      const parked = yield* all(placed(place).selectAll().where('provider_id', 'in', waiting).orderBy('at'))
+      if (parked.length === 0) return []
       const events = new Map(
-        found.map(({ identity, event }) => [identity, JSON.parse(event) as Omit<Parked, 'identity'>])
+        parked.map(({ identity, event }) => [identity, JSON.parse(event) as Omit<Parked, 'identity'>])
       )
       // Under whichever of its ids each was parked, it has its effect once.
       yield build
@@ -74,7 +100,7 @@ export function messageIds({ build }: Store) {
         .where('mode', '=', place.mode)
         .where('identity', 'in', [...events.keys()])
         .compile()
-      return [...events].map(([identity, parked]) => ({ identity, ...parked }))
+      return [...events].map(([identity, rest]) => ({ identity, ...rest }))
     },
 
     /** Keeps what was told until one of its ids is known. Answers false where one has become known this moment. */
@@ -84,30 +110,15 @@ export function messageIds({ build }: Store) {
       { identity, ...rest }: Parked,
       due_at: number | null
     ): Unit<boolean> {
-      const values = rows(places, ids, { message_id: null, attempt: 0, parked: 1 })
-      const marked = yield* all(
-        build
-          .insertInto('message_ids')
-          .values(values)
-          .onConflict(conflict =>
-            conflict
-              .columns(['channel_id', 'mode', 'provider_id'])
-              .doUpdateSet({ parked: 1 })
-              .where('message_ids.message_id', 'is', null)
-          )
-          .returning('provider_id')
-      )
-      if (marked.length < values.length) return false
+      const at = Date.now()
       const event = JSON.stringify(rest)
-      yield build
-        .insertInto('parked_events')
-        .values(
-          values.map(({ channel_id, mode, provider_id }) => ({
-            ...{ channel_id, mode, provider_id, identity, event, at: Date.now(), due_at }
-          }))
-        )
-        .onConflict(conflict => conflict.doNothing())
-        .compile()
+      for (const { channel_id, mode } of places)
+        for (const provider_id of ids) {
+          const id = { channel_id, mode, provider_id }
+          const unknown = { ...id, message_id: null, attempt: 0, parked: 1, created_at: at }
+          if ((yield* all(markOne(unknown))).length === 0) return false
+          yield parkOne({ ...id, identity, event, at, due_at })
+        }
       return true
     }
   }

@@ -37,7 +37,7 @@ export interface Proofs {
    * attempt than the latest is only written down. A window that turns out closed brings the fallback, once.
    * @returns whether the status changed
    */
-  settleFromProvider: (row: MessageRow, event: ProviderEvent) => Unit<boolean>
+  settleFromProvider: (row: Pick<MessageRow, 'id'>, event: ProviderEvent) => Unit<boolean>
   /**
    * Inside a unit: these ids name this attempt of the message from now on, and what was told under them before has its
    * effect.
@@ -64,6 +64,12 @@ type Told = { id: string; entry: string; provider_message_id: string | null } & 
 /** What is known of a person and what is told now: not every status tells all of it (WEBHOOKS.md C4). */
 const together = (known: string | null, told: string): string =>
   JSON.stringify({ ...(known === null ? {} : (JSON.parse(known) as object)), ...(JSON.parse(told) as object) })
+
+/** Why it failed; where an earlier attempt may have arrived, nobody can say that nothing did. */
+const whole = (row: MessageRow, error: string | undefined): string | null =>
+  error === undefined || !doubted(row)
+    ? (error ?? null)
+    : JSON.stringify({ ...(JSON.parse(error) as MessageError), outcome: 'unknown' } satisfies MessageError)
 
 export function createProofs(store: Store): Proofs {
   const { build, now } = store
@@ -202,7 +208,7 @@ export function createProofs(store: Store): Proofs {
       delivered_at: status === 'delivered' ? at : null,
       read_at: status === 'read' ? at : null
     }
-    const outcome = { error: failed ? (error ?? null) : null, failed_at: failed ? at : null }
+    const outcome = { error: failed ? whole(row, error) : null, failed_at: failed ? at : null }
     const changed = yield* change(advances[status]({ ...facts, ...outcome, attempts, resolution: resolution ?? null }))
     if (changed > 0) return true
     yield fill({ ...facts, entry: toldBefore(row, status, attempt) ? '' : entry })
@@ -210,13 +216,14 @@ export function createProofs(store: Store): Proofs {
   }
 
   /** The row as it is, kept from others until the unit ends. */
-  function* take(id: string): Unit<MessageRow | undefined> {
-    const query = build.selectFrom('messages').selectAll().where('id', '=', id)
-    return yield* firstRow(store.dialect === 'postgres' ? query.forUpdate() : query)
-  }
+  const taken = prepare<{ id: string }, MessageRow>(p => {
+    const query = build.selectFrom('messages').selectAll().where('id', '=', p.id)
+    return store.dialect === 'postgres' ? query.forUpdate() : query
+  })
 
-  function* settleFromProvider(given: MessageRow, event: ProviderEvent): Unit<boolean> {
-    const row = (yield* take(given.id)) ?? given
+  function* settleFromProvider({ id }: Pick<MessageRow, 'id'>, event: ProviderEvent): Unit<boolean> {
+    const row = yield* firstRow(taken({ id }))
+    if (!row) return false
     let changed = yield* move(row, event)
     const all = event.ids ?? (event.providerMessageId === null ? [] : [event.providerMessageId])
     if (yield* adopt(row, event.attempt ?? row.attempts, all)) changed = true
@@ -230,8 +237,7 @@ export function createProofs(store: Store): Proofs {
   ): Unit<boolean> {
     let changed = false
     for (const { event } of yield* ids.link({ channel_id, mode }, { id, attempt }, known)) {
-      const row = yield* take(id)
-      if (row && (yield* settleFromProvider(row, { ...event, attempt }))) changed = true
+      if (yield* settleFromProvider({ id }, { ...event, attempt })) changed = true
     }
     return changed
   }
