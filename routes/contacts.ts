@@ -109,13 +109,13 @@ export const contacts: RoutePlugin = app => {
   })
 
   app.get('/contacts/:phone/messages', {
-    config: { scope: 'contacts:read' },
+    config: { scope: 'inbound:read' },
     schema: {
       operationId: 'listConversation',
       tags,
       summary: 'What was said with a contact, newest first',
       description:
-        'From the provider’s own history where it keeps one, with ids of its own; else from the messages that this key may see. A page may hold fewer than its limit; only a null nextCursor is the end.',
+        'It shows what the person wrote, so it needs `inbound:read`. From the provider’s own history where it keeps one, with ids of its own; else from the messages that this key may see. A page may hold fewer than its limit; only a null nextCursor is the end.',
       params: ContactParams,
       querystring: ConversationQuery,
       response: { 200: json(MessagePage, 'One page.'), ...problems(...guarded, ...asked) }

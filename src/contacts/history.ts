@@ -11,7 +11,8 @@ import type { MessageQueries } from '../messages/queries.ts'
 import { toMessage } from '../messages/view.ts'
 import { requirePhone } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
-import type { Store } from '../store/store.ts'
+import type { MessageRow } from '../store/schema.ts'
+import { prepare, type Store } from '../store/store.ts'
 import { cursorOf, placeOf } from './contacts.ts'
 
 export interface History {
@@ -41,6 +42,18 @@ const mostPages = 3
 
 export function createHistory(parts: HistoryParts): History {
   const { store, corridor, channels, queries, remote, typeBase } = parts
+  /** When a person last wrote to a channel. */
+  const lastWrote = prepare<{ channel: string; mode: string; contact: string }, Pick<MessageRow, 'created_at'>>(p =>
+    store.build
+      .selectFrom('messages')
+      .select('created_at')
+      .where('channel_id', '=', p.channel)
+      .where('contact', '=', p.contact)
+      .where('mode', '=', p.mode as 'live')
+      .where('direction', '=', 'inbound')
+      .orderBy('id', 'desc')
+      .limit(1)
+  )
   const keeps = (channel: DispatchChannel): boolean =>
     corridor.adapter(channel.provider).operations.listConversation !== undefined
 
@@ -97,8 +110,7 @@ export function createHistory(parts: HistoryParts): History {
       let at: number | null | undefined
       if (keeps(channel)) at = await lastInbound(channel, digits)
       else {
-        const filter = { channel: channel.id, contact: digits, direction: 'inbound' } as const
-        const [row] = await store.read(queries.list(caller, filter, { limit: 1 }))
+        const [row] = await store.read(lastWrote({ channel: channel.id, mode: channel.mode, contact: digits }))
         // Nothing here proves nothing: what the person wrote may never have been told to us.
         at = row?.created_at
       }

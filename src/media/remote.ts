@@ -6,7 +6,7 @@ import type { HeardFile } from '../adapters/adapter.ts'
 import { ask } from '../dispatch/ask.ts'
 import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
-import type { Caller } from '../keys/caller.ts'
+import { type Caller, hasScope } from '../keys/caller.ts'
 import type { RemoteMediaRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 import { remoteMediaMs } from '../store/upkeep.ts'
@@ -118,14 +118,22 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
     find: async (caller, id) => {
       const [row] = await store.read(byId({ id }))
       const lives = row && expiryOf(row) > Date.now()
-      return lives && row.mode === caller.mode && (!caller.channels || caller.channels.has(row.channel_id))
+      return lives &&
+        hasScope(caller, 'inbound:read') &&
+        row.mode === caller.mode &&
+        (!caller.channels || caller.channels.has(row.channel_id))
         ? row
         : undefined
     },
 
     open: async row => {
       const channel = await bind(row.channel_id, row.mode)
-      if (!channel || !corridor.adapter(channel.provider).operations.getMedia) throw gone(row.id)
+      if (!channel) throw gone(row.id)
+      if (!corridor.adapter(channel.provider).operations.getMedia)
+        throw new ServiceError(
+          'unsupported',
+          `The file ${row.id} came through ${channel.provider}, whose files cannot be fetched here; GET /media/${row.id} tells what is known of it.`
+        )
       const { headers, body } = await ask(corridor, 'getMedia', channel, { path: row.path })
       const type = String(headers['content-type'] ?? '')
         .split(';')[0]!

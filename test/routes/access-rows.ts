@@ -112,7 +112,7 @@ export const rows: Record<string, Row> = {
     right: 200
   },
   deleteContact: { scope: 'contacts:write', at: '/contacts/14155551234?channel=cloud', right: 204 },
-  listConversation: { scope: 'contacts:read', at: '/contacts/14155551234/messages?channel=wati', right: 200 },
+  listConversation: { scope: 'inbound:read', at: '/contacts/14155551234/messages?channel=wati', right: 200 },
   getContactWindow: { scope: 'contacts:read', at: '/contacts/14155551234/window?channel=wati', right: 200 },
   unassignContact: { scope: 'contacts:write', at: '/contacts/14155551234/assignee?channel=wati', right: 204 },
   getChannelHealth: { scope: 'channels:read', id: () => 'cloud', right: 200 },

@@ -81,7 +81,7 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
   ): Promise<string> => {
     if (!reference.startsWith('msg_')) return reference
     const [row] = await store.read(queries.byId({ id: reference }))
-    const visible = row && row.mode === channel.mode && (row.service === draft.service || row.direction === 'inbound')
+    const visible = row && row.mode === channel.mode && (row.service === draft.service || row.service === '')
     if (!visible) throw invalid(path, `names no message: ${reference}`)
     if (row.channel_id !== channel.id)
       throw invalid(path, `names a message of the channel ${row.channel_id}, not of ${channel.id}`)

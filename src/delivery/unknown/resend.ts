@@ -86,6 +86,7 @@ export function createResend(parts: ResendParts): Resend {
   const judge = (row: MessageRow, accepted: boolean | undefined, replaces: string | undefined): void => {
     const { id } = row
     if (row.direction === 'inbound') throw conflict(id, `The message ${id} was received: it cannot be sent again.`)
+    if (row.origin === 'operator') throw conflict(id, `Somebody else sent the message ${id}: it cannot be sent again.`)
     if (row.state === 'unknown') {
       requireRisk(accepted)
       if (row.resolution === 'resent' && !replaces) throw conflict(id, `The message ${id} has been sent anew already.`)
