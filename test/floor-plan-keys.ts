@@ -58,6 +58,12 @@ export const words: { name: string; pattern: RegExp; only: string[] }[] = [
     pattern: /['"`]\s*BEGIN\s*(TRANSACTION|DEFERRED)?\s*[;'"`]/i,
     only: ['src/store/postgres.ts']
   },
+  // which providers there are, the registries know; examples may show one
+  {
+    name: 'the name of a provider',
+    pattern: /(?<!demo-)\bwati\b|whatsapp-cloud/i,
+    only: ['src/adapters/', 'src/sandbox/', 'schemas/channels.ts', 'schemas/connections.ts']
+  },
   {
     name: 'an import that cannot be read here',
     pattern: /(?<=await\s|=>?\s|\()import\(\s*[^'\s]|\bcreateRequire\b/,

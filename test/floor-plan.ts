@@ -57,6 +57,7 @@ export const rooms: Room[] = [
   { at: 'src/adapters/heard.ts', may: [], types: ['schemas/'] },
   { at: 'src/adapters/operations.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts', 'src/upstream/wire.ts'] },
   { at: 'src/adapters/index.ts', may: ['src/adapters/'] },
+  { at: 'src/adapters/all.ts', may: ['src/adapters/'] },
   { at: 'src/adapters/matrix.ts', may: ['src/adapters/', 'schemas/'] },
   ...folders('src/adapters/*/').map(at => ({ at, ...adapter })),
   // The registry is handed in to all of these.

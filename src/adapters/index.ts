@@ -1,8 +1,7 @@
 import type { AnyAdapter } from './adapter.ts'
-import { wati } from './wati/index.ts'
-import { whatsappCloud } from './whatsapp-cloud/index.ts'
+import * as all from './all.ts'
 
-/** Every provider, by the name that channels give it. To add one: src/adapters/README.md. */
+/** Every provider, by the name that channels give it. To add one: README.md beside this file. */
 export const adapters: ReadonlyMap<string, AnyAdapter> = new Map(
-  [wati, whatsappCloud].map(adapter => [adapter.provider, adapter as AnyAdapter])
+  Object.values<AnyAdapter>(all).map(adapter => [adapter.provider, adapter])
 )

@@ -1,6 +1,7 @@
-import { cloud } from './cloud/index.ts'
+import * as all from './all.ts'
 import type { StandIn } from './stand-in.ts'
-import { wati } from './wati/index.ts'
 
 /** Every provider that the sandbox plays, by name. */
-export const standIns: ReadonlyMap<string, StandIn> = new Map([wati, cloud].map(each => [each.name, each]))
+export const standIns: ReadonlyMap<string, StandIn> = new Map(
+  Object.values<StandIn>(all).map(each => [each.name, each])
+)

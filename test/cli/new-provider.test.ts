@@ -1,0 +1,76 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+// The proof that a provider is one folder on each side: a third one, made by the script in a copy of the project, passes the
+// suite and the type check, and no file of the project has changed but the two registries, by a line each.
+
+const root = new URL('../..', import.meta.url).pathname
+const copied = [
+  'src',
+  'routes',
+  'schemas',
+  'test',
+  'package.json',
+  'tsconfig.json',
+  'biome.json',
+  'openapi.yaml',
+  'README.md'
+]
+
+const copy = mkdtempSync(join(tmpdir(), 'switchboard-provider-'))
+t.teardown(() => rmSync(copy, { recursive: true }))
+for (const each of copied) cpSync(join(root, each), join(copy, each), { recursive: true })
+symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+
+const run = promisify(execFile)
+const node = (...args: string[]) =>
+  run(process.execPath, args, { cwd: copy, maxBuffer: 1 << 26, env: { ...process.env, TAP: '0', TAP_CHILD_ID: '' } })
+
+const files = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(path => statSync(join(folder, path)).isFile())
+
+await node('src/cli/new-provider.ts', 'parrot')
+
+t.test('only the registries have changed, by a line each', async t => {
+  const changed: string[] = []
+  for (const folder of ['src', 'routes', 'schemas', 'test'])
+    for (const path of files(join(root, folder))) {
+      const [before, after] = [root, copy].map(at => readFileSync(join(at, folder, path), 'utf8'))
+      if (before === after) continue
+      changed.push(`${folder}/${path}`)
+      t.equal(after!.split('\n').length - before!.split('\n').length, 1, path)
+    }
+  t.strictSame(changed.sort(), ['src/adapters/all.ts', 'src/sandbox/all.ts'])
+})
+
+t.test('it passes the suite of every provider, the floor plan and the type check', async t => {
+  for (const file of ['test/adapters/parrot.conformance.test.ts', 'test/architecture.test.ts']) {
+    const { stdout } = await node(file).catch(error => error as { stdout: string })
+    t.match(stdout, /# \{ total: [1-9]\d*, pass: \d+ \}/, `${file} passes`)
+  }
+  await t.resolves(node('node_modules/typescript/bin/tsc', '-p', '.'))
+})
+
+t.test('the sandbox answers it in its own words', async t => {
+  const script = `
+    import { startSandbox } from './src/sandbox/index.ts'
+    const sandbox = await startSandbox()
+    const answer = await fetch(sandbox.url + '/parrot/v1/messages', {
+      method: 'POST',
+      headers: { authorization: 'Bearer x', 'maton-connection': 'c', 'content-type': 'application/json' },
+      body: JSON.stringify({ to: '15550100002', text: 'Hello' })
+    })
+    console.log(answer.status, await answer.text())
+    await sandbox.close()`
+  const { stdout } = await node('--input-type=module', '-e', script)
+  t.match(stdout, /^422 \{"error":\{"code":"window_closed"/)
+})
+
+t.test('a name that is taken or no name is refused, and nothing is written', async t => {
+  for (const name of ['wati', 'Parrot', '../x', ''])
+    await t.rejects(node('src/cli/new-provider.ts', name), { stderr: /new-provider/ } as never, name)
+})
