@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { ChannelParams } from '../schemas/channels.ts'
 import { ref, strict } from '../schemas/kit.ts'
-import { ChannelWebhooks, RotateWebhook } from '../schemas/webhooks.ts'
+import { ChannelWebhooks, ReplayedWebhooks, ReplayWebhooks, RotateWebhook } from '../schemas/webhooks.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, noBody, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
@@ -80,6 +80,30 @@ export const channelWebhooks: RoutePlugin = app => {
     handler: (request, reply) =>
       answerOnce(request, reply, async () => {
         const object = await app.webhookRegistrations.rotate(request.caller, request.params.id, request.body)
+        return { object, location: `/channels/${request.params.id}/webhooks`, status: 200 }
+      })
+  })
+
+  app.post('/channels/:id/webhooks/replay', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'replayChannelWebhooks',
+      tags,
+      summary: 'Have kept webhooks read again, after a decoder was mended',
+      description:
+        'Kept are those of the last 8 days. What they told has no effect twice; what was set aside gets one.',
+      params: ChannelParams,
+      querystring: strict({}),
+      headers: Type.Object(idempotencyHeader),
+      body: ref(ReplayWebhooks),
+      response: {
+        200: json(ReplayedWebhooks, 'They are being read.'),
+        ...problems(...guarded, 404, 409, 413, 415, 422)
+      }
+    },
+    handler: (request, reply) =>
+      answerOnce(request, reply, async () => {
+        const object = await app.replayWebhooks(request.caller, request.params.id, request.body.since)
         return { object, location: `/channels/${request.params.id}/webhooks`, status: 200 }
       })
   })

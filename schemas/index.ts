@@ -23,7 +23,7 @@ import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.
 import { FieldFault, MessageError, Problem, ProviderError } from './problem.ts'
 import { CreateTemplate, Template, TemplatePage, TemplateSet, TemplateVariable } from './templates.ts'
 import { ResendMessage, ResolvedMessages, ResolveMessage, ResolveMessages } from './unknown.ts'
-import { ChannelWebhooks, RotateWebhook, WebhookRegistration } from './webhooks.ts'
+import { ChannelWebhooks, ReplayedWebhooks, ReplayWebhooks, RotateWebhook, WebhookRegistration } from './webhooks.ts'
 
 /** Every named schema, in the order of the document: what is pointed at must be here. */
 export const namedSchemas: readonly TSchema[] = [
@@ -68,6 +68,8 @@ export const namedSchemas: readonly TSchema[] = [
   ChannelWebhooks,
   WebhookRegistration,
   RotateWebhook,
+  ReplayWebhooks,
+  ReplayedWebhooks,
   PhoneNumber,
   PhoneNumberPage,
   Profile,

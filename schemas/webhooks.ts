@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { Instant } from './common.ts'
+import { Instant, InstantInput } from './common.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
 
 /** What is known of the provider's side, from the last look. */
@@ -68,3 +68,13 @@ export const RotateWebhook = {
   examples: [{ overlapSeconds: 86400 }]
 }
 export type RotateWebhook = Static<typeof RotateWebhook>
+
+export const ReplayWebhooks = strict(
+  { since: { ...InstantInput, description: 'Bodies that came at this instant or later.' } },
+  { $id: 'ReplayWebhooks', examples: [{ since: '2026-11-20T00:00:00Z' }] }
+)
+export type ReplayWebhooks = Static<typeof ReplayWebhooks>
+export const ReplayedWebhooks = Type.Object(
+  { bodies: Type.Integer({ minimum: 0, description: 'How many are read again.' }) },
+  { $id: 'ReplayedWebhooks', additionalProperties: false }
+)

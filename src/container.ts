@@ -250,6 +250,7 @@ export async function compose(
     audit: createAudit(store),
     hold,
     door: inbound.door,
+    replayWebhooks: inbound.replay,
     webhookRegistrations: inbound.registrations,
     metrics,
     notReady: readiness.notReady,
@@ -272,26 +273,17 @@ export async function compose(
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()
       await watch.start()
-      inbound.reader.start()
       upkeep.start()
       overdue.start()
-      inbound.watch.start()
+      inbound.start()
     },
     drain: readiness.close,
     close: async () => {
       readiness.close()
       settlements.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      await Promise.all([
-        inbound.reader.stop(),
-        worker.stop(),
-        watch.stop(),
-        upkeep.stop(),
-        overdue.stop(),
-        app.close(),
-        webhookApp?.close()
-      ])
-      await inbound.watch.stop()
+      const rooms = [worker, watch, upkeep, overdue, inbound].map(room => room.stop())
+      await Promise.all([...rooms, app.close(), webhookApp?.close()])
       await engine.idle()
       await upstreams.close()
       await store.close()

@@ -211,6 +211,7 @@ export async function makeOpenApi(): Promise<string> {
     hold: nothing,
     webhookRegistrations: nothing,
     door: nothing,
+    replayWebhooks: nothing,
     metrics: nothing,
     notReady: async () => null,
     degraded: async () => null

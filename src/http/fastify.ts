@@ -25,6 +25,7 @@ import type { Unknowns } from '../delivery/unknown/index.ts'
 import type { Native } from '../dispatch/native.ts'
 import type { Door } from '../inbound/door.ts'
 import type { WebhookRegistrations } from '../inbound/registration.ts'
+import type { ReplayWebhooks } from '../inbound/replay.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { MediaLibrary } from '../media/library.ts'
@@ -73,6 +74,7 @@ export interface AppParts {
   audit: Audit
   hold: HoldSwitch
   door: Door
+  replayWebhooks: ReplayWebhooks
   webhookRegistrations: WebhookRegistrations
   metrics: Metrics
   /** Whether a load balancer may send traffic: null, or the reason why not. */

@@ -102,7 +102,12 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
   }
 
   /** To the message that it is about; else it waits until that is known. */
-  function* settle(heard: HeardStatus | HeardOutgoing, place: Place, dueAt: number | null): Unit<Effect> {
+  function* settle(
+    heard: HeardStatus | HeardOutgoing,
+    place: Place,
+    dueAt: number | null,
+    again = false
+  ): Unit<Effect> {
     const event = providerEvent(heard, place)
     const meant = yield* find(heard, place)
     if (meant) {
@@ -115,9 +120,9 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
     const { mode } = place.channel
     const places = place.siblings.map(channel_id => ({ channel_id, mode }))
     const parked = { identity: heard.identity, event, ...(dueAt !== null && { else: heard }) }
-    // Somebody may have learnt one of its ids this very moment.
+    // Somebody may have learnt one of its ids this very moment; else it names a message that is not kept any more.
     if (yield* ids.park(places, event.ids!, parked, dueAt)) return { outcome: 'parked' }
-    return yield* settle(heard, place, dueAt)
+    return again ? { outcome: 'ignored' } : yield* settle(heard, place, dueAt, true)
   }
 
   /** Sent through our number by somebody else. */

@@ -9,16 +9,22 @@ import { createDoor, type Door } from './door.ts'
 import { createEffects, type HeardHandlers } from './effects.ts'
 import { createReader, type Reader } from './reader.ts'
 import { createWebhookRegistrations, type WebhookRegistrations } from './registration.ts'
+import { createReplay, type ReplayWebhooks } from './replay.ts'
 import type { FileKeeper } from './rows.ts'
 import { createWebhookTokens, type WebhookTokens } from './tokens.ts'
+import { createWebhookUpkeep } from './upkeep.ts'
 import { createWebhookWatch, type WebhookWatch } from './watch.ts'
 
 export interface Inbound {
   door: Door
   tokens: WebhookTokens
   reader: Reader
+  replay: ReplayWebhooks
   registrations: WebhookRegistrations
   watch: WebhookWatch
+  /** Reads what was kept, and from then on whatever comes; watches over it, and drops what is old. */
+  start: () => void
+  stop: () => Promise<void>
 }
 
 export interface InboundParts {
@@ -53,5 +59,15 @@ export function createInbound(parts: InboundParts): Inbound {
   const door = createDoor({ store, adapters, channels, tokens, metrics, wake: reader.wake })
   const registrations = createWebhookRegistrations({ ...parts, door, tokens })
   const watch = createWebhookWatch({ store, registrations, log })
-  return { door, tokens, reader, registrations, watch }
+  const replay = createReplay(store, channels, reader.wake)
+  const all = [reader, watch, createWebhookUpkeep(store, log)]
+  return {
+    ...{ door, tokens, reader, replay, registrations, watch },
+    start: () => {
+      for (const each of all) each.start()
+    },
+    stop: async () => {
+      await Promise.all(all.map(each => each.stop()))
+    }
+  }
 }

@@ -11,6 +11,9 @@ export interface Piece extends Pick<WebhookRow, 'id' | 'received_at' | 'state' |
   to: number
 }
 
+/** Before every id of a webhook that came at this instant or later. */
+export const idAt = (ms: number): string => `whk_${Math.max(0, ms).toString(16).padStart(12, '0')}`
+
 export function webhookQueries(store: Store) {
   const { build, now } = store
   const of = ({ channel_id, mode }: Lane) =>
@@ -72,6 +75,10 @@ export function webhookQueries(store: Store) {
         .where('mode', '=', mode)
         .where('holder', '=', holder)
         .compile()
+    },
+    /** Inside a unit: the same for all that this process reads. */
+    leaveAll: function* (holder: string): Unit<void> {
+      yield build.updateTable('webhook_lanes').set({ holder: null }).where('holder', '=', holder).compile()
     },
     /** When the lane last heard anything, and a status. */
     heard: ({ channel_id, mode }: Lane, at: number, status: boolean) =>

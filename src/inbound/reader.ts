@@ -18,8 +18,6 @@ export interface Reader {
   wake: () => void
   /** Reads what an earlier process left, and from then on whatever comes. */
   start: () => void
-  /** Resolves when everything that was kept has been read, as far as this process may. */
-  idle: () => Promise<void>
   /** Resolves when the slice that is under way has been written. */
   stop: () => Promise<void>
 }
@@ -61,7 +59,9 @@ class Superseded extends Error {}
 export function createReader(parts: ReaderParts): Reader {
   const { store, adapters, channels, effects, metrics, log, tell, wakeQueue } = parts
   const queries = webhookQueries(store)
-  const holder = randomUUID()
+  /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
+  const shared = store.dialect === 'postgres'
+  const holder = shared ? randomUUID() : 'only'
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let again = false
@@ -123,15 +123,19 @@ export function createReader(parts: ReaderParts): Reader {
         if (result !== 'foreign' && result.message && store.words) yield store.words.tell(result.message.id)
       return results
     })
+    const foreign = items.find((_, i) => done[i] === 'foreign')
+    if (foreign) {
+      const { numberId, accountId } = foreign.heard.scope
+      log.warn(
+        { channel: door.id, numberId, accountId },
+        'a webhook tells of another number than its channel’s: no effect'
+      )
+    }
     for (const [i, result] of done.entries()) {
       const { heard } = items[i]!
       metrics.heard(door.provider, heard.kind, result === 'foreign' ? result : result.outcome)
-      if (result === 'foreign')
-        log.warn(
-          { channel: door.id, kind: heard.kind, accountId: heard.scope.accountId, numberId: heard.scope.numberId },
-          'a webhook tells of another number than its channel’s: no effect'
-        )
-      else if (result.message) {
+      if (result === 'foreign') continue
+      if (result.message) {
         metrics.message(door.provider, result.message.status)
         tell(result.message.id)
         if (result.message.status === 'failed') wakeQueue(door.mode)
@@ -185,10 +189,10 @@ export function createReader(parts: ReaderParts): Reader {
 
   /** Some bodies of one channel. Answers whether there may be more. */
   const readSome = async (lane: Lane): Promise<boolean> => {
-    if (!(await store.write(() => queries.holdLane(lane, holder, leaseMs)))) return false
+    if (shared && !(await store.write(() => queries.holdLane(lane, holder, leaseMs)))) return false
     const rows = await queries.next(lane, mostBodies, mostBytes)
     if (rows.length === 0) {
-      await store.write(() => queries.leaveLane(lane, holder))
+      if (shared) await store.write(() => queries.leaveLane(lane, holder))
       return false
     }
     const door = await channels.bind(lane.channel_id, lane.mode)
@@ -276,16 +280,14 @@ export function createReader(parts: ReaderParts): Reader {
       stopped = false
       run()
     },
-    idle: async () => {
-      do {
-        if (!running) run()
-        await running
-      } while (again)
-    },
     stop: async () => {
       stopped = true
       clearTimeout(timer)
       await running
+      if (shared)
+        await store
+          .write(() => queries.leaveAll(holder))
+          .catch(error => log.warn({ err: error }, 'webhooks are left to others when the lease ends'))
     }
   }
 }

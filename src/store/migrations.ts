@@ -167,6 +167,7 @@ const released: Migration[] = [
         primary key (channel_id, mode, provider_id)
       ) ${clustered}`,
       'create index message_ids_message on message_ids (message_id) where message_id is not null',
+      'create index message_ids_unnamed on message_ids (created_at) where message_id is null',
       `create table parked_events (
         channel_id ${id} not null, mode text not null, provider_id ${id} not null, identity ${id} not null,
         event text not null, at ${int} not null, due_at ${int}, primary key (channel_id, mode, provider_id, identity)

@@ -18,6 +18,7 @@ import { retentionCases } from './store-retention.ts'
 import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
 import { unknownCases } from './store-unknown.ts'
+import { webhookCases } from './store-webhooks.ts'
 
 /** One empty store for one case; whoever opened it closes it with the case. */
 export interface Opened {
@@ -36,6 +37,7 @@ const subjects = {
   'messages in doubt': unknownCases,
   'what providers tell': heardCases,
   'what arrives': arrivalCases,
+  'kept webhooks': webhookCases,
   'blocks and turns': blockCases,
   'the hold after a restore': holdCases,
   'room in the queue': roomCases,

@@ -142,6 +142,12 @@ export const rows: Record<string, Row> = {
   deleteChannel: { scope: 'admin', id: () => 'spare', right: 204 },
   getChannelWebhooks: { scope: 'channels:read', id: () => 'cloud', right: 200 },
   registerChannelWebhooks: { scope: 'admin', id: () => 'cloud', right: 409 },
+  replayChannelWebhooks: {
+    scope: 'admin',
+    id: () => 'cloud',
+    body: () => ({ since: '2026-11-20T00:00:00Z' }),
+    right: 200
+  },
   rotateChannelWebhooks: { scope: 'admin', id: () => 'cloud', body: () => ({ overlapSeconds: 60 }), right: 200 },
   removeChannelWebhooks: { scope: 'admin', id: () => 'cloud', right: 409 },
   listConnections: { scope: 'connections:read', right: 200 },

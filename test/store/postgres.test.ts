@@ -14,7 +14,8 @@ import { type Cluster, startPostgres } from './postgres.ts'
 const log = pino({ level: 'silent' })
 const tables =
   'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, remote_media' +
-  ', blocks, paces, breakers, broadcasts'
+  ', blocks, paces, breakers, broadcasts, webhooks, webhook_lanes, webhook_tokens, heard_events, message_ids' +
+  ', parked_events'
 const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
 
@@ -75,7 +76,7 @@ t.test('PostgreSQL', async t => {
     const url = await fresh()
     const stores = await Promise.all(Array.from({ length: 6 }, () => open(url)))
     for (const store of stores) await put(store, message())
-    t.equal((await stores[0]!.read(CompiledQuery.raw('select name from migrations'))).length, 5)
+    t.ok((await stores[0]!.read(CompiledQuery.raw('select name from migrations'))).length > 5)
     t.strictSame(await migrate(stores[5]!), [])
     await Promise.all(stores.map(store => store.close()))
   })
