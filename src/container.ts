@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
 import { buildApp, buildWebhookApp } from './app.ts'
-import { createBroadcastRoom } from './broadcasts/index.ts'
+import { assembleBroadcasts } from './broadcasts/index.ts'
 import { createChannels } from './channels/channels.ts'
 import { createConnections } from './channels/connections.ts'
 import { createChannelHealths } from './channels/health.ts'
@@ -16,18 +16,18 @@ import { createConversations } from './contacts/conversations.ts'
 import { createHistory } from './contacts/history.ts'
 import { createContactTable } from './contacts/table.ts'
 import { createDelivery } from './delivery/index.ts'
-import { createIntake } from './delivery/intake/accept.ts'
-import { createRoom } from './delivery/intake/backlog-limit.ts'
+import { createAccept } from './delivery/intake/accept.ts'
+import { createBacklogLimit } from './delivery/intake/backlog-limit.ts'
 import { createDryRun } from './delivery/intake/dry-run.ts'
 import { createPreparation } from './delivery/intake/prepare.ts'
-import { createPacing } from './delivery/scheduling/index.ts'
-import { createOutlook } from './delivery/scheduling/wait-estimate.ts'
+import { createScheduling } from './delivery/scheduling/index.ts'
+import { createWaitEstimate } from './delivery/scheduling/wait-estimate.ts'
 import { leaseOf } from './delivery/sending/attempt.ts'
-import { createDeliverChunk } from './delivery/sending/attempt-many.ts'
+import { createDeliverMany } from './delivery/sending/attempt-many.ts'
 import { createOutcomes } from './delivery/sending/outcome.ts'
-import { createUnknownRoom } from './delivery/unknown/index.ts'
+import { assembleUnknown } from './delivery/unknown/index.ts'
 import { createNative } from './dispatch/native.ts'
-import { createCorridor, type DispatchChannel } from './dispatch/provider-client.ts'
+import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
 import type { App, AppParts } from './http/fastify.ts'
 import { createInbound } from './inbound/index.ts'
 import { createSandboxDoors } from './inbound/sandbox-doors.ts'
@@ -35,10 +35,10 @@ import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
 import { createRemoteMedia } from './media/remote.ts'
-import { createSettlements } from './messages/notifications.ts'
+import { createNotifications } from './messages/notifications.ts'
 import { messageQueries } from './messages/queries.ts'
 import { queueQueries } from './messages/queue.ts'
-import { createHold } from './messages/restore-hold.ts'
+import { createRestoreHold } from './messages/restore-hold.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { createAudit } from './store/audit.ts'
@@ -50,7 +50,7 @@ import type { Egress } from './upstream/egress.ts'
 import { preview } from './upstream/preview.ts'
 import { createUpstreams } from './upstream/upstreams.ts'
 
-export interface Composition {
+export interface ContainerParts {
   adapters: ReadonlyMap<string, AnyAdapter>
   /** Starts the stand-in for Maton and the providers; called only when test traffic needs it, or there is no account. */
   startSandbox: (options: {
@@ -79,9 +79,9 @@ export interface Switchboard {
 const mostInHand = 20
 
 /** Puts the parts together. Opens the store, but no port. */
-export async function compose(
+export async function buildContainer(
   config: Config,
-  { adapters, startSandbox, log, pepper }: Composition
+  { adapters, startSandbox, log, pepper }: ContainerParts
 ): Promise<Switchboard> {
   const sandboxMode = config.MATON_API_KEY === undefined
   const typeBase = config.PUBLIC_URL ?? ''
@@ -99,11 +99,11 @@ export async function compose(
   const channels = createChannels({ store, adapters, seal: createSeal(pepper) })
   const queries = messageQueries(store)
   const queue = queueQueries(store)
-  const settlements = createSettlements()
+  const notifications = createNotifications()
   const checkOptions = createOptionsCheck(adapters)
   const batched = (provider: string): boolean => adapters.get(provider)?.batch !== undefined
-  store.words?.hear(settlements.tell)
-  const pacing = createPacing({
+  store.notifications?.subscribe(notifications.publish)
+  const scheduling = createScheduling({
     store,
     queue,
     log,
@@ -113,32 +113,39 @@ export async function compose(
     timeoutMs,
     leaseMs: leaseOf(timeoutMs),
     ask: (channel, probe) =>
-      corridor.call(probe.operation, channel, probe.input as never, {
+      providerClient.call(probe.operation, channel, probe.input as never, {
         probe: true,
         timeoutMs: Math.min(timeoutMs, 4000)
       }),
-    room: () => mostInHand - worker.inHand() - engine.sending(),
-    deliver: (rows, permit) => worker.take(rows, permit)
+    freeSlots: () => mostInHand - worker.inHand() - executor.sending(),
+    deliver: (rows, permit) => worker.deliverClaimed(rows, permit)
   })
-  const { pace, turns, breaker, gate } = pacing
-  const outlook = createOutlook({ store, pace, turns })
-  const corridor = createCorridor({
+  const { rateLimiter, scheduler, breaker, admission } = scheduling
+  const waitEstimate = createWaitEstimate({ store, rateLimiter, scheduler })
+  const providerClient = createProviderClient({
     adapters,
-    gate,
+    admission,
     log,
     metrics,
     upstream: upstreams.client
   })
   const keyring = createKeyring({ store, pepper, ...(config.ADMIN_KEY && { adminKey: config.ADMIN_KEY }) })
-  const connections = createConnections({ store, adapters, passage: upstreams.passage, gate, log, metrics })
-  const remote = createRemoteMedia({ store, corridor, bind: channels.bind })
+  const connections = createConnections({
+    store,
+    adapters,
+    passthrough: upstreams.passthrough,
+    admission,
+    log,
+    metrics
+  })
+  const remote = createRemoteMedia({ store, providerClient, bind: channels.bind })
   const book = createBook(store)
-  const contacts = createContacts({ corridor, channels, book })
-  const contactTable = createContactTable({ corridor, channels, book })
-  const history = createHistory({ store, corridor, channels, queries, remote, typeBase })
+  const contacts = createContacts({ providerClient, channels, book })
+  const contactTable = createContactTable({ providerClient, channels, book })
+  const history = createHistory({ store, providerClient, channels, queries, remote, typeBase })
   const library = createMediaLibrary({
     store,
-    corridor,
+    providerClient,
     egress: () => (egress ??= openEgress()),
     remote,
     directory: join(config.DATA_DIR, 'spool')
@@ -146,46 +153,28 @@ export async function compose(
   const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
   const whoCan = (type: (typeof messageTypes)[number]) =>
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
-  const definitions = createDefinitions(corridor)
-  const preparation = createPreparation({ corridor, definitions, library, store, queries, sandboxed }, whoCan)
-  const room = createRoom(store, config.QUEUE_LIMIT)
-  const { engine, worker, intake, idempotency, messages } = createDelivery({
-    ...{
-      store,
-      queries,
-      queue,
-      channels,
-      corridor,
-      preparation,
-      pacing,
-      settlements,
-      room,
-      batched,
-      checkOptions,
-      log,
-      metrics
-    },
+  const definitions = createDefinitions(providerClient)
+  const preparation = createPreparation({ providerClient, definitions, library, store, queries, sandboxed }, whoCan)
+  const backlogLimit = createBacklogLimit(store, config.QUEUE_LIMIT)
+  const shared = { store, queries, channels, providerClient, preparation, notifications, backlogLimit, log }
+  const { executor, worker, accept, idempotency, messages } = createDelivery({
+    ...{ ...shared, queue, scheduling, batched, checkOptions, metrics },
     ...{ timeoutMs, typeBase, seal: createSeal(pepper), unseen: config.RETENTION_DAYS === 0 },
-    batch: engine =>
-      createDeliverChunk({
-        ...{ store, queries, engine, gate, corridor, preparation, settlements, metrics, log },
+    batch: executor =>
+      createDeliverMany({
+        ...{ store, queries, executor, admission, providerClient, preparation, notifications, metrics, log },
         outcomes: createOutcomes(store, queries, typeBase)
       })
   })
-  const { broadcasts, watch } = createBroadcastRoom({
-    store,
-    channels,
-    preparation,
-    room,
+  const { broadcasts, lifecycle } = assembleBroadcasts({
+    ...shared,
     directory: join(config.DATA_DIR, 'spool'),
-    log,
-    wake: turns.wake
+    wake: scheduler.wake
   })
-  const { unknowns, overdue } = createUnknownRoom({
-    ...{ store, queries, corridor, channels, definitions, preparation, intake, messages, settlements, room, log },
-    typeBase,
-    wake: mode => turns.wake(mode, Date.now()),
-    sleepers: { leaseMs: engine.leaseMs, timeoutMs }
+  const { unknowns, finaliser } = assembleUnknown({
+    ...{ ...shared, definitions, accept, messages, typeBase },
+    wake: mode => scheduler.wake(mode, Date.now()),
+    sleepers: { leaseMs: executor.leaseMs, timeoutMs }
   })
   const upkeep = createUpkeep(store, log, config.RETENTION_DAYS)
 
@@ -195,20 +184,20 @@ export async function compose(
     return typeof bound === 'object' && bound ? `http://127.0.0.1:${bound.port}` : undefined
   }
   const inbound = createInbound({
-    ...{ store, adapters, channels, corridor, pepper, metrics, log, typeBase },
+    ...{ store, adapters, channels, providerClient, pepper, metrics, log, typeBase },
     keepFile: remote.keep,
-    tell: settlements.tell,
-    wakeQueue: mode => turns.wake(mode, Date.now()),
+    tell: notifications.publish,
+    wakeQueue: mode => scheduler.wake(mode, Date.now()),
     baseUrl: () => config.PUBLIC_URL ?? (sandboxMode ? ownAddress() : undefined),
     mode: sandboxMode ? 'test' : 'live'
   })
   const sandboxDoors = createSandboxDoors(adapters, channels, inbound.door, ownAddress)
-  const hold = createHold({ store, log, typeBase })
+  const hold = createRestoreHold({ store, log, typeBase })
 
   const readiness = createReadiness(store, [inbound.watch.degraded])
   /** What stood in the way may be gone. */
   const wakeAll = (): void => {
-    for (const mode of ['live', 'test'] as const) turns.wake(mode, Date.now())
+    for (const mode of ['live', 'test'] as const) scheduler.wake(mode, Date.now())
   }
   const parts: AppParts = {
     keyring,
@@ -225,23 +214,23 @@ export async function compose(
       channels,
       connections,
       breaker,
-      outlook,
+      waitEstimate,
       ratePerSecond: config.MATON_RATE_PER_SECOND
     }),
     connections,
-    native: createNative({ store, adapters, channels, passage: upstreams.passage, gate, log, metrics }),
+    native: createNative({ store, adapters, channels, passthrough: upstreams.passthrough, admission, log, metrics }),
     dryRun: createDryRun({
-      intake: createIntake({ channels, preparation, checkOptions }),
+      accept: createAccept({ channels, preparation, checkOptions }),
       preparation,
-      outlook,
+      waitEstimate,
       preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
     }),
     messages,
     unknowns,
     broadcasts,
-    conversations: createConversations({ store, queries, channels, corridor }),
-    templates: createTemplates({ channels, corridor, definitions }),
-    numbers: createNumbers({ channels, corridor }),
+    conversations: createConversations({ store, queries, channels, providerClient }),
+    templates: createTemplates({ channels, providerClient, definitions }),
+    numbers: createNumbers({ channels, providerClient }),
     media: library,
     contacts,
     history,
@@ -272,19 +261,19 @@ export async function compose(
       if (store.dialect === 'sqlite') await idempotency.takeOver()
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()
-      await watch.start()
+      await lifecycle.start()
       upkeep.start()
-      overdue.start()
+      finaliser.start()
       inbound.start()
     },
     drain: readiness.close,
     close: async () => {
       readiness.close()
-      settlements.close()
+      notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      const rooms = [worker, watch, upkeep, overdue, inbound].map(room => room.stop())
+      const rooms = [worker, lifecycle, upkeep, finaliser, inbound].map(backlogLimit => backlogLimit.stop())
       await Promise.all([...rooms, app.close(), webhookApp?.close()])
-      await engine.idle()
+      await executor.idle()
       await upstreams.close()
       await store.close()
     }

@@ -3,7 +3,7 @@ import { subscribe } from 'node:diagnostics_channel'
 // Where the tests let a process die: the steps between which a message can be when its machine is lost.
 
 /** The steps, in the order in which a message comes by (RELIABILITY.md 9). */
-export const crashPoints = [
+export const failpoints = [
   'after_insert',
   'after_claim',
   'after_slot',
@@ -13,7 +13,7 @@ export const crashPoints = [
   'before_result_commit',
   'after_result_commit'
 ] as const
-export type CrashPoint = (typeof crashPoints)[number]
+export type Failpoint = (typeof failpoints)[number]
 
 let armed: { name: string; left: number } | undefined
 
@@ -21,20 +21,20 @@ let armed: { name: string; left: number } | undefined
  * Says where this process is to die: the server does once, at its start, and only under NODE_ENV=test.
  * @param at `name`, or `name:n` for the n-th time that it comes by
  */
-export function armCrash(at: string): void {
+export function armFailpoint(at: string): void {
   const [name, nth = '1'] = at.split(':')
-  if (!(crashPoints as readonly string[]).includes(name!) || !/^[1-9]\d{0,5}$/.test(nth))
-    throw new Error(`CRASH_AT must be name or name:n, of ${crashPoints.join(', ')}`)
+  if (!(failpoints as readonly string[]).includes(name!) || !/^[1-9]\d{0,5}$/.test(nth))
+    throw new Error(`CRASH_AT must be name or name:n, of ${failpoints.join(', ')}`)
   armed = { name: name!, left: Number(nth) }
   // Only the client of the wire knows when the last byte is out, and it says so here; what reads is of no interest.
   if (name === 'after_write')
     subscribe('undici:request:bodySent', message => {
-      if ((message as { request: { method: string } }).request.method !== 'GET') crashPoint('after_write')
+      if ((message as { request: { method: string } }).request.method !== 'GET') failpoint('after_write')
     })
 }
 
 /** Kills the own process at once, if that was asked for here; where it was not, it costs one comparison. */
-export function crashPoint(name: CrashPoint): void {
+export function failpoint(name: Failpoint): void {
   if (armed === undefined || armed.name !== name) return
   armed.left--
   if (armed.left === 0) process.kill(process.pid, 'SIGKILL')

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 
 /** Work that is done now and then in the background, one run at a time. */
-export interface Repeating {
+export interface Periodic {
   /** Runs it now, and from then on at its interval. */
   start: () => void
   /** Resolves when the run that is under way has ended. */
@@ -9,12 +9,7 @@ export interface Repeating {
 }
 
 /** @param failure what the log says of a run that failed; the next one is its repetition */
-export function createRepeating(
-  work: () => Promise<unknown>,
-  everyMs: number,
-  log: Logger,
-  failure: string
-): Repeating {
+export function createPeriodic(work: () => Promise<unknown>, everyMs: number, log: Logger, failure: string): Periodic {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<unknown> | undefined
   const run = (): void => {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import closeWithGrace from 'close-with-grace'
 import { adapters } from './adapters/index.ts'
 import { type Config, ConfigError, loadConfig, secretNames } from './config.ts'
-import { type Composition, compose, type Switchboard } from './container.ts'
-import { armCrash } from './failpoints.ts'
+import { buildContainer, type ContainerParts, type Switchboard } from './container.ts'
+import { armFailpoint } from './failpoints.ts'
 import { findPepper } from './keys/first.ts'
 import { createLogger } from './logger.ts'
 
@@ -102,14 +102,14 @@ export async function serve(): Promise<void> {
 }
 
 async function start(): Promise<void> {
-  if (process.env.NODE_ENV === 'test' && process.env.CRASH_AT) armCrash(process.env.CRASH_AT)
+  if (process.env.NODE_ENV === 'test' && process.env.CRASH_AT) armFailpoint(process.env.CRASH_AT)
   const config = readSettings()
   const secrets = [config.MATON_API_KEY, config.ADMIN_KEY, config.KEY_PEPPER, config.DATABASE_URL].filter(
     secret => secret !== undefined
   )
   const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
   const log = createLogger(config.LOG_LEVEL, [...secrets, pepper])
-  const startSandbox: Composition['startSandbox'] = async options =>
+  const startSandbox: ContainerParts['startSandbox'] = async options =>
     (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
   // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
   let board: Switchboard | undefined
@@ -123,7 +123,7 @@ async function start(): Promise<void> {
       log.info('closed')
     }
   )
-  board = await compose(config, { adapters, startSandbox, log, pepper })
+  board = await buildContainer(config, { adapters, startSandbox, log, pepper })
 
   await board.start()
   const address = await board.app.listen({ host: config.HOST, port: config.PORT })

@@ -7,7 +7,7 @@ import { Agent, request } from 'undici'
 import type { AnyAdapter } from '../src/adapters/adapter.ts'
 import { adapters } from '../src/adapters/index.ts'
 import { loadConfig } from '../src/config.ts'
-import { compose, type Switchboard } from '../src/container.ts'
+import { buildContainer, type Switchboard } from '../src/container.ts'
 import { type Sandbox, startSandbox } from '../src/sandbox/index.ts'
 import { breaches } from './contract.ts'
 
@@ -72,7 +72,7 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
     ...options.env
   })
   const log: string[] = []
-  const board = await compose(config, {
+  const board = await buildContainer(config, {
     adapters: options.adapters ?? adapters,
     log: pino({ level: 'info' }, { write: line => void log.push(line) }),
     pepper: 'p'.repeat(32),

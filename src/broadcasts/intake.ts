@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { Channels } from '../channels/channels.ts'
-import type { Room } from '../delivery/intake/backlog-limit.ts'
+import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
 import type { Preparation } from '../delivery/intake/prepare.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
@@ -32,7 +32,7 @@ export interface IntakeParts {
   directory: string
   log: Logger
   /** Throws where the queue of the service has no room for so many. */
-  room?: Room
+  backlogLimit?: BacklogLimit
   /** Told when messages fall due. */
   wake: (mode: string, dueAt: number) => void
   /** Takes away a draft that was given up, in the background. */
@@ -66,7 +66,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     preparation,
     directory,
     log,
-    room,
+    backlogLimit,
     wake,
     discard,
     withdraw,
@@ -221,7 +221,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     try {
       const { tally, sample } = await check(source, rules, batches, skipInvalid)
       requireSendable(sample, rules, channel)
-      await room?.(caller.service, caller.mode, tally.total)
+      await backlogLimit?.(caller.service, caller.mode, tally.total)
       if (performance.now() > end) throw tooSlow()
       const row = rowOf(caller, form, channel, rules.template, tally)
       const common = commonOf(row, channel.provider, traceparent)

@@ -12,7 +12,7 @@ const everyMs = 1000
 /** A draft that nobody has worked on for so long is one that nobody works on. */
 const idleDraftMs = 120_000
 
-export interface Watch {
+export interface BroadcastLifecycle {
   /** Takes away what an earlier process left half done, and looks from then on. */
   start: () => Promise<void>
   /** Looks now; for whoever has just changed something. Resolves when the look is over. */
@@ -26,13 +26,13 @@ export interface Watch {
 }
 
 /** Begins, ends and clears up broadcasts. Every replica does it: each step is one commit that finds out whether it is due. */
-export function createWatch(
+export function createBroadcastLifecycle(
   store: Store,
   queries: BroadcastQueries,
   blocks: ReturnType<typeof blockQueries>,
   log: Logger,
   changed: (id: string) => void
-): Watch {
+): BroadcastLifecycle {
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let looking: Promise<void> | undefined
@@ -95,7 +95,7 @@ export function createWatch(
       yield blocks.stop({ key: blockKey.broadcast(id), detail: 'it could not be made for certain', at: Date.now() })
     })
   /** Until the store takes it, as long as this process lives. */
-  const takeBack = async (id: string): Promise<void> => {
+  const deleteDraft = async (id: string): Promise<void> => {
     while (!stopped) {
       try {
         await cancelComplete(id)
@@ -113,7 +113,7 @@ export function createWatch(
       .finally(() => discarding.delete(work))
     discarding.add(work)
   }
-  const discard: Watch['discard'] = id => inBackground(id, remove(id))
+  const discard: BroadcastLifecycle['discard'] = id => inBackground(id, remove(id))
   const removeDead = async (idleMs: number): Promise<void> => {
     for (const { id } of await store.read(queries.deadDrafts({ idle_ms: idleMs }))) if (!stopped) discard(id)
   }
@@ -129,7 +129,7 @@ export function createWatch(
     }
     if (discarding.size === 0) await removeDead(idleDraftMs)
   }
-  const look: Watch['look'] = () => {
+  const look: BroadcastLifecycle['look'] = () => {
     looking ??= round()
       .catch(error => log.error({ err: error }, 'broadcasts could not be looked after: it is tried again'))
       .finally(() => {
@@ -150,7 +150,7 @@ export function createWatch(
     },
     look,
     discard,
-    withdraw: id => inBackground(id, takeBack(id)),
+    withdraw: id => inBackground(id, deleteDraft(id)),
     stop: async () => {
       stopped = true
       clearTimeout(timer)

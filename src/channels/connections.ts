@@ -3,7 +3,7 @@ import { ConnectionId } from '../../schemas/channels.ts'
 import type { Mode } from '../../schemas/common.ts'
 import type { Connection, ConnectionQuery, CreateConnection } from '../../schemas/connections.ts'
 import { type AnyAdapter, UpstreamFailure } from '../adapters/adapter.ts'
-import type { Gate } from '../dispatch/admission.ts'
+import type { Admission } from '../dispatch/admission.ts'
 import { throttleOf } from '../dispatch/provider-client.ts'
 import { judgeAs } from '../dispatch/verdict.ts'
 import { ServiceError } from '../errors.ts'
@@ -11,7 +11,7 @@ import { type Caller, hasScope, requireChannel } from '../keys/caller.ts'
 import type { Metrics } from '../metrics.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { Store } from '../store/store.ts'
-import type { ControlRequest, Passage } from '../upstream/passthrough.ts'
+import type { ControlRequest, Passthrough } from '../upstream/passthrough.ts'
 
 export interface Connections {
   list: (caller: Caller, query: ConnectionQuery) => Promise<{ items: Connection[]; nextCursor: null }>
@@ -25,8 +25,8 @@ export interface ConnectionsParts {
   store: Store
   adapters: ReadonlyMap<string, AnyAdapter>
   /** Maton for live traffic, or the sandbox for test traffic. */
-  passage: (mode: Mode) => Promise<Passage>
-  gate: Gate
+  passthrough: (mode: Mode) => Promise<Passthrough>
+  admission: Admission
   log: Logger
   metrics: Metrics
 }
@@ -50,19 +50,26 @@ function instant(value: unknown): string | null {
 const idPattern = new RegExp(ConnectionId.pattern!)
 
 /** Maton's connections, in our words. Nothing of them is kept here. */
-export function createConnections({ store, adapters, passage, gate, log, metrics }: ConnectionsParts): Connections {
+export function createConnections({
+  store,
+  adapters,
+  passthrough,
+  admission,
+  log,
+  metrics
+}: ConnectionsParts): Connections {
   const providerOf = new Map([...adapters.values()].map(({ app, provider }) => [app, provider]))
 
   const call = async (operation: string, caller: Caller, request: ControlRequest): Promise<unknown> => {
-    const maton = await passage(caller.mode)
+    const maton = await passthrough(caller.mode)
     // Maton's own calls count against the account too.
     const account = { id: '', mode: caller.mode, service: caller.service }
-    await gate.enter(account, {})
+    await admission.admit(account, {})
     const begun = performance.now()
     const done = (code: string): void => metrics.call(operation, 'maton', code, performance.now() - begun)
     try {
       const { body } = await maton.control(request)
-      gate.note(account, true)
+      admission.note(account, true)
       done('ok')
       return body
     } catch (error) {
@@ -72,7 +79,7 @@ export function createConnections({ store, adapters, passage, gate, log, metrics
       const gone = error.kind === 'status' && error.status === 404 && request.target.startsWith('/connections/')
       const verdict = judgeAs(error, read, 'maton')
       const throttle = throttleOf(error, verdict, false)
-      if (throttle) gate.throttle(account, throttle)
+      if (throttle) admission.throttle(account, throttle)
       const code = gone ? 'not_found' : verdict.code === 'not_found' ? 'provider_protocol' : verdict.code
       done(code)
       const { outcome, retryAfterSeconds, provider } = verdict

@@ -1,7 +1,7 @@
 import type { ChannelHealth } from '../../schemas/channel-health.ts'
 import type { Mode } from '../../schemas/common.ts'
-import type { Breaker } from '../delivery/scheduling/circuit-breaker.ts'
-import type { Outlook } from '../delivery/scheduling/wait-estimate.ts'
+import type { CircuitBreaker } from '../delivery/scheduling/circuit-breaker.ts'
+import type { WaitEstimate } from '../delivery/scheduling/wait-estimate.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { prepare, type Store } from '../store/store.ts'
@@ -21,12 +21,12 @@ export function createChannelHealths(parts: {
   store: Store
   channels: Channels
   connections: Connections
-  breaker: Pick<Breaker, 'openSince'>
-  outlook: (channel: string, mode: Mode) => Promise<Outlook>
+  breaker: Pick<CircuitBreaker, 'openSince'>
+  waitEstimate: (channel: string, mode: Mode) => Promise<WaitEstimate>
   /** Calls of the account; 0: nothing is paced. */
   ratePerSecond: number
 }): ChannelHealths {
-  const { store, channels, connections, breaker, outlook, ratePerSecond } = parts
+  const { store, channels, connections, breaker, waitEstimate, ratePerSecond } = parts
   const { build } = store
   /** The first step down the index messages_accepted. */
   const lastAccepted = prepare<{ channel: string; mode: string }, { accepted_at: number | null }>(p =>
@@ -58,7 +58,7 @@ export function createChannelHealths(parts: {
       const status = await statusOf(caller, channel)
       const checkedAt = new Date().toISOString()
       const openSince = await breaker.openSince(caller.mode, id)
-      const { available, waiting, throttledUntil } = await outlook(id, caller.mode)
+      const { available, waiting, throttledUntil } = await waitEstimate(id, caller.mode)
       const [last] = await store.read(lastAccepted({ channel: id, mode: caller.mode }))
       return {
         channel: id,

@@ -1,7 +1,7 @@
 import type { PhoneNumber, Profile, UpdateProfile } from '../../schemas/numbers.ts'
 import { ask } from '../dispatch/ask.ts'
 import { fromCursor, type ProviderPosition, toCursor } from '../dispatch/cursor.ts'
-import type { Corridor } from '../dispatch/provider-client.ts'
+import type { ProviderClient } from '../dispatch/provider-client.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Channels } from './channels.ts'
 
@@ -19,24 +19,30 @@ export interface Numbers {
 }
 
 /** All of it is the provider's: nothing is kept here. */
-export function createNumbers({ channels, corridor }: { channels: Channels; corridor: Corridor }): Numbers {
+export function createNumbers({
+  channels,
+  providerClient
+}: {
+  channels: Channels
+  providerClient: ProviderClient
+}): Numbers {
   return {
     list: async (caller, id, { limit = 25, cursor }) => {
       const channel = await channels.resolve(caller, id)
       const list = [channel.id, channel.mode, 'phone-numbers']
       const at: ProviderPosition | undefined = cursor === undefined ? undefined : fromCursor(list, cursor)
       const asked = { limit, ...(at?.cursor && { cursor: at.cursor }) }
-      const { items, nextCursor } = await ask(corridor, 'listPhoneNumbers', channel, asked)
+      const { items, nextCursor } = await ask(providerClient, 'listPhoneNumbers', channel, asked)
       return { items, nextCursor: nextCursor && toCursor(list, { cursor: nextCursor, limit, skip: 0 }) }
     },
-    get: async (caller, id) => ask(corridor, 'getPhoneNumber', await channels.resolve(caller, id), {}),
-    profile: async (caller, id) => ask(corridor, 'getProfile', await channels.resolve(caller, id), {}),
+    get: async (caller, id) => ask(providerClient, 'getPhoneNumber', await channels.resolve(caller, id), {}),
+    profile: async (caller, id) => ask(providerClient, 'getProfile', await channels.resolve(caller, id), {}),
     update: async (caller, id, change) => {
       const channel = await channels.resolve(caller, id)
-      corridor.require('updateProfile', channel)
+      providerClient.require('updateProfile', channel)
       // Read first: a read that failed after the change would have to tell of a change that was made as a failure.
-      const before = await ask(corridor, 'getProfile', channel, {})
-      await ask(corridor, 'updateProfile', channel, change)
+      const before = await ask(providerClient, 'getProfile', channel, {})
+      await ask(providerClient, 'updateProfile', channel, change)
       const { profilePictureHandle, ...given } = change
       const { profilePictureUrl, ...rest } = { ...before, ...given }
       const now = { ...rest, ...(profilePictureUrl && profilePictureHandle === undefined && { profilePictureUrl }) }

@@ -11,7 +11,7 @@ import {
 import type { Channels } from '../channels/channels.ts'
 import { ask } from '../dispatch/ask.ts'
 import { fromCursor, toCursor } from '../dispatch/cursor.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
 import { requirePhone } from '../phone.ts'
@@ -28,7 +28,7 @@ export interface Contacts {
 }
 
 export interface ContactsParts {
-  corridor: Corridor
+  providerClient: ProviderClient
   channels: Channels
   book: Book
 }
@@ -84,9 +84,9 @@ const gone = (phone: string) =>
   new ServiceError('not_found', `There is no contact …${phone.slice(-4)} in this channel's contacts.`)
 
 /** A provider's contacts where it keeps some, else our own address book: whoever asks cannot tell. */
-export function createContacts({ corridor, channels, book }: ContactsParts): Contacts {
+export function createContacts({ providerClient, channels, book }: ContactsParts): Contacts {
   const keeps = (channel: DispatchChannel): boolean =>
-    corridor.adapter(channel.provider).operations.listContacts !== undefined
+    providerClient.adapter(channel.provider).operations.listContacts !== undefined
   const bookOf = ({ id, mode }: DispatchChannel): BookOf => ({ channel: id, mode })
   const enter = async (caller: Caller, phone: string, path: string, channelId: string | undefined) => {
     const digits = requirePhone(phone, path)
@@ -105,7 +105,7 @@ export function createContacts({ corridor, channels, book }: ContactsParts): Con
     source: 'provider'
   })
   const upsertThere = async (channel: DispatchChannel, phone: string, input: PatchContact): Promise<Contact> =>
-    (await ask(corridor, 'upsertContact', channel, { phone, ...input })) ?? asked(channel, phone, input)
+    (await ask(providerClient, 'upsertContact', channel, { phone, ...input })) ?? asked(channel, phone, input)
 
   return {
     list: async (caller, { channel: id, name, createdOn, filter, limit = 25, cursor }) => {
@@ -114,7 +114,7 @@ export function createContacts({ corridor, channels, book }: ContactsParts): Con
       const wanted = { conditions, ...(name !== undefined && { name }), ...(createdOn !== undefined && { createdOn }) }
       if (keeps(channel)) {
         const list = ['contacts', channel.mode, channel.id, wanted]
-        const page = await ask(corridor, 'listContacts', channel, { ...wanted, limit, ...placeOf(list, cursor) })
+        const page = await ask(providerClient, 'listContacts', channel, { ...wanted, limit, ...placeOf(list, cursor) })
         return { items: page.items, nextCursor: cursorOf(list, limit, page.nextCursor) }
       }
       const request = pageRequest({ limit, ...(cursor !== undefined && { cursor }) })
@@ -125,7 +125,7 @@ export function createContacts({ corridor, channels, book }: ContactsParts): Con
     get: async (caller, phone, id) => {
       const { digits, channel } = await enter(caller, phone, 'path/phone', id)
       if (keeps(channel)) {
-        const found = await ask(corridor, 'getContact', channel, { phone: digits })
+        const found = await ask(providerClient, 'getContact', channel, { phone: digits })
         if (found) return found
         throw gone(digits)
       }
@@ -154,8 +154,8 @@ export function createContacts({ corridor, channels, book }: ContactsParts): Con
         return toContact(row)
       }
       if (input.name !== undefined) return upsertThere(channel, digits, input)
-      if (attributes) await ask(corridor, 'updateContactAttributes', channel, { phone: digits, attributes })
-      const found = await ask(corridor, 'getContact', channel, { phone: digits })
+      if (attributes) await ask(providerClient, 'updateContactAttributes', channel, { phone: digits, attributes })
+      const found = await ask(providerClient, 'getContact', channel, { phone: digits })
       if (found) return found
       if (!attributes) throw gone(digits)
       return asked(channel, digits, input)

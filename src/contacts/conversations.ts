@@ -1,6 +1,6 @@
 import type { Channels } from '../channels/channels.ts'
 import { ask } from '../dispatch/ask.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient, seesMessage } from '../keys/caller.ts'
 import type { MessageQueries } from '../messages/queries.ts'
@@ -19,10 +19,10 @@ export interface ConversationsParts {
   store: Store
   queries: MessageQueries
   channels: Channels
-  corridor: Corridor
+  providerClient: ProviderClient
 }
 
-export function createConversations({ store, queries, channels, corridor }: ConversationsParts): Conversations {
+export function createConversations({ store, queries, channels, providerClient }: ConversationsParts): Conversations {
   /** A message of ours as its provider knows it. */
   const ours = async (
     caller: Caller,
@@ -34,7 +34,7 @@ export function createConversations({ store, queries, channels, corridor }: Conv
     if (named !== undefined && named !== row.channel_id)
       throw invalid('query/channel', `is not the message's channel, which is ${row.channel_id}`)
     const channel = await channels.resolve(caller, row.channel_id)
-    corridor.require('markMessageRead', channel)
+    providerClient.require('markMessageRead', channel)
     if (row.provider_message_id === null)
       throw new ServiceError('conflict', `The provider has no id of the message ${id} yet.`, { messageId: id })
     return { channel, providerMessageId: row.provider_message_id }
@@ -45,14 +45,14 @@ export function createConversations({ store, queries, channels, corridor }: Conv
       const { channel, providerMessageId } = id.startsWith('msg_')
         ? await ours(caller, id, named)
         : { channel: await channels.resolve(caller, named), providerMessageId: id }
-      await ask(corridor, 'markMessageRead', channel, { providerMessageId, typing })
+      await ask(providerClient, 'markMessageRead', channel, { providerMessageId, typing })
     },
 
     assign: async (caller, text, { channel: named, email }) => {
       const phone = requirePhone(text, 'path/phone')
       const channel = await channels.resolve(caller, named)
       requireRecipient(caller, phone)
-      await ask(corridor, 'assignContact', channel, { phone, ...(email !== undefined && { email }) })
+      await ask(providerClient, 'assignContact', channel, { phone, ...(email !== undefined && { email }) })
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Message } from '../../schemas/messages.ts'
 import type { ConversationItem } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
 import { ask } from '../dispatch/ask.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { RemoteMedia } from '../media/remote.ts'
@@ -28,7 +28,7 @@ export interface History {
 
 export interface HistoryParts {
   store: Store
-  corridor: Corridor
+  providerClient: ProviderClient
   channels: Channels
   queries: MessageQueries
   remote: RemoteMedia
@@ -41,7 +41,7 @@ const windowMs = 24 * 3600_000
 const mostPages = 3
 
 export function createHistory(parts: HistoryParts): History {
-  const { store, corridor, channels, queries, remote, typeBase } = parts
+  const { store, providerClient, channels, queries, remote, typeBase } = parts
   /** When a person last wrote to a channel. */
   const lastWrote = prepare<{ channel: string; mode: string; contact: string }, Pick<MessageRow, 'created_at'>>(p =>
     store.build
@@ -55,7 +55,7 @@ export function createHistory(parts: HistoryParts): History {
       .limit(1)
   )
   const keeps = (channel: DispatchChannel): boolean =>
-    corridor.adapter(channel.provider).operations.listConversation !== undefined
+    providerClient.adapter(channel.provider).operations.listConversation !== undefined
 
   /** An item as a caller sees it: its file by an id of ours, its failure as a problem. */
   const toItem = async (channel: DispatchChannel, { message, file, failure }: ConversationItem): Promise<Message> => {
@@ -73,7 +73,7 @@ export function createHistory(parts: HistoryParts): History {
   const lastInbound = async (channel: DispatchChannel, phone: string): Promise<number | null | undefined> => {
     let cursor: string | undefined
     for (let page = 0; page < mostPages; page++) {
-      const { items, nextCursor } = await ask(corridor, 'listConversation', channel, {
+      const { items, nextCursor } = await ask(providerClient, 'listConversation', channel, {
         phone,
         limit: 100,
         ...(cursor !== undefined && { cursor })
@@ -97,7 +97,11 @@ export function createHistory(parts: HistoryParts): History {
         return { items: items.map(toMessage), nextCursor }
       }
       const of = ['messages', channel.mode, channel.id, digits]
-      const page = await ask(corridor, 'listConversation', channel, { phone: digits, limit, ...placeOf(of, cursor) })
+      const page = await ask(providerClient, 'listConversation', channel, {
+        phone: digits,
+        limit,
+        ...placeOf(of, cursor)
+      })
       const shown = page.items.filter(item => include === 'events' || !item.event)
       const items: Message[] = []
       for (const item of shown) items.push(await toItem(channel, item))

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Contact, ContactImport } from '../../schemas/contacts.ts'
 import type { Channels } from '../channels/channels.ts'
 import { ask } from '../dispatch/ask.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
 import { type Book, type BookOf, toContact } from './book.ts'
@@ -16,23 +16,23 @@ export interface ContactTable {
 }
 
 export interface ContactTableParts {
-  corridor: Corridor
+  providerClient: ProviderClient
   channels: Channels
   book: Book
 }
 
 const pageSize = 100
 
-export function createContactTable({ corridor, channels, book }: ContactTableParts): ContactTable {
+export function createContactTable({ providerClient, channels, book }: ContactTableParts): ContactTable {
   const keeps = (channel: DispatchChannel): boolean =>
-    corridor.adapter(channel.provider).operations.listContacts !== undefined
+    providerClient.adapter(channel.provider).operations.listContacts !== undefined
   /** The whole of a provider's contacts: which columns there are is known only at their end, so they are read before. */
   const theirs = async (channel: DispatchChannel): Promise<Contact[]> => {
     const all: Contact[] = []
     let cursor: string | null = null
     do {
       const place: { cursor?: string } = cursor === null ? {} : { cursor }
-      const page = await ask(corridor, 'listContacts', channel, { conditions: [], limit: pageSize, ...place })
+      const page = await ask(providerClient, 'listContacts', channel, { conditions: [], limit: pageSize, ...place })
       all.push(...page.items)
       cursor = page.nextCursor
       if (all.length > MOST_ROWS)

@@ -2,21 +2,21 @@ import type { Logger } from 'pino'
 import type { Channels } from '../channels/channels.ts'
 import type { OptionsCheck } from '../channels/provider-options.ts'
 import type { Permit } from '../dispatch/admission.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import type { Seal } from '../keys/seal.ts'
-import type { Settlements } from '../messages/notifications.ts'
+import type { Notifications } from '../messages/notifications.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import type { QueueQueries } from '../messages/queue.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
-import { createIntake, type Intake } from './intake/accept.ts'
-import type { Room } from './intake/backlog-limit.ts'
+import { type Accept, createAccept } from './intake/accept.ts'
+import type { BacklogLimit } from './intake/backlog-limit.ts'
 import { createIdempotency, type Idempotency } from './intake/idempotency.ts'
 import type { Preparation } from './intake/prepare.ts'
 import { createMessages, type Messages } from './intake/submit.ts'
-import type { Pacing } from './scheduling/index.ts'
-import { createEngine, type Engine } from './sending/attempt.ts'
+import type { Scheduling } from './scheduling/index.ts'
+import { createExecutor, type Executor } from './sending/attempt.ts'
 import { createReaper } from './sending/reaper.ts'
 import { createWorker, type Worker } from './sending/worker.ts'
 
@@ -25,17 +25,17 @@ export interface DeliveryParts {
   queries: MessageQueries
   queue: QueueQueries
   channels: Channels
-  corridor: Corridor
+  providerClient: ProviderClient
   preparation: Preparation
-  pacing: Pacing
-  settlements: Settlements
-  room: Room
+  scheduling: Scheduling
+  notifications: Notifications
+  backlogLimit: BacklogLimit
   /** Answers are to leave the content out. */
   unseen: boolean
   /** Whether a provider takes a broadcast's messages many in one call, and that call. */
   batched: (provider: string) => boolean
   checkOptions: OptionsCheck
-  batch: (engine: Engine) => (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
+  batch: (executor: Executor) => (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
   seal: Seal
   log: Logger
   metrics: Metrics
@@ -46,35 +46,47 @@ export interface DeliveryParts {
 }
 
 export interface Delivery {
-  engine: Engine
+  executor: Executor
   worker: Worker
-  intake: Intake
+  accept: Accept
   idempotency: Idempotency
   messages: Messages
 }
 
 /** A message's life, from the request to the provider's answer. */
 export function createDelivery(parts: DeliveryParts): Delivery {
-  const { store, queries, queue, channels, corridor, preparation, pacing, settlements, room, log, metrics } = parts
+  const {
+    store,
+    queries,
+    queue,
+    channels,
+    providerClient,
+    preparation,
+    scheduling,
+    notifications,
+    backlogLimit,
+    log,
+    metrics
+  } = parts
   const { batched, batch, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
-  const { turns, breaker, gate, limitsOf } = pacing
-  const engine = createEngine({
-    ...{ store, queries, corridor, preparation, gate, settlements, log, metrics, timeoutMs, typeBase },
+  const { scheduler, breaker, admission, limitsOf } = scheduling
+  const executor = createExecutor({
+    ...{ store, queries, providerClient, preparation, admission, notifications, log, metrics, timeoutMs, typeBase },
     providerOf: async id => (await channels.bind(id, 'live'))?.provider
   })
-  const intake = createIntake({ channels, preparation, checkOptions, room, unseen })
+  const accept = createAccept({ channels, preparation, checkOptions, backlogLimit, unseen })
   const worker = createWorker({
-    ...{ store, queries, queue, channels, preparation, engine, turns, breaker, settlements, batched, log },
+    ...{ store, queries, queue, channels, preparation, executor, scheduler, breaker, notifications, batched, log },
     reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),
-    deliverBatch: batch(engine)
+    deliverBatch: batch(executor)
   })
   const idempotency = createIdempotency(store, seal)
   const messages = createMessages({
-    ...{ store, queries, intake, preparation, engine, turns, settlements, idempotency, log },
-    carry: worker.carry,
-    bring: worker.bring,
+    ...{ store, queries, accept, preparation, executor, scheduler, notifications, idempotency, log },
+    failOver: worker.failOver,
+    deliverOwn: worker.deliverOwn,
     limitsOf: ({ channel_id: id, mode, type, contact }) =>
       limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) })
   })
-  return { engine, worker, intake, idempotency, messages }
+  return { executor, worker, accept, idempotency, messages }
 }

@@ -9,7 +9,7 @@ export interface Permit {
 }
 
 /** What of a channel a call's turn depends on. Without a channel: a call to Maton itself. */
-export interface GateChannel {
+export interface AdmissionChannel {
   id: string
   mode: 'live' | 'test'
   /** Whose call it is. */
@@ -26,20 +26,20 @@ export interface Throttle {
 }
 
 /** What every provider call passes ahead of its request, and is told of after. */
-export interface Gate {
+export interface Admission {
   /**
    * Resolves at the moment when a call may go out.
    * @param permit one that was had before; without it a turn is waited for
    * @returns false: the permit came too late, and the call must not go out with it
    * @throws ServiceError when it may not go: the channel does not answer, or has to wait longer than a call may
    */
-  enter: (
-    channel: GateChannel,
+  admit: (
+    channel: AdmissionChannel,
     call: Partial<CallFacts>,
     options?: { permit?: Permit; lane?: 0 | 1; probe?: boolean }
   ) => Promise<boolean>
   /** The provider asked to wait, or shows that too much was sent. */
-  throttle: (channel: GateChannel, throttle: Throttle, to?: string, attempt?: number) => void
+  throttle: (channel: AdmissionChannel, throttle: Throttle, to?: string, attempt?: number) => void
   /** Whether a call was answered by anybody who knows the provider. */
-  note: (channel: GateChannel, answered: boolean) => void
+  note: (channel: AdmissionChannel, answered: boolean) => void
 }

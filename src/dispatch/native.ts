@@ -9,8 +9,8 @@ import { blockKeysOf, blockQueries } from '../messages/blocks.ts'
 import type { Metrics } from '../metrics.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { Store } from '../store/store.ts'
-import type { Passage, PassageAnswer, PassageRequest } from '../upstream/passthrough.ts'
-import type { Gate } from './admission.ts'
+import type { Passthrough, PassthroughAnswer, PassthroughRequest } from '../upstream/passthrough.ts'
+import type { Admission } from './admission.ts'
 import { answered, type DispatchChannel, throttleOf } from './provider-client.ts'
 import { judgeAs } from './verdict.ts'
 
@@ -41,8 +41,8 @@ export interface NativeParts {
   adapters: ReadonlyMap<string, AnyAdapter>
   channels: Channels
   /** Maton for live traffic, or the sandbox for test traffic. */
-  passage: (mode: Mode) => Promise<Passage>
-  gate: Gate
+  passthrough: (mode: Mode) => Promise<Passthrough>
+  admission: Admission
   log: Logger
   metrics: Metrics
 }
@@ -127,7 +127,7 @@ async function* measured(body: Readable, tell: () => void): AsyncGenerator<Uint8
 }
 
 /** What the provider does to a call, in the caller's words. */
-function lost(error: unknown, method: PassageRequest['method'], provider: string): unknown {
+function lost(error: unknown, method: PassthroughRequest['method'], provider: string): unknown {
   if (!(error instanceof UpstreamFailure)) return error
   const read = method === 'GET' || method === 'HEAD'
   const { code, detail, outcome, retryAfterSeconds, provider: said } = judgeAs(error, read, provider)
@@ -145,7 +145,7 @@ function told(body: Readable, inOurWords: (error: unknown) => unknown): Readable
 
 /** The headers of the answer that belong to its body (content-encoding too: without it, bytes could not be read). */
 const kept = ['content-type', 'content-length', 'content-disposition', 'content-encoding']
-const answerHeaders = (headers: PassageAnswer['headers']): Record<string, string> => ({
+const answerHeaders = (headers: PassthroughAnswer['headers']): Record<string, string> => ({
   ...Object.fromEntries(
     kept.flatMap(name => (text(headers[name]) === undefined ? [] : [[name, text(headers[name])!]]))
   ),
@@ -159,7 +159,7 @@ const refusal: Readonly<Record<number, string>> = {
   403: 'Access was refused; whether by Maton or by the provider is not told.'
 }
 /** An answer that must not pass as if it were the caller's; undefined: it may. */
-function refused({ status }: PassageAnswer, provider: string): ServiceError | undefined {
+function refused({ status }: PassthroughAnswer, provider: string): ServiceError | undefined {
   const said = { provider: { name: provider, status } }
   if (refusal[status]) return new ServiceError('channel_rejected', refusal[status], said)
   if (status >= 300 && status < 400)
@@ -171,7 +171,7 @@ function refused({ status }: PassageAnswer, provider: string): ServiceError | un
 /** Numbers of people do not belong in a log; ids keep their ends too. */
 const masked = (target: string): string => target.split('?')[0]!.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`)
 
-export function createNative({ store, adapters, channels, passage, gate, log, metrics }: NativeParts): Native {
+export function createNative({ store, adapters, channels, passthrough, admission, log, metrics }: NativeParts): Native {
   const blocks = blockQueries(store)
   /** The stop switch and the hold stop what could send: nobody reads here whether it does. */
   const requireOpen = async ({ id, mode }: DispatchChannel): Promise<void> => {
@@ -180,17 +180,17 @@ export function createNative({ store, adapters, channels, passage, gate, log, me
     if (block) throw new ServiceError('conflict', block.detail ?? 'Sending is stopped. Nothing was sent.')
   }
   /** The answer passes unread; what its status and headers say of the account's and the channel's state is heard. */
-  const watch = (channel: DispatchChannel, { status, headers }: PassageAnswer): void => {
-    gate.note(channel, answered({ kind: 'status', status }))
+  const watch = (channel: DispatchChannel, { status, headers }: PassthroughAnswer): void => {
+    admission.note(channel, answered({ kind: 'status', status }))
     const throttle = throttleOf({ status, headers }, status === 429 ? { throttles: 'account' } : {}, false)
-    if (throttle) gate.throttle(channel, throttle)
+    if (throttle) admission.throttle(channel, throttle)
   }
 
   /** One call, once, with a log line and an observation however it ends. */
-  const call = async (channel: DispatchChannel, request: PassageRequest, { requestId }: NativeCall) => {
+  const call = async (channel: DispatchChannel, request: PassthroughRequest, { requestId }: NativeCall) => {
     const { app, provider } = adapters.get(channel.provider)!
-    const maton = await passage(channel.mode)
-    await gate.enter(channel, {})
+    const maton = await passthrough(channel.mode)
+    await admission.admit(channel, {})
     // It may have waited for its turn for long.
     if (request.method !== 'GET' && request.method !== 'HEAD') await requireOpen(channel)
     const begun = performance.now()
@@ -202,7 +202,7 @@ export function createNative({ store, adapters, channels, passage, gate, log, me
       return ms
     }
     try {
-      const answer = await maton.pass(app, channel.connectionId, request)
+      const answer = await maton.send(app, channel.connectionId, request)
       watch(channel, answer)
       const error = refused(answer, provider)
       const ms = done(error?.code ?? 'ok', answer.status)
@@ -210,7 +210,7 @@ export function createNative({ store, adapters, channels, passage, gate, log, me
       answer.body.destroy()
       throw error
     } catch (error) {
-      if (error instanceof UpstreamFailure) gate.note(channel, answered(error))
+      if (error instanceof UpstreamFailure) admission.note(channel, answered(error))
       const words = lost(error, request.method, provider)
       if (words !== error) done((words as ServiceError).code, null)
       throw words
@@ -218,7 +218,7 @@ export function createNative({ store, adapters, channels, passage, gate, log, me
   }
 
   return async (caller, channelId, input) => {
-    const method = input.method as PassageRequest['method']
+    const method = input.method as PassthroughRequest['method']
     const target = targetOf(input.url)
     if (caller.templates || caller.recipientPrefixes)
       throw new ServiceError(

@@ -12,7 +12,7 @@ import {
 import { ServiceError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Maton } from '../upstream/maton.ts'
-import type { Gate, Permit, Throttle } from './admission.ts'
+import type { Admission, Permit, Throttle } from './admission.ts'
 import { judge, retryAfter } from './verdict.ts'
 
 /** What went over the wire, for timeline, log and metrics. */
@@ -68,7 +68,7 @@ export interface CallOptions {
   probe?: true
 }
 
-export interface Corridor {
+export interface ProviderClient {
   adapter: (provider: string) => AnyAdapter
   /** Throws ServiceError `unsupported`, naming who can, where the channel's provider does not have the operation. */
   require: (operation: Operation, channel: DispatchChannel) => void
@@ -84,11 +84,11 @@ export interface Corridor {
   ) => Promise<{ output: Operations[K]['output']; record: CallRecord }>
 }
 
-export interface CorridorParts {
+export interface ProviderClientParts {
   adapters: ReadonlyMap<string, AnyAdapter>
   /** The client for live traffic, or the sandbox's for test traffic. */
   upstream: (mode: 'live' | 'test') => Maton | Promise<Maton>
-  gate: Gate
+  admission: Admission
   log: Logger
   metrics: Metrics
 }
@@ -140,7 +140,13 @@ export function throttleOf(
   return { scope, asked: headers?.['retry-after'] !== undefined, ...(asked !== undefined && { seconds: asked }) }
 }
 
-export function createCorridor({ adapters, upstream, gate, log, metrics }: CorridorParts): Corridor {
+export function createProviderClient({
+  adapters,
+  upstream,
+  admission,
+  log,
+  metrics
+}: ProviderClientParts): ProviderClient {
   const adapterOf = (provider: string): AnyAdapter => {
     const adapter = adapters.get(provider)
     if (!adapter) throw new Error(`no adapter for ${provider}`)
@@ -172,9 +178,11 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
         const unpaced = options.permit?.until === Number.POSITIVE_INFINITY
         const inTime =
           unpaced ||
-          (await gate.enter(channel, { operation, ...(type && { type }), ...(to && { to }) }, options).catch(error => {
-            throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
-          }))
+          (await admission
+            .admit(channel, { operation, ...(type && { type }), ...(to && { to }) }, options)
+            .catch(error => {
+              throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
+            }))
         begun = performance.now()
         // Late, or stopped for longer than it is ours.
         const ours = options.notAfter === undefined || begun <= options.notAfter
@@ -198,7 +206,7 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
           }
         })
         done('ok')
-        if (!options.probe) gate.note(channel, true)
+        if (!options.probe) admission.note(channel, true)
         return { output: output as Operations[typeof operation]['output'], record }
       } catch (error) {
         if (error instanceof Unsupported) {
@@ -217,9 +225,9 @@ export function createCorridor({ adapters, upstream, gate, log, metrics }: Corri
         record.status = error.status
         const said = adapter.classify(error, operation)
         const verdict = said ?? judge(error, operation, channel.provider)
-        if (!options.probe) gate.note(channel, said !== undefined || answered(error))
+        if (!options.probe) admission.note(channel, said !== undefined || answered(error))
         const throttle = throttleOf(error, verdict, said !== undefined)
-        if (throttle) gate.throttle(channel, throttle, to, attempt)
+        if (throttle) admission.throttle(channel, throttle, to, attempt)
         record.traceId = traceOf(error.headers) ?? verdict.provider.traceId
         done(verdict.code)
         log.warn(

@@ -7,7 +7,7 @@ interface Tally {
   until: number
 }
 
-export interface Guesses {
+export interface AuthThrottle {
   /**
    * A key failed. Answers how many seconds the address should wait, where it has had its share of failures; a right key
    * is not asked about here, so nobody can lock out whoever shares an address with him.
@@ -15,7 +15,7 @@ export interface Guesses {
   failed: (address: string) => number | undefined
 }
 
-export interface GuessesOptions {
+export interface AuthThrottleOptions {
   /** Failures in a window that are answered as such. */
   limit?: number
   windowMs?: number
@@ -36,7 +36,7 @@ function networkOf(address: string): string {
 /**
  * Counts failed keys by address, in memory: each replica by itself, and without a write that a flood could make many of.
  */
-export function createGuesses(options: GuessesOptions = {}): Guesses {
+export function createAuthThrottle(options: AuthThrottleOptions = {}): AuthThrottle {
   const { limit = 20, windowMs = 60_000, most = 10_000, now = () => performance.now(), tell } = options
   const tallies = new Map<string, Tally>()
   return {

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireScope } from '../keys/caller.ts'
-import { createGuesses } from './auth-throttle.ts'
+import { createAuthThrottle } from './auth-throttle.ts'
 import type { App } from './fastify.ts'
 
 /** The key of a request: only the Authorization header counts, so that no key lands in a log of URLs. */
@@ -23,7 +23,9 @@ function bearer(request: FastifyRequest): string {
 /** Who asks, and whether the key has the route's scope: before the body is read, so that strangers cost nothing. */
 export function auth(app: App): void {
   app.decorateRequest('caller')
-  const guesses = createGuesses({ tell: network => app.log.warn({ network }, 'too many wrong keys from one address') })
+  const throttle = createAuthThrottle({
+    tell: network => app.log.warn({ network }, 'too many wrong keys from one address')
+  })
   const authenticate = async (request: FastifyRequest): Promise<Caller> => {
     const secret = bearer(request)
     try {
@@ -31,7 +33,7 @@ export function auth(app: App): void {
     } catch (error) {
       // Looked at first all the same: a right key is never refused for what others at its address try (T3).
       const wrong = error instanceof ServiceError && error.code === 'unauthenticated'
-      const retryAfterSeconds = wrong ? guesses.failed(request.ip) : undefined
+      const retryAfterSeconds = wrong ? throttle.failed(request.ip) : undefined
       if (retryAfterSeconds === undefined) throw error
       throw new ServiceError('rate_limited', 'Too many wrong keys from this address.', { retryAfterSeconds })
     }

@@ -29,7 +29,7 @@ import type { ReplayWebhooks } from '../inbound/replay.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import type { MediaLibrary } from '../media/library.ts'
-import type { HoldSwitch } from '../messages/restore-hold.ts'
+import type { RestoreHold } from '../messages/restore-hold.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Audit } from '../store/audit.ts'
 import type { Templates } from '../templates/templates.ts'
@@ -72,7 +72,7 @@ export interface AppParts {
   contactTable: ContactTable
   idempotency: Idempotency
   audit: Audit
-  hold: HoldSwitch
+  hold: RestoreHold
   door: Door
   replayWebhooks: ReplayWebhooks
   webhookRegistrations: WebhookRegistrations

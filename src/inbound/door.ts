@@ -130,7 +130,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       }
       const fresh = await store.write(function* () {
         const { changes } = yield insert(row)
-        if (changes > 0 && store.words) yield store.words.tell(webhookWord)
+        if (changes > 0 && store.notifications) yield store.notifications.publish(webhookWord)
         return changes > 0
       })
       metrics.webhook(provider, fresh ? 'kept' : 'known')

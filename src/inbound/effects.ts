@@ -2,7 +2,7 @@ import type { Heard, HeardOutgoing, HeardStatus } from '../adapters/adapter.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import { messageIds } from '../messages/provider-ids.ts'
-import { attemptOf, createProofs, type ProviderEvent } from '../messages/provider-status.ts'
+import { attemptOf, createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { MessageIdRow } from '../store/schema-inbound.ts'
 import { all, change, first, prepare, type Store, type Unit } from '../store/store.ts'
@@ -51,7 +51,7 @@ const patienceMs = 60_000
 export function createEffects({ store, typeBase, keepFile, handlers: others = {} }: EffectsParts): Effects {
   const { build } = store
   const ids = messageIds(store)
-  const proofs = createProofs(store)
+  const providerStatus = createProviderStatus(store)
   const rows = createRows(store, keepFile)
   const mark = prepare<{ channel: string; mode: string; identity: string; at: number }, unknown>(p =>
     build
@@ -113,7 +113,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
     if (meant) {
       const { id, attempt, known } = meant
       const fresh = event.ids!.filter(each => !known.includes(each))
-      const changed = yield* proofs.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
+      const changed = yield* providerStatus.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
       return { outcome: 'done', ...(changed && { message: { id, status: event.status } }) }
     }
     if (event.ids!.length === 0) return { outcome: 'ignored' }
@@ -128,7 +128,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
   /** Sent through our number by somebody else. */
   function* operators(heard: HeardOutgoing, place: Place): Unit<Effect> {
     const row = yield* rows.operators(heard, place)
-    yield* proofs.adopt(row, row.attempts, heard.ids)
+    yield* providerStatus.adopt(row, row.attempts, heard.ids)
     return { outcome: 'done', message: { id: row.id, status: row.state } }
   }
 

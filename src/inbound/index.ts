@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Mode } from '../../schemas/common.ts'
 import type { AnyAdapter } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
-import type { Corridor } from '../dispatch/provider-client.ts'
+import type { ProviderClient } from '../dispatch/provider-client.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 import { createDoor, type Door } from './door.ts'
@@ -34,7 +34,7 @@ export interface InboundParts {
   pepper: string
   metrics: Metrics
   log: Logger
-  corridor: Corridor
+  providerClient: ProviderClient
   /** How the outside reaches us, without a trailing slash; undefined: nobody said. */
   baseUrl: () => string | undefined
   /** The mode in which an administrator's acts count: test where there is no account. */

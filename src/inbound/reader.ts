@@ -120,7 +120,8 @@ export function createReader(parts: ReaderParts): Reader {
         items.some(({ heard }) => heard.kind === 'status')
       )
       for (const result of results)
-        if (result !== 'foreign' && result.message && store.words) yield store.words.tell(result.message.id)
+        if (result !== 'foreign' && result.message && store.notifications)
+          yield store.notifications.publish(result.message.id)
       return results
     })
     const foreign = items.find((_, i) => done[i] === 'foreign')
@@ -272,7 +273,7 @@ export function createReader(parts: ReaderParts): Reader {
       timer = setTimeout(run, gatherMs).unref()
     }
   }
-  store.words?.hear(word => word === webhookWord && wake())
+  store.notifications?.subscribe(word => word === webhookWord && wake())
 
   return {
     wake,

@@ -2,7 +2,7 @@ import type { Mode } from '../../schemas/common.ts'
 import type { ChannelWebhooks, RotateWebhook } from '../../schemas/webhooks.ts'
 import type { AnyAdapter, RegisteredWebhook } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
-import { CallFailed, type Corridor, type DispatchChannel } from '../dispatch/provider-client.ts'
+import { CallFailed, type DispatchChannel, type ProviderClient } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { auditEntry } from '../store/audit.ts'
@@ -29,7 +29,7 @@ export interface RegistrationParts {
   store: Store
   adapters: ReadonlyMap<string, AnyAdapter>
   channels: Channels
-  corridor: Corridor
+  providerClient: ProviderClient
   door: Door
   tokens: WebhookTokens
   /** How the outside reaches us, without a trailing slash; undefined: nobody said. */
@@ -45,7 +45,7 @@ const defaultOverlapSeconds = 24 * 3600
 const instant = (ms: number | null | undefined): string | null => (ms ? new Date(Number(ms)).toISOString() : null)
 
 export function createWebhookRegistrations(parts: RegistrationParts): WebhookRegistrations {
-  const { store, adapters, channels, corridor, door, tokens, baseUrl, mode: actingMode } = parts
+  const { store, adapters, channels, providerClient, door, tokens, baseUrl, mode: actingMode } = parts
   const queries = registrationQueries(store)
 
   const urlOf = async (channel: string, mode: Mode): Promise<string | undefined> => {
@@ -99,7 +99,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
   const inspect = async (channel: DispatchChannel, url: string): Promise<Seen> => {
     if (!adapters.get(channel.provider)?.operations.getWebhook) return { atProvider: 'unknown' }
     try {
-      const { output } = await corridor.call('getWebhook', channel, { url })
+      const { output } = await providerClient.call('getWebhook', channel, { url })
       return seen(output, url)
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error
@@ -135,10 +135,10 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
     const { verifyToken = tokens.verifyToken(channel.id, channel.mode) } = channel.settings as { verifyToken?: string }
     try {
       if (operations.getWebhookSubscription && operations.subscribeWebhooks) {
-        const { output } = await corridor.call('getWebhookSubscription', channel, {})
-        if (!output.subscribed) await corridor.call('subscribeWebhooks', channel, {})
+        const { output } = await providerClient.call('getWebhookSubscription', channel, {})
+        if (!output.subscribed) await providerClient.call('subscribeWebhooks', channel, {})
       }
-      return (await corridor.call('registerWebhook', channel, { url, verifyToken })).output.id
+      return (await providerClient.call('registerWebhook', channel, { url, verifyToken })).output.id
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error
       const refused = error.toServiceError()
@@ -174,7 +174,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
 
   const take = async (channel: DispatchChannel, url: string, id: string | undefined): Promise<void> => {
     if (!adapters.get(channel.provider)?.operations.removeWebhook) return
-    await corridor.call('removeWebhook', channel, { url, ...(id !== undefined && { id }) })
+    await providerClient.call('removeWebhook', channel, { url, ...(id !== undefined && { id }) })
   }
 
   return {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { createRepeating, type Repeating } from '../periodic.ts'
+import { createPeriodic, type Periodic } from '../periodic.ts'
 import { change, type Store } from '../store/store.ts'
 import { idAt } from './queries.ts'
 
@@ -14,7 +14,7 @@ const batch = 500
 const bodiesAtOnce = 20
 
 /** Deletes what webhooks told, and what is remembered of it, once its time is over (RELIABILITY.md P37). */
-export interface WebhookUpkeep extends Repeating {
+export interface WebhookUpkeep extends Periodic {
   sweep: () => Promise<void>
 }
 
@@ -88,7 +88,7 @@ export function createWebhookUpkeep(store: Store, log: Logger): WebhookUpkeep {
     if (bodies + marks + parked + ids > 0)
       log.info({ bodies, marks, parked, ids }, 'dropped what webhooks told long ago')
   }
-  const repeating = createRepeating(sweep, everyMs, log, 'old webhooks could not be deleted: it is tried again')
+  const repeating = createPeriodic(sweep, everyMs, log, 'old webhooks could not be deleted: it is tried again')
 
   return {
     ...repeating,

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Mode } from '../../schemas/common.ts'
-import { createRepeating, type Repeating } from '../periodic.ts'
+import { createPeriodic, type Periodic } from '../periodic.ts'
 import type { WebhookRegistrationRow } from '../store/schema-inbound.ts'
 import { change, type Store } from '../store/store.ts'
 import type { WebhookRegistrations } from './registration.ts'
@@ -16,7 +16,7 @@ export interface Silence {
 }
 
 /** Notices that a provider has stopped telling: the silence that nobody notices for weeks (API.md 12). */
-export interface WebhookWatch extends Repeating {
+export interface WebhookWatch extends Periodic {
   /** One look at every registration. @returns what has changed by it */
   run: () => Promise<Silence[]>
   /** Words for /readyz: the live channels that are silent; null: none. */
@@ -87,7 +87,7 @@ export function createWebhookWatch({
   }
 
   return {
-    ...createRepeating(run, everyMs, log, 'the watch over webhooks failed: it looks again in a minute'),
+    ...createPeriodic(run, everyMs, log, 'the watch over webhooks failed: it looks again in a minute'),
     run,
     degraded: async () => {
       const silent = (await store.read(queries.all({}))).filter(row => row.mode === 'live' && row.silent_since !== null)

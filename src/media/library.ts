@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { MediaType } from '../../schemas/content.ts'
 import type { Media } from '../../schemas/media.ts'
 import type { OutboundFile } from '../adapters/adapter.ts'
-import { CallFailed, type Corridor, type DispatchChannel } from '../dispatch/provider-client.ts'
+import { CallFailed, type DispatchChannel, type ProviderClient } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { type Caller, sees } from '../keys/caller.ts'
@@ -64,7 +64,7 @@ const keptSeconds = 30 * 24 * 3600
 
 export interface MediaLibraryParts {
   store: Store
-  corridor: Corridor
+  providerClient: ProviderClient
   egress: () => Promise<Egress>
   /** Files of conversations, which the provider keeps. */
   remote: RemoteMedia
@@ -84,7 +84,13 @@ const toMedia = (row: MediaRow): Media => ({
   expiresAt: new Date(row.expires_at).toISOString()
 })
 
-export function createMediaLibrary({ store, corridor, egress, remote, directory }: MediaLibraryParts): MediaLibrary {
+export function createMediaLibrary({
+  store,
+  providerClient,
+  egress,
+  remote,
+  directory
+}: MediaLibraryParts): MediaLibrary {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const { build } = store
@@ -190,14 +196,14 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
         created_at: now,
         expires_at: now + keptSeconds * 1000
       }
-      const uploads = corridor.adapter(channel.provider).operations.uploadMedia !== undefined
+      const uploads = providerClient.adapter(channel.provider).operations.uploadMedia !== undefined
       const like = uploads ? await shared.find(caller, channel, { sha256: file.sha256, mimeType }) : undefined
       if (like) {
         const again = { ...row, provider_media_id: like.provider_media_id, expires_at: like.expires_at }
         if (await shared.join(again, like.id)) return toMedia(again)
       }
       const given = uploads
-        ? await corridor
+        ? await providerClient
             .call('uploadMedia', channel, { file: { path: file.path, size: file.size, mimeType, filename } })
             .catch(error => {
               throw error instanceof CallFailed ? error.toServiceError() : error
@@ -243,7 +249,7 @@ export function createMediaLibrary({ store, corridor, egress, remote, directory 
       const left = await shared.leave(row)
       if (left === 'gone') throw new ServiceError('not_found', `There is no file ${id}.`)
       if (left === 'shared' || row.provider_media_id === null || !channel) return
-      await corridor
+      await providerClient
         .call('deleteMedia', channel, { providerMediaId: row.provider_media_id })
         .catch(async (error: unknown) => {
           // Gone there already is what was wanted; anything else can be tried again.

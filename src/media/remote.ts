@@ -4,7 +4,7 @@ import type { CompiledQuery } from 'kysely'
 import type { Media } from '../../schemas/media.ts'
 import type { HeardFile } from '../adapters/adapter.ts'
 import { ask } from '../dispatch/ask.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, hasScope } from '../keys/caller.ts'
 import type { RemoteMediaRow } from '../store/schema.ts'
@@ -24,7 +24,7 @@ export interface RemoteMedia {
 
 export interface RemoteMediaParts {
   store: Store
-  corridor: Corridor
+  providerClient: ProviderClient
   bind: (channelId: string, mode: 'live' | 'test') => Promise<DispatchChannel | undefined>
 }
 
@@ -66,7 +66,7 @@ const sayable =
 const idOf = (channel: DispatchChannel, path: string): string =>
   `med_${createHash('sha256').update(`${channel.mode}\n${channel.id}\n${path}`).digest('hex').slice(0, 32)}`
 
-export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): RemoteMedia {
+export function createRemoteMedia({ store, providerClient, bind }: RemoteMediaParts): RemoteMedia {
   const { build } = store
   const byId = prepare<{ id: string }, RemoteMediaRow>(p =>
     build.selectFrom('remote_media').selectAll().where('id', '=', p.id)
@@ -129,12 +129,12 @@ export function createRemoteMedia({ store, corridor, bind }: RemoteMediaParts): 
     open: async row => {
       const channel = await bind(row.channel_id, row.mode)
       if (!channel) throw gone(row.id)
-      if (!corridor.adapter(channel.provider).operations.getMedia)
+      if (!providerClient.adapter(channel.provider).operations.getMedia)
         throw new ServiceError(
           'unsupported',
           `The file ${row.id} came through ${channel.provider}, whose files cannot be fetched here; GET /media/${row.id} tells what is known of it.`
         )
-      const { headers, body } = await ask(corridor, 'getMedia', channel, { path: row.path })
+      const { headers, body } = await ask(providerClient, 'getMedia', channel, { path: row.path })
       const type = String(headers['content-type'] ?? '')
         .split(';')[0]!
         .trim()

@@ -1,22 +1,22 @@
 /** Tells whoever waits for a message that something became of it, so that nobody polls for it. */
-export interface Settlements {
+export interface Notifications {
   /** Something became of this message; its row is in the store already. */
-  tell: (id: string) => void
+  publish: (id: string) => void
   /** Resolves when something is told of this message, here or by another replica, or when the time is over. */
-  next: (id: string, ms: number) => Promise<void>
+  wait: (id: string, ms: number) => Promise<void>
   /** From now on nobody waits: the server stops. */
   close: () => void
   closed: () => boolean
 }
 
-export function createSettlements(): Settlements {
+export function createNotifications(): Notifications {
   let closed = false
   const waiting = new Map<string, Set<() => void>>()
   return {
-    tell: id => {
+    publish: id => {
       for (const go of waiting.get(id) ?? []) go()
     },
-    next: (id, ms) =>
+    wait: (id, ms) =>
       new Promise(resolve => {
         if (closed) return resolve()
         const others = waiting.get(id) ?? new Set()

@@ -30,7 +30,7 @@ export interface ProviderEvent {
   pricing?: string
 }
 
-export interface Proofs {
+export interface ProviderStatus {
   /**
    * Inside a unit: moves a message to where the provider says that it is, from unknown and onward, never back
    * (RELIABILITY.md P5, P38). Of events in any order, and however often, the end is the same. What is told of an earlier
@@ -71,7 +71,7 @@ const whole = (row: MessageRow, error: string | undefined): string | null =>
     ? (error ?? null)
     : JSON.stringify({ ...(JSON.parse(error) as MessageError), outcome: 'unknown' } satisfies MessageError)
 
-export function createProofs(store: Store): Proofs {
+export function createProviderStatus(store: Store): ProviderStatus {
   const { build, now } = store
   const ids = messageIds(store)
   /** The earlier of what is known and what is told: then the order in which it is told does not matter. */

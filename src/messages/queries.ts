@@ -162,7 +162,7 @@ export function messageQueries(store: Store) {
         .where('attempts', '=', p.attempts)
     ),
     /** sending → queued where not a byte was written and the provider was not asked: the attempt has not been one. */
-    takeBack: prepare<{ id: string; attempts: number; entry: string }, unknown>(p =>
+    undoAttempt: prepare<{ id: string; attempts: number; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
         .set({ state: 'queued', attempts: sql`attempts - 1`, lease_until: null, timeline: told(p.entry) })

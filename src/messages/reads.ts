@@ -5,13 +5,13 @@ import { requirePhone } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store } from '../store/store.ts'
-import type { Settlements } from './notifications.ts'
+import type { Notifications } from './notifications.ts'
 import type { MessageQueries } from './queries.ts'
 import { timelineEntry, toTimeline } from './timeline.ts'
 import { publicStatus, toMessage } from './view.ts'
 
 /** What was written of messages, for those who may see it. */
-export interface Journal {
+export interface MessageReads {
   /** @param waitMs how long to wait for it to be final */
   get: (caller: Caller, id: string, waitMs?: number) => Promise<Message>
   list: (caller: Caller, filter: MessageFilter) => Promise<{ items: Message[]; nextCursor: string | null }>
@@ -19,10 +19,10 @@ export interface Journal {
   cancel: (caller: Caller, id: string) => Promise<Message>
 }
 
-export interface JournalParts {
+export interface MessageReadsParts {
   store: Store
   queries: MessageQueries
-  settlements: Settlements
+  notifications: Notifications
 }
 
 /** How long a word from another replica may be missed before the row itself is looked at. */
@@ -37,7 +37,7 @@ export const loader =
     return row
   }
 
-export function createJournal({ store, queries, settlements }: JournalParts): Journal {
+export function createMessageReads({ store, queries, notifications }: MessageReadsParts): MessageReads {
   const load = loader(store, queries)
 
   return {
@@ -46,8 +46,8 @@ export function createJournal({ store, queries, settlements }: JournalParts): Jo
       for (;;) {
         const row = await load(caller, id)
         const left = end - performance.now()
-        if (row.final === 1 || left <= 0 || settlements.closed()) return toMessage(row)
-        await settlements.next(id, Math.min(left, lookAgainMs))
+        if (row.final === 1 || left <= 0 || notifications.closed()) return toMessage(row)
+        await notifications.wait(id, Math.min(left, lookAgainMs))
       }
     },
 
@@ -67,7 +67,7 @@ export function createJournal({ store, queries, settlements }: JournalParts): Jo
       const canceled = await store.write(() => change(queries.cancel({ id, entry, doubt })))
       const after = await load(caller, id)
       if (canceled > 0) {
-        settlements.tell(id)
+        notifications.publish(id)
         return toMessage(after)
       }
       const state = publicStatus(after.state)

@@ -23,7 +23,7 @@ export interface HoldDetail {
   copiedAt?: number
 }
 
-export interface HoldSwitch {
+export interface RestoreHold {
   /**
    * Before the first dispatch of a process: holds where the settings say that the store was restored, and goes on with
    * what a copy is stamped with, or an earlier start left half done. Everything that is not settled becomes unknown.
@@ -45,7 +45,15 @@ const batch = 500
 const instant = (ms: number): string => new Date(ms).toISOString()
 const detail = 'The store was restored from a copy: it may have been sent since that was made.'
 
-export function createHold({ store, log, typeBase }: { store: Store; log: Logger; typeBase: string }): HoldSwitch {
+export function createRestoreHold({
+  store,
+  log,
+  typeBase
+}: {
+  store: Store
+  log: Logger
+  typeBase: string
+}): RestoreHold {
   const { build } = store
   const blocks = blockQueries(store)
   const key = blockKey.hold

@@ -131,9 +131,9 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
 
   return {
     dialect: 'postgres',
-    words: {
-      tell: word => CompiledQuery.raw('select pg_notify($1, $2)', [channel, word]),
-      hear: listener => {
+    notifications: {
+      publish: word => CompiledQuery.raw('select pg_notify($1, $2)', [channel, word]),
+      subscribe: listener => {
         listeners.add(listener)
         if (!listening) void listen()
       }

@@ -29,17 +29,17 @@ export interface Store {
    */
   read: <R>(query: CompiledQuery<R>) => Promise<R[]>
   /** Words between the processes of one database; absent where there is only one process. */
-  readonly words?: Words
+  readonly notifications?: NotificationChannel
   /** Resolves when a write transaction can be had; else throws StoreUnavailable. */
   probe: () => Promise<void>
   close: () => Promise<void>
 }
 
-export interface Words {
+export interface NotificationChannel {
   /** For a unit: heard by every process once the unit has committed. At most a few hundred bytes. */
-  tell: (word: string) => CompiledQuery
+  publish: (word: string) => CompiledQuery
   /** Words can be missed while a connection is lost: a listener must not rely on them alone. */
-  hear: (listener: (word: string) => void) => void
+  subscribe: (listener: (word: string) => void) => void
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { createRepeating } from '../periodic.ts'
+import { createPeriodic } from '../periodic.ts'
 import { createBodies, forgetKeys, forgetLimits } from './retention.ts'
 import type { Store } from './store.ts'
 
@@ -110,7 +110,7 @@ export function createUpkeep(store: Store, log: Logger, retentionDays: number): 
     if (bodies + keys + limits > 0) log.info({ bodies, keys, limits }, 'dropped what is not kept any longer')
   }
   const everyRun = retentionDays === 0 ? everyShortMs : everyMs
-  const repeating = createRepeating(sweep, everyRun, log, 'what is old could not be deleted: it is tried again')
+  const repeating = createPeriodic(sweep, everyRun, log, 'what is old could not be deleted: it is tried again')
 
   return {
     sweep,

@@ -1,5 +1,5 @@
 import type { TemplateDefinition } from '../adapters/adapter.ts'
-import { CallFailed, type Corridor, type DispatchChannel } from '../dispatch/provider-client.ts'
+import { CallFailed, type DispatchChannel, type ProviderClient } from '../dispatch/provider-client.ts'
 
 /** How long a definition is believed. Templates change by a review that takes minutes at least. */
 const lifeMs = 5 * 60_000
@@ -27,7 +27,7 @@ interface Entry {
 }
 
 /** The cache of template definitions: one refresh at a time for a name, however many sends wait for it. */
-export function createDefinitions(corridor: Corridor): Definitions {
+export function createDefinitions(providerClient: ProviderClient): Definitions {
   const cache = new Map<string, Entry>()
   const running = new Map<string, Promise<TemplateDefinition[]>>()
   /** How often something was forgotten: what was asked before that is not kept. */
@@ -37,7 +37,7 @@ export function createDefinitions(corridor: Corridor): Definitions {
     const items: TemplateDefinition[] = []
     let cursor: string | undefined
     for (let page = 0; page < maxPages; page++) {
-      const { output } = await corridor
+      const { output } = await providerClient
         .call('listTemplates', channel, { ...(name && { name }), ...(cursor && { cursor }), limit: 100 }, { timeoutMs })
         .catch(error => {
           throw error instanceof CallFailed ? error.toServiceError() : error

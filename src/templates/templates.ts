@@ -3,7 +3,7 @@ import type { TemplateDefinition, TemplateDraft } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
 import { ask } from '../dispatch/ask.ts'
 import { fromCursor, type ProviderPosition, toCursor } from '../dispatch/cursor.ts'
-import type { Corridor, DispatchChannel } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Definitions } from './definitions.ts'
@@ -20,7 +20,7 @@ export interface Templates {
 
 export interface TemplatesParts {
   channels: Channels
-  corridor: Corridor
+  providerClient: ProviderClient
   definitions: Definitions
 }
 
@@ -57,7 +57,7 @@ function created(
 }
 
 /** Templates lie with the provider: every answer is asked of it. */
-export function createTemplates({ channels, corridor, definitions }: TemplatesParts): Templates {
+export function createTemplates({ channels, providerClient, definitions }: TemplatesParts): Templates {
   const missing = (channel: DispatchChannel, name: string, language?: string): ServiceError =>
     new ServiceError(
       'not_found',
@@ -76,7 +76,7 @@ export function createTemplates({ channels, corridor, definitions }: TemplatesPa
       const items: Template[] = []
       for (let page = 0; page < maxPages; page++) {
         const asked = { ...filter, limit: at.limit, ...(at.cursor && { cursor: at.cursor }) }
-        const answer = await ask(corridor, 'listTemplates', channel, asked)
+        const answer = await ask(providerClient, 'listTemplates', channel, asked)
         const all = answer.items.filter(fits(filter))
         const shown = all.slice(at.skip, at.skip + limit - items.length)
         items.push(...shown.map(toTemplate))
@@ -99,23 +99,25 @@ export function createTemplates({ channels, corridor, definitions }: TemplatesPa
     create: async (caller, { channel: id, ...input }) => {
       const channel = await channels.resolve(caller, id)
       requireName(caller, input.name)
-      corridor.require('createTemplate', channel)
+      providerClient.require('createTemplate', channel)
       const draft = toTemplateDraft(input)
       // Also where nobody can say whether it was taken.
-      const made = await ask(corridor, 'createTemplate', channel, draft).finally(() => definitions.forget(draft.name))
+      const made = await ask(providerClient, 'createTemplate', channel, draft).finally(() =>
+        definitions.forget(draft.name)
+      )
       return created(channel.id, draft, made)
     },
 
     remove: async (caller, name, { channel: id, language }) => {
       const channel = await channels.resolve(caller, id)
       requireName(caller, name)
-      corridor.require('deleteTemplate', channel)
+      providerClient.require('deleteTemplate', channel)
       const found = language === undefined ? [] : await definitions.ask(channel, name)
       const one = found.find(item => spelt(item.language) === spelt(language ?? ''))
       // Without an id the provider would delete all languages.
       if (language !== undefined && one?.providerTemplateId === undefined) throw missing(channel, name, language)
       const doomed = { name, ...(one?.providerTemplateId && { providerTemplateId: one.providerTemplateId }) }
-      await ask(corridor, 'deleteTemplate', channel, doomed).finally(() => definitions.forget(name))
+      await ask(providerClient, 'deleteTemplate', channel, doomed).finally(() => definitions.forget(name))
     }
   }
 }

@@ -5,7 +5,7 @@ import { type FailureFacts, type NativeAnswer, UpstreamFailure } from './wire.ts
 
 // What goes to Maton beside the operations: its own control plane, and bytes that nobody here reads.
 
-export interface PassageOptions {
+export interface PassthroughOptions {
   /** Where the providers are proxied. */
   baseUrl: string
   /** Where Maton manages its connections. */
@@ -16,7 +16,7 @@ export interface PassageOptions {
 }
 
 /** A request in the provider's own words, as a caller wrote them; what is not here does not travel. */
-export interface PassageRequest {
+export interface PassthroughRequest {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** Checked and encoded by now: it begins with a slash, and may hold a query. */
   target: string
@@ -25,7 +25,7 @@ export interface PassageRequest {
 }
 
 /** An answer of any status whose body is still coming. */
-export interface PassageAnswer {
+export interface PassthroughAnswer {
   status: number
   headers: NativeAnswer['headers']
   /** Whoever takes it reads it to its end, or destroys it. */
@@ -39,9 +39,9 @@ export interface ControlRequest {
   json?: unknown
 }
 
-export interface Passage {
+export interface Passthrough {
   /** One call to a provider, once, with its body as it comes. Throws UpstreamFailure when no answer begins. */
-  pass: (app: string, connectionId: string, request: PassageRequest) => Promise<PassageAnswer>
+  send: (app: string, connectionId: string, request: PassthroughRequest) => Promise<PassthroughAnswer>
   /** One call to Maton itself. Throws UpstreamFailure for all but a 2xx with JSON; a deletion's answer may be empty. */
   control: (request: ControlRequest) => Promise<NativeAnswer>
   close: () => Promise<void>
@@ -54,7 +54,7 @@ const streamed: Pool.Options = { ...poolOptions, maxResponseSize: -1 }
 /** No answer of the control plane is longer. */
 const longestControl = 4 * 1024 * 1024
 
-export function createPassage({ baseUrl, controlUrl, apiKey, timeoutMs }: PassageOptions): Passage {
+export function createPassthrough({ baseUrl, controlUrl, apiKey, timeoutMs }: PassthroughOptions): Passthrough {
   const proxy = new URL(baseUrl)
   const control = new URL(controlUrl)
   const pools = new Map([proxy.origin, control.origin].map(origin => [origin, new Pool(origin, streamed)]))
@@ -63,7 +63,7 @@ export function createPassage({ baseUrl, controlUrl, apiKey, timeoutMs }: Passag
   const secret = apiKey.length >= 8 ? apiKey : undefined
   const ours = { authorization: `Bearer ${apiKey}`, 'user-agent': 'switchboard', 'accept-encoding': 'identity' }
   return {
-    pass: async (app, connectionId, { method, target, headers, body }) => {
+    send: async (app, connectionId, { method, target, headers, body }) => {
       const path = `${prefix(proxy)}/${app}${target}`
       const all = { accept: '*/*', ...headers, ...ours, 'maton-connection': connectionId }
       const answer = await open(pools.get(proxy.origin)!, { method, path, headers: all }, body, timeoutMs)
@@ -95,7 +95,7 @@ function open(
   options: Pick<Dispatcher.DispatchOptions, 'method' | 'path' | 'headers'>,
   source: Body | undefined,
   timeoutMs: number
-): Promise<PassageAnswer> {
+): Promise<PassthroughAnswer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
     let answer: Readable | undefined
@@ -180,7 +180,7 @@ async function* moving(source: Body, moved: () => void): AsyncGenerator<Uint8Arr
   }
 }
 
-async function readJson(method: string, answer: PassageAnswer, secret: string | undefined): Promise<NativeAnswer> {
+async function readJson(method: string, answer: PassthroughAnswer, secret: string | undefined): Promise<NativeAnswer> {
   const { status, headers } = answer
   const chunks: Buffer[] = []
   let size = 0

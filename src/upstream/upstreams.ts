@@ -1,18 +1,18 @@
 import type { Mode } from '../../schemas/common.ts'
 import type { Config } from '../config.ts'
 import { createMaton, type Maton } from './maton.ts'
-import { createPassage, type Passage } from './passthrough.ts'
+import { createPassthrough, type Passthrough } from './passthrough.ts'
 
 /** Where calls go: live traffic to Maton, test traffic (and without an account all of it) to the sandbox. */
 export interface Upstreams {
   client: (mode: Mode) => Maton | Promise<Maton>
-  passage: (mode: Mode) => Promise<Passage>
+  passthrough: (mode: Mode) => Promise<Passthrough>
   close: () => Promise<void>
 }
 
 interface Upstream {
   client: Maton
-  passage: Passage
+  passthrough: Passthrough
   close: () => Promise<void>
 }
 
@@ -27,13 +27,13 @@ export function createUpstreams(
     end = async () => {}
   ): Upstream => {
     const client = createMaton({ ...account, timeoutMs })
-    const passage = createPassage({ ...account, timeoutMs })
+    const passthrough = createPassthrough({ ...account, timeoutMs })
     return {
       client,
-      passage,
+      passthrough,
       close: async () => {
         await client.close()
-        await passage.close()
+        await passthrough.close()
         await end()
       }
     }
@@ -61,7 +61,7 @@ export function createUpstreams(
   }
   return {
     client: mode => (mode === 'live' && live ? live.client : sandbox().then(({ client }) => client)),
-    passage: async mode => (mode === 'live' && live ? live : await sandbox()).passage,
+    passthrough: async mode => (mode === 'live' && live ? live : await sandbox()).passthrough,
     close: async () => {
       await live?.close()
       await (await opened)?.close()

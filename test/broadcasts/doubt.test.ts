@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import pino from 'pino'
 import t, { type Test } from 'tap'
 import { createBroadcastIntake } from '../../src/broadcasts/intake.ts'
-import { createWatch } from '../../src/broadcasts/lifecycle.ts'
+import { createBroadcastLifecycle } from '../../src/broadcasts/lifecycle.ts'
 import { batchSize, broadcastQueries } from '../../src/broadcasts/queries.ts'
 import type { Caller } from '../../src/keys/caller.ts'
 import { blockQueries } from '../../src/messages/blocks.ts'
@@ -72,7 +72,7 @@ async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): 
   }
   const queries = broadcastQueries(store)
   const blocks = blockQueries(store)
-  const watch = createWatch(store, queries, blocks, log, () => {})
+  const watch = createBroadcastLifecycle(store, queries, blocks, log, () => {})
   const { discard, withdraw } = watch
   const parts = { queries, blocks, channels, preparation, directory: spool, log, wake: () => {}, discard, withdraw }
   const intake = createBroadcastIntake({ ...parts, store: faulty, doubtMs: 1000 })
@@ -130,7 +130,7 @@ for (const [size, count] of [
 t.test('one that is complete although its caller was told that it is not is canceled', async t => {
   const { store, create, stop } = await rig(t, () => undefined)
   const { id } = (await create(3)) as { id: string }
-  const watch = createWatch(store, broadcastQueries(store), blockQueries(store), log, () => {})
+  const watch = createBroadcastLifecycle(store, broadcastQueries(store), blockQueries(store), log, () => {})
   watch.withdraw(id)
   await until(
     () => found(store),

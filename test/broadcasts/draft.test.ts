@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
 import t from 'tap'
-import { createWatch } from '../../src/broadcasts/lifecycle.ts'
+import { createBroadcastLifecycle } from '../../src/broadcasts/lifecycle.ts'
 import { batchSize, broadcastQueries } from '../../src/broadcasts/queries.ts'
 import { newId } from '../../src/ids.ts'
 import { blockKey, blockQueries } from '../../src/messages/blocks.ts'
@@ -121,7 +121,7 @@ t.test('a draft that somebody may be at work on is left alone where several proc
   const queries = broadcastQueries(store)
   const fresh = await leaveDraft(store, 3, Date.now())
   const dead = await leaveDraft(store, 3, Date.now() - 3600_000)
-  const watch = createWatch(shared, queries, blockQueries(store), log, () => {})
+  const watch = createBroadcastLifecycle(shared, queries, blockQueries(store), log, () => {})
   await watch.start()
   await watch.look()
   await until(

@@ -8,12 +8,12 @@ import type { AnyAdapter, Operation, Operations, OutboundFile } from '../../src/
 import {
   CallFailed,
   type CallRecord,
-  createCorridor,
+  createProviderClient,
   type DispatchChannel
 } from '../../src/dispatch/provider-client.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { createMaton } from '../../src/upstream/maton.ts'
-import { openGate } from '../gate.ts'
+import { openAdmission } from '../admission.ts'
 
 /** Canaries: neither may turn up in an error or a log line. */
 export const apiKey = 'maton-canary-6f1f0c11b5e1c7a'
@@ -40,8 +40,8 @@ export async function run<K extends Operation>(
 ): Promise<Result<K>> {
   const lines: string[] = []
   const maton = createMaton({ baseUrl: url, apiKey, timeoutMs })
-  const corridor = createCorridor({
-    gate: openGate,
+  const providerClient = createProviderClient({
+    admission: openAdmission,
     adapters: new Map([[adapter.provider, adapter]]),
     upstream: () => maton,
     // no redaction: what is not there need not be struck out
@@ -50,7 +50,7 @@ export async function run<K extends Operation>(
   })
   const channel: DispatchChannel = { id: 'main', provider: adapter.provider, mode: 'live', settings, connectionId }
   try {
-    const { output, record } = await corridor.call(operation, channel, input)
+    const { output, record } = await providerClient.call(operation, channel, input)
     // a file that is streamed is read to its end
     if (output !== null && 'body' in output && output.body instanceof Readable) await output.body.toArray()
     return { output, record, said: lines.join('') }

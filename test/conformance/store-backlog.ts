@@ -1,4 +1,4 @@
-import { createRoom } from '../../src/delivery/intake/backlog-limit.ts'
+import { createBacklogLimit } from '../../src/delivery/intake/backlog-limit.ts'
 import { newId } from '../../src/ids.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -22,10 +22,10 @@ export function roomCases(on: Case): void {
     await fill(store, 6, { queue: 'live/0/billing/support/' })
     await fill(store, 2, { queue: 'live/1/billing/wati/brd_1', lane: 1 })
     await fill(store, 1, { queue: 'live/1/billing/support/' })
-    const room = createRoom(store, 10)
+    const room = createBacklogLimit(store, 10)
     t.match(await failure(room('billing', 'live', 2)), { code: 'overloaded', facts: { retryAfterSeconds: 5 } })
     await room('billing', 'live', 1)
-    await t.resolves(createRoom(store, 11)('billing', 'live', 2), 'CONTROL: with a larger limit there is room')
+    await t.resolves(createBacklogLimit(store, 11)('billing', 'live', 2), 'CONTROL: with a larger limit there is room')
   })
 
   on('what waits in the other mode, in services of like names, and what does not wait takes no room', async (t, o) => {
@@ -39,9 +39,9 @@ export function roomCases(on: Case): void {
     for (const queue of others) await fill(o.store, 3, { queue })
     for (const state of ['claimed', 'sending', 'accepted', 'failed'] as const)
       await fill(o.store, 3, { state, queue: 'live/0/billing/c/' })
-    await t.resolves(createRoom(o.store, 2)('billing', 'live', 2))
+    await t.resolves(createBacklogLimit(o.store, 2)('billing', 'live', 2))
     await fill(o.store, 1, { queue: 'live/0/billing/c/' })
-    t.match(await failure(createRoom(o.store, 2)('billing', 'live', 2)), { code: 'overloaded' }, 'CONTROL')
+    t.match(await failure(createBacklogLimit(o.store, 2)('billing', 'live', 2)), { code: 'overloaded' }, 'CONTROL')
   })
 
   on('thousands are counted to the last one', async (t, { store }) => {
@@ -49,12 +49,12 @@ export function roomCases(on: Case): void {
     // Many alike in all but their id, so that a step of the count ends among equals.
     await fill(store, 4100, { queue: 'live/1/billing/c/brd_1', lane: 1, run_at: runAt })
     await fill(store, 950, { queue: 'live/0/billing/c/', run_at: runAt })
-    await t.resolves(createRoom(store, 5051)('billing', 'live', 1))
-    t.match(await failure(createRoom(store, 5050)('billing', 'live', 1)), { code: 'overloaded' })
+    await t.resolves(createBacklogLimit(store, 5051)('billing', 'live', 1))
+    t.match(await failure(createBacklogLimit(store, 5050)('billing', 'live', 1)), { code: 'overloaded' })
   })
 
   on('what was let in as many at once is counted before it is stored', async (t, { store }) => {
-    const room = createRoom(store, 1000)
+    const room = createBacklogLimit(store, 1000)
     await room('billing', 'live', 600)
     t.match(await failure(room('billing', 'live', 600)), { code: 'overloaded' })
     await room('billing', 'live', 400)

@@ -1,4 +1,4 @@
-import { createPace, earliest } from '../../src/delivery/scheduling/rate-limiter.ts'
+import { createRateLimiter, earliest } from '../../src/delivery/scheduling/rate-limiter.ts'
 import { blockKey, blockKeysOf, blockQueries } from '../../src/messages/blocks.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueOf, queueQueries } from '../../src/messages/queue.ts'
@@ -86,7 +86,7 @@ export function blockCases(test: Case): void {
   })
 
   test('twenty at once are given twenty slots, and no eleven of them within the window', async (t, { store }) => {
-    const pace = createPace(store, 10)
+    const pace = createRateLimiter(store, 10)
     const limit = pace.account('live')!
     const take = () =>
       store.write(function* () {

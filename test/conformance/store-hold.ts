@@ -2,13 +2,13 @@ import pino from 'pino'
 import { newId } from '../../src/ids.ts'
 import { blockKey, blockKeysOf, blockQueries } from '../../src/messages/blocks.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
-import { createHold, holdStamp } from '../../src/messages/restore-hold.ts'
+import { createRestoreHold, holdStamp } from '../../src/messages/restore-hold.ts'
 import type { MessageState } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
 import { caller, changed, entry, failure, get, message, put } from './store-rows.ts'
 
-const holdOf = (store: Store) => createHold({ store, log: pino({ level: 'silent' }), typeBase: '' })
+const holdOf = (store: Store) => createRestoreHold({ store, log: pino({ level: 'silent' }), typeBase: '' })
 const stamp = (store: Store, copiedAt = Date.now()) =>
   changed(store, blockQueries(store).stop({ ...holdStamp(copiedAt), at: copiedAt }))
 const states = async (store: Store) =>

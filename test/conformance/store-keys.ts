@@ -104,7 +104,7 @@ export function keyCases(test: Case): void {
 
   test('a look-up that was under way during the revocation is not believed after it', async (t, { store }) => {
     let open = () => {}
-    const gate = new Promise<void>(resolve => {
+    const admission = new Promise<void>(resolve => {
       open = resolve
     })
     let slow = false
@@ -113,7 +113,7 @@ export function keyCases(test: Case): void {
       read: async query => {
         const late = slow
         const rows = await store.read(query)
-        if (late) await gate
+        if (late) await admission
         return rows
       }
     }

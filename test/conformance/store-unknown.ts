@@ -1,5 +1,5 @@
 import { doubtMs, unknownQueries } from '../../src/messages/doubt.ts'
-import { createProofs, type ProviderEvent } from '../../src/messages/provider-status.ts'
+import { createProviderStatus, type ProviderEvent } from '../../src/messages/provider-status.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueQueries } from '../../src/messages/queue.ts'
 import type { MessageRow, MessageState } from '../../src/store/schema.ts'
@@ -134,7 +134,7 @@ export function unknownCases(test: Case): void {
   })
 
   test('of the provider’s words in any order, twice each, the end is the same', async (t, { store }) => {
-    const { settleFromProvider } = createProofs(store)
+    const { settleFromProvider } = createProviderStatus(store)
     const words = (['accepted', 'sent', 'delivered', 'read', 'failed'] as const).map(
       (status, i): ProviderEvent => ({ status, at: 1000 + i, providerMessageId: 'wamid.9', detail: '', error: '{}' })
     )
@@ -160,7 +160,7 @@ export function unknownCases(test: Case): void {
   })
 
   test('a proof that the first attempt arrived keeps the second from being sent', async (t, { store }) => {
-    const { settleFromProvider } = createProofs(store)
+    const { settleFromProvider } = createProviderStatus(store)
     const event = { status: 'sent', at: 5, providerMessageId: 'wamid.1', detail: 'webhook' } as const
     for (const state of ['queued', 'claimed'] as const) {
       const row = await put(store, message({ state, attempts: 1 }))

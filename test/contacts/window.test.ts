@@ -3,14 +3,14 @@ import t from 'tap'
 import { adapters } from '../../src/adapters/index.ts'
 import { createChannels } from '../../src/channels/channels.ts'
 import { createHistory } from '../../src/contacts/history.ts'
-import { createCorridor } from '../../src/dispatch/provider-client.ts'
+import { createProviderClient } from '../../src/dispatch/provider-client.ts'
 import { createSeal } from '../../src/keys/seal.ts'
 import { createRemoteMedia } from '../../src/media/remote.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openStore } from '../../src/store/index.ts'
+import { openAdmission } from '../admission.ts'
 import { caller, message, put } from '../conformance/store-rows.ts'
-import { openGate } from '../gate.ts'
 import { cloudSettings } from '../helper.ts'
 
 const log = pino({ level: 'silent' })
@@ -24,11 +24,24 @@ t.test(
     const upstream = () => {
       throw new Error('nobody is asked')
     }
-    const corridor = createCorridor({ gate: openGate, adapters, upstream, log, metrics: createMetrics() })
+    const providerClient = createProviderClient({
+      admission: openAdmission,
+      adapters,
+      upstream,
+      log,
+      metrics: createMetrics()
+    })
     const channels = createChannels({ store, adapters, seal: createSeal('pepper') })
     await channels.create({ id: 'cloud', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }, null)
-    const remote = createRemoteMedia({ store, corridor, bind: channels.bind })
-    const history = createHistory({ store, corridor, channels, queries: messageQueries(store), remote, typeBase: '' })
+    const remote = createRemoteMedia({ store, providerClient, bind: channels.bind })
+    const history = createHistory({
+      store,
+      providerClient,
+      channels,
+      queries: messageQueries(store),
+      remote,
+      typeBase: ''
+    })
     const wrote = (contact: string, at: number, changes = {}) =>
       put(
         store,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createGuesses } from '../../src/http/auth-throttle.ts'
+import { createAuthThrottle } from '../../src/http/auth-throttle.ts'
 import { startBoard } from '../helper.ts'
 
 // Guessing keys (RELIABILITY.md T3): 20 failures a minute for an address.
@@ -45,8 +45,8 @@ t.test('addresses are counted apart, and behind a proxy it is the caller’s', a
 
 t.test('the count ends with its minute, and what is remembered is bounded', async t => {
   let now = 0
-  const guesses = createGuesses({ limit: 2, windowMs: 60_000, most: 3, now: () => now })
-  const failed = (address: string) => guesses.failed(address)
+  const throttle = createAuthThrottle({ limit: 2, windowMs: 60_000, most: 3, now: () => now })
+  const failed = (address: string) => throttle.failed(address)
   t.strictSame([failed('10.0.0.1'), failed('10.0.0.1'), failed('10.0.0.1')], [undefined, undefined, 60])
   now = 59_500
   t.equal(failed('10.0.0.1'), 1)

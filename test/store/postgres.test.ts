@@ -173,10 +173,10 @@ t.test('PostgreSQL', async t => {
       const name = await cluster.database()
       const [one, two] = [await open(cluster.url(name)), await open(cluster.url(name))]
       const heard: string[] = []
-      two.words!.hear(word => heard.push(word))
+      two.notifications!.subscribe(word => heard.push(word))
       const say = (word: string, fail = false) =>
         one.write(function* () {
-          yield one.words!.tell(word)
+          yield one.notifications!.publish(word)
           if (fail) throw new Error('no')
         })
       const listening = `select pid from pg_stat_activity where application_name = 'switchboard words' and datname = '${name}'`

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { TemplateDefinition } from '../../src/adapters/adapter.ts'
-import type { Corridor, DispatchChannel } from '../../src/dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../../src/dispatch/provider-client.ts'
 import { createDefinitions } from '../../src/templates/definitions.ts'
 
 const channel: DispatchChannel = { id: 'c', provider: 'p', mode: 'live', settings: {}, connectionId: 'x' }
@@ -25,7 +25,7 @@ function provider() {
     return { output: { items, nextCursor: null }, record: { started: true, ms: 0 } }
   }
   return {
-    definitions: createDefinitions({ call } as unknown as Corridor),
+    definitions: createDefinitions({ call } as unknown as ProviderClient),
     answer: (...items: TemplateDefinition[]) => waiting.shift()!(items),
     calls: () => calls
   }

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import type { AnyAdapter, Verdict } from '../../src/adapters/adapter.ts'
 import { adapters } from '../../src/adapters/index.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
-import { compose, type Switchboard } from '../../src/container.ts'
+import { buildContainer, type Switchboard } from '../../src/container.ts'
 import { judge } from '../../src/dispatch/verdict.ts'
 import { startSandbox } from '../../src/sandbox/index.ts'
 import { openStore } from '../../src/store/index.ts'
@@ -86,7 +86,7 @@ if (import.meta.main) {
   await sabotage.before?.(config)
   const spoilt = new Map([...adapters].map(([name, each]) => [name, sabotage.adapters?.(each) ?? each]))
   const log = pino({ level: config.LOG_LEVEL })
-  const board = await compose(config, { adapters: spoilt, startSandbox, log, pepper: config.KEY_PEPPER! })
+  const board = await buildContainer(config, { adapters: spoilt, startSandbox, log, pepper: config.KEY_PEPPER! })
   sabotage.after?.(board)
   await board.start()
   await board.app.listen({ host: config.HOST, port: config.PORT })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { createPassage } from '../../src/upstream/passthrough.ts'
+import { createPassthrough } from '../../src/upstream/passthrough.ts'
 import { UpstreamFailure } from '../../src/upstream/wire.ts'
 import { openSocketServer } from './stub.ts'
 
@@ -17,9 +17,9 @@ async function open(t: Test, listener: RequestListener, timeoutMs = 5000) {
   return { ...(await towards(t, url, timeoutMs)), stop: t.teardown(() => server.close().closeAllConnections()) }
 }
 async function towards(t: Test, url: string, timeoutMs = 5000) {
-  const passage = createPassage({ baseUrl: url, controlUrl: url, apiKey, timeoutMs })
-  t.teardown(() => passage.close())
-  return { passage }
+  const passthrough = createPassthrough({ baseUrl: url, controlUrl: url, apiKey, timeoutMs })
+  t.teardown(() => passthrough.close())
+  return { passthrough }
 }
 const textOf = async (body: AsyncIterable<Buffer>): Promise<string> => {
   let text = ''
@@ -37,20 +37,20 @@ t.test('our credential does not come back, however the answer is cut; nothing el
   const says = `<${apiKey}> ${apiKey}${apiKey} ${apiKey.slice(0, -1)} ${apiKey.slice(1)} key-key-for key-for-tests`
   const ought = says.replaceAll(apiKey, stars)
   for (const size of [1, 2, 3, 7, 11, 23, 24, 25, 1000]) {
-    const { passage } = await open(t, async (_, response) => {
+    const { passthrough } = await open(t, async (_, response) => {
       response.writeHead(200, { 'content-length': says.length, 'x-echo': apiKey })
       for (let at = 0; at < says.length; at += size)
         await new Promise(resolve => response.write(says.slice(at, at + size), resolve))
       response.end()
     })
-    const { body, headers } = await passage.pass('wati', 'connection', get)
+    const { body, headers } = await passthrough.send('wati', 'connection', get)
     t.equal(await textOf(body), ought, `in pieces of ${size}`)
     t.equal(headers['x-echo'], '[redacted]')
   }
 })
 
 t.test('a body that moves has time; one that stands still, or dribbles for ever, has not', async t => {
-  const { passage } = await open(
+  const { passthrough } = await open(
     t,
     (request, response) => {
       const { url } = request
@@ -67,7 +67,7 @@ t.test('a body that moves has time; one that stands still, or dribbles for ever,
     },
     100
   )
-  const ask = (path: string) => passage.pass('wati', 'connection', { ...get, target: path })
+  const ask = (path: string) => passthrough.send('wati', 'connection', { ...get, target: path })
   t.match(await failure(ask('/silent')), { kind: 'transport', started: true, cause: 'TimeoutError' })
   t.equal((await textOf((await ask('/slow')).body)).length, 12, 'three deadlines long, but moving')
   const timedOut = { kind: 'transport', started: true, cause: 'TimeoutError' }
@@ -82,7 +82,7 @@ t.test('a reader that goes away ends the call upstream', async t => {
   const closed = new Promise<void>(resolve => {
     gone = resolve
   })
-  const { passage } = await open(t, (_, response) => {
+  const { passthrough } = await open(t, (_, response) => {
     response.writeHead(200)
     const timer = setInterval(() => response.write('x'.repeat(10_000)), 5)
     response.once('close', () => {
@@ -90,7 +90,7 @@ t.test('a reader that goes away ends the call upstream', async t => {
       gone!()
     })
   })
-  const { body } = await passage.pass('wati', 'connection', get)
+  const { body } = await passthrough.send('wati', 'connection', get)
   await once(body, 'data')
   body.destroy()
   await closed
@@ -98,7 +98,7 @@ t.test('a reader that goes away ends the call upstream', async t => {
 })
 
 t.test('an answer that comes before the body is through is an answer; the source is left as it is', async t => {
-  const { passage } = await open(t, (_, response) => void response.writeHead(413).end('too much'))
+  const { passthrough } = await open(t, (_, response) => void response.writeHead(413).end('too much'))
   let ended = false
   async function* endless() {
     try {
@@ -108,20 +108,20 @@ t.test('an answer that comes before the body is through is an answer; the source
     }
   }
   const post = { method: 'POST', target: '/a', headers: {}, body: endless() } as const
-  const answer = await passage.pass('wati', 'connection', post)
+  const answer = await passthrough.send('wati', 'connection', post)
   t.equal(answer.status, 413)
   t.equal(await textOf(answer.body), 'too much')
   t.ok(ended, 'nothing goes on reading it')
 })
 
 t.test('a source that fails is no answer, and may have left', async t => {
-  const { passage } = await open(t, request => void request.resume())
+  const { passthrough } = await open(t, request => void request.resume())
   async function* broken() {
     yield Buffer.from('a')
     throw new Error('the caller went away')
   }
   const post = { method: 'POST', target: '/a', headers: {}, body: broken() } as const
-  t.match(await failure(passage.pass('wati', 'connection', post)), { kind: 'transport', started: true })
+  t.match(await failure(passthrough.send('wati', 'connection', post)), { kind: 'transport', started: true })
 })
 
 t.test('Maton itself is asked without a connection, and read within bounds', async t => {
@@ -133,8 +133,8 @@ t.test('Maton itself is asked without a connection, and read within bounds', asy
     }
   })
   t.teardown(close)
-  const { passage } = await towards(t, `http://127.0.0.1:${port}/base`)
-  const unread = failure(passage.control({ method: 'GET', target: '/connections?app=wati' }))
+  const { passthrough } = await towards(t, `http://127.0.0.1:${port}/base`)
+  const unread = failure(passthrough.control({ method: 'GET', target: '/connections?app=wati' }))
   t.match(await unread, { kind: 'unreadable', status: 200 })
   t.match(heads[0], /^GET \/base\/connections\?app=wati HTTP\/1\.1\r\n/)
   t.notMatch(heads[0], /maton-connection/i)

@@ -7,35 +7,41 @@ import { type Caller, requireRecipient, requireTemplate } from '../../keys/calle
 import { keepOptions, newRow, optionsOf, toDraft } from '../../messages/row.ts'
 import { requirePhone } from '../../phone.ts'
 import type { MessageRow } from '../../store/schema.ts'
-import type { Room } from './backlog-limit.ts'
+import type { BacklogLimit } from './backlog-limit.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 import { checkRules } from './rules.ts'
 
 /** A request that may become a message: its row, not stored yet, and what would be sent through which channel. */
-export interface Taken {
+export interface AcceptedRequest {
   row: MessageRow
   channel: DispatchChannel
   prepared: Prepared
 }
 
 /** All that happens to a request before its row exists. Throws the ServiceError that answers it; nothing is kept then. */
-export type Intake = (caller: Caller, body: SendMessage, traceparent?: string) => Promise<Taken>
+export type Accept = (caller: Caller, body: SendMessage, traceparent?: string) => Promise<AcceptedRequest>
 
 /** Refusals that are about the channel and not about the message: another one may be able to. */
 const passable = new Set(['unsupported', 'template_not_found'])
 
-export interface IntakeParts {
+export interface AcceptParts {
   channels: Channels
   preparation: Preparation
   /** Whether one more may wait; none where nothing comes of the request. */
-  room?: Room
+  backlogLimit?: BacklogLimit
   /** Throws the 400 for what no provider knows. */
   checkOptions: OptionsCheck
   /** Answers are to leave the content out. */
   unseen?: boolean
 }
 
-export function createIntake({ channels, preparation, checkOptions, room, unseen = false }: IntakeParts): Intake {
+export function createAccept({
+  channels,
+  preparation,
+  checkOptions,
+  backlogLimit,
+  unseen = false
+}: AcceptParts): Accept {
   /** A fallback that could not be sent is told before the message is, not when it is too late. */
   const checkFallback = async (row: MessageRow, body: SendMessage, channel: DispatchChannel): Promise<void> => {
     if (!body.fallback) return
@@ -62,7 +68,7 @@ export function createIntake({ channels, preparation, checkOptions, room, unseen
     requireRecipient(caller, to)
     if (body.type === 'template') requireTemplate(caller, body.template.name)
     if (body.fallback) requireTemplate(caller, body.fallback.template.name)
-    await room?.(caller.service, caller.mode, 1)
+    await backlogLimit?.(caller.service, caller.mode, 1)
 
     let refused: ServiceError | undefined
     const passed: string[] = []

@@ -9,7 +9,7 @@ import { prepare, type Store } from '../../store/store.ts'
  * Whether `count` more messages of a caller's service may wait; throws a 503 `overloaded` where they may not. Asked
  * before a row exists. It reads the store when it must: for the first message of a service, and near the limit.
  */
-export type Room = (service: string, mode: Mode, count: number) => Promise<void>
+export type BacklogLimit = (service: string, mode: Mode, count: number) => Promise<void>
 
 interface Tally {
   /** How many waited when they were last counted. */
@@ -39,7 +39,7 @@ const retryAfterSeconds = 5
  * the limit get at most the requests of `leastMs` and those between this look and their row, and what other replicas
  * let in within `believeMs`; refused wrongly are at most as many as left the queue within `leastMs`.
  */
-export function createRoom(store: Store, limit: number): Room {
+export function createBacklogLimit(store: Store, limit: number): BacklogLimit {
   const { build } = store
   type Place = Pick<MessageRow, 'queue' | 'run_at' | 'id'>
   /** The entry `stride` places on; from a place that stands before all of them, or one that was found so. */

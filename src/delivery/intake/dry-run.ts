@@ -5,19 +5,19 @@ import type { NativeRequest, ResolvedMedia, ResolvedTemplate } from '../../adapt
 import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import type { Caller } from '../../keys/caller.ts'
 import type { FileNeed } from '../../media/library.ts'
-import type { Outlook } from '../scheduling/wait-estimate.ts'
-import type { Intake } from './accept.ts'
+import type { WaitEstimate } from '../scheduling/wait-estimate.ts'
+import type { Accept } from './accept.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 
 /** Does all that a send does before its row exists, and tells what would leave. Sends and stores nothing. */
 export type DryRunner = (caller: Caller, body: SendMessage) => Promise<DryRun>
 
 export interface DryRunParts {
-  intake: Intake
+  accept: Accept
   preparation: Preparation
   /** A request as it would stand on the wire, secrets masked. */
   preview: (channel: DispatchChannel, request: NativeRequest) => DryRun['request']
-  outlook: (channel: string, mode: Mode) => Promise<Outlook>
+  waitEstimate: (channel: string, mode: Mode) => Promise<WaitEstimate>
 }
 
 /** Stands where the message's own id would go out. */
@@ -51,15 +51,15 @@ function parts(body: unknown, need: FileNeed): unknown {
   return body.map(part => ('file' in part ? { name: part.name, file: described(need) } : part))
 }
 
-export function createDryRun({ intake, preparation, preview, outlook }: DryRunParts): DryRunner {
+export function createDryRun({ accept, preparation, preview, waitEstimate }: DryRunParts): DryRunner {
   return async (caller, body) => {
     const now = Date.now()
-    const { row, channel, prepared: real } = await intake(caller, body)
+    const { row, channel, prepared: real } = await accept(caller, body)
     const prepared = { ...real, sendable: { ...real.sendable, id: dryId } }
     const { file } = prepared
     const { request, warnings } = preparation.encodeNow(file ? withFile(prepared, file) : prepared, channel)
     const seen = preview(channel, request)
-    const { waitMs } = await outlook(channel.id, channel.mode)
+    const { waitMs } = await waitEstimate(channel.id, channel.mode)
     const template = body.type === 'template' ? (prepared.sendable.content as ResolvedTemplate) : undefined
     return {
       channel: channel.id,

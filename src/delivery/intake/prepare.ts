@@ -7,7 +7,7 @@ import {
   type SendableContent,
   Unsupported
 } from '../../adapters/adapter.ts'
-import type { Corridor, DispatchChannel } from '../../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../../errors.ts'
 import type { FileNeed, MediaLibrary } from '../../media/library.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
@@ -44,7 +44,7 @@ export interface Preparation {
 }
 
 export interface PreparationParts {
-  corridor: Corridor
+  providerClient: ProviderClient
   definitions: Definitions
   library: MediaLibrary
   store: Store
@@ -59,7 +59,7 @@ const isMedia = (type: MessageType): type is MediaType => (mediaTypes as readonl
 export type WhoCan = (type: MessageType) => string[]
 
 export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Preparation {
-  const { corridor, definitions, library, store, queries } = parts
+  const { providerClient, definitions, library, store, queries } = parts
 
   const encoderOf = (adapter: AnyAdapter, type: MessageType, channel: DispatchChannel) => {
     const encoder = adapter.encoders[type]
@@ -132,7 +132,7 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
   }
 
   const frame: Preparation['frame'] = async (draft, channel) => {
-    encoderOf(corridor.adapter(channel.provider), 'template', channel)
+    encoderOf(providerClient.adapter(channel.provider), 'template', channel)
     const { content } = draft
     const found = await definitions.find(channel, content.name)
     const near = found.length > 0 ? [] : await definitions.near(channel, content.name)
@@ -194,7 +194,7 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
 
   const encodeNow: Preparation['encodeNow'] = ({ sendable, warnings }, channel) => {
     try {
-      const encoded = encoderOf(corridor.adapter(channel.provider), sendable.type, channel).encode(
+      const encoded = encoderOf(providerClient.adapter(channel.provider), sendable.type, channel).encode(
         sendable as never,
         channel
       )
@@ -208,7 +208,7 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
 
   return {
     prepare: async (draft, channel) => {
-      const encoder = encoderOf(corridor.adapter(channel.provider), draft.type, channel)
+      const encoder = encoderOf(providerClient.adapter(channel.provider), draft.type, channel)
       const { content, file } = await contentOf(draft, channel, encoder.media === 'file')
       const replyTo =
         draft.replyTo === undefined ? undefined : await providerIdOf(draft.replyTo, draft, channel, '/replyTo')

@@ -3,18 +3,18 @@ import type { SendMessage } from '../../../schemas/messages.ts'
 import type { Limit } from '../../adapters/adapter.ts'
 import type { Permit } from '../../dispatch/admission.ts'
 import { invalid, ServiceError } from '../../errors.ts'
-import { crashPoint } from '../../failpoints.ts'
+import { failpoint } from '../../failpoints.ts'
 import type { Caller } from '../../keys/caller.ts'
 import { awaitsSecond } from '../../messages/doubt.ts'
-import type { Settlements } from '../../messages/notifications.ts'
+import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
-import { createJournal, type Journal, lookAgainMs } from '../../messages/reads.ts'
+import { createMessageReads, lookAgainMs, type MessageReads } from '../../messages/reads.ts'
 import { lastUpstreamMs } from '../../messages/timeline.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { change, first, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
-import type { Turns } from '../scheduling/scheduler.ts'
-import type { Engine } from '../sending/attempt.ts'
-import type { Intake, Taken } from './accept.ts'
+import type { Scheduler } from '../scheduling/scheduler.ts'
+import type { Executor } from '../sending/attempt.ts'
+import type { Accept, AcceptedRequest } from './accept.ts'
 import { answerOf } from './answer.ts'
 import { type Answer, type Idempotency, type IdempotencyScope, type LockedRow, requestHash } from './idempotency.ts'
 import type { Preparation } from './prepare.ts'
@@ -34,7 +34,7 @@ export interface Sent extends Answer {
   queueMs: number
 }
 
-export interface Messages extends Journal {
+export interface Messages extends MessageReads {
   send: (caller: Caller, body: SendMessage, options: SendOptions) => Promise<Sent>
   /** The same for a message that is made of something else than the request's body. */
   submit: (caller: Caller, submission: Submission, options: SendOptions) => Promise<Sent>
@@ -46,7 +46,7 @@ export interface Submission {
   path: string
   body: unknown
   /** @param replaces a message that the same request has made before, and that failed for no fault of its own */
-  take: (replaces?: string) => Promise<Taken>
+  acceptRow: (replaces?: string) => Promise<AcceptedRequest>
   /** Inside the commit that makes the row: throws where what the message rests on is not so any more. */
   rests?: (row: MessageRow) => Unit<void>
 }
@@ -54,19 +54,19 @@ export interface Submission {
 export interface MessagesParts {
   store: Store
   queries: MessageQueries
-  intake: Intake
+  accept: Accept
   preparation: Preparation
-  engine: Engine
+  executor: Executor
   idempotency: Idempotency
   log: Logger
-  turns: Turns
-  settlements: Settlements
+  scheduler: Scheduler
+  notifications: Notifications
   /** What a message counts against, beside the account. */
   limitsOf: (row: MessageRow) => Limit[]
   /** Takes a message that was refused on to where it goes next; any other is given back as it is. */
-  carry: (row: MessageRow) => MessageRow | Promise<MessageRow>
+  failOver: (row: MessageRow) => MessageRow | Promise<MessageRow>
   /** Delivers a claimed message that has to be made ready first. */
-  bring: (row: MessageRow) => Promise<MessageRow>
+  deliverOwn: (row: MessageRow) => Promise<MessageRow>
 }
 
 /** How a new message goes on: at once, made ready first, or from the queue. */
@@ -91,16 +91,16 @@ const withdrawMs = 10_000
 export function createMessages({
   store,
   queries,
-  intake,
+  accept,
   preparation,
-  engine,
+  executor,
   idempotency,
   log,
-  turns,
-  settlements,
+  scheduler,
+  notifications,
   limitsOf,
-  carry,
-  bring
+  failOver,
+  deliverOwn
 }: MessagesParts): Messages {
   /**
    * The row after its send, or as it stands when the caller's wait is over. From here on it exists: whatever fails of ours
@@ -124,7 +124,7 @@ export function createMessages({
     clearTimeout(timer)
     if (!settled) return standing(row)
     // Its turn had passed, or it goes out once more.
-    const waits = awaitsSecond(settled) || engine.takenBack.has(settled)
+    const waits = awaitsSecond(settled) || executor.undone.has(settled)
     return waits ? turnOf(settled, end - performance.now()) : settled
   }
   /** The row as the store has it: read by a unit, since what is answered must be on disk, and a bare read may run ahead of it. */
@@ -146,8 +146,8 @@ export function createMessages({
       const left = end - performance.now()
       const turn = (now.state === 'queued' && now.attempts === 0) || awaitsSecond(now)
       const waits = turn || now.state === 'claimed' || now.state === 'sending'
-      if (!waits || left <= 0 || settlements.closed()) return now
-      await settlements.next(row.id, Math.min(left, lookAgainMs))
+      if (!waits || left <= 0 || notifications.closed()) return now
+      await notifications.wait(row.id, Math.min(left, lookAgainMs))
     }
   }
 
@@ -173,7 +173,7 @@ export function createMessages({
 
   /** Makes the row durable, with the Idempotency-Key if there is one, and starts the delivery that suits it. */
   const begin = async (
-    { row, prepared, channel }: Taken,
+    { row, prepared, channel }: AcceptedRequest,
     claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined,
     rests: Submission['rests']
   ): Promise<Begun | { taken: Answer | 'gone' }> => {
@@ -203,12 +203,12 @@ export function createMessages({
       const way: Way = waits
         ? 'turn'
         : encoded
-          ? yield* turns.pass(row, limits)
-          : ((yield* turns.clear(row)) ?? 'ready')
+          ? yield* scheduler.tryAcquire(row, limits)
+          : ((yield* scheduler.peek(row)) ?? 'ready')
       last = way
       const first = begunAs(row, way)
-      if (first.state === 'sending') yield* engine.insertSending(first)
-      else yield queries.insert({ ...first, lease_ms: engine.leaseMs })
+      if (first.state === 'sending') yield* executor.insertSending(first)
+      else yield queries.insert({ ...first, lease_ms: executor.leaseMs })
       return { way }
     }
     const { rival, way } = await store.write(make).catch(error => {
@@ -221,17 +221,19 @@ export function createMessages({
       const found = idempotency.judge(rival, claim!.hash)
       return { taken: found.state === 'done' ? found.answer : 'gone' }
     }
-    crashPoint('after_insert')
+    failpoint('after_insert')
     if (first.state === 'queued') {
-      turns.wake(row.mode, row.run_at)
+      scheduler.wake(row.mode, row.run_at)
       // What somebody has to lift, or what lasts, is not waited for.
       const held = waits || (typeof way === 'object' && !isPermit(way) && way.until === null)
       return { first, sent: held ? Promise.resolve(first) : undefined }
     }
-    const sent = isPermit(way) ? engine.send(first, encoded!, channel, leasedAt, way).then(carry) : bring(first)
+    const sent = isPermit(way)
+      ? executor.send(first, encoded!, channel, leasedAt, way).then(failOver)
+      : deliverOwn(first)
     // Nobody may be waiting any more when it ends.
     sent
-      .then(done => done.state === 'queued' && turns.wake(done.mode, done.run_at))
+      .then(done => done.state === 'queued' && scheduler.wake(done.mode, done.run_at))
       .catch(error => log.error({ err: error, message: row.id }, 'a delivery was interrupted: its lease decides'))
     return { first, sent }
   }
@@ -254,7 +256,7 @@ export function createMessages({
     return made
   }
 
-  const submit: Messages['submit'] = async (caller, { path, body, take, rests }, options) => {
+  const submit: Messages['submit'] = async (caller, { path, body, acceptRow, rests }, options) => {
     const lockMs = options.waitMs + lockMarginMs
     const claim =
       options.idempotencyKey === undefined
@@ -275,7 +277,7 @@ export function createMessages({
       replaces = found.messageId
     }
 
-    const taken = await take(replaces)
+    const taken = await acceptRow(replaces)
     const begun = await begin(taken, claim && { ...claim, ...(replaces && { replaces }) }, rests)
     if ('taken' in begun) {
       if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0, queueMs: 0 }
@@ -285,15 +287,15 @@ export function createMessages({
     }
     const since = performance.now()
     const now = await waitFor(begun.first, begun.sent, options.waitMs)
-    const upstreamMs = engine.upstreamMs.get(now) ?? (now.attempts > 0 ? lastUpstreamMs(now) : 0)
+    const upstreamMs = executor.upstreamMs.get(now) ?? (now.attempts > 0 ? lastUpstreamMs(now) : 0)
     const queueMs = begun.sent ? 0 : Math.max(0, performance.now() - since - upstreamMs)
     return { ...(await finish(path, claim, now, options.requestId)), upstreamMs, queueMs }
   }
 
   return {
-    ...createJournal({ store, queries, settlements }),
+    ...createMessageReads({ store, queries, notifications }),
     submit,
     send: (caller, body, options) =>
-      submit(caller, { path, body, take: () => intake(caller, body, options.traceparent) }, options)
+      submit(caller, { path, body, acceptRow: () => accept(caller, body, options.traceparent) }, options)
   }
 }

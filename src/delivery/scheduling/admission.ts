@@ -1,24 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { CallFacts, Limit } from '../../adapters/adapter.ts'
-import type { Gate, GateChannel, Permit } from '../../dispatch/admission.ts'
+import type { Admission, AdmissionChannel, Permit } from '../../dispatch/admission.ts'
 import { type BlockKeys, blockKey, blockKeysOf, blockQueries } from '../../messages/blocks.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
-import type { Breaker } from './circuit-breaker.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { Want } from './decisions.ts'
 import { free } from './decisions.ts'
-import type { Turns } from './scheduler.ts'
+import type { Scheduler } from './scheduler.ts'
 
-export interface GateParts {
+export interface AdmissionParts {
   store: Store
-  turns: Turns
-  breaker: Breaker
+  scheduler: Scheduler
+  breaker: CircuitBreaker
   log: Logger
   /** False: only what the providers asked for is kept to. */
   paced: boolean
   timeoutMs: number
-  limitsOf: (channel: GateChannel, call: Partial<CallFacts>) => Limit[]
+  limitsOf: (channel: AdmissionChannel, call: Partial<CallFacts>) => Limit[]
 }
 
 /** What the commit ahead of a send takes: the turn of a message is told so much early, and the rest is waited for after it. */
@@ -29,22 +29,30 @@ const backoff = (times: number): number => Math.max(1, Math.min(60, 2 ** times) 
 /** Meta's rule for one recipient: 4^n seconds (UPSTREAM.md 4.11). */
 export const pairSeconds = (attempt: number): number => 4 ** Math.min(attempt, 6)
 
-export interface MessageGate extends Gate {
+export interface MessageAdmission extends Admission {
   /**
    * The turn of a claimed message, waited for.
    * @param given one that was had with the claim; another is waited for where it is too late
    * @throws ServiceError when it has to wait longer than a call may
    */
-  turn: (row: MessageRow, channel: GateChannel, given: Permit | undefined) => Promise<Permit>
+  acquire: (row: MessageRow, channel: AdmissionChannel, given: Permit | undefined) => Promise<Permit>
 }
 
-export function createGate({ store, turns, breaker, log, paced, timeoutMs, limitsOf }: GateParts): MessageGate {
+export function createAdmission({
+  store,
+  scheduler,
+  breaker,
+  log,
+  paced,
+  timeoutMs,
+  limitsOf
+}: AdmissionParts): MessageAdmission {
   const blocks = blockQueries(store)
   /** How often in a row each was told to wait. */
   const times = new Map<string, number>()
 
   /** A pause and the hold stop messages, not what is read or looked up. */
-  const keysOf = ({ id, mode }: GateChannel, probe: boolean): BlockKeys => ({
+  const keysOf = ({ id, mode }: AdmissionChannel, probe: boolean): BlockKeys => ({
     hold: '',
     account: blockKey.account(mode),
     channel: '',
@@ -58,7 +66,7 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
   const take = async (want: Omit<Want, 'timeoutMs'>, given?: Permit, aheadMs = 0): Promise<Permit> => {
     const end = performance.now() + timeoutMs
     for (let had = given; ; had = undefined) {
-      const permit = had ?? (await turns.take({ ...want, timeoutMs: end - performance.now() }))
+      const permit = had ?? (await scheduler.acquire({ ...want, timeoutMs: end - performance.now() }))
       const early = permit.at - aheadMs - performance.now()
       if (early > 0) await sleep(early)
       if (performance.now() <= permit.until) return permit
@@ -66,7 +74,7 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
   }
 
   return {
-    enter: async (channel, call, { permit, lane = 0, probe = false } = {}) => {
+    admit: async (channel, call, { permit, lane = 0, probe = false } = {}) => {
       if (permit) {
         // The turn of a message that is `sending`: nobody looks at cancel, pause or expiry any more, so it does not wait
         // for another one here.
@@ -81,7 +89,7 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
       await take({ mode, lane, service, limits, keys: Object.values(keys) })
       return true
     },
-    turn: async (row, channel, given) => {
+    acquire: async (row, channel, given) => {
       // Without a pace nothing has to be waited for: what stands in the way is seen by the dispatch itself.
       if (!paced && !given) return free
       const { mode, service, type, contact } = row
@@ -90,7 +98,7 @@ export function createGate({ store, turns, breaker, log, paced, timeoutMs, limit
       return take(
         { mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) },
         given,
-        Math.max(commitMs, turns.commitMs())
+        Math.max(commitMs, scheduler.commitMs())
       )
     },
 

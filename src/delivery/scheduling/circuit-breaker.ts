@@ -8,7 +8,7 @@ import { first, prepare, type Store } from '../../store/store.ts'
  * Stops a channel whose upstream does not answer, on every replica, so that a customer's message is not what finds out
  * whether it is back: a cheap read is (RELIABILITY.md P4, P22).
  */
-export interface Breaker {
+export interface CircuitBreaker {
   /** How one call through a channel ended: whether an answer came that its provider, or anybody sane, has given. */
   note: (mode: string, channel: string, answered: boolean) => void
   /** Looks at the open ones; a read that is answered closes its breaker. Resolves to whether one was closed. */
@@ -19,7 +19,7 @@ export interface Breaker {
   openSince: (mode: string, channel: string) => Promise<number | null>
 }
 
-export interface BreakerParts {
+export interface CircuitBreakerParts {
   store: Store
   log: Logger
   /** One cheap read through a channel. Resolves to whether it was answered; `trial`: there is none, a message has to try. */
@@ -35,7 +35,7 @@ const probeMs = 5000
 
 type Mark = [at: number, failed: 0 | 1]
 
-export function createBreaker({ store, log, ask }: BreakerParts): Breaker {
+export function createCircuitBreaker({ store, log, ask }: CircuitBreakerParts): CircuitBreaker {
   const { build, now } = store
   const blocks = blockQueries(store)
   const open = prepare<{ key: string }, { log: string; now: number }>(p =>

@@ -5,7 +5,7 @@ import type { Head, QueueQueries } from '../../messages/queue.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { all, first, type Store, type Unit } from '../../store/store.ts'
 import { type Contender, inTurn, type Served } from './fairness.ts'
-import { earliest, type Ledger, type Pace } from './rate-limiter.ts'
+import { earliest, type Ledger, type RateLimiter } from './rate-limiter.ts'
 
 /** A call that somebody waits for in this process. */
 export interface Want {
@@ -39,13 +39,13 @@ export interface Decision {
 
 export interface DecisionParts {
   store: Store
-  pace: Pace
+  rateLimiter: RateLimiter
   queue: QueueQueries
   leaseMs: number
   /** The provider's limits of a waiting message. */
   limitsOf: (head: Head) => Limit[]
   /** How many more messages this process can take in hand. */
-  room: () => number
+  freeSlots: () => number
   /** How many messages of a line go out in one call. */
   chunkOf: (head: Head, ratePerSecond: number | null) => number
   served: Served
@@ -69,7 +69,7 @@ const lateMs = 60
 
 /** Who may go next, as units of the store: while one runs no other replica decides. */
 export function createDecisions(parts: DecisionParts) {
-  const { store, pace, queue, leaseMs, limitsOf, room, chunkOf, served, waitingFor, lead, mayRetry } = parts
+  const { store, rateLimiter, queue, leaseMs, limitsOf, freeSlots, chunkOf, served, waitingFor, lead, mayRetry } = parts
   const blocks = blockQueries(store)
   const { build } = store
   const clock = () => build.selectNoFrom(store.now.as('now')).compile()
@@ -83,7 +83,7 @@ export function createDecisions(parts: DecisionParts) {
     reach: number
   ): Unit<{ permit: Permit } | { waitMs: number; limit: Limit }> {
     const ledgers = account ? [account] : []
-    for (const limit of limits) ledgers.push(yield* pace.open(limit))
+    for (const limit of limits) ledgers.push(yield* rateLimiter.open(limit))
     let tightest = ledgers[0]
     if (!tightest) return { permit: free }
     // One time for all: a millisecond between two looks at the clock is no reason to wait for a limit.
@@ -95,7 +95,7 @@ export function createDecisions(parts: DecisionParts) {
     }
     at = Math.ceil(at)
     if (at - now > reach + lead()) return { waitMs: at - now, limit: tightest.limit }
-    for (const ledger of ledgers) yield* pace.book(ledger, at)
+    for (const ledger of ledgers) yield* rateLimiter.book(ledger, at)
     const inMs = at - now
     return { permit: { at: read.after + inMs, until: read.before + inMs + lateMs } }
   }
@@ -108,8 +108,8 @@ export function createDecisions(parts: DecisionParts) {
 
   /** Who is next, in the store's own order of things: no other replica decides meanwhile. */
   function* decide(mode: string): Unit<Decision> {
-    const limit = pace.account(mode)
-    const account = limit && (yield* pace.open(limit))
+    const limit = rateLimiter.account(mode)
+    const account = limit && (yield* rateLimiter.open(limit))
     const decision: Decision = { refused: [], nextMs: pollMs, ...(account && { readAt: account.read.after }) }
     const soonest = account ? earliest(account, false) - account.now : 0
     if (soonest > aheadMs + lead()) return { ...decision, nextMs: soonest }
@@ -128,7 +128,7 @@ export function createDecisions(parts: DecisionParts) {
       else later(block.until - now)
     }
     const lines: Head[] = []
-    if (room() > 0)
+    if (freeSlots() > 0)
       for (const head of yield* all(queue.heads({ from: `${mode}/`, to: `${mode}0`, limit: mostLines }))) {
         const block = standsIn(keysOf(head), standing)
         if (!block) lines.push(head)

@@ -1,17 +1,17 @@
 import type { Logger } from 'pino'
 import type { AnyAdapter, CallFacts, Limit, Probe } from '../../adapters/adapter.ts'
 import type { Channels } from '../../channels/channels.ts'
-import type { GateChannel, Permit } from '../../dispatch/admission.ts'
+import type { AdmissionChannel, Permit } from '../../dispatch/admission.ts'
 import { CallFailed, type DispatchChannel } from '../../dispatch/provider-client.ts'
 import type { QueueQueries } from '../../messages/queue.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
-import { createGate, type MessageGate } from './admission.ts'
-import { type Breaker, createBreaker } from './circuit-breaker.ts'
-import { createPace, type Pace } from './rate-limiter.ts'
-import { createTurns, type Turns } from './scheduler.ts'
+import { createAdmission, type MessageAdmission } from './admission.ts'
+import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.ts'
+import { createRateLimiter, type RateLimiter } from './rate-limiter.ts'
+import { createScheduler, type Scheduler } from './scheduler.ts'
 
-export interface PacingParts {
+export interface SchedulingParts {
   store: Store
   queue: QueueQueries
   adapters: ReadonlyMap<string, AnyAdapter>
@@ -24,25 +24,25 @@ export interface PacingParts {
   /** Makes one cheap read. */
   ask: (channel: DispatchChannel, probe: Probe) => Promise<unknown>
   /** How many more messages this process can take in hand. */
-  room: () => number
+  freeSlots: () => number
   deliver: (rows: MessageRow[], permit: Permit) => void
 }
 
-export interface Pacing {
-  pace: Pace
-  turns: Turns
-  breaker: Breaker
-  gate: MessageGate
+export interface Scheduling {
+  rateLimiter: RateLimiter
+  scheduler: Scheduler
+  breaker: CircuitBreaker
+  admission: MessageAdmission
   /** The provider's own limits that a call through a channel counts against. */
-  limitsOf: (channel: Pick<GateChannel, 'id' | 'mode'>, call: Partial<CallFacts>) => Limit[]
+  limitsOf: (channel: Pick<AdmissionChannel, 'id' | 'mode'>, call: Partial<CallFacts>) => Limit[]
 }
 
 /** When what may go out: the account's pace, the providers' limits, turns, and the breakers. */
-export function createPacing(parts: PacingParts): Pacing {
-  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, room, deliver } = parts
+export function createScheduling(parts: SchedulingParts): Scheduling {
+  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, freeSlots, deliver } = parts
   const paced = ratePerSecond > 0
 
-  const limitsOf: Pacing['limitsOf'] = ({ id, mode }, { operation, ...facts }) => {
+  const limitsOf: Scheduling['limitsOf'] = ({ id, mode }, { operation, ...facts }) => {
     const channel = channels.peek(id, mode)
     const limits = channel && operation && adapters.get(channel.provider)?.limits?.(channel, { operation, ...facts })
     // Of one account at the provider, whatever channels go through it; test traffic has limits of its own.
@@ -53,14 +53,14 @@ export function createPacing(parts: PacingParts): Pacing {
     const trial = breaker.trial(mode, id)
     return trial ? [...own, trial] : own
   }
-  const pace = createPace(store, ratePerSecond)
-  const turns = createTurns({
+  const rateLimiter = createRateLimiter(store, ratePerSecond)
+  const scheduler = createScheduler({
     store,
-    pace,
+    rateLimiter,
     queue,
     log,
     leaseMs,
-    room,
+    freeSlots,
     deliver,
     limitsOf: ({ channel_id: id, mode, type, contact }) =>
       limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) }),
@@ -68,14 +68,14 @@ export function createPacing(parts: PacingParts): Pacing {
       const most = broadcast_id === null ? undefined : adapters.get(provider)?.batch?.most
       if (most !== undefined) return Math.min(most, rate ?? most)
       // Without a pace there is nothing to wait for between them.
-      return paced || rate !== null ? 1 : Math.max(1, room())
+      return paced || rate !== null ? 1 : Math.max(1, freeSlots())
     }
   })
-  const breaker = createBreaker({
+  const breaker = createCircuitBreaker({
     store,
     log,
     ask: async (mode, id) => {
-      const channel = await channels.bind(id, mode as GateChannel['mode'])
+      const channel = await channels.bind(id, mode as AdmissionChannel['mode'])
       // Nobody will send through it any more.
       if (!channel) return true
       try {
@@ -90,10 +90,10 @@ export function createPacing(parts: PacingParts): Pacing {
     }
   })
   return {
-    pace,
-    turns,
+    rateLimiter,
+    scheduler,
     breaker,
     limitsOf,
-    gate: createGate({ store, turns, breaker, log, paced, timeoutMs, limitsOf })
+    admission: createAdmission({ store, scheduler, breaker, log, paced, timeoutMs, limitsOf })
   }
 }

@@ -6,7 +6,7 @@ import { first, prepare, type Store, type Unit } from '../../store/store.ts'
  * Slots are given away in the store, so that all replicas together keep to a limit. A limit is the instants of the last
  * calls that it allows: the next may go when the oldest of them has left the window.
  */
-export interface Pace {
+export interface RateLimiter {
   /** The account's own limit; undefined: pacing is switched off. */
   account: (mode: string) => Limit | undefined
   /** Opens a limit for the rest of the unit: no other replica gives away a slot of it meanwhile. */
@@ -44,7 +44,7 @@ export function earliest({ limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'lo
   return Math.max(now, last, window, spread ? last + limit.windowMs / limit.calls : 0)
 }
 
-export function createPace(store: Store, ratePerSecond: number): Pace {
+export function createRateLimiter(store: Store, ratePerSecond: number): RateLimiter {
   const { build, now } = store
   const lock = prepare<{ key: string }, { log: string; now: number }>(p =>
     build

@@ -3,7 +3,7 @@
  * (RELIABILITY.md P21): one for ten first tries, and ten a minute in any case. A try that comes to an end gives two back,
  * so that after an outage what waited flows as soon as the first of it gets through.
  */
-export interface Budget {
+export interface RetryBudget {
   may: () => boolean
   /** First tries went out. */
   first: (count: number) => void
@@ -18,7 +18,7 @@ const share = 0.1
 const everyMs = 6000
 
 /** @param now milliseconds of a clock that does not jump */
-export function createBudget(now: () => number = () => performance.now()): Budget {
+export function createRetryBudget(now: () => number = () => performance.now()): RetryBudget {
   let left = most
   let at = now()
   const add = (tries: number): void => {

@@ -7,18 +7,18 @@ import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { first, StoreUnavailable, type Unit } from '../../store/store.ts'
 import { aheadMs, createDecisions, type DecisionParts, free, pollMs, type Waiter, type Want } from './decisions.ts'
 import { bulkIsNext, had, type Served } from './fairness.ts'
-import { createBudget } from './retry-budget.ts'
+import { createRetryBudget } from './retry-budget.ts'
 
-export interface Turns {
+export interface Scheduler {
   /** Resolves when a call may be made. Throws ServiceError `rate_limited` or `provider_unavailable` when it may not. */
-  take: (want: Want) => Promise<Permit>
+  acquire: (want: Want) => Promise<Permit>
   /**
    * Whether a new message may go out at once, for the unit that makes its row.
    * @returns its permit; or what it has to wait for: its turn, or what stands in its way
    */
-  pass: (row: MessageRow, limits: Limit[]) => Unit<Permit | 'turn' | BlockRow>
+  tryAcquire: (row: MessageRow, limits: Limit[]) => Unit<Permit | 'turn' | BlockRow>
   /** The same for one that has to be made ready first: its turn is taken then. */
-  clear: (row: MessageRow) => Unit<'turn' | BlockRow | undefined>
+  peek: (row: MessageRow) => Unit<'turn' | BlockRow | undefined>
   /** Gives waiting messages their turns, one round after the other, until stopped. */
   wake: (mode: string, dueAt: number) => void
   /** How much earlier than its slot a commit has to begin. */
@@ -31,7 +31,7 @@ export interface Turns {
   stop: () => Promise<void>
 }
 
-export interface TurnsParts extends Omit<DecisionParts, 'served' | 'waitingFor' | 'lead' | 'mayRetry'> {
+export interface SchedulerParts extends Omit<DecisionParts, 'served' | 'waitingFor' | 'lead' | 'mayRetry'> {
   log: Logger
   /** Takes messages that have been claimed. */
   deliver: (rows: MessageRow[], permit: Permit) => void
@@ -55,13 +55,13 @@ const closed = ({ key, until, detail }: BlockRow, now: number): ServiceError =>
 const closing = (): ServiceError =>
   new ServiceError('provider_unavailable', 'Switchboard is closing. Nothing was sent.', { retryAfterSeconds: 1 })
 
-export function createTurns(parts: TurnsParts): Turns {
-  const { store, pace, queue, log, room, deliver } = parts
+export function createScheduler(parts: SchedulerParts): Scheduler {
+  const { store, rateLimiter, queue, log, freeSlots, deliver } = parts
   const blocks = blockQueries(store)
 
   const waiters = new Map<string, Waiter[]>()
   const served: Served = { last: new Map(), turn: 0, sinceBulk: 0 }
-  const budget = createBudget()
+  const budget = createRetryBudget()
   let stopped = true
   let slow = { ms: 0, at: 0 }
   const slowness = (): number => slow.ms * 0.5 ** ((performance.now() - slow.at) / 1000)
@@ -105,7 +105,7 @@ export function createTurns(parts: TurnsParts): Turns {
       if (waiter) {
         drop(waiter)
         waiter.resolve(permit)
-      } else deliver(rows, pace.account(mode) ? permit : free)
+      } else deliver(rows, rateLimiter.account(mode) ? permit : free)
     }
     return nextMs > aheadMs ? nextMs - aheadMs : nextMs
   }
@@ -144,7 +144,7 @@ export function createTurns(parts: TurnsParts): Turns {
         wake(mode, at)
       })
   }
-  const wake: Turns['wake'] = (mode, dueAt) => {
+  const wake: Scheduler['wake'] = (mode, dueAt) => {
     const loop = loops.get(mode)!
     if (loop.running) loop.wanted = Math.min(loop.wanted, dueAt)
     if (stopped || loop.running || dueAt >= loop.nextAt) return
@@ -155,15 +155,15 @@ export function createTurns(parts: TurnsParts): Turns {
     loop.timer = setTimeout(() => tick(mode), sleep)
   }
 
-  function* clear(row: MessageRow): Unit<'turn' | BlockRow | undefined> {
+  function* peek(row: MessageRow): Unit<'turn' | BlockRow | undefined> {
     const block = yield* first(blocks.of(blockKeysOf(row)))
     if (block) return block
-    if (pace.account(row.mode) && room() <= 0) return 'turn'
+    if (rateLimiter.account(row.mode) && freeSlots() <= 0) return 'turn'
     return (yield* first(queue.waiting({ queue: row.queue }))) ? 'turn' : undefined
   }
 
   return {
-    take: want =>
+    acquire: want =>
       new Promise((resolve, reject) => {
         const list = waiters.get(want.mode) ?? []
         waiters.set(want.mode, list)
@@ -181,11 +181,11 @@ export function createTurns(parts: TurnsParts): Turns {
         wake(want.mode, Date.now())
       }),
 
-    clear,
-    pass: function* (row, limits) {
-      const limit = pace.account(row.mode)
-      const account = limit && (yield* pace.open(limit))
-      const way = yield* clear(row)
+    peek,
+    tryAcquire: function* (row, limits) {
+      const limit = rateLimiter.account(row.mode)
+      const account = limit && (yield* rateLimiter.open(limit))
+      const way = yield* peek(row)
       if (way) return way
       if (!account) return free
       // A slow store would have it wait in `sending`, where dying makes it unknown.

@@ -2,11 +2,11 @@ import { sql } from 'kysely'
 import type { Mode } from '../../../schemas/common.ts'
 import { blockKey, blockQueries } from '../../messages/blocks.ts'
 import { prepare, type Store } from '../../store/store.ts'
-import { earliest, type Pace } from './rate-limiter.ts'
-import type { Turns } from './scheduler.ts'
+import { earliest, type RateLimiter } from './rate-limiter.ts'
+import type { Scheduler } from './scheduler.ts'
 
 /** How long a message would wait for its turn now, and why. */
-export interface Outlook {
+export interface WaitEstimate {
   /** Calls of the account that may go this moment; null: nothing is paced. */
   available: number | null
   /** Messages and calls that wait for a turn, up to a thousand. */
@@ -17,15 +17,19 @@ export interface Outlook {
   throttledUntil: number | null
 }
 
-export interface OutlookParts {
+export interface WaitEstimateParts {
   store: Store
-  pace: Pace
-  turns: Turns
+  rateLimiter: RateLimiter
+  scheduler: Scheduler
 }
 
 const many = 1000
 
-export function createOutlook({ store, pace, turns }: OutlookParts): (channel: string, mode: Mode) => Promise<Outlook> {
+export function createWaitEstimate({
+  store,
+  rateLimiter,
+  scheduler
+}: WaitEstimateParts): (channel: string, mode: Mode) => Promise<WaitEstimate> {
   const { build, now } = store
   const blocks = blockQueries(store)
   const log = prepare<{ key: string }, { log: string | null; now: number }>(p =>
@@ -45,7 +49,7 @@ export function createOutlook({ store, pace, turns }: OutlookParts): (channel: s
       .limit(many)
   )
   return async (channel, mode) => {
-    const limit = pace.account(mode)
+    const limit = rateLimiter.account(mode)
     const [row] = await store.read(log({ key: limit?.key ?? '' }))
     const keys = {
       hold: blockKey.hold,
@@ -58,7 +62,7 @@ export function createOutlook({ store, pace, turns }: OutlookParts): (channel: s
     }
     const standing = await store.read(blocks.of(keys))
     const rows = await store.read(queued({ from: `${mode}/0/`, to: `${mode}/00` }))
-    const waiting = Math.min(rows.length + turns.waiting(mode), many)
+    const waiting = Math.min(rows.length + scheduler.waiting(mode), many)
     const time = Number(row!.now)
     const untils = standing.map(({ until }) => until)
     const held = Math.max(time, ...untils.map(until => until ?? 0))

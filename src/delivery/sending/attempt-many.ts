@@ -5,35 +5,35 @@ import type { Permit } from '../../dispatch/admission.ts'
 import {
   CallFailed,
   type CallRecord,
-  type Corridor,
   type DispatchChannel,
+  type ProviderClient,
   TooLate
 } from '../../dispatch/provider-client.ts'
 import { ServiceError } from '../../errors.ts'
-import { crashPoint } from '../../failpoints.ts'
+import { failpoint } from '../../failpoints.ts'
 import { blockKeysOf } from '../../messages/blocks.ts'
-import type { Settlements } from '../../messages/notifications.ts'
+import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { draftOf } from '../../messages/row.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
-import { insist } from '../../store/insist.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { all, type Store, type Unit } from '../../store/store.ts'
+import { writeUntilStored } from '../../store/write-until-stored.ts'
 import type { Preparation, Prepared } from '../intake/prepare.ts'
-import type { MessageGate } from '../scheduling/admission.ts'
-import type { Engine } from './attempt.ts'
+import type { MessageAdmission } from '../scheduling/admission.ts'
+import type { Executor } from './attempt.ts'
 import type { Outcomes } from './outcome.ts'
 
-export interface ChunkParts {
+export interface DeliverManyParts {
   store: Store
   queries: MessageQueries
   outcomes: Outcomes
-  engine: Engine
-  gate: MessageGate
-  corridor: Corridor
+  executor: Executor
+  admission: MessageAdmission
+  providerClient: ProviderClient
   preparation: Preparation
-  settlements: Settlements
+  notifications: Notifications
   metrics: Metrics
   log: Logger
 }
@@ -42,7 +42,7 @@ export interface ChunkParts {
  * Sends messages of one broadcast, claimed by this process, in one call of the channel's `sendBatch`, and writes what came
  * of each. Never throws for what the provider does. What could not go out just now waits again.
  */
-export type DeliverChunk = (rows: MessageRow[], channel: DispatchChannel, permit?: Permit) => Promise<void>
+export type DeliverMany = (rows: MessageRow[], channel: DispatchChannel, permit?: Permit) => Promise<void>
 
 /** A message that is ready to go. */
 interface Part {
@@ -66,18 +66,19 @@ const doubtful = (provider: string, code: 'internal' | 'outcome_unknown', detail
   detail,
   provider: { name: provider, status: null }
 })
-export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
-  const { store, queries, outcomes, engine, gate, corridor, preparation, settlements, metrics, log } = parts
+export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
+  const { store, queries, outcomes, executor, admission, providerClient, preparation, notifications, metrics, log } =
+    parts
 
   /** claimed → queued; where they are not ours any more, they stay as they are. */
-  const putOff = async (rows: MessageRow[], runAt: number | undefined, detail: string): Promise<void> => {
+  const defer = async (rows: MessageRow[], runAt: number | undefined, detail: string): Promise<void> => {
     await store.write(function* () {
       for (const row of rows) {
         const next: MessageRow = { ...row, state: 'queued', run_at: runAt ?? row.run_at }
         yield queries.release({ ...next, entry: timelineEntry(next, detail) })
       }
     })
-    for (const { id } of rows) settlements.tell(id)
+    for (const { id } of rows) notifications.publish(id)
   }
 
   /** Those that can be sent. What is wrong with one of them is its own end, and not that of the others. */
@@ -90,12 +91,12 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
         preparation.encodeNow(prepared, channel)
         ready.push({ row, prepared })
       } catch (error) {
-        if (!(error instanceof ServiceError)) await engine.putBack(row, error)
+        if (!(error instanceof ServiceError)) await executor.requeueAfterFault(row, error)
         else if (error.code === 'provider_unavailable' || error.code === 'rate_limited') {
           // Their template cannot be asked for: that is the same for all.
-          await putOff([...ready.map(part => part.row), ...rows.slice(i)], Date.now() + laterMs, error.message)
+          await defer([...ready.map(part => part.row), ...rows.slice(i)], Date.now() + laterMs, error.message)
           return []
-        } else await engine.giveUp(row, error)
+        } else await executor.fail(row, error)
       }
     }
     return ready
@@ -111,7 +112,7 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
         const keys = blockKeysOf(parts[0]!.row)
         const ids = parts.map(({ row }) => row.id)
         for (const { id } of yield* all(
-          queries.dispatchAll({ ids, attempts, lease_ms: engine.leaseMs, entry, ...keys })
+          queries.dispatchAll({ ids, attempts, lease_ms: executor.leaseMs, entry, ...keys })
         ))
           gone.add(id)
       }
@@ -126,14 +127,14 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
     })
 
   /** sending → queued, as if this attempt had not been: its turn had passed. */
-  const takeBack = async (going: Part[]): Promise<void> => {
+  const undoAttempt = async (going: Part[]): Promise<void> => {
     await store.write(function* () {
       for (const { row } of going) {
         const entry = timelineEntry(
           { state: 'queued', attempts: row.attempts - 1 },
           'its turn had passed: it waits for another'
         )
-        yield queries.takeBack({ id: row.id, attempts: row.attempts, entry })
+        yield queries.undoAttempt({ id: row.id, attempts: row.attempts, entry })
       }
     })
   }
@@ -158,21 +159,21 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
     const [first] = going
     const { provider, broadcast_id } = first!.row
     try {
-      crashPoint('after_dispatch_commit')
+      failpoint('after_dispatch_commit')
       const messages = going.map(({ prepared }) => prepared.sendable as never)
       const input = { name: broadcast_id ?? first!.row.id, messages }
-      const { output, record } = await corridor.call('sendBatch', channel, input, {
+      const { output, record } = await providerClient.call('sendBatch', channel, input, {
         permit,
         // Stopped between commit and write for longer than the lease: others may have judged them, so they must not go out.
-        notAfter: leasedAt + engine.leaseMs,
+        notAfter: leasedAt + executor.leaseMs,
         type: 'template',
         lane: 1
       })
-      crashPoint('after_response')
+      failpoint('after_response')
       return going.map((part, i) => ({ next: settledBy(part, output.outcomes[i] ?? 'untold'), record }))
     } catch (error) {
       if (error instanceof TooLate) {
-        await takeBack(going)
+        await undoAttempt(going)
         return []
       }
       if (error instanceof CallFailed)
@@ -196,10 +197,10 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
       return rows
     }
     try {
-      const written = await insist(store, unit, () =>
+      const written = await writeUntilStored(store, unit, () =>
         log.error({ messages }, 'results cannot be stored yet: they are kept and offered again')
       )
-      for (const { next } of results) settlements.tell(next.id)
+      for (const { next } of results) notifications.publish(next.id)
       for (const row of written) if (row) metrics.message(row.provider, row.state)
     } catch (error) {
       if (results.length > 1) for (const one of results) await persist([one])
@@ -213,10 +214,10 @@ export function createDeliverChunk(parts: ChunkParts): DeliverChunk {
     let turn: Permit
     try {
       // Its turn is waited for here, where dying is harmless: what is claimed has not left.
-      turn = await gate.turn(ready[0]!.row, channel, permit)
+      turn = await admission.acquire(ready[0]!.row, channel, permit)
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
-      return putOff(
+      return defer(
         ready.map(({ row }) => row),
         Date.now() + laterMs,
         error.message

@@ -5,30 +5,30 @@ import type { Permit } from '../../dispatch/admission.ts'
 import {
   CallFailed,
   type CallRecord,
-  type Corridor,
   type DispatchChannel,
+  type ProviderClient,
   TooLate
 } from '../../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../../errors.ts'
-import { crashPoint } from '../../failpoints.ts'
+import { failpoint } from '../../failpoints.ts'
 import { blockKeysOf } from '../../messages/blocks.ts'
 import { inDoubt } from '../../messages/doubt.ts'
-import type { Settlements } from '../../messages/notifications.ts'
+import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
-import { insist } from '../../store/insist.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
+import { writeUntilStored } from '../../store/write-until-stored.ts'
 import type { Preparation, Prepared } from '../intake/prepare.ts'
-import type { MessageGate } from '../scheduling/admission.ts'
-import { onward } from './failover.ts'
+import type { MessageAdmission } from '../scheduling/admission.ts'
+import { failover } from './failover.ts'
 import { createOutcomes } from './outcome.ts'
 
-export interface EngineParts {
+export interface ExecutorParts {
   store: Store
   queries: MessageQueries
-  corridor: Corridor
+  providerClient: ProviderClient
   preparation: Preparation
   log: Logger
   metrics: Metrics
@@ -36,13 +36,13 @@ export interface EngineParts {
   timeoutMs: number
   /** What stands before /errors#code in a stored error. */
   typeBase: string
-  gate: MessageGate
-  settlements: Settlements
+  admission: MessageAdmission
+  notifications: Notifications
   /** The provider of a channel; undefined where the channel is gone. */
   providerOf: (channelId: string) => Promise<string | undefined>
 }
 
-export interface Engine {
+export interface Executor {
   readonly leaseMs: number
   /** The row of a message that goes out at once: `sending` from its first commit. */
   readonly insertSending: (row: MessageRow) => Unit<void>
@@ -60,13 +60,13 @@ export interface Engine {
   /** Takes a `claimed` message through file, its turn (where it has none yet), dispatch commit and send. */
   deliver: (row: MessageRow, prepared: Prepared, channel: DispatchChannel, permit?: Permit) => Promise<MessageRow>
   /** claimed → failed: it cannot be sent any more, and nothing of it was. */
-  giveUp: (row: MessageRow, error: ServiceError) => Promise<MessageRow>
+  fail: (row: MessageRow, error: ServiceError) => Promise<MessageRow>
   /** claimed → queued after a fault of ours before the write; at the third one failed. The store's faults do not count. */
-  putBack: (row: MessageRow, error: unknown) => Promise<MessageRow>
+  requeueAfterFault: (row: MessageRow, error: unknown) => Promise<MessageRow>
   /** Rows that this process claimed for what comes after a refusal: whoever is given one delivers it. */
   readonly redirected: WeakSet<MessageRow>
   /** Rows whose turn had passed: they stand in line again, as if nothing had been tried. */
-  readonly takenBack: WeakSet<MessageRow>
+  readonly undone: WeakSet<MessageRow>
   /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
   readonly upstreamMs: WeakMap<MessageRow, number>
   /** How many sends of `send` are under way. */
@@ -78,26 +78,26 @@ export interface Engine {
 /** How long whoever took a message is believed to be alive (RELIABILITY.md 3.1 rule 3). */
 export const leaseOf = (timeoutMs: number): number => timeoutMs + 15_000
 
-export function createEngine({
+export function createExecutor({
   store,
   queries,
-  corridor,
+  providerClient,
   preparation,
   log,
   metrics,
   timeoutMs,
   typeBase,
-  gate,
-  settlements,
+  admission,
+  notifications,
   providerOf
-}: EngineParts): Engine {
+}: ExecutorParts): Executor {
   const leaseMs = leaseOf(timeoutMs)
   const { judged, accepted, settle } = createOutcomes(store, queries, typeBase)
   const inFlight = new Set<Promise<unknown>>()
   let direct = 0
   const upstreamMs = new WeakMap<MessageRow, number>()
   const redirected = new WeakSet<MessageRow>()
-  const takenBack = new WeakSet<MessageRow>()
+  const undone = new WeakSet<MessageRow>()
 
   /** A result is never thrown away. */
   const persist = async (
@@ -111,17 +111,17 @@ export function createEngine({
     const unit = function* (): Unit<MessageRow | undefined> {
       const done = yield* settle(next, detail, record)
       // Whoever waits for one that was queued may do so at another replica.
-      if (done && waited && store.words) yield store.words.tell(done.id)
-      crashPoint('before_result_commit')
+      if (done && waited && store.notifications) yield store.notifications.publish(done.id)
+      failpoint('before_result_commit')
       return done
     }
     const kept = () => tell('a result cannot be stored yet: it is kept and offered again')
-    const written = await insist(store, unit, kept).catch(error => {
+    const written = await writeUntilStored(store, unit, kept).catch(error => {
       tell('a result could not be stored')
       throw error
     })
-    crashPoint('after_result_commit')
-    settlements.tell(next.id)
+    failpoint('after_result_commit')
+    notifications.publish(next.id)
     if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
     metrics.message(written.provider, written.state)
     return written
@@ -130,7 +130,7 @@ export function createEngine({
   /** After a definite refusal: the row claimed for what comes next, in the one commit that settles the refusal. */
   const redirect = async (next: MessageRow, record: CallRecord | undefined): Promise<MessageRow | undefined> => {
     if (next.state !== 'failed') return undefined
-    const way = await onward(next, providerOf)
+    const way = await failover(next, providerOf)
     if (!way) return undefined
     const entry = timelineEntry(way.row, way.detail, record)
     const taken = await store
@@ -146,12 +146,12 @@ export function createEngine({
   }
 
   /** sending → queued, as if this attempt had not been. */
-  const takeBack = async (row: MessageRow): Promise<MessageRow> => {
+  const undoAttempt = async (row: MessageRow): Promise<MessageRow> => {
     const next: MessageRow = { ...row, state: 'queued', attempts: row.attempts - 1 }
     const back = { ...row, entry: timelineEntry(next, 'its turn had passed: it waits for another') }
-    const taken = await store.write(() => change(queries.takeBack(back)))
+    const taken = await store.write(() => change(queries.undoAttempt(back)))
     if (taken === 0) return (await store.read(queries.byId({ id: row.id })))[0] ?? next
-    takenBack.add(next)
+    undone.add(next)
     return next
   }
 
@@ -166,8 +166,8 @@ export function createEngine({
     let next: MessageRow
     let record: CallRecord | undefined
     try {
-      crashPoint('after_dispatch_commit')
-      const done = await corridor.call('sendMessage', channel, encoded, {
+      failpoint('after_dispatch_commit')
+      const done = await providerClient.call('sendMessage', channel, encoded, {
         permit,
         type: row.type,
         to: row.contact!,
@@ -176,11 +176,11 @@ export function createEngine({
         notAfter: leasedAt + leaseMs,
         lane: row.lane === 1 ? 1 : 0
       })
-      crashPoint('after_response')
+      failpoint('after_response')
       record = done.record
       next = accepted(row, done.output, encoded.warnings)
     } catch (error) {
-      if (error instanceof TooLate) return takeBack(row)
+      if (error instanceof TooLate) return undoAttempt(row)
       if (error instanceof CallFailed) {
         record = error.record
         next = judged(row, error.verdict)
@@ -207,7 +207,7 @@ export function createEngine({
     return work.finally(() => inFlight.delete(work))
   }
 
-  const giveUp: Engine['giveUp'] = async (row, error) => {
+  const fail: Executor['fail'] = async (row, error) => {
     const words = JSON.stringify(toMessageError(error, typeBase, true))
     const next = inDoubt({ ...row, state: 'failed', final: 1, failed_at: Date.now(), error: words }, typeBase)
     await store.write(function* () {
@@ -217,12 +217,12 @@ export function createEngine({
     return (await store.read(queries.byId({ id: row.id })))[0] ?? next
   }
 
-  const putBack: Engine['putBack'] = async (row, error) => {
+  const requeueAfterFault: Executor['requeueAfterFault'] = async (row, error) => {
     log.error({ err: error, message: row.id }, 'a message could not be made ready')
     const outage = error instanceof StoreUnavailable
     const count = setbacksOf(row) + 1
     if (!outage && count >= maxSetbacks)
-      return giveUp(
+      return fail(
         row,
         new ServiceError('internal', 'Switchboard could not make it ready, again and again. Nothing was sent.', {
           outcome: 'not_sent'
@@ -237,7 +237,7 @@ export function createEngine({
   }
 
   /** claimed → queued where something came in between; where it is not ours any more, it stays as it is. */
-  const standDown = async (row: MessageRow): Promise<MessageRow> => {
+  const releaseClaim = async (row: MessageRow): Promise<MessageRow> => {
     await store.write(function* () {
       yield queries.release({
         ...row,
@@ -248,17 +248,17 @@ export function createEngine({
     return (await store.read(queries.byId({ id: row.id })))[0] ?? row
   }
 
-  const deliverNow: Engine['deliver'] = async (row, prepared, channel, given) => {
+  const deliverNow: Executor['deliver'] = async (row, prepared, channel, given) => {
     let encoded: Awaited<ReturnType<Preparation['encode']>>
     try {
       encoded = await preparation.encode(prepared, channel)
     } catch (error) {
-      return error instanceof ServiceError ? giveUp(row, error) : putBack(row, error)
+      return error instanceof ServiceError ? fail(row, error) : requeueAfterFault(row, error)
     }
     try {
       // Its turn is waited for here, where dying is harmless: what is claimed has not left.
-      const permit = await gate.turn(row, channel, given)
-      crashPoint('after_slot')
+      const permit = await admission.acquire(row, channel, given)
+      failpoint('after_slot')
       const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
       const leasedAt = performance.now()
       const committed = await store.write(function* () {
@@ -267,7 +267,7 @@ export function createEngine({
         return (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0
       })
       // Canceled, stopped, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
-      if (!committed) return await standDown(row)
+      if (!committed) return await releaseClaim(row)
       return await sendNow(sending, encoded, channel, leasedAt, permit, true)
     } finally {
       await encoded.dispose?.().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
@@ -285,10 +285,10 @@ export function createEngine({
     },
     deliver: (row, prepared, channel, permit) => tracked(deliverNow(row, prepared, channel, permit)),
     sending: () => direct,
-    giveUp,
-    putBack,
+    fail,
+    requeueAfterFault,
     redirected,
-    takenBack,
+    undone,
     upstreamMs,
     idle: async () => {
       while (inFlight.size > 0) await Promise.allSettled(inFlight)

@@ -10,7 +10,7 @@ import type { MessageRow } from '../../store/schema.ts'
  * @param providerOf the provider of a channel; undefined where the channel is gone
  * @returns the row to claim in its place, with a sentence for its timeline; undefined: it has failed
  */
-export async function onward(
+export async function failover(
   refused: MessageRow,
   providerOf: (channelId: string) => Promise<string | undefined>
 ): Promise<Next | undefined> {

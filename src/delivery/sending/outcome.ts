@@ -3,7 +3,7 @@ import type { Receipt, Verdict } from '../../adapters/adapter.ts'
 import type { CallRecord } from '../../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../../errors.ts'
 import { doubted, inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
-import { createProofs } from '../../messages/provider-status.ts'
+import { createProviderStatus } from '../../messages/provider-status.ts'
 import type { MessageQueries, Outcome } from '../../messages/queries.ts'
 import { doubts, timelineEntry } from '../../messages/timeline.ts'
 import type { MessageRow } from '../../store/schema.ts'
@@ -38,7 +38,7 @@ export interface Outcomes {
 
 /** What the end of an attempt makes of its row. */
 export function createOutcomes(store: Store, queries: MessageQueries, typeBase: string): Outcomes {
-  const proofs = createProofs(store)
+  const providerStatus = createProviderStatus(store)
   /** The ids that an acceptance told, beside the row that it makes. */
   const idsOf = new WeakMap<MessageRow, string[]>()
   const once = unknownQueries(store)
@@ -87,7 +87,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
   ): Unit<MessageRow | undefined> {
     const written = yield* write(next, detail, record)
     // The webhook of a status may have been faster than the answer: what it told waits for this id.
-    const more = yield* proofs.adopt(next, next.attempts, idsOf.get(next) ?? [])
+    const more = yield* providerStatus.adopt(next, next.attempts, idsOf.get(next) ?? [])
     return more ? yield* first(queries.byId({ id: next.id })) : written
   }
 

@@ -4,8 +4,8 @@ import type { Channels } from '../../channels/channels.ts'
 import type { Permit } from '../../dispatch/admission.ts'
 import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { ServiceError } from '../../errors.ts'
-import { crashPoint } from '../../failpoints.ts'
-import type { Settlements } from '../../messages/notifications.ts'
+import { failpoint } from '../../failpoints.ts'
+import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import type { QueueQueries } from '../../messages/queue.ts'
 import { draftOf } from '../../messages/row.ts'
@@ -13,10 +13,10 @@ import { timelineEntry } from '../../messages/timeline.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { type Store, StoreUnavailable } from '../../store/store.ts'
 import type { Preparation } from '../intake/prepare.ts'
-import type { Breaker } from '../scheduling/circuit-breaker.ts'
+import type { CircuitBreaker } from '../scheduling/circuit-breaker.ts'
 import { free } from '../scheduling/decisions.ts'
-import type { Turns } from '../scheduling/scheduler.ts'
-import type { Engine } from './attempt.ts'
+import type { Scheduler } from '../scheduling/scheduler.ts'
+import type { Executor } from './attempt.ts'
 import type { Reaper } from './reaper.ts'
 
 export interface WorkerParts {
@@ -25,11 +25,11 @@ export interface WorkerParts {
   queue: QueueQueries
   channels: Channels
   preparation: Preparation
-  engine: Engine
-  turns: Turns
+  executor: Executor
+  scheduler: Scheduler
   reaper: Reaper
-  breaker: Breaker
-  settlements: Settlements
+  breaker: CircuitBreaker
+  notifications: Notifications
   /** Whether a provider takes a broadcast's messages many in one call, and that call. */
   batched: (provider: string) => boolean
   deliverBatch: (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
@@ -40,13 +40,13 @@ export interface Worker {
   /** Settles what an earlier process left, then delivers what comes due until it is stopped. */
   start: () => Promise<void>
   /** Takes messages that have been claimed for this process, with their turn. */
-  take: (rows: MessageRow[], permit: Permit) => void
+  deliverClaimed: (rows: MessageRow[], permit: Permit) => void
   /** How many it has in hand. */
   inHand: () => number
   /** Delivers one that was claimed by whoever stored it. */
-  bring: (row: MessageRow) => Promise<MessageRow>
+  deliverOwn: (row: MessageRow) => Promise<MessageRow>
   /** Delivers a row that the engine claimed for what comes after a refusal; any other is given back as it is. */
-  carry: (row: MessageRow) => MessageRow | Promise<MessageRow>
+  failOver: (row: MessageRow) => MessageRow | Promise<MessageRow>
   /** Takes no more; resolves when what it had taken is settled. */
   stop: () => Promise<void>
 }
@@ -68,11 +68,11 @@ export function createWorker(parts: WorkerParts): Worker {
     queue,
     channels,
     preparation,
-    engine,
-    turns,
+    executor,
+    scheduler,
     reaper,
     breaker,
-    settlements,
+    notifications,
     batched,
     deliverBatch,
     log
@@ -82,7 +82,7 @@ export function createWorker(parts: WorkerParts): Worker {
   let looking: NodeJS.Timeout | undefined
   let look: Promise<void> | undefined
 
-  const putOff = async (row: MessageRow, error: ServiceError): Promise<MessageRow> => {
+  const defer = async (row: MessageRow, error: ServiceError): Promise<MessageRow> => {
     // Stopping is no reason to wait: another process may have it at once.
     const run_at = stopped ? row.run_at : Date.now() + laterMs
     await store.write(function* () {
@@ -97,8 +97,8 @@ export function createWorker(parts: WorkerParts): Worker {
         entry: timelineEntry({ ...row, state: 'queued' }, error.message)
       })
     })
-    settlements.tell(row.id)
-    turns.wake(row.mode, run_at)
+    notifications.publish(row.id)
+    scheduler.wake(row.mode, run_at)
     return { ...row, state: 'queued', run_at }
   }
 
@@ -107,22 +107,22 @@ export function createWorker(parts: WorkerParts): Worker {
     try {
       channel = await channels.bind(row.channel_id, row.mode)
     } catch (error) {
-      return engine.putBack(row, error)
+      return executor.requeueAfterFault(row, error)
     }
     if (!channel) {
       const gone = `The channel ${row.channel_id} does not exist any more. Nothing was sent.`
-      return engine.giveUp(row, new ServiceError('channel_rejected', gone))
+      return executor.fail(row, new ServiceError('channel_rejected', gone))
     }
     try {
       const prepared = await preparation.prepare(draftOf(row), { ...channel, service: row.service })
-      const done = await engine.deliver(row, prepared, channel, permit)
-      if (done.state === 'queued') turns.wake(done.mode, done.run_at)
-      return await carry(done)
+      const done = await executor.deliver(row, prepared, channel, permit)
+      if (done.state === 'queued') scheduler.wake(done.mode, done.run_at)
+      return await failOver(done)
     } catch (error) {
-      if (!(error instanceof ServiceError)) return engine.putBack(row, error)
+      if (!(error instanceof ServiceError)) return executor.requeueAfterFault(row, error)
       // The provider could not be asked just now, or there was no turn: it waits again, its expiry is the limit.
-      if (error.code === 'provider_unavailable' || error.code === 'rate_limited') return putOff(row, error)
-      return engine.giveUp(row, error)
+      if (error.code === 'provider_unavailable' || error.code === 'rate_limited') return defer(row, error)
+      return executor.fail(row, error)
     }
   }
 
@@ -134,12 +134,12 @@ export function createWorker(parts: WorkerParts): Worker {
       else for (const row of rows) await deliver(row)
     } catch (error) {
       // Those that are still claimed; the others are past that, or settled.
-      for (const row of rows) await engine.putBack(row, error)
+      for (const row of rows) await executor.requeueAfterFault(row, error)
     }
   }
 
   /** Recursive with `deliver`, but not for long: each step uses up the fallback or a channel. */
-  const carry: Worker['carry'] = row => (engine.redirected.has(row) ? deliver(row) : row)
+  const failOver: Worker['failOver'] = row => (executor.redirected.has(row) ? deliver(row) : row)
 
   /** By channel and person: the last message that was taken. */
   const before = new Map<string, Promise<unknown>>()
@@ -151,7 +151,7 @@ export function createWorker(parts: WorkerParts): Worker {
       // With a pace they have their turns apart from each other.
       if (last && permit === free) await Promise.race([last, sleep(orderMs, undefined, { ref: false })])
       const done = await deliver(row, permit)
-      if (row.attempts > 0 && done.state !== 'queued') turns.ended()
+      if (row.attempts > 0 && done.state !== 'queued') scheduler.ended()
     })()
     const settled = mine.catch(() => {})
     before.set(key, settled)
@@ -168,7 +168,7 @@ export function createWorker(parts: WorkerParts): Worker {
       .catch(error => log.error({ err: error, messages: ids }, 'a delivery was interrupted: its lease decides'))
       .finally(() => {
         inHand.delete(held)
-        turns.wake(mode, Date.now())
+        scheduler.wake(mode, Date.now())
       })
     inHand.add(held)
   }
@@ -204,7 +204,7 @@ export function createWorker(parts: WorkerParts): Worker {
     probing ??= breaker
       .probe()
       .then(closed => {
-        if (closed) for (const mode of ['live', 'test']) turns.wake(mode, Date.now())
+        if (closed) for (const mode of ['live', 'test']) scheduler.wake(mode, Date.now())
       })
       .catch(failed)
       .finally(() => {
@@ -224,11 +224,11 @@ export function createWorker(parts: WorkerParts): Worker {
     start: async () => {
       await reaper.reap(store.dialect === 'sqlite')
       stopped = false
-      turns.start()
+      scheduler.start()
       tick()
     },
-    take: (rows, permit) => {
-      crashPoint('after_claim')
+    deliverClaimed: (rows, permit) => {
+      failpoint('after_claim')
       const [first] = rows
       if (first?.broadcast_id && batched(first.provider))
         hold(
@@ -239,12 +239,12 @@ export function createWorker(parts: WorkerParts): Worker {
       else for (const row of rows) hold(inOrder(row, permit), row.mode, [row.id])
     },
     inHand: () => inHand.size,
-    bring: row => counted(deliver(row), row),
-    carry: row => (engine.redirected.has(row) ? counted(deliver(row), row) : row),
+    deliverOwn: row => counted(deliver(row), row),
+    failOver: row => (executor.redirected.has(row) ? counted(deliver(row), row) : row),
     stop: async () => {
       stopped = true
       clearTimeout(looking)
-      await turns.stop()
+      await scheduler.stop()
       await look
       await probing
       await Promise.all(inHand)

@@ -1,12 +1,12 @@
 import type { Logger } from 'pino'
 import { doubtMs, type UnknownQueries } from '../../messages/doubt.ts'
-import type { Settlements } from '../../messages/notifications.ts'
+import type { Notifications } from '../../messages/notifications.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
-import { createRepeating } from '../../periodic.ts'
+import { createPeriodic } from '../../periodic.ts'
 import { all, type Store } from '../../store/store.ts'
 
 /** Ends the doubt: what is unknown for too long without any proof stays so, and is final. */
-export interface Overdue {
+export interface Finaliser {
   /** Ends what is due; how many they were. */
   sweep: () => Promise<number>
   /** Sweeps now, in the background, and from then on every minute. */
@@ -17,15 +17,15 @@ export interface Overdue {
 
 const everyMs = 60_000
 
-export interface OverdueParts {
+export interface FinaliserParts {
   store: Store
   unknown: UnknownQueries
-  settlements: Settlements
+  notifications: Notifications
   log: Logger
 }
 
 /** Every replica does it: what another has ended is only not found. */
-export function createOverdue({ store, unknown, settlements, log }: OverdueParts): Overdue {
+export function createFinaliser({ store, unknown, notifications, log }: FinaliserParts): Finaliser {
   let stopped = false
 
   const sweep = async (): Promise<number> => {
@@ -34,14 +34,14 @@ export function createOverdue({ store, unknown, settlements, log }: OverdueParts
     for (let ended = -1; ended !== 0 && !stopped; count += ended) {
       const entry = timelineEntry({ state: 'unknown', attempts: 1 }, `no proof within ${hours} hours: final`)
       const rows = await store.write(() => all(unknown.overdue({ before_ms: doubtMs, entry })))
-      for (const { id } of rows) settlements.tell(id)
+      for (const { id } of rows) notifications.publish(id)
       ended = rows.length
     }
     if (count > 0) log.warn({ count }, 'messages stay unknown for good: no proof came')
     return count
   }
   const failure = 'the end of unknown messages could not be written: it is tried again'
-  const repeating = createRepeating(sweep, everyMs, log, failure)
+  const repeating = createPeriodic(sweep, everyMs, log, failure)
 
   return {
     sweep,

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { unknownQueries } from '../../messages/doubt.ts'
-import { createProofs } from '../../messages/provider-status.ts'
-import { createOverdue, type Overdue } from './finalise.ts'
+import { createProviderStatus } from '../../messages/provider-status.ts'
+import { createFinaliser, type Finaliser } from './finalise.ts'
 import { createReconcile, type Reconcile, type ReconcileParts } from './reconcile.ts'
 import { createResend, type Resend, type ResendParts } from './resend.ts'
 import { createResolve, type Resolve } from './resolve.ts'
@@ -15,13 +15,13 @@ export interface Unknowns {
   reconcile: Reconcile
 }
 
-export type UnknownRoomParts = Omit<ResendParts & ResolveManyParts & ReconcileParts, 'unknown' | 'proofs'> & {
+export type AssemblyParts = Omit<ResendParts & ResolveManyParts & ReconcileParts, 'unknown' | 'providerStatus'> & {
   log: Logger
 }
 
-export function createUnknownRoom(given: UnknownRoomParts): { unknowns: Unknowns; overdue: Overdue } {
+export function assembleUnknown(given: AssemblyParts): { unknowns: Unknowns; finaliser: Finaliser } {
   const { store } = given
-  const parts = { ...given, unknown: unknownQueries(store), proofs: createProofs(store) }
+  const parts = { ...given, unknown: unknownQueries(store), providerStatus: createProviderStatus(store) }
   return {
     unknowns: {
       resend: createResend(parts),
@@ -29,6 +29,6 @@ export function createUnknownRoom(given: UnknownRoomParts): { unknowns: Unknowns
       resolveMany: createResolveMany(parts),
       reconcile: createReconcile(parts)
     },
-    overdue: createOverdue(parts)
+    finaliser: createFinaliser(parts)
   }
 }

@@ -4,7 +4,7 @@ import type { MessageRow } from '../../store/schema.ts'
 
 // What of a message can be found again in a provider's conversation, which knows our words and not our ids.
 
-export interface Likeness {
+export interface Match {
   /** Whether an item says the same. */
   fits: (item: ConversationItem) => boolean
 }
@@ -35,7 +35,7 @@ export function renderings(definition: TemplateDefinition, { body, header }: Res
  * What an item has to say to be this message. Undefined: nothing that would tell it from another one of its kind.
  * @param texts of a template: every way in which its words may stand there
  */
-export function likenessOf(row: Pick<MessageRow, 'type' | 'content'>, texts: string[]): Likeness | undefined {
+export function matchOf(row: Pick<MessageRow, 'type' | 'content'>, texts: string[]): Match | undefined {
   if (row.content === null) return undefined
   const content = JSON.parse(row.content)
   if (row.type === 'text') {
@@ -67,7 +67,10 @@ export function likenessOf(row: Pick<MessageRow, 'type' | 'content'>, texts: str
 }
 
 /** Whether two messages of ours would look alike there. */
-export const alike = (a: Pick<MessageRow, 'type' | 'content'>, b: Pick<MessageRow, 'type' | 'content'>): boolean => {
+export const sameMatch = (
+  a: Pick<MessageRow, 'type' | 'content'>,
+  b: Pick<MessageRow, 'type' | 'content'>
+): boolean => {
   const saying = ({ type, content }: Pick<MessageRow, 'type' | 'content'>): string => {
     // What is not kept any more may have said the same.
     if (content === null) return ''

@@ -2,12 +2,12 @@ import type { Message } from '../../../schemas/messages.ts'
 import type { ConversationItem, ResolvedTemplate } from '../../adapters/adapter.ts'
 import type { Channels } from '../../channels/channels.ts'
 import { ask } from '../../dispatch/ask.ts'
-import type { Corridor, DispatchChannel } from '../../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../../errors.ts'
 import type { Caller } from '../../keys/caller.ts'
 import type { Sleepers, UnknownQueries } from '../../messages/doubt.ts'
-import type { Settlements } from '../../messages/notifications.ts'
-import type { Proofs, ProviderEvent } from '../../messages/provider-status.ts'
+import type { Notifications } from '../../messages/notifications.ts'
+import type { ProviderEvent, ProviderStatus } from '../../messages/provider-status.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { loader } from '../../messages/reads.ts'
 import { draftOf } from '../../messages/row.ts'
@@ -18,7 +18,7 @@ import type { Store } from '../../store/store.ts'
 import type { Definitions } from '../../templates/definitions.ts'
 import { chooseDefinition } from '../../templates/fill.ts'
 import type { Preparation } from '../intake/prepare.ts'
-import { alike, likenessOf, renderings } from './match.ts'
+import { matchOf, renderings, sameMatch } from './match.ts'
 import { conflict } from './resend.ts'
 
 /** Looks an unknown message up at the provider, and settles it if it is there. The message as it then is. */
@@ -28,12 +28,12 @@ export interface ReconcileParts {
   store: Store
   queries: MessageQueries
   unknown: UnknownQueries
-  proofs: Proofs
-  corridor: Corridor
+  providerStatus: ProviderStatus
+  providerClient: ProviderClient
   channels: Channels
   definitions: Definitions
   preparation: Preparation
-  settlements: Settlements
+  notifications: Notifications
   typeBase: string
   sleepers: Sleepers
 }
@@ -51,11 +51,11 @@ interface Span {
 const within = (at: number, spans: Span[]): boolean => spans.some(({ from, to }) => at >= from && at <= to)
 
 export function createReconcile(parts: ReconcileParts): Reconcile {
-  const { store, queries, unknown, proofs, corridor, channels, definitions, preparation } = parts
-  const { settlements, typeBase, sleepers } = parts
+  const { store, queries, unknown, providerStatus, providerClient, channels, definitions, preparation } = parts
+  const { notifications, typeBase, sleepers } = parts
   const load = loader(store, queries)
   const reads = (channel: DispatchChannel): boolean =>
-    corridor.adapter(channel.provider).operations.listConversation !== undefined
+    providerClient.adapter(channel.provider).operations.listConversation !== undefined
 
   /** Every way in which the words of a template may stand there; none where they cannot be made any more. */
   const textsOf = async (row: MessageRow, channel: DispatchChannel): Promise<string[]> => {
@@ -81,7 +81,7 @@ export function createReconcile(parts: ReconcileParts): Reconcile {
     let cursor: string | undefined
     for (let page = 0; page < mostPages; page++) {
       const input = { phone, limit: pageSize, ...(cursor !== undefined && { cursor }) }
-      const { items, nextCursor } = await ask(corridor, 'listConversation', channel, input)
+      const { items, nextCursor } = await ask(providerClient, 'listConversation', channel, input)
       found.push(...items)
       const last = items.at(-1)
       if (nextCursor === null || (last && Date.parse(last.message.createdAt) < since)) return found
@@ -93,8 +93,8 @@ export function createReconcile(parts: ReconcileParts): Reconcile {
   /** The one item that this message is; else why none is. */
   const find = async (row: MessageRow, channel: DispatchChannel): Promise<ConversationItem | string> => {
     if (!reads(channel)) return `${row.provider} keeps no history that could be read: only its webhook can tell.`
-    const likeness = likenessOf(row, await textsOf(row, channel))
-    if (!likeness) return `A ${row.type} without words cannot be told from another in the history of ${row.provider}.`
+    const match = matchOf(row, await textsOf(row, channel))
+    if (!match) return `A ${row.type} without words cannot be told from another in the history of ${row.provider}.`
     const spans = doubtsOf(row).map(({ from, to }) => ({
       from: from - marginMs,
       // So long after its start it may still have been taken.
@@ -111,11 +111,11 @@ export function createReconcile(parts: ReconcileParts): Reconcile {
     const others = await store.read(unknown.others({ id, mode, contact: contact!, type }))
     const owner = ({ message }: ConversationItem) =>
       others.find(({ provider_message_id: theirs }) => theirs === message.id || theirs === message.providerMessageId)
-    const candidates = about.filter(item => likeness.fits(item) && !owner(item))
+    const candidates = about.filter(item => match.fits(item) && !owner(item))
     const owned = new Set(about.map(owner))
     // One that says the same, went out about then, and is none of those items by its id: the candidate may be that one.
     const rival = others.find(
-      other => !owned.has(other) && alike(other, row) && attemptsOf(other).some(at => within(at, spans))
+      other => !owned.has(other) && sameMatch(other, row) && attemptsOf(other).some(at => within(at, spans))
     )
     if (candidates.length === 1 && !rival) return candidates[0]!
     const looked = 'In the history of the conversation, from a minute before the attempt to a minute after it,'
@@ -146,9 +146,9 @@ export function createReconcile(parts: ReconcileParts): Reconcile {
     const found = await find(row, channel)
     await store.write(function* () {
       if (typeof found === 'string') yield unknown.note({ id, entry: timelineEntry(row, found) })
-      else yield* proofs.settleFromProvider(row, eventOf(found))
+      else yield* providerStatus.settleFromProvider(row, eventOf(found))
     })
-    settlements.tell(id)
+    notifications.publish(id)
     return toMessage(await load(caller, id))
   }
 }

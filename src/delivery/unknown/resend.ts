@@ -2,7 +2,7 @@ import type { SendMessage } from '../../../schemas/messages.ts'
 import { invalid, ServiceError } from '../../errors.ts'
 import type { Caller } from '../../keys/caller.ts'
 import { type Sleepers, safeFrom, type UnknownQueries } from '../../messages/doubt.ts'
-import type { Settlements } from '../../messages/notifications.ts'
+import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { loader } from '../../messages/reads.ts'
 import { optionsOf } from '../../messages/row.ts'
@@ -11,7 +11,7 @@ import { publicStatus } from '../../messages/view.ts'
 import { auditEntry } from '../../store/audit.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, type Store, type Unit } from '../../store/store.ts'
-import type { Intake } from '../intake/accept.ts'
+import type { Accept } from '../intake/accept.ts'
 import type { Messages, SendOptions, Sent } from '../intake/submit.ts'
 
 export interface ResendParts {
@@ -19,8 +19,8 @@ export interface ResendParts {
   queries: MessageQueries
   unknown: UnknownQueries
   messages: Messages
-  intake: Intake
-  settlements: Settlements
+  accept: Accept
+  notifications: Notifications
   sleepers: Sleepers
 }
 
@@ -80,7 +80,7 @@ export const changedMeanwhile = (id: string): ServiceError =>
 const again = new Set(['failed', 'expired', 'canceled'])
 
 export function createResend(parts: ResendParts): Resend {
-  const { store, queries, unknown, messages, intake, settlements, sleepers } = parts
+  const { store, queries, unknown, messages, accept, notifications, sleepers } = parts
   const load = loader(store, queries)
 
   const judge = (row: MessageRow, accepted: boolean | undefined, replaces: string | undefined): void => {
@@ -99,11 +99,11 @@ export function createResend(parts: ResendParts): Resend {
 
   return async (caller, id, body, options) => {
     let original: MessageRow | undefined
-    const take = async (replaces?: string) => {
+    const acceptRow = async (replaces?: string) => {
       original = await load(caller, id)
       judge(original, body.acceptDuplicateRisk, replaces)
       // It stays with the service whose message it was, whoever asks.
-      const taken = await intake({ ...caller, service: original.service }, requestOf(original), options.traceparent)
+      const taken = await accept({ ...caller, service: original.service }, requestOf(original), options.traceparent)
       return { ...taken, row: { ...taken.row, resend_of: id } }
     }
     const rests = function* (made: MessageRow): Unit<void> {
@@ -112,8 +112,8 @@ export function createResend(parts: ResendParts): Resend {
       if ((yield* change(unknown.supersede({ id, entry }))) === 0) throw changedMeanwhile(id)
       yield auditEntry(store, caller, 'message.resent', id, { as: made.id })
     }
-    const sent = await messages.submit(caller, { path: `/messages/${id}/resend`, body, take, rests }, options)
-    settlements.tell(id)
+    const sent = await messages.submit(caller, { path: `/messages/${id}/resend`, body, acceptRow, rests }, options)
+    notifications.publish(id)
     return sent
   }
 }

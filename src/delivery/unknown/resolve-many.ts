@@ -10,14 +10,14 @@ import { requirePhone } from '../../phone.ts'
 import { auditEntry } from '../../store/audit.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, first, type Unit } from '../../store/store.ts'
-import type { Room } from '../intake/backlog-limit.ts'
+import type { BacklogLimit } from '../intake/backlog-limit.ts'
 import { type ResendParts, requireResendable, requireRisk } from './resend.ts'
 
 /** The same for many at once. */
 export type ResolveMany = (caller: Caller, body: ResolveMessages) => Promise<ResolvedMessages>
 
 export interface ResolveManyParts extends Omit<ResendParts, 'messages' | 'intake'> {
-  room: Room
+  backlogLimit: BacklogLimit
   /** Told that messages wait. */
   wake: (mode: MessageRow['mode']) => void
 }
@@ -50,7 +50,7 @@ const copyOf = (row: MessageRow, caller: Caller, id: string, now: number): Messa
 }
 
 export function createResolveMany(parts: ResolveManyParts): ResolveMany {
-  const { store, queries, unknown, settlements, sleepers, room, wake } = parts
+  const { store, queries, unknown, notifications, sleepers, backlogLimit, wake } = parts
 
   /** May this key send this, now? */
   const requireRight = (caller: Caller, row: OpenRow): void => {
@@ -110,7 +110,7 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
     }
     if (verdict === 'resend')
       for (const service of new Set(chosen.map(row => row.service)))
-        await room(service, caller.mode, chosen.filter(row => row.service === service).length)
+        await backlogLimit(service, caller.mode, chosen.filter(row => row.service === service).length)
     let count = 0
     for (let i = 0; i < chosen.length; i += batch) {
       const some = chosen.slice(i, i + batch)
@@ -124,7 +124,7 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
         }
         return changed
       })
-      for (const { id } of some) settlements.tell(id)
+      for (const { id } of some) notifications.publish(id)
       if (verdict === 'resend') wake(caller.mode)
     }
     return { verdict, count }

@@ -23,7 +23,7 @@ export type Resolve = (
 }>
 
 export function createResolve(parts: ResendParts): Resolve {
-  const { store, queries, unknown, messages, intake, settlements, sleepers } = parts
+  const { store, queries, unknown, messages, accept, notifications, sleepers } = parts
   const load = loader(store, queries)
 
   /** What was asked for, with its audit entry; throws where the message has been settled since it was read. */
@@ -55,8 +55,8 @@ export function createResolve(parts: ResendParts): Resolve {
     if (body.verdict === 'resend') {
       requireRisk(body.acceptDuplicateRisk)
       requireResendable(row, sleepers, Date.now())
-      const take = async () => {
-        const taken = await intake({ ...caller, service: row.service }, requestOf(row), request.traceparent)
+      const acceptRow = async () => {
+        const taken = await accept({ ...caller, service: row.service }, requestOf(row), request.traceparent)
         return { ...taken, row: { ...taken.row, resend_of: id } }
       }
       const rests = (made: MessageRow) => close(caller, row, body, made)()
@@ -64,10 +64,10 @@ export function createResolve(parts: ResendParts): Resolve {
       // Its Idempotency-Key stands for the act, which is done once as a whole.
       const { requestId, traceparent } = request
       const options = { requestId, waitMs: 0, ...(traceparent !== undefined && { traceparent }) }
-      const sent = await messages.submit(caller, { path, body, take, rests }, options)
+      const sent = await messages.submit(caller, { path, body, acceptRow, rests }, options)
       location = sent.headers.location!
     } else await store.write(close(caller, row, body))
-    settlements.tell(id)
+    notifications.publish(id)
     return { message: toMessage(await load(caller, id)), location }
   }
 }

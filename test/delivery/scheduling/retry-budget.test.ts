@@ -1,11 +1,11 @@
 import t from 'tap'
-import { createBudget } from '../../../src/delivery/scheduling/retry-budget.ts'
+import { createRetryBudget } from '../../../src/delivery/scheduling/retry-budget.ts'
 
 t.test(
   'where every try fails, few go out again: ten at once, then one in six seconds, and one for ten first tries',
   async t => {
     let now = 0
-    const budget = createBudget(() => now)
+    const budget = createRetryBudget(() => now)
     const spend = () => {
       let spent = 0
       for (; budget.may(); spent++) budget.again()
@@ -25,7 +25,7 @@ t.test(
 
 t.test('when the first gets through again, all that waited follow', async t => {
   let now = 0
-  const budget = createBudget(() => now)
+  const budget = createRetryBudget(() => now)
   while (budget.may()) budget.again()
   now += 6000
   let sent = 0

@@ -2,8 +2,8 @@ import { fdatasync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { Want } from '../../../src/delivery/scheduling/decisions.ts'
 import { had, inTurn, type Served } from '../../../src/delivery/scheduling/fairness.ts'
-import { createPace, earliest } from '../../../src/delivery/scheduling/rate-limiter.ts'
-import { createTurns, type Turns } from '../../../src/delivery/scheduling/scheduler.ts'
+import { createRateLimiter, earliest } from '../../../src/delivery/scheduling/rate-limiter.ts'
+import { createScheduler, type Scheduler } from '../../../src/delivery/scheduling/scheduler.ts'
 import { queueQueries } from '../../../src/messages/queue.ts'
 import { migrate } from '../../../src/store/migrations.ts'
 import { openSqlite } from '../../../src/store/sqlite.ts'
@@ -12,32 +12,32 @@ import { folder, log } from '../../store/embedded.ts'
 const want: Want = { mode: 'live', lane: 0, service: 'billing', limits: [], keys: [], timeoutMs: 10_000 }
 
 /** Turns over a real store whose disk takes so long to sync, or fails while `broken` says so. */
-async function turnsOver(t: Test, ms: number, broken = () => false): Promise<Turns> {
+async function turnsOver(t: Test, ms: number, broken = () => false): Promise<Scheduler> {
   const store = openSqlite(await folder(t), (fd, done) =>
     setTimeout(() => (broken() ? done(new Error('EIO')) : fdatasync(fd, done)), ms)
   )
   await migrate(store)
-  const turns = createTurns({
-    ...{ store, log, pace: createPace(store, 10), queue: queueQueries(store), leaseMs: 30_000 },
+  const scheduler = createScheduler({
+    ...{ store, log, rateLimiter: createRateLimiter(store, 10), queue: queueQueries(store), leaseMs: 30_000 },
     limitsOf: () => [],
-    room: () => 0,
+    freeSlots: () => 0,
     chunkOf: () => 1,
     deliver: () => {}
   })
-  turns.start()
+  scheduler.start()
   t.teardown(async () => {
-    await turns.stop()
+    await scheduler.stop()
     await store.close()
   })
-  return turns
+  return scheduler
 }
 
 for (const ms of [0, 70, 150])
   t.test(`a permit can still be used when it is here, on a disk that takes ${ms} ms`, async t => {
-    const turns = await turnsOver(t, ms)
+    const scheduler = await turnsOver(t, ms)
     let inTime = 0
     for (let i = 0; i < 8; i++) {
-      const { at, until } = await turns.take(want)
+      const { at, until } = await scheduler.acquire(want)
       t.ok(at <= until)
       if (performance.now() <= until) inTime++
     }
@@ -47,26 +47,26 @@ for (const ms of [0, 70, 150])
 
 t.test('while the store gives nobody a turn, those who wait are told so and not kept', async t => {
   let broken = false
-  const turns = await turnsOver(t, 0, () => broken)
-  await turns.take(want)
+  const scheduler = await turnsOver(t, 0, () => broken)
+  await scheduler.acquire(want)
   broken = true
-  await t.rejects(turns.take(want), { name: 'StoreUnavailable' })
+  await t.rejects(scheduler.acquire(want), { name: 'StoreUnavailable' })
   broken = false
-  await turns.take(want)
+  await scheduler.acquire(want)
 })
 
 t.test('a clock that was set back does not stop the account for as long', async t => {
   const store = openSqlite(await folder(t))
   t.teardown(() => store.close())
   await migrate(store)
-  const pace = createPace(store, 10)
-  const limit = pace.account('live')!
+  const rateLimiter = createRateLimiter(store, 10)
+  const limit = rateLimiter.account('live')!
   const open = () =>
     store.write(function* () {
-      return yield* pace.open(limit)
+      return yield* rateLimiter.open(limit)
     })
   const before = await open()
-  await store.write(() => pace.book(before, before.now + 3600_000))
+  await store.write(() => rateLimiter.book(before, before.now + 3600_000))
   const after = await open()
   t.ok(earliest(after, false) - after.now < 2000)
   t.ok(earliest({ ...before, log: [before.now + 3600_000] }, false) - before.now >= 3600_000, 'CONTROL')

@@ -6,12 +6,12 @@ import type { Test } from 'tap'
 import { wati } from '../../../src/adapters/wati/index.ts'
 import { broadcastQueries } from '../../../src/broadcasts/queries.ts'
 import { createPreparation } from '../../../src/delivery/intake/prepare.ts'
-import { createEngine } from '../../../src/delivery/sending/attempt.ts'
-import { createDeliverChunk } from '../../../src/delivery/sending/attempt-many.ts'
+import { createExecutor } from '../../../src/delivery/sending/attempt.ts'
+import { createDeliverMany } from '../../../src/delivery/sending/attempt-many.ts'
 import { createOutcomes } from '../../../src/delivery/sending/outcome.ts'
-import { createCorridor, type DispatchChannel } from '../../../src/dispatch/provider-client.ts'
+import { createProviderClient, type DispatchChannel } from '../../../src/dispatch/provider-client.ts'
 import { newId } from '../../../src/ids.ts'
-import { createSettlements } from '../../../src/messages/notifications.ts'
+import { createNotifications } from '../../../src/messages/notifications.ts'
 import { messageQueries } from '../../../src/messages/queries.ts'
 import { queueOf, queueQueries } from '../../../src/messages/queue.ts'
 import { createMetrics } from '../../../src/metrics.ts'
@@ -56,22 +56,22 @@ export async function chunkRig(t: Test, wrap: (store: Store) => Store = store =>
     await real.close()
     rmSync(directory, { recursive: true, force: true })
   })
-  const gate = { enter: async () => true, throttle: () => {}, note: () => {}, turn: async () => permit }
+  const admission = { admit: async () => true, throttle: () => {}, note: () => {}, acquire: async () => permit }
   const metrics = createMetrics()
   const adapters = new Map([['wati', wati]])
-  const corridor = createCorridor({ adapters, upstream: () => maton, gate, log, metrics })
+  const providerClient = createProviderClient({ adapters, upstream: () => maton, admission, log, metrics })
   const queries = messageQueries(store)
-  const definitions = createDefinitions(corridor)
+  const definitions = createDefinitions(providerClient)
   const library = {} as never
   const preparation = createPreparation(
-    { corridor, definitions, library, store, queries, sandboxed: () => false },
+    { providerClient, definitions, library, store, queries, sandboxed: () => false },
     () => []
   )
-  const settlements = createSettlements()
+  const notifications = createNotifications()
   const providerOf = async () => 'wati'
-  const common = { store, queries, corridor, preparation, log, metrics, gate, settlements }
-  const engine = createEngine({ ...common, timeoutMs, typeBase: '', providerOf })
-  const deliver = createDeliverChunk({ ...common, engine, outcomes: createOutcomes(store, queries, '') })
+  const common = { store, queries, providerClient, preparation, log, metrics, admission, notifications }
+  const executor = createExecutor({ ...common, timeoutMs, typeBase: '', providerOf })
+  const deliver = createDeliverMany({ ...common, executor, outcomes: createOutcomes(store, queries, '') })
   const channel = { id: 'wati', provider: 'wati', mode: 'live', settings: {}, connectionId: 'c' } as const
   const broadcasts = broadcastQueries(real)
 

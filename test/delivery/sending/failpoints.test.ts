@@ -1,6 +1,6 @@
 import t from 'tap'
 import { request } from 'undici'
-import { type CrashPoint, crashPoints } from '../../../src/failpoints.ts'
+import { type Failpoint, failpoints } from '../../../src/failpoints.ts'
 import { judge } from '../../torture/check.ts'
 import type { Act, Sight } from '../../torture/history.ts'
 import { createRandom } from '../../torture/random.ts'
@@ -18,7 +18,7 @@ interface Case {
   becomes: 'accepted' | 'unknown'
   taken: 0 | 1
 }
-const cases: Record<CrashPoint, Case> = {
+const cases: Record<Failpoint, Case> = {
   after_insert: { becomes: 'unknown', taken: 0 },
   after_claim: { waits: true, becomes: 'accepted', taken: 1 },
   after_slot: { waits: true, becomes: 'accepted', taken: 1 },
@@ -62,7 +62,7 @@ t.test('a process that dies anywhere leaves what the next one can settle, and no
     return act.attempts.at(-1)!
   }
 
-  const paths = crashPoints.flatMap(point => [
+  const paths = failpoints.flatMap(point => [
     { point, ...cases[point] },
     // The same steps on the way of the queue end alike: only what comes before the dispatch differs.
     ...(point === 'after_dispatch_commit' ? [{ point, ...cases[point], waits: true as const }] : [])

@@ -10,7 +10,7 @@ const againMs = 500
  * @param held called once, when it had to be kept
  * @throws what the unit itself throws
  */
-export async function insist<T>(store: Store, unit: () => Unit<T>, held: () => void): Promise<T> {
+export async function writeUntilStored<T>(store: Store, unit: () => Unit<T>, held: () => void): Promise<T> {
   for (let told = false; ; told = true) {
     try {
       return await store.write(unit)
