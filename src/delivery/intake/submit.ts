@@ -81,7 +81,6 @@ interface Begun {
   /** The row after its delivery in this process; undefined: its turn has yet to come, here or in another replica. */
   sent: Promise<MessageRow> | undefined
 }
-
 const path = '/messages'
 /** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
 const lockMarginMs = 15_000
