@@ -68,6 +68,7 @@ async function* inUtf8(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 /** Throws a 400 that names each wrong column. */
 function requireColumns(columns: readonly string[]): void {
+  if (columns.length > longest.columns) throw invalid('/file/0', `must not have more than ${longest.columns} columns`)
   const faults = columns.flatMap((column, i) => {
     const fault = (message: string) => [{ path: `/file/0/${i}`, message }]
     if (column === '' || column.length > longest.column)
@@ -76,8 +77,6 @@ function requireColumns(columns: readonly string[]): void {
     return columns.indexOf(column) === i ? [] : fault(`repeats the column ${column}`)
   })
   if (!columns.includes('phone')) faults.push({ path: '/file/0', message: 'must be a header row with a column phone' })
-  if (columns.length > longest.columns)
-    faults.push({ path: '/file/0', message: `must not have more than ${longest.columns} columns` })
   if (faults.length === 0) return
   const told = faults.map(({ path, message }) => `${path} ${message}`).slice(0, 5)
   throw new ServiceError('invalid_request', told.join('; '), { errors: faults.slice(0, 100) })

@@ -44,8 +44,9 @@ const refuse = (errors: FieldFault[]): ServiceError =>
 function columnFaults(columns: readonly string[]): FieldFault[] {
   const faults: FieldFault[] = []
   if (!columns.includes('phone')) faults.push({ path: '/0', message: 'must be a header row with a column phone' })
+  // before anything is done for each of them
   if (columns.length > longest.columns)
-    faults.push({ path: '/0', message: `must not have more than ${longest.columns} columns` })
+    return [{ path: '/0', message: `must not have more than ${longest.columns} columns` }]
   for (const [i, column] of columns.entries()) {
     if (column === '' || column.length > longest.column)
       faults.push({ path: `/0/${i}`, message: `must be a name of 1 to ${longest.column} characters` })

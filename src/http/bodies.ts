@@ -40,6 +40,26 @@ function refuseBadQuery(url: string): void {
   if (text.includes('\0')) throw fault('must not hold NUL')
 }
 
+/** Objects and lists of one body: the largest broadcast has some 40,000; each costs memory however short its text is (P49). */
+const mostContainers = 100_000
+
+/** Whether a JSON text holds more objects and lists than any request has. Stops at the first that is too many. */
+export function holdsTooMuch(json: Buffer): boolean {
+  // each takes two bytes at least
+  if (json.length < 2 * mostContainers) return false
+  let count = 0
+  let inText = false
+  for (let i = 0; i < json.length; i++) {
+    const byte = json[i]
+    if (inText) {
+      if (byte === 0x5c) i++
+      else if (byte === 0x22) inText = false
+    } else if (byte === 0x22) inText = true
+    else if ((byte === 0x7b || byte === 0x5b) && ++count > mostContainers) return true
+  }
+  return false
+}
+
 /** What bodies are taken, and how long they may take. */
 export function bodies(app: App): void {
   app.removeContentTypeParser(['text/plain', 'application/json'])
@@ -48,6 +68,7 @@ export function bodies(app: App): void {
     if (body.length === 0) return done(unreadable('must be JSON, and is empty'))
     // Node would replace broken bytes in silence, and the message would say something else than the caller meant.
     if (!isUtf8(body)) return done(unreadable('must be UTF-8'))
+    if (holdsTooMuch(body)) return done(unreadable(`holds more than ${mostContainers} objects and lists`))
     const text = body.toString()
     parse(request, text, (error, value) => {
       if (error) return done(error)

@@ -19,6 +19,7 @@ function faultsOf(error: FastifyError): FieldFault[] {
   const place = places[error.validationContext ?? 'body'] ?? ''
   const seen = new Set<string>()
   return (error.validation as AjvFault[]).flatMap(({ instancePath, keyword, params, message }) => {
+    if (keyword === 'more') return []
     const member = (params.missingProperty ??
       params.additionalProperty ??
       (keyword === 'discriminator' ? params.tag : undefined)) as string | undefined
@@ -85,14 +86,12 @@ export function toServiceError(error: unknown, request: FastifyRequest): Service
   const fault = error as FastifyError
   if (fault.validation) {
     const errors = faultsOf(fault)
-    return new ServiceError(
-      'invalid_request',
-      errors
-        .map(each => `${each.path} ${each.message}`)
-        .join('; ')
-        .slice(0, 1000),
-      { errors }
-    )
+    const more = (fault.validation as AjvFault[]).find(({ keyword }) => keyword === 'more')
+    const told = errors
+      .map(each => `${each.path} ${each.message}`)
+      .join('; ')
+      .slice(0, 1000)
+    return new ServiceError('invalid_request', more ? `${told}; and ${more.message}` : told, { errors })
   }
   const known = fault.code && byCode[fault.code]
   if (known) return known(fault)

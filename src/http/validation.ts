@@ -3,9 +3,21 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import formats from 'ajv-formats'
 import type { FastifySchemaCompiler } from 'fastify'
 import { type Reading, readPerson, readPhone } from '../phone.ts'
+import { lengthsFirst } from './lengths-first.ts'
 
 /** Formats of ours, each of which says what is wrong with a text. */
 type Reader = (text: string) => Reading<string>
+
+/** An answer tells so many faults, and how many more there are (RELIABILITY.md P49). */
+export const mostFaults = 100
+
+/** The first of them; the last tells how many were left out. */
+function bounded(faults: ErrorObject[]): ErrorObject[] {
+  if (faults.length <= mostFaults) return faults
+  const left = faults.length - mostFaults
+  const last = { keyword: 'more', instancePath: '', schemaPath: '', params: {}, message: `${left} more faults` }
+  return [...faults.slice(0, mostFaults), last]
+}
 
 /** What stands at a JSON pointer. */
 const at = (value: unknown, pointer: string): unknown =>
@@ -44,7 +56,7 @@ export function validation(shared: readonly TSchema[], providers: readonly strin
       useDefaults: false,
       discriminator: true,
       strict: false,
-      schemas: [...shared]
+      schemas: shared.map(lengthsFirst)
     })
     // The package is CommonJS: its function is the default member of what is imported.
     ;(formats as unknown as (ajv: Ajv) => void)(ajv)
@@ -59,9 +71,11 @@ export function validation(shared: readonly TSchema[], providers: readonly strin
     const ajv = httpPart === 'body' ? body : text
     let check: ValidateFunction | undefined
     const validate = ((value: unknown) => {
-      check ??= ajv.compile(schema)
+      check ??= ajv.compile(lengthsFirst(schema))
       const valid = check(value)
-      validate.errors = check.errors?.map(fault => explained(fault, value, readers)) ?? null
+      // What is told of a length that was not kept tells nothing: the length's own fault stands beside it.
+      const faults = check.errors?.filter(({ keyword }) => keyword !== 'if')
+      validate.errors = faults ? bounded(faults).map(fault => explained(fault, value, readers)) : null
       return valid
     }) as ValidateFunction
     return validate
