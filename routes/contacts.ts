@@ -56,7 +56,11 @@ export const contacts: RoutePlugin = app => {
     handler: (request, reply) =>
       answerOnce(request, reply, async () => {
         const { contact, status } = await app.contacts.upsert(request.caller, request.body)
-        return { object: contact, location: `/contacts/${contact.phone}?channel=${contact.channel}`, status }
+        return {
+          object: contact,
+          location: `/contacts/${contact.phone ?? contact.userIds[0]}?channel=${contact.channel}`,
+          status
+        }
       })
   })
 

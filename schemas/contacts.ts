@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { ChannelId, Cursor, Instant, Limit, Page, PersonInput, PhoneInput } from './common.ts'
+import { ChannelId, Cursor, Instant, Limit, Page, PersonInput } from './common.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
 
 export const contactOperators = [
@@ -38,7 +38,7 @@ const Attributes = Type.Unsafe<Record<string, string>>({
 export const CreateContact = strict(
   {
     channel: Type.Optional(ChannelId),
-    phone: PhoneInput,
+    phone: PersonInput,
     name: Type.Optional(Name),
     attributes: Type.Optional(Attributes)
   },
@@ -61,12 +61,16 @@ export const PatchContact = strict(
 )
 export type PatchContact = Static<typeof PatchContact>
 
-/** A person at a phone number, wherever it is kept: at the provider, or in Switchboard's own address book. */
+/** A person, wherever it is kept: at the provider, or in Switchboard's own address book. */
 export const Contact = Type.Object(
   {
     channel: Type.String(),
-    phone: Type.String({ description: 'Digits only.', examples: ['14155551234'] }),
-    userId: Type.Optional(Type.String({ description: 'WhatsApp’s business-scoped id of the person.' })),
+    phone: {
+      ...nullable(Type.String({ examples: ['14155551234'] })),
+      description: 'Digits only; null for a person who shares no number.'
+    },
+    userIds: Type.Array(Type.String(), { description: 'WhatsApp’s business-scoped ids of the person.' }),
+    username: Type.Optional(Type.String({ description: 'The person’s name at WhatsApp, without the @.' })),
     name: nullable(Type.String()),
     attributes: Type.Record(Type.String(), Type.String()),
     status: Type.String({

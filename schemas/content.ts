@@ -13,6 +13,8 @@ const Url = Type.String({
 })
 const MediaId = Type.String({ pattern: '^med_[a-z0-9]{32}$', description: 'The id that POST /media answered.' })
 const Filename = Type.String({ minLength: 1, maxLength: 240 })
+/** Something to read: WhatsApp refuses what is only space. */
+const Words = (most: number) => Type.String({ minLength: 1, maxLength: most, pattern: '\\S' })
 const Caption = Type.String({ minLength: 1, maxLength: 1024 })
 const mediaSource = {
   mediaId: Type.Optional(MediaId),
@@ -22,7 +24,7 @@ const mediaSource = {
 const oneSource = { oneOf: [{ required: ['mediaId'] }, { required: ['link'] }] }
 
 export const TextContent = strict(
-  { body: Type.String({ minLength: 1, maxLength: 4096 }), previewUrl: Type.Optional(Type.Boolean()) },
+  { body: Words(4096), previewUrl: Type.Optional(Type.Boolean()) },
   { $id: 'TextContent' }
 )
 export const CaptionedMedia = strict(
@@ -61,7 +63,7 @@ export const ContactCard = strict(
       prefix: Type.Optional(Line),
       suffix: Type.Optional(Line)
     }),
-    phones: Type.Array(strict({ phone: Line, type: Kind, waId: Type.Optional(Line) }), { minItems: 1, maxItems: 20 }),
+    phones: Type.Optional(Type.Array(strict({ phone: Line, type: Kind, waId: Type.Optional(Line) }), { maxItems: 20 })),
     emails: Type.Optional(Type.Array(strict({ email: Line, type: Kind }), { maxItems: 20 })),
     urls: Type.Optional(Type.Array(strict({ url: Line, type: Kind }), { maxItems: 20 })),
     addresses: Type.Optional(
@@ -100,7 +102,7 @@ const Footer = Type.Optional(Type.String({ minLength: 1, maxLength: 60 }))
 export const ButtonsContent = strict(
   {
     header: Type.Optional(ref(InteractiveHeader)),
-    body: Type.String({ minLength: 1, maxLength: 1024 }),
+    body: Words(1024),
     footer: Footer,
     buttons: Type.Array(
       strict({
@@ -115,7 +117,7 @@ export const ButtonsContent = strict(
 export const ListContent = strict(
   {
     header: Type.Optional(Type.String({ minLength: 1, maxLength: 60 })),
-    body: Type.String({ minLength: 1, maxLength: 4096 }),
+    body: Words(4096),
     footer: Footer,
     button: Type.String({ minLength: 1, maxLength: 20 }),
     sections: Type.Array(

@@ -106,6 +106,30 @@ const userIdForm = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/
 /** Whether it is WhatsApp's business-scoped id of a person, as it stands for one who shares no number. */
 export const isUserId = (text: string): boolean => userIdForm.test(text)
 
+/** What a person is called by. */
+export interface Identity {
+  phone?: string
+  userId?: string
+}
+
+/**
+ * What a provider calls a person: the form decides and not the member, since user ids have been seen in those meant for
+ * numbers (WEBHOOKS.md C4). Of several of one kind the first counts; the digits of a user id are no number.
+ */
+export function identified(...values: unknown[]): Identity {
+  const person: Identity = {}
+  for (const value of values) {
+    if (typeof value !== 'string' && typeof value !== 'number') continue
+    const told = String(value).trim()
+    if (isUserId(told)) person.userId ??= told
+    else {
+      const { value: phone } = readPhone(told)
+      if (phone !== undefined) person.phone ??= phone
+    }
+  }
+  return person
+}
+
 /** Whom a message goes to: the digits of a telephone number, or a business-scoped user id as it is. */
 export function readPerson(text: string): Reading<string> {
   const shown = text.length > 400 ? text : seen(text)

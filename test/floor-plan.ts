@@ -50,7 +50,7 @@ export const rooms: Room[] = [
   {
     at: 'src/adapters/adapter.ts',
     may: ['src/upstream/wire.ts', 'src/adapters/operations.ts'],
-    types: ['schemas/', 'src/adapters/heard.ts'],
+    types: ['schemas/', 'src/adapters/heard.ts', 'src/phone.ts'],
     packageTypes: ['@sinclair/typebox']
   },
   { at: 'src/adapters/meta-codes.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts'] },

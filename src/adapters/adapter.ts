@@ -4,6 +4,7 @@ import type { ContentByType, MediaType, MessageType } from '../../schemas/conten
 import type { Message } from '../../schemas/messages.ts'
 import type { ErrorCode, Outcome, ProviderError } from '../../schemas/problem.ts'
 import type { Template, TemplateVariable } from '../../schemas/templates.ts'
+import type { Identity } from '../phone.ts'
 import type { NativeAnswer, NativeRequest, NativeStream, OutboundFile, UpstreamFailure } from '../upstream/wire.ts'
 import type { Hearing } from './heard.ts'
 import type { Operation, Operations } from './operations.ts'
@@ -50,8 +51,12 @@ export interface ResolvedTemplate {
   name: string
   language: string
   parameterFormat: 'named' | 'positional'
-  /** The media variable's own name, where the provider has one. */
+  category?: string
+  /** Other languages of the name that could be sent as well: a provider that takes no language may mean one of them. */
+  otherLanguages?: string[]
+  /** The media variable's own name, where the provider has one, and how many of `flat` stand before it. */
   mediaVariable?: string
+  mediaPosition?: number
   header?:
     | { values: { name: string; value: string }[] }
     | { kind: 'image' | 'video' | 'document'; media: ResolvedMedia }
@@ -118,14 +123,17 @@ export interface Receipt {
   providerMessageId: string | null
   /** Every other id that the provider told for it: its webhooks may name it by any. */
   aliases?: string[]
-  /** The number as the provider knows it, where it says so. */
-  recipient?: string
+  /** The person as the provider knows it, where it says so: the number may be another than the one that was written to. */
+  recipient?: Identity
   warnings: string[]
 }
 
 /** A template with what only sending needs. */
 export interface TemplateDefinition extends Template {
   mediaVariable?: string
+  /** How many variables stand before it. */
+  mediaPosition?: number
+  otherLanguages?: string[]
 }
 
 /** One item of a conversation, in our words. */

@@ -10,7 +10,7 @@ import { type Caller, sees } from '../keys/caller.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { toMessage } from '../messages/view.ts'
-import { requirePhone } from '../phone.ts'
+import { requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { all, first, type Store, type Unit } from '../store/store.ts'
@@ -135,7 +135,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
 
     messages: async (caller, id, { limit, cursor, ...filter }) => {
       await load(caller, id)
-      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
+      if (filter.contact !== undefined) filter.contact = requirePerson(filter.contact, 'query/contact')
       const page = pageRequest({ limit, cursor })
       const { items, nextCursor } = toPage(await store.read(queries.messages(id, filter, page)), page.limit)
       return { items: items.map(toMessage), nextCursor }
@@ -143,7 +143,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
 
     results: async (caller, id, filter) => {
       await load(caller, id)
-      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
+      if (filter.contact !== undefined) filter.contact = requirePerson(filter.contact, 'query/contact')
       return toCsvText(resultRows(after => store.read(queries.results(id, filter, { limit: rowsPerTurn, ...after }))))
     },
 

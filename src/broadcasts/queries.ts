@@ -113,10 +113,10 @@ export function broadcastQueries(store: Store) {
     addMessages: prepare<Common & { rows: string }, unknown>(p => ({
       compile: () =>
         sql`
-          insert into messages (id, contact, content, reference, service, key_id, mode, channel_id, provider, queue,
+          insert into messages (id, contact, user_id, content, reference, service, key_id, mode, channel_id, provider, queue,
             broadcast_id, traceparent, run_at, send_at, expires_at, created_at, direction, type, state, lane, final,
             attempts, timeline)
-          select r.value ->> 0, r.value ->> 1, r.value ->> 2, r.value ->> 3, cast(${p.service} as text),
+          select r.value ->> 0, r.value ->> 1, case when r.value ->> 1 like '%.%' then r.value ->> 1 end, r.value ->> 2, r.value ->> 3, cast(${p.service} as text),
             cast(${p.key_id} as text), cast(${p.mode} as text), cast(${p.channel_id} as text),
             cast(${p.provider} as text), cast(${p.queue} as text), cast(${p.broadcast_id} as text),
             cast(${p.traceparent} as text), cast(${p.run_at} as bigint), cast(${p.send_at} as bigint),

@@ -4,7 +4,7 @@ import type { FieldFault } from '../../schemas/problem.ts'
 import type { Frame } from '../delivery/intake/prepare.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
-import { readPhone } from '../phone.ts'
+import { isUserId, readPerson } from '../phone.ts'
 import { type Row, rowsOf, type Source } from './rows.ts'
 
 /** A recipient that nothing speaks against. */
@@ -45,7 +45,7 @@ const ofVariables = '/template/variables/'
  * The recipients that can be written to, each once: of rows with the same number the first counts.  Faults of rows go onto the tally; what is wrong for all of them is thrown.
  */
 export async function* recipientsOf(source: Source, rules: Rules, tally: Tally): AsyncGenerator<Ready> {
-  const seen = new Set<number>()
+  const seen = new Set<number | string>()
   let rows = 0
   for await (const row of rowsOf(source, columns => requireVariables(columns, rules))) {
     if (++rows % rowsPerTurn === 0) await setImmediate()
@@ -58,12 +58,12 @@ export async function* recipientsOf(source: Source, rules: Rules, tally: Tally):
       continue
     }
     // 15 digits at most: exact as a number, which takes a fifth of what a text does.
-    const number = Number(ready.to)
-    if (seen.has(number)) {
+    const person = isUserId(ready.to) ? ready.to : Number(ready.to)
+    if (seen.has(person)) {
       tally.duplicates++
       continue
     }
-    seen.add(number)
+    seen.add(person)
     tally.total++
     yield ready
   }
@@ -108,7 +108,7 @@ function readyOf(row: Row, { caller, template, frame }: Rules, faults: FieldFaul
     fault(row.path, row.fault)
     return undefined
   }
-  const { value: to, fault: misread } = readPhone(row.to)
+  const { value: to, fault: misread } = readPerson(row.to)
   if (to === undefined) fault(`${row.path}/${row.toName}`, misread)
   else requireRight(caller, to, `${row.path}/${row.toName}`)
   const { reference = null, variables } = row

@@ -1,6 +1,8 @@
 import { type SqlBool, sql } from 'kysely'
 import { type Contact, type ContactCondition, comparing } from '../../schemas/contacts.ts'
 import { newId } from '../ids.ts'
+import { identities } from '../messages/identities.ts'
+import { isUserId } from '../phone.ts'
 import type { PageRequest } from '../store/page.ts'
 import type { ContactRow } from '../store/schema.ts'
 import { change, first, type Store, storable, type Unit } from '../store/store.ts'
@@ -25,29 +27,38 @@ export interface ContactChange {
 
 export interface Book {
   /** One row more than asked for, if there is one; newest first. */
-  list: (of: BookOf, filter: BookFilter, page: PageRequest) => Promise<ContactRow[]>
-  get: (of: BookOf, phone: string) => Promise<ContactRow | undefined>
+  list: (of: BookOf, filter: BookFilter, page: PageRequest) => Promise<Known[]>
+  /** Found by any name of the person, as in all that follows. */
+  get: (of: BookOf, person: string) => Promise<Known | undefined>
   /** Makes or changes; `made` tells which. */
-  upsert: (of: BookOf, phone: string, input: ContactChange) => Promise<{ row: ContactRow; made: boolean }>
+  upsert: (of: BookOf, person: string, input: ContactChange) => Promise<{ row: Known; made: boolean }>
   /** The same for several in one commit, by number; tells of each whether it was made. */
   upsertAll: (of: BookOf, inputs: readonly (ContactChange & { phone: string })[]) => Promise<boolean[]>
   /** The names of all attributes that somebody has, in order. */
   attributes: (of: BookOf) => Promise<string[]>
   /** Changes one that is there; undefined if it is not. */
-  change: (of: BookOf, phone: string, input: ContactChange) => Promise<ContactRow | undefined>
-  remove: (of: BookOf, phone: string) => Promise<boolean>
+  change: (of: BookOf, person: string, input: ContactChange) => Promise<Known | undefined>
+  remove: (of: BookOf, person: string) => Promise<boolean>
 }
 
-/** Text as it is compared without regard to case. SQLite folds ASCII alone and PostgreSQL by its locale: so it is done here. */
-export const fold = (text: string): string => text.toLowerCase()
+/** A contact, and every name of the person that WhatsApp is known to use. */
+export type Known = ContactRow & { names: readonly string[] }
+
+/**
+ * Text as it is compared without regard to case, to how its accents were typed, or to the width of its letters. SQLite
+ * folds ASCII alone and PostgreSQL by its locale: so it is done here. Through capitals and back, since only so ß is ss.
+ */
+export const fold = (text: string): string =>
+  text.normalize('NFKC').toLowerCase().toUpperCase().toLowerCase().replaceAll('ς', 'σ').normalize('NFKC')
 
 const day = 24 * 3600_000
 /** What a contact is until somebody says otherwise. */
 const newStatus = 'valid'
 
-export const toContact = (row: ContactRow): Contact => ({
+export const toContact = ({ names, ...row }: Known): Contact => ({
   channel: row.channel_id,
-  phone: row.phone,
+  phone: isUserId(row.phone) ? (names.find(name => !isUserId(name)) ?? null) : row.phone,
+  userIds: names.filter(isUserId),
   name: row.name,
   attributes: Object.fromEntries(JSON.parse(row.attributes) as [string, string][]),
   status: row.status,
@@ -58,6 +69,8 @@ export const toContact = (row: ContactRow): Contact => ({
 
 /** As the database will hold it, so that what is searched and what is shown are the same. */
 const kept = (text: string): string => storable(text) as string
+/** The forms in which one and the same text may have been kept. */
+const formsOf = (text: string): string[] => [...new Set([text, text.normalize('NFC'), text.normalize('NFD')])]
 
 export function createBook(store: Store): Book {
   const { build } = store
@@ -66,15 +79,28 @@ export function createBook(store: Store): Book {
     store.dialect === 'postgres'
       ? sql<SqlBool>`strpos(${sql.ref(text)}, ${part}) > 0`
       : sql<SqlBool>`instr(${sql.ref(text)}, ${part}) > 0`
-  const one = (of: BookOf, phone: string) =>
+  const people = identities(store)
+  /** Where several rows are one person's, because it became known only afterwards: the first that was made. */
+  const one = (of: BookOf, person: string) =>
     build
       .selectFrom('contacts')
       .selectAll()
       .where('channel_id', '=', of.channel)
       .where('mode', '=', of.mode)
-      .where('phone', '=', phone)
+      .where(eb => eb.or([eb('phone', '=', person), eb('phone', 'in', people.namesOf(of.mode, of.channel, person))]))
+      .orderBy('id')
+      .limit(1)
+  const known = async (of: BookOf, rows: readonly ContactRow[]): Promise<Known[]> => {
+    const names = await people.ofMany(
+      of.mode,
+      of.channel,
+      rows.map(row => row.phone)
+    )
+    return rows.map(row => ({ ...row, names: names.get(row.phone) ?? [row.phone] }))
+  }
+  const knownOne = async (of: BookOf, row: ContactRow): Promise<Known> => (await known(of, [row]))[0]!
 
-  const list: Book['list'] = (of, { name, createdOn, conditions }, page) => {
+  const list: Book['list'] = async (of, { name, createdOn, conditions }, page) => {
     let query = build
       .selectFrom('contacts')
       .selectAll()
@@ -99,14 +125,14 @@ export function createBook(store: Store): Book {
             .selectFrom('contact_attributes')
             .select('contact_id')
             .whereRef('contact_id', '=', 'contacts.id')
-            .where('name', '=', kept(attribute))
-          if (positive === 'equals') found = found.where('value', '=', kept(value))
+            .where('name', 'in', formsOf(kept(attribute)))
+          if (positive === 'equals') found = found.where('value', 'in', formsOf(kept(value)))
           if (positive === 'contains') found = found.where(holds('folded', fold(kept(value))))
           return positive === operator ? eb.exists(found) : eb.not(eb.exists(found))
         })
       }
     }
-    return store.read(query.compile())
+    return known(of, await store.read(query.compile()))
   }
 
   function* put(row: ContactRow, input: ContactChange): Unit<ContactRow> {
@@ -135,18 +161,20 @@ export function createBook(store: Store): Book {
     return next
   }
   /** The row, locked where others could change it meanwhile. */
-  function* held(of: BookOf, phone: string): Unit<ContactRow | undefined> {
-    const query = one(of, phone)
+  function* held(of: BookOf, person: string): Unit<ContactRow | undefined> {
+    const query = one(of, person)
     return yield* first(store.dialect === 'postgres' ? query.forUpdate() : query)
   }
 
-  function* enter(of: BookOf, phone: string, input: ContactChange): Unit<{ row: ContactRow; made: boolean }> {
+  function* enter(of: BookOf, person: string, input: ContactChange): Unit<{ row: ContactRow; made: boolean }> {
     const now = Date.now()
+    const there = yield* held(of, person)
+    if (there) return { row: yield* put(there, input), made: false }
     const fresh: ContactRow = {
       id: newId('con', now),
       mode: of.mode,
       channel_id: of.channel,
-      phone,
+      phone: person,
       name: null,
       name_folded: null,
       attributes: '[]',
@@ -160,14 +188,20 @@ export function createBook(store: Store): Book {
         .values(fresh)
         .onConflict(conflict => conflict.columns(['channel_id', 'mode', 'phone']).doNothing())
     )
-    const row = (yield* held(of, phone)) ?? fresh
+    const row = (yield* held(of, person)) ?? fresh
     return { row: yield* put(row, input), made: made > 0 }
   }
 
   return {
     list,
-    get: async (of, phone) => (await store.read(one(of, phone).compile()))[0],
-    upsert: (of, phone, input) => store.write(() => enter(of, phone, input)),
+    get: async (of, person) => {
+      const [row] = await store.read(one(of, person).compile())
+      return row && knownOne(of, row)
+    },
+    upsert: async (of, person, input) => {
+      const { row, made } = await store.write(() => enter(of, person, input))
+      return { row: await knownOne(of, row), made }
+    },
     upsertAll: (of, inputs) =>
       store.write(function* () {
         const made: boolean[] = []
@@ -187,14 +221,16 @@ export function createBook(store: Store): Book {
         .orderBy('contact_attributes.name')
       return (await store.read(query.compile())).map(({ name }) => name)
     },
-    change: (of, phone, input) =>
-      store.write(function* () {
-        const row = yield* held(of, phone)
+    change: async (of, person, input) => {
+      const changed = await store.write(function* () {
+        const row = yield* held(of, person)
         return row && (yield* put(row, input))
-      }),
-    remove: (of, phone) =>
+      })
+      return changed && knownOne(of, changed)
+    },
+    remove: (of, person) =>
       store.write(function* () {
-        const row = yield* held(of, phone)
+        const row = yield* held(of, person)
         if (!row) return false
         yield build.deleteFrom('contact_attributes').where('contact_id', '=', row.id).compile()
         yield build.deleteFrom('contacts').where('id', '=', row.id).compile()

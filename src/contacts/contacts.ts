@@ -14,7 +14,7 @@ import { fromCursor, toCursor } from '../dispatch/cursor.ts'
 import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
-import { requirePhone } from '../phone.ts'
+import { isUserId, requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import { type Book, type BookOf, lacksValue, toContact } from './book.ts'
 
@@ -89,14 +89,14 @@ export function createContacts({ providerClient, channels, book }: ContactsParts
     providerClient.adapter(channel.provider).operations.listContacts !== undefined
   const bookOf = ({ id, mode }: DispatchChannel): BookOf => ({ channel: id, mode })
   const enter = async (caller: Caller, phone: string, path: string, channelId: string | undefined) => {
-    const digits = requirePhone(phone, path)
+    const person = requirePerson(phone, path)
     const channel = await channels.resolve(caller, channelId)
-    return { digits, channel }
+    return { person, channel }
   }
   /** What a provider's answer does not show of a contact that it has just taken. */
-  const asked = (channel: DispatchChannel, phone: string, { name, attributes }: PatchContact): Contact => ({
+  const asked = (channel: DispatchChannel, person: string, { name, attributes }: PatchContact): Contact => ({
     channel: channel.id,
-    phone,
+    ...(isUserId(person) ? { phone: null, userIds: [person] } : { phone: person, userIds: [] }),
     name: name ?? null,
     attributes: attributes ?? {},
     status: 'unknown',
@@ -123,52 +123,52 @@ export function createContacts({ providerClient, channels, book }: ContactsParts
     },
 
     get: async (caller, phone, id) => {
-      const { digits, channel } = await enter(caller, phone, 'path/phone', id)
+      const { person, channel } = await enter(caller, phone, 'path/phone', id)
       if (keeps(channel)) {
-        const found = await ask(providerClient, 'getContact', channel, { phone: digits })
+        const found = await ask(providerClient, 'getContact', channel, { phone: person })
         if (found) return found
-        throw gone(digits)
+        throw gone(person)
       }
-      const row = await book.get(bookOf(channel), digits)
-      if (!row) throw gone(digits)
+      const row = await book.get(bookOf(channel), person)
+      if (!row) throw gone(person)
       return toContact(row)
     },
 
     upsert: async (caller, { channel: id, phone, ...input }) => {
-      const { digits, channel } = await enter(caller, phone, '/phone', id)
-      requireRecipient(caller, digits)
-      if (keeps(channel)) return { contact: await upsertThere(channel, digits, input), status: 201 }
-      const { row, made } = await book.upsert(bookOf(channel), digits, input)
+      const { person, channel } = await enter(caller, phone, '/phone', id)
+      requireRecipient(caller, person)
+      if (keeps(channel)) return { contact: await upsertThere(channel, person, input), status: 201 }
+      const { row, made } = await book.upsert(bookOf(channel), person, input)
       return { contact: toContact(row), status: made ? 201 : 200 }
     },
 
     patch: async (caller, phone, id, input) => {
-      const { digits, channel } = await enter(caller, phone, 'path/phone', id)
-      requireRecipient(caller, digits)
+      const { person, channel } = await enter(caller, phone, 'path/phone', id)
+      requireRecipient(caller, person)
       const attributes = Object.keys(input.attributes ?? {}).length > 0 ? input.attributes : undefined
       if (!keeps(channel)) {
         // A name makes a contact that is not there, as it does at a provider.
-        if (input.name !== undefined) return toContact((await book.upsert(bookOf(channel), digits, input)).row)
-        const row = await book.change(bookOf(channel), digits, input)
-        if (!row) throw gone(digits)
+        if (input.name !== undefined) return toContact((await book.upsert(bookOf(channel), person, input)).row)
+        const row = await book.change(bookOf(channel), person, input)
+        if (!row) throw gone(person)
         return toContact(row)
       }
-      if (input.name !== undefined) return upsertThere(channel, digits, input)
-      if (attributes) await ask(providerClient, 'updateContactAttributes', channel, { phone: digits, attributes })
-      const found = await ask(providerClient, 'getContact', channel, { phone: digits })
+      if (input.name !== undefined) return upsertThere(channel, person, input)
+      if (attributes) await ask(providerClient, 'updateContactAttributes', channel, { phone: person, attributes })
+      const found = await ask(providerClient, 'getContact', channel, { phone: person })
       if (found) return found
-      if (!attributes) throw gone(digits)
-      return asked(channel, digits, input)
+      if (!attributes) throw gone(person)
+      return asked(channel, person, input)
     },
 
     remove: async (caller, phone, id) => {
-      const { digits, channel } = await enter(caller, phone, 'path/phone', id)
+      const { person, channel } = await enter(caller, phone, 'path/phone', id)
       if (keeps(channel))
         throw new ServiceError(
           'unsupported',
           `Channel ${channel.id} (${channel.provider}) keeps its own contacts and cannot delete one through its API. A channel whose contacts Switchboard keeps can.`
         )
-      if (!(await book.remove(bookOf(channel), digits))) throw gone(digits)
+      if (!(await book.remove(bookOf(channel), person))) throw gone(person)
     }
   }
 }

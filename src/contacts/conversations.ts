@@ -4,7 +4,7 @@ import type { DispatchChannel, ProviderClient } from '../dispatch/provider-clien
 import { invalid, ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient, seesMessage } from '../keys/caller.ts'
 import type { MessageQueries } from '../messages/queries.ts'
-import { requirePhone } from '../phone.ts'
+import { requirePerson } from '../phone.ts'
 import type { Store } from '../store/store.ts'
 
 /** What is done with a conversation beside sending into it. */
@@ -49,7 +49,7 @@ export function createConversations({ store, queries, channels, providerClient }
     },
 
     assign: async (caller, text, { channel: named, email }) => {
-      const phone = requirePhone(text, 'path/phone')
+      const phone = requirePerson(text, 'path/phone')
       const channel = await channels.resolve(caller, named)
       requireRecipient(caller, phone)
       await ask(providerClient, 'assignContact', channel, { phone, ...(email !== undefined && { email }) })

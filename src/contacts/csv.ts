@@ -5,7 +5,7 @@ import type { Contact } from '../../schemas/contacts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import { toCsvText, unmarked } from '../csv.ts'
 import { invalid, ServiceError } from '../errors.ts'
-import { readPhone } from '../phone.ts'
+import { readPerson } from '../phone.ts'
 
 // Contacts as a table (RFC 4180): a column `phone`, a column `name`, and one for each attribute.
 
@@ -25,8 +25,8 @@ export function toCsv(attributes: readonly string[], contacts: AsyncIterable<Con
   const names = attributes.filter(name => name !== 'phone' && name !== 'name')
   async function* rows() {
     yield ['phone', 'name', ...names]
-    for await (const { phone, name, attributes: has } of contacts)
-      yield [phone, name ?? '', ...names.map(each => (Object.hasOwn(has, each) ? has[each]! : ''))]
+    for await (const { phone, userIds, name, attributes: has } of contacts)
+      yield [phone ?? userIds[0] ?? '', name ?? '', ...names.map(each => (Object.hasOwn(has, each) ? has[each]! : ''))]
   }
   return toCsvText(rows())
 }
@@ -118,7 +118,7 @@ function read(
     const fault = (message: string) => faults.push({ path: `/${row}/${column}`, message })
     if (cell.includes('\0')) fault('must not hold NUL')
     if (column === 'phone') {
-      const { value: phone, fault: wrong } = readPhone(cell)
+      const { value: phone, fault: wrong } = readPerson(cell)
       if (phone === undefined) fault(wrong)
       else if (rowOf.has(phone)) fault(`repeats the number of row ${rowOf.get(phone)}`)
       else rowOf.set(phone, row)

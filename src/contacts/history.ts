@@ -7,12 +7,13 @@ import type { DispatchChannel, ProviderClient } from '../dispatch/provider-clien
 import { ServiceError, toMessageError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { RemoteMedia } from '../media/remote.ts'
+import { ofPerson } from '../messages/filter.ts'
+import { identities } from '../messages/identities.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import { toMessage } from '../messages/view.ts'
-import { requirePhone } from '../phone.ts'
+import { requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
-import type { MessageRow } from '../store/schema.ts'
-import { prepare, type Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { cursorOf, placeOf } from './contacts.ts'
 
 export interface History {
@@ -42,18 +43,19 @@ const mostPages = 3
 
 export function createHistory(parts: HistoryParts): History {
   const { store, providerClient, channels, queries, remote, typeBase } = parts
+  const names = identities(store)
   /** When a person last wrote to a channel. */
-  const lastWrote = prepare<{ channel: string; mode: string; contact: string }, Pick<MessageRow, 'created_at'>>(p =>
+  const lastWrote = ({ id, mode }: DispatchChannel, people: readonly string[]) =>
     store.build
       .selectFrom('messages')
       .select('created_at')
-      .where('channel_id', '=', p.channel)
-      .where('contact', '=', p.contact)
-      .where('mode', '=', p.mode as 'live')
+      .where('channel_id', '=', id)
+      .where(ofPerson(people))
+      .where('mode', '=', mode)
       .where('direction', '=', 'inbound')
       .orderBy('id', 'desc')
       .limit(1)
-  )
+      .compile()
   const keeps = (channel: DispatchChannel): boolean =>
     providerClient.adapter(channel.provider).operations.listConversation !== undefined
 
@@ -88,17 +90,18 @@ export function createHistory(parts: HistoryParts): History {
 
   return {
     list: async (caller, phone, { channel: id, include, limit = 25, cursor }) => {
-      const digits = requirePhone(phone, 'path/phone')
+      const person = requirePerson(phone, 'path/phone')
       const channel = await channels.resolve(caller, id)
       if (!keeps(channel)) {
         const page = pageRequest({ limit, ...(cursor !== undefined && { cursor }) })
-        const rows = await store.read(queries.list(caller, { channel: channel.id, contact: digits }, page))
+        const people = await names.of(channel.mode, channel.id, person)
+        const rows = await store.read(queries.list(caller, { channel: channel.id, people }, page))
         const { items, nextCursor } = toPage(rows, limit)
         return { items: items.map(toMessage), nextCursor }
       }
-      const of = ['messages', channel.mode, channel.id, digits]
+      const of = ['messages', channel.mode, channel.id, person]
       const page = await ask(providerClient, 'listConversation', channel, {
-        phone: digits,
+        phone: person,
         limit,
         ...placeOf(of, cursor)
       })
@@ -109,12 +112,13 @@ export function createHistory(parts: HistoryParts): History {
     },
 
     window: async (caller, phone, id) => {
-      const digits = requirePhone(phone, 'path/phone')
+      const person = requirePerson(phone, 'path/phone')
       const channel = await channels.resolve(caller, id)
       let at: number | null | undefined
-      if (keeps(channel)) at = await lastInbound(channel, digits)
+      if (keeps(channel)) at = await lastInbound(channel, person)
       else {
-        const [row] = await store.read(lastWrote({ channel: channel.id, mode: channel.mode, contact: digits }))
+        const people = await names.of(channel.mode, channel.id, person)
+        const [row] = await store.read(lastWrote(channel, people))
         // Nothing here proves nothing: what the person wrote may never have been told to us.
         at = row?.created_at
       }

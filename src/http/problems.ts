@@ -37,6 +37,7 @@ function faultsOf(error: FastifyError): FieldFault[] {
 const forms = new Map(
   (
     [
+      [{ pattern: '\\S' }, 'must not be blank'],
       [ChannelId, 'must be a channel id: lower-case letters, digits, - and _'],
       [InstantInput, 'must be an instant as in 2026-11-20T09:30:00Z'],
       [ConnectionId, "must be Maton's id of a connection: letters, digits, - and _"],

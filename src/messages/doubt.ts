@@ -1,10 +1,9 @@
 import { sql } from 'kysely'
-import type { MessageFilter } from '../../schemas/messages.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
-import { narrowed } from './queries.ts'
+import { type Narrowing, narrowed } from './filter.ts'
 import { optionsOf } from './row.ts'
 import { doubtsOf } from './timeline.ts'
 
@@ -54,7 +53,7 @@ export interface Sleepers {
 }
 
 /** Which of the messages that are still open a caller means. */
-export type OpenFilter = Omit<MessageFilter, 'status' | 'limit' | 'cursor'>
+export type OpenFilter = Narrowing
 /** What has to be known of one to judge whether it may be resolved. */
 export type OpenRow = Pick<MessageRow, 'id' | 'service' | 'attempts' | 'contact' | 'type' | 'content' | 'timeline'>
 

@@ -1,11 +1,11 @@
-import { type ExpressionBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { MessageFilter } from '../../schemas/messages.ts'
 import type { Caller } from '../keys/caller.ts'
-import { hasScope } from '../keys/caller.ts'
 import type { PageRequest } from '../store/page.ts'
-import type { Database, MessageRow } from '../store/schema.ts'
+import type { MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 import { type BlockKeys, blockQueries } from './blocks.ts'
+import { type Narrowing, narrowed } from './filter.ts'
 
 /** What the end of an attempt writes. */
 export type Outcome = Pick<
@@ -20,7 +20,8 @@ export type Outcome = Pick<
   | 'error'
   | 'accepted_at'
   | 'failed_at'
-> & { /** The line that goes onto the timeline with it. */ entry: string }
+> &
+  Partial<Pick<MessageRow, 'person'>> & { /** The line that goes onto the timeline with it. */ entry: string }
 
 /** What a row is made with. */
 export type NewMessage = Omit<
@@ -39,27 +40,6 @@ export type NewMessage = Omit<
   | 'person'
   | 'pricing'
 >
-
-/** What a caller may see and asks for, but for the status. */
-export const narrowed =
-  (caller: Caller, filter: Omit<MessageFilter, 'status' | 'limit' | 'cursor'>) =>
-  (eb: ExpressionBuilder<Database, 'messages'>) => {
-    const all = [eb('mode', '=', caller.mode)]
-    // What a channel received is of no service, and seen by keys that may read it; what was sent, by its own service.
-    const [others, received] = [hasScope(caller, 'read_all'), hasScope(caller, 'inbound:read')]
-    if (!others) all.push(received ? eb('service', 'in', [caller.service, '']) : eb('service', '=', caller.service))
-    else if (!received) all.push(eb('service', '!=', ''))
-    // PostgreSQL has no empty list; no id is empty.
-    if (caller.channels) all.push(eb('channel_id', 'in', ['', ...caller.channels]))
-    if (filter.channel) all.push(eb('channel_id', '=', filter.channel))
-    if (filter.contact) all.push(eb('contact', '=', filter.contact))
-    if (filter.direction) all.push(eb('direction', '=', filter.direction))
-    if (filter.reference) all.push(eb('reference', '=', filter.reference))
-    if (filter.broadcastId) all.push(eb('broadcast_id', '=', filter.broadcastId))
-    if (filter.since) all.push(eb('created_at', '>=', Date.parse(filter.since)))
-    if (filter.until) all.push(eb('created_at', '<', Date.parse(filter.until)))
-    return eb.and(all)
-  }
 
 export type MessageQueries = ReturnType<typeof messageQueries>
 
@@ -108,7 +88,9 @@ export function messageQueries(store: Store) {
     warnings: p.warnings,
     error: p.error,
     accepted_at: p.accepted_at,
-    failed_at: p.failed_at
+    failed_at: p.failed_at,
+    // A status may have been faster than the answer, and tells more.
+    person: sql<string>`coalesce(person, cast(${p.person ?? null} as text))`
   })
 
   return {
@@ -274,7 +256,7 @@ export function messageQueries(store: Store) {
         .where('state', 'in', ['queued', 'claimed'])
     ),
 
-    list: (caller: Caller, filter: Omit<MessageFilter, 'limit' | 'cursor'>, page: PageRequest) => {
+    list: (caller: Caller, filter: Narrowing & Pick<MessageFilter, 'status'>, page: PageRequest) => {
       let query = build
         .selectFrom('messages')
         .selectAll()

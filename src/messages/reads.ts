@@ -1,10 +1,11 @@
 import type { Message, MessageFilter, Timeline } from '../../schemas/messages.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, seesMessage } from '../keys/caller.ts'
-import { requirePhone } from '../phone.ts'
+import { requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, type Store } from '../store/store.ts'
+import { identities } from './identities.ts'
 import type { Notifications } from './notifications.ts'
 import type { MessageQueries } from './queries.ts'
 import { timelineEntry, toTimeline } from './timeline.ts'
@@ -39,6 +40,7 @@ export const loader =
 
 export function createMessageReads({ store, queries, notifications }: MessageReadsParts): MessageReads {
   const load = loader(store, queries)
+  const names = identities(store)
 
   return {
     get: async (caller, id, waitMs = 0) => {
@@ -51,10 +53,14 @@ export function createMessageReads({ store, queries, notifications }: MessageRea
       }
     },
 
-    list: async (caller, { limit, cursor, ...filter }) => {
-      if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, 'query/contact')
+    list: async (caller, { limit, cursor, contact, ...filter }) => {
+      const person = contact === undefined ? undefined : requirePerson(contact, 'query/contact')
+      const people = person === undefined ? undefined : await names.of(caller.mode, filter.channel, person)
       const page = pageRequest({ limit, cursor })
-      const { items, nextCursor } = toPage(await store.read(queries.list(caller, filter, page)), page.limit)
+      const { items, nextCursor } = toPage(
+        await store.read(queries.list(caller, { ...filter, people }, page)),
+        page.limit
+      )
       return { items: items.map(toMessage), nextCursor }
     },
 

@@ -3,6 +3,7 @@ import type { SendMessage } from '../../schemas/messages.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { newId } from '../ids.ts'
 import type { Caller } from '../keys/caller.ts'
+import { isUserId } from '../phone.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { queueOf } from './queue.ts'
 
@@ -71,7 +72,7 @@ export const newRow = (
     provider: channel.provider,
     direction: 'outbound',
     contact: to,
-    user_id: null,
+    user_id: isUserId(to) ? to : null,
     type: body.type,
     content: JSON.stringify((body as unknown as Record<string, unknown>)[body.type]),
     options: keepOptions(options),

@@ -115,3 +115,6 @@ export function take(
 
 /** The numbers that both providers take here: digits only, no plus, no leading zero (UPSTREAM.md 6, row 25). */
 export const PHONE = /^[1-9]\d{6,14}$/
+
+/** WhatsApp's own id of a person for one business (WEBHOOKS.md C4). */
+export const USER_ID = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/

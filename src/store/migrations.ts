@@ -186,6 +186,18 @@ const released: Migration[] = [
         silent_since ${int}, primary key (channel_id, mode)
       ) ${strict}`
     ]
+  },
+  {
+    name: '008_identities',
+    statements: ({ int, id, clustered }) => [
+      `create table identities (
+        channel_id ${id} not null, mode text not null, identity ${id} not null, person ${id} not null,
+        created_at ${int} not null, primary key (channel_id, mode, identity)
+      ) ${clustered}`,
+      'create index identities_person on identities (channel_id, mode, person)',
+      'create index identities_name on identities (mode, identity)',
+      'create index messages_user on messages (channel_id, user_id, id) where user_id is not null'
+    ]
   }
 ]
 

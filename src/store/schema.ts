@@ -14,7 +14,10 @@ export interface MessageRow {
   channel_id: string
   provider: string
   direction: 'outbound' | 'inbound'
-  /** The person's number: the recipient of an outbound, the sender of an inbound message. */
+  /**
+   * The person's number: the recipient of an outbound, the sender of an inbound message. Of an outbound one to a user id
+   * that id, as it was addressed.
+   */
   contact: string | null
   user_id: string | null
   type: string
@@ -148,6 +151,15 @@ export interface ContactRow {
   updated_at: number
 }
 
+/** One name of a person on a channel: digits, or a business-scoped user id. All that share `person` are one. */
+export interface IdentityRow {
+  channel_id: string
+  mode: 'live' | 'test'
+  identity: string
+  person: string
+  created_at: number
+}
+
 export interface ContactAttributeRow {
   contact_id: string
   name: string
@@ -238,6 +250,7 @@ export interface Database extends InboundTables {
   media_chunks: MediaChunkRow
   contacts: ContactRow
   contact_attributes: ContactAttributeRow
+  identities: IdentityRow
   remote_media: RemoteMediaRow
   audit: AuditRow
 }

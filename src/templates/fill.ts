@@ -41,7 +41,11 @@ export function chooseDefinition(
       ]
     })
   }
-  return usable[0]!
+  const [chosenOne] = usable
+  const others = definitions.filter(other => other !== chosenOne && other.status === 'approved')
+  return others.length === 0
+    ? chosenOne!
+    : { ...chosenOne!, otherLanguages: others.map(definition => definition.language) }
 }
 
 /**
@@ -141,7 +145,10 @@ export function resolveTemplate(
     name: definition.name,
     language: definition.language,
     parameterFormat: definition.parameterFormat,
+    category: definition.category,
+    ...(definition.otherLanguages && { otherLanguages: definition.otherLanguages }),
     ...(definition.mediaVariable && { mediaVariable: definition.mediaVariable }),
+    ...(definition.mediaPosition !== undefined && { mediaPosition: definition.mediaPosition }),
     ...(header && { header }),
     body: placed('body'),
     buttons,

@@ -31,7 +31,8 @@ const maxPages = 10
 const spelt = (language: string): string => language.toLowerCase().replace('-', '_')
 
 /** Without what only sending needs. */
-const toTemplate = ({ mediaVariable: _, ...template }: TemplateDefinition): Template => template
+const toTemplate = ({ mediaVariable: _, mediaPosition: _position, ...template }: TemplateDefinition): Template =>
+  template
 
 /** A provider that filters has done this already; for one that cannot it is done here. */
 const fits =

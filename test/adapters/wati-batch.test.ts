@@ -72,7 +72,7 @@ t.test('each recipient has the outcome that its own answer tells, whatever their
   t.match(outcomes, [
     { verdict: { code: 'recipient_invalid', outcome: 'not_sent', later: false } },
     { verdict: { code: 'template_invalid', outcome: 'not_sent', later: false } },
-    { receipt: { providerMessageId: 'msg_3', recipient: '14155550003', warnings: [] } }
+    { receipt: { providerMessageId: 'msg_3', recipient: { phone: '14155550003' }, warnings: [] } }
   ])
 })
 

@@ -24,6 +24,7 @@ t.test('a contact is read from whatever members there are', async t => {
   t.strictSame(contact({ wAid: '+1 415 555-1234' }, 'c'), {
     channel: 'c',
     phone: '14155551234',
+    userIds: [],
     name: null,
     attributes: {},
     status: 'unknown',
@@ -31,6 +32,14 @@ t.test('a contact is read from whatever members there are', async t => {
     updatedAt: null,
     source: 'provider'
   })
+  const nobody = contact(
+    { wAid: 'US.123456789012345', phone: null, fullName: 'US.123456789012345', username: '@ada' },
+    'c'
+  )
+  t.match(nobody, { phone: null, userIds: ['US.123456789012345'], username: 'ada', name: null }, 'no digits of an id')
+  for (const member of ['wAid', 'phone', 'bsuid'])
+    t.match(contact({ [member]: 'DE.ENT.9876543210' }, 'c'), { phone: null, userIds: ['DE.ENT.9876543210'] }, member)
+  t.match(contact({ wAid: '5215512345678', bsuid: 'MX.1' }, 'c'), { phone: '5215512345678', userIds: ['MX.1'] })
   const odd = {
     phone: 14155551234,
     customParams: [{ name: 'n', value: 5 }, { name: '' }, 'x', { name: 'z' }],
@@ -62,7 +71,12 @@ t.test(
           const items = Array.from({ length: total }, (_, i) => i).slice((pageNumber - 1) * size, pageNumber * size)
           // a provider that gives less than was asked must say so: nothing else tells a short page from the last
           const said = link || most < 1000 ? { pageSize: size, ...(link && { total }) } : undefined
-          const { skip, next } = turn(place, { pageSize, pageNumber }, items.length, said)
+          const { skip, next } = turn(
+            place,
+            { pageSize, pageNumber },
+            items.map(id => ({ id })),
+            said
+          )
           seen.push(...items.slice(skip))
           cursor = next ?? undefined
         } while (cursor && calls < 200)
@@ -101,7 +115,7 @@ t.test('only WATI’s own paths are ever asked for', async t => {
 
 t.test('a conversation is read in whatever order and shape it comes', async t => {
   const channel = { id: 'c', provider: 'wati', mode: 'live', settings: {} } as const
-  const { read } = conversationPage({ phone: '14155551234', limit: 10 })
+  const { read } = conversationPage({ phone: '14155551234', limit: 10 }, channel)
   const at = (minute: number) => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString()
   const items = [
     {
@@ -135,7 +149,7 @@ t.test('a conversation is read in whatever order and shape it comes', async t =>
     null,
     5
   ]
-  const page = read({ messages: { items } }, channel)
+  const page = read({ messages: { items } })
   t.match(page.items.slice(0, 5), [
     { message: { id: 'd', type: 'button', direction: 'inbound', text: { body: 'Yes' }, status: 'received' } },
     { message: { id: 'b', type: 'document' }, file: { path: 'data/documents/a.pdf', filename: 'a.pdf' } },
@@ -145,4 +159,32 @@ t.test('a conversation is read in whatever order and shape it comes', async t =>
   ])
   t.notOk(page.items[2]!.file)
   t.equal(page.nextCursor, null)
+})
+
+t.test('an item of another number is no part of the conversation, and an operator’s is told as such', async t => {
+  const settings = { channelPhoneNumber: '85264318722' }
+  const channel = { id: 'c', provider: 'wati', mode: 'live', settings } as const
+  const { request, read } = conversationPage({ phone: '14155551234', limit: 10 }, channel)
+  t.match(request.query, settings)
+  const item = (id: string, more = {}) => ({
+    id,
+    created: '2026-01-01T00:00:00Z',
+    eventType: 'message',
+    owner: true,
+    ...more
+  })
+  const items = [
+    item('own', { channelPhoneNumber: '85264318722' }),
+    item('spelt', { channelPhoneNumber: '+852 6431 8722' }),
+    item('other', { channelPhoneNumber: '85264318723' }),
+    item('none', { channelPhoneNumber: null }),
+    item('sam', { operatorName: 'Sam' }),
+    item('theirs', { owner: false, operatorName: 'Sam' })
+  ]
+  const page = read({ messages: { items } }).items.map(({ message }) => message)
+  t.strictSame(page.map(({ id }) => id).sort(), ['none', 'own', 'sam', 'spelt', 'theirs'])
+  t.strictSame(
+    page.filter(({ origin }) => origin === 'operator').map(({ id }) => id),
+    ['sam']
+  )
 })

@@ -28,7 +28,7 @@ const receipts: [string, unknown, string | null][] = [
 ]
 for (const [what, body, expected] of receipts) {
   t.test(`a receipt carries ${what}`, async t => {
-    t.strictSame(await send(body), { providerMessageId: expected, warnings: [] })
+    t.match(await send(body), { providerMessageId: expected, recipient: {}, warnings: [] })
   })
 }
 
@@ -47,7 +47,22 @@ t.test('an acceptance without any id is one, with a warning', async t => {
 
 t.test('a receipt tells the number as WATI knows it', async t => {
   const receivers = [{ localMessageId: 'l', waId: to, isValidWhatsAppNumber: true, errors: [] }]
-  t.equal((await send({ result: true, receivers })).recipient, to)
+  t.strictSame((await send({ result: true, receivers })).recipient, { phone: to })
+  const nameless = [{ ...receivers[0], waId: 'US.1234567890' }]
+  t.strictSame((await send({ result: true, receivers: nameless })).recipient, { userId: 'US.1234567890' })
+})
+
+t.test('every id of a message is kept, for its webhooks may name it by any', async t => {
+  const message = { id: 'w1', whatsappMessageId: 'wamid.X', localMessageId: 'l1' }
+  const session = await send({ ok: true, result: 'success', message })
+  t.match(session, { providerMessageId: 'wamid.X' })
+  t.strictSame(session.aliases, ['w1', 'l1'])
+  const early = await send({ ok: true, result: 'success', message: { ...message, whatsappMessageId: null } })
+  t.match(early, { providerMessageId: 'w1', aliases: ['l1'] })
+  const v1 = await send({ result: true, model: { ids: ['66a1', '66a2'] }, local_message_id: 'l2', phone_number: to })
+  t.match(v1, { providerMessageId: 'l2', aliases: ['66a1', '66a2'], recipient: { phone: to } })
+  const alone = await send({ ok: true, message: { id: 'c' }, errors: [] })
+  t.notOk('aliases' in alone, 'one id has no other')
 })
 
 const page = (
@@ -72,17 +87,44 @@ const listed = async (template: object) =>
 
 t.test('templates are asked for by page, until one is short', async t => {
   const seen: NativeRequest[] = []
-  const row = (elementName: string) => ({ elementName })
-  const full = { result: 'success', messageTemplates: [row('a'), row('b')] }
-  t.equal((await page(full, {}, seen)).nextCursor, '2')
-  t.equal((await page(full, { cursor: '2' }, seen, { channelPhoneNumber: '85264318721' })).nextCursor, '3')
-  t.equal((await page({ ...full, messageTemplates: [row('a')] }, { cursor: '3' })).nextCursor, null)
-  t.equal((await page({ ...full, link: { pageSize: 2 } }, { limit: 100 })).nextCursor, '2', 'a smaller page than asked')
+  const rows = (...names: string[]) => ({
+    result: 'success',
+    messageTemplates: names.map(elementName => ({ elementName }))
+  })
+  const number = { channelPhoneNumber: '85264318721' }
+  const first = await page(rows('a', 'b'), {}, seen)
+  const second = await page(rows('c', 'd'), { cursor: first.nextCursor! }, seen, number)
+  t.equal((await page(rows('e'), { cursor: second.nextCursor! })).nextCursor, null)
+  const small = await page({ ...rows('a', 'b'), link: { pageSize: 2 } }, { limit: 100 })
+  t.not(small.nextCursor, null, 'a smaller page than asked')
   const path = ['api', 'v1', 'getMessageTemplates']
   t.strictSame(seen, [
     { method: 'GET', path, query: { pageSize: 2, pageNumber: 1 } },
     { method: 'GET', path, query: { pageSize: 2, pageNumber: 2, channelPhoneNumber: '85264318721' } }
   ])
+})
+
+t.test('a list that does not turn its pages ends all the same', async t => {
+  const same = { messageTemplates: [{ elementName: 'a' }, { elementName: 'b' }] }
+  const walk = async (answer: (call: number) => object) => {
+    const names: string[] = []
+    let cursor: string | null = null
+    let calls = 0
+    do {
+      const read: Awaited<ReturnType<typeof page>> = await page(answer(calls++), cursor === null ? {} : { cursor })
+      names.push(...read.items.map(({ name }) => name))
+      cursor = read.nextCursor
+    } while (cursor !== null && calls < 50)
+    return { names, calls }
+  }
+  t.strictSame(await walk(() => same), { names: ['a', 'b'], calls: 4 }, 'the page before again and again')
+  t.strictSame(await walk(() => ({ ...same, link: { total: 2 } })), { names: ['a', 'b'], calls: 1 }, 'the total')
+  t.strictSame(await walk(() => ({ ...same, link: { nextPage: null } })), { names: ['a', 'b'], calls: 1 }, 'no next')
+  const grows = await walk(call => ({
+    messageTemplates: [{ elementName: `a${call}` }, ...(call < 3 ? [{ elementName: `b${call}` }] : [])],
+    link: { nextPage: 'https://x' }
+  }))
+  t.equal(grows.calls, 50, 'CONTROL: other pages are read on for as long as there are any')
 })
 
 t.test('a definition is told in our words', async t => {

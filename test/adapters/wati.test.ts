@@ -223,3 +223,44 @@ t.test('a send is one request', async t => {
   })
   t.strictSame(seen, [input.request])
 })
+
+t.test('parameters stand in the definition’s order, the media variable at its own place', async t => {
+  const flat = ['a', 'b', 'c'].map(name => ({ name, value: name.toUpperCase() }))
+  const header = { kind: 'document', media: { source: { link } } } as const
+  const names = (mediaPosition?: number) => {
+    const more = mediaPosition === undefined ? {} : { mediaPosition }
+    const { request } = encode('template', { ...template, flat, header, mediaVariable: 'file', ...more })
+    const { parameters } = (request.body as { json: { parameters: { name: string }[] } }).json
+    return parameters.map(({ name }) => name)
+  }
+  t.strictSame(names(2), ['a', 'b', 'file', 'c'])
+  t.strictSame(names(3), ['a', 'b', 'c', 'file'])
+  t.strictSame(names(0), ['file', 'a', 'b', 'c'])
+  t.strictSame(names(), ['file', 'a', 'b', 'c'], 'nobody knows where: in front')
+})
+
+t.test('what WATI may mean otherwise is a warning', async t => {
+  t.match(encode('template', { ...template, otherLanguages: ['de', 'fr'] }).warnings, [/takes no language: .* de, fr/])
+  t.strictSame(encode('template', template).warnings, [])
+  const rows = [{ title: 'Tea' }, { title: 'Coffee' }, { title: 'Tea' }, { title: 'Tea' }]
+  t.match(encode('list', { ...list, sections: [{ title: 'Drinks', rows }] }).warnings, [
+    /several rows are called "Tea"/
+  ])
+  t.strictSame(encode('list', list).warnings, [])
+})
+
+t.test('a user id goes as target', async t => {
+  const target = 'US.13491208655302741918'
+  t.match(encode('text', text, { to: target }).request, {
+    path: ['api', 'v1', 'sendSessionMessage', target],
+    query: { target }
+  })
+  for (const { request } of [
+    encode('buttons', buttons, { to: target }),
+    encode('list', list, { to: target }),
+    encode('template', template, { to: target })
+  ]) {
+    t.match(request.query, { target })
+    t.notOk('whatsappNumber' in request.query!)
+  }
+})

@@ -24,12 +24,19 @@ const send = (body: unknown) => run('sendMessage', { request: { method: 'POST', 
 
 const taken = (message: object) => ({ contacts: [{ input: '+1', wa_id: '14155551234' }], messages: [message] })
 t.test('only a message id proves that a message was taken', async t => {
-  const receipt = { providerMessageId: 'wamid.A', recipient: '14155551234', warnings: [] }
+  const receipt = { providerMessageId: 'wamid.A', recipient: { phone: '14155551234' }, warnings: [] }
   const { asked, output } = await send(taken({ id: 'wamid.A', message_status: 'accepted' }))
   t.equal(asked.length, 1)
   t.strictSame(output, receipt)
   t.strictSame((await send({ ...taken({ id: 'wamid.A' }), error: { code: 1 } })).output, receipt)
-  t.strictSame((await send({ messages: [{ id: 'w' }] })).output, { providerMessageId: 'w', warnings: [] })
+  t.strictSame((await send({ messages: [{ id: 'w' }] })).output, {
+    providerMessageId: 'w',
+    recipient: {},
+    warnings: []
+  })
+  const wider = { contacts: [{ wa_id: '5215512345678', user_id: 'MX.1' }], messages: [{ id: 'w' }] }
+  t.strictSame((await send(wider)).output.recipient, { phone: '5215512345678', userId: 'MX.1' })
+  t.strictSame((await send({ ...wider, contacts: [{ wa_id: 'MX.1' }] })).output.recipient, { userId: 'MX.1' })
   for (const message_status of ['held_for_quality_assessment', 'paused']) {
     t.equal((await send(taken({ id: 'w', message_status }))).output.warnings.length, 1)
   }

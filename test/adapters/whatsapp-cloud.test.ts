@@ -226,3 +226,9 @@ t.test('a version that ends within 90 days is remarked upon', async t => {
   const { graphVersion, ...ids } = settings
   t.match(adapter.remarks!(ids, Date.parse('2028-02-01')), [/v24\.0 ends on 2028-02-18/])
 })
+
+t.test('a card needs a name only', async t => {
+  t.strictSame(wire('contacts', [{ name: { formatted: 'Ada' } }]), {
+    contacts: [{ name: { formatted_name: 'Ada', first_name: 'Ada' } }]
+  })
+})

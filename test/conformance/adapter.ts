@@ -31,12 +31,17 @@ export interface Example {
   words: Words
 }
 
+const Person = Type.Object(
+  { phone: Type.Optional(Type.String({ pattern: '^[1-9]\\d{6,14}$' })), userId: Type.Optional(Type.String()) },
+  { additionalProperties: false }
+)
 /** What each operation answers, whatever the provider. */
 const shapes: Record<Operation, TSchema> = {
   sendMessage: Type.Object(
     {
       providerMessageId: nullable(Type.String({ minLength: 1 })),
-      recipient: Type.Optional(Type.String({ minLength: 1 })),
+      aliases: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { minItems: 1, uniqueItems: true })),
+      recipient: Type.Optional(Person),
       warnings: Type.Array(Type.String({ minLength: 1 }))
     },
     { additionalProperties: false }
@@ -48,7 +53,7 @@ const shapes: Record<Operation, TSchema> = {
           {
             receipt: Type.Object({
               providerMessageId: Type.Literal(id),
-              recipient: Type.Literal(to),
+              recipient: Type.Object({ phone: Type.Literal(to) }),
               warnings: Type.Array(Type.String())
             })
           },
@@ -63,7 +68,11 @@ const shapes: Record<Operation, TSchema> = {
     {
       items: Type.Array(
         Type.Object(
-          { ...Template.properties, mediaVariable: Type.Optional(Type.String()) },
+          {
+            ...Template.properties,
+            mediaVariable: Type.Optional(Type.String()),
+            mediaPosition: Type.Optional(Type.Integer())
+          },
           { additionalProperties: false }
         ),
         { minItems: 1 }

@@ -1,6 +1,7 @@
 import type { MessageFilter } from '../../schemas/messages.ts'
 import { newId } from '../../src/ids.ts'
 import type { Caller } from '../../src/keys/caller.ts'
+import type { Narrowing } from '../../src/messages/filter.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { pageRequest, toPage } from '../../src/store/page.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
@@ -8,7 +9,7 @@ import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
 import { caller, message, put } from './store-rows.ts'
 
-type Filter = Omit<MessageFilter, 'limit' | 'cursor'>
+type Filter = Narrowing & Pick<MessageFilter, 'status'>
 const list = async (store: Store, who: Caller, filter: Filter = {}, limit = 100) =>
   (await store.read(messageQueries(store).list(who, filter, { limit }))).map(({ id }) => id)
 const hour = 3600_000
@@ -23,7 +24,7 @@ export function listCases(test: Case): void {
 
   const filters: Record<string, { filter: Filter; hit: Partial<MessageRow>; miss: Partial<MessageRow> }> = {
     channel: { filter: { channel: 'a' }, hit: { channel_id: 'a' }, miss: { channel_id: 'A' } },
-    contact: { filter: { contact: '49301' }, hit: { contact: '49301' }, miss: { contact: '493012' } },
+    contact: { filter: { people: ['49301'] }, hit: { contact: '49301' }, miss: { contact: '493012' } },
     'status queued': { filter: { status: 'queued' }, hit: { state: 'queued' }, miss: { state: 'sending' } },
     'status queued, claimed': { filter: { status: 'queued' }, hit: { state: 'claimed' }, miss: { state: 'failed' } },
     'status unknown': { filter: { status: 'unknown' }, hit: { state: 'unknown' }, miss: { state: 'accepted' } },
@@ -61,7 +62,7 @@ export function listCases(test: Case): void {
     for (const name of Object.keys(fits)) await put(store, message({ ...fits, [name]: 'queued' }))
     const filter: Filter = {
       channel: 'a',
-      contact: '49',
+      people: ['49'],
       status: 'failed',
       direction: 'outbound',
       reference: 'r',
@@ -69,6 +70,23 @@ export function listCases(test: Case): void {
       until: new Date(Date.now() + hour).toISOString()
     }
     t.strictSame(await list(store, caller(), filter), [row.id])
+  })
+
+  test('a person is found by any name, and a user id where it is the sender’s only one', async (t, { store }) => {
+    const [id, other] = ['US.13491208655302741918', 'US.2']
+    const rows = [
+      await put(store, message({ contact: '525512345678' })),
+      await put(store, message({ contact: '5215512345678' })),
+      await put(store, message({ contact: id, user_id: id })),
+      await put(store, message({ contact: null, user_id: id, direction: 'inbound', service: '' })),
+      await put(store, message({ contact: '525512345679' })),
+      await put(store, message({ contact: null, user_id: other, direction: 'inbound', service: '' }))
+    ].map(row => row.id)
+    const who = caller({ scopes: new Set(['inbound:read']) })
+    const names = ['525512345678', '5215512345678', id]
+    t.strictSame(await list(store, who, { people: names }), rows.slice(0, 4).reverse())
+    t.strictSame(await list(store, who, { people: [id] }), rows.slice(2, 4).reverse())
+    t.strictSame(await list(store, who, { people: ['525512345678'] }), rows.slice(0, 1))
   })
 
   test('a service sees its own messages, and with inbound:read what its channels received', async (t, { store }) => {

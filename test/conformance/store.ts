@@ -9,6 +9,7 @@ import { contactCases } from './store-contacts.ts'
 import { heardCases } from './store-heard.ts'
 import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
+import { identityCases } from './store-identities.ts'
 import { keyCases } from './store-keys.ts'
 import { listCases } from './store-list.ts'
 import { mediaCases } from './store-media.ts'
@@ -46,6 +47,7 @@ const subjects = {
   'idempotency keys': idempotencyCases,
   'API keys': keyCases,
   channels: channelCases,
+  'names of people': identityCases,
   'the address book': contactCases,
   'kept files': mediaCases,
   'what is kept for a time only': retentionCases

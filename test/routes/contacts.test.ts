@@ -57,6 +57,7 @@ t.test('WATI: a list is one getContacts, in its own words', async t => {
     {
       channel: 'wati',
       phone: '14155551234',
+      userIds: [],
       name: 'Ada Lovelace',
       attributes: { city: 'London', plan: 'gold' },
       status: 'valid',

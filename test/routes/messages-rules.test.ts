@@ -150,6 +150,14 @@ t.test('every fault is told at once, and an unknown field by its name', async t 
       (await faults({ channel: 'cloud', to, type: 'image', image: { link } })).includes('/image/link'),
       link.slice(0, 30)
     )
+  for (const body of ['', ' ', '\n\t', '\u00a0', '\u2003\u3000']) {
+    t.strictSame(await faults(text({ text: { body } })), ['/text/body'], `blank: ${JSON.stringify(body)}`)
+    const asked = { body, buttons: [{ title: 'Yes' }] }
+    t.strictSame(await faults({ channel: 'cloud', to, type: 'buttons', buttons: asked }), ['/buttons/body'])
+  }
+  t.match((await post(board, text({ text: { body: '  ' } }))).body.errors, [{ message: 'must not be blank' }])
+  const card = { channel: 'cloud', to, type: 'contacts', contacts: [{ name: { formatted: 'Ada' } }] }
+  t.equal((await board.call('POST', '/messages/validate', { body: card })).status, 200, 'a card needs a name only')
   const button = (id: string, title: string) => ({ id, title })
   t.strictSame(
     await faults({

@@ -1,3 +1,4 @@
+import { identified } from '../../phone.ts'
 import {
   type BatchOutcome,
   type NativeAnswer,
@@ -9,7 +10,7 @@ import { array, type Json, string } from './decode.ts'
 import { classify } from './errors.ts'
 import { receiversOf } from './outcome.ts'
 import { type Channel, defined, post } from './request.ts'
-import { lostPayload, parametersOf } from './template.ts'
+import { parametersOf, templateWarnings } from './template.ts'
 
 type Input = Operations['sendBatch']['input']
 
@@ -64,8 +65,8 @@ function outcomesOf(messages: Input['messages'], answer: NativeAnswer): BatchOut
     return {
       receipt: {
         providerMessageId: string(receiver.localMessageId) ?? message.id,
-        recipient: message.to,
-        warnings: lostPayload(message.content)
+        recipient: identified(receiver.waId, message.to),
+        warnings: templateWarnings(message.content)
       }
     }
   })

@@ -1,4 +1,5 @@
 import type { Contact, ContactCondition, ContactOperator } from '../../../schemas/contacts.ts'
+import { identified, isUserId } from '../../phone.ts'
 import type { NativeRequest, Operations } from '../adapter.ts'
 import { array, type Json, record, string } from './decode.ts'
 import { pageAt, placeOf, turn } from './paging.ts'
@@ -45,23 +46,26 @@ export function contactsPage({ name, createdOn, conditions, limit, cursor }: Ope
     }),
     read: (body: Json, channel: string): Operations['listContacts']['output'] => {
       const rows = array(body.contact_list)
-      const { skip, next } = turn(place, page, rows.length, body.link)
+      const { skip, next } = turn(place, page, rows, body.link)
       return { items: rows.slice(skip).flatMap(row => contact(row, channel) ?? []), nextCursor: next }
     }
   }
 }
 
-/** WATI has no call for one contact: its list, narrowed to the number (API.md 6). */
-export const oneRequest = (phone: string): NativeRequest =>
+/** WATI has no call for one contact: its list, narrowed to the number (API.md 6); for a user id under WATI's own word. */
+export const oneRequest = (person: string): NativeRequest =>
   listRequest({
     pageSize: 100,
     pageNumber: 1,
-    attribute: attributeText([{ attribute: 'phone', operator: 'equals', value: phone }])
+    attribute: attributeText([{ attribute: isUserId(person) ? 'bsuid' : 'phone', operator: 'equals', value: person }])
   })
 
-/** The contact of exactly this number in a list; the filter alone is no proof. */
-export function theOne(body: Json, phone: string, channel: string): Contact | null {
-  const row = array(body.contact_list).find(each => digits(record(each).wAid) === phone)
+/** The contact of exactly this number or user id in a list; the filter alone is no proof. */
+export function theOne(body: Json, person: string, channel: string): Contact | null {
+  const row = array(body.contact_list).find(each => {
+    const { phone, userId } = identityOf(record(each))
+    return phone === person || userId === person
+  })
   return contact(row, channel) ?? null
 }
 
@@ -88,23 +92,24 @@ export const attributesRequest = ({
   body: { json: { customParams: params(attributes) } }
 })
 
-const digits = (value: unknown): string | undefined => {
-  const text = (typeof value === 'number' ? String(value) : (string(value) ?? '')).replace(/\D/g, '')
-  return text === '' ? undefined : text
-}
+/** What WATI calls a person by: `wAid` holds a user id where no number is shared. */
+const identityOf = (item: Json) => identified(item.wAid, item.waId, item.phone, item.bsuid)
 
-/** One contact in our words; undefined where it has no number. */
+/** One contact in our words; undefined where nothing says who it is. */
 export function contact(value: unknown, channel: string): Contact | undefined {
   const item = record(value)
-  const phone = digits(item.wAid) ?? digits(item.phone)
-  if (phone === undefined) return undefined
+  const { phone, userId } = identityOf(item)
+  if (phone === undefined && userId === undefined) return undefined
+  const username = string(item.username)?.trim().replace(/^@/, '')
   const name = string(item.fullName) ?? string(item.firstName)
   const providerContactId = string(item.id)
   return {
     channel,
-    phone,
+    phone: phone ?? null,
+    userIds: userId === undefined ? [] : [userId],
+    ...(username && { username }),
     // WATI shows the number where a contact has no name
-    name: name === undefined || name === phone ? null : name,
+    name: name === undefined || name === phone || name === userId ? null : name,
     attributes: attributesOf(item.customParams),
     status: string(item.contactStatus)?.toLowerCase() ?? 'unknown',
     ...(typeof item.optedIn === 'boolean' && { optedIn: item.optedIn }),

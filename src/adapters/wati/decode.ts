@@ -1,4 +1,5 @@
 import type { Template, TemplateVariable } from '../../../schemas/templates.ts'
+import { identified } from '../../phone.ts'
 import type { Receipt, TemplateDefinition } from '../adapter.ts'
 
 // WATI's wire → neutral. Only the fields named here are read, and none is trusted to be of its documented type.
@@ -26,12 +27,17 @@ const resultId = (result: unknown): string | undefined => {
 export function receipt(body: Json): Receipt {
   const message = record(body.message)
   const receiver = record(array(body.receivers)[0])
-  const providerMessageId =
-    id(message.whatsappMessageId) ?? id(message.id) ?? resultId(body.result) ?? id(receiver.localMessageId) ?? null
-  const recipient = string(receiver.waId)
+  // in the order in which one of them becomes the message's own
+  const told = [
+    ...[message.whatsappMessageId, message.id].map(id),
+    ...[resultId(body.result), id(receiver.localMessageId), id(body.local_message_id)],
+    ...[message.localMessageId, ...array(record(body.model).ids)].map(id)
+  ]
+  const [providerMessageId = null, ...aliases] = new Set(told.filter(each => each !== undefined))
   return {
     providerMessageId,
-    ...(recipient && { recipient }),
+    ...(aliases.length > 0 && { aliases }),
+    recipient: identified(receiver.waId, body.phone_number),
     warnings: providerMessageId === null ? ['WATI took the message without giving it an id.'] : []
   }
 }
@@ -93,7 +99,7 @@ function mediaVariableOf(header: Json, names: string[], places: Place[], hasOrig
 }
 
 /** One template of `getMessageTemplates` (UPSTREAM.md 3.4.7, 3.6); undefined where it has no name to send it by. */
-function template(value: unknown, channel: string): TemplateDefinition | undefined {
+export function template(value: unknown, channel: string): TemplateDefinition | undefined {
   const item = record(value)
   const name = string(item.elementName)
   if (name === undefined) return undefined
@@ -143,21 +149,6 @@ function template(value: unknown, channel: string): TemplateDefinition | undefin
     variables,
     parameterFormat: numbered ? 'positional' : 'named',
     ...(providerTemplateId && { providerTemplateId }),
-    ...(mediaVariable && { mediaVariable })
-  }
-}
-
-/** The page number in a cursor of ours; 1-indexed there (UPSTREAM.md 3.3). */
-export const pageNumber = (cursor: string | undefined): number =>
-  /^[1-9]\d{0,8}$/.test(cursor ?? '') ? Number(cursor) : 1
-
-/** UPSTREAM.md 3.4.4: a page shorter than its size is the last. `link` may be missing, or tell of a smaller size. */
-export function templatesPage(body: Json, channel: string, page: number, asked: number) {
-  const rows = array(body.messageTemplates)
-  const said = record(body.link).pageSize
-  const size = typeof said === 'number' && said >= 1 && said < asked ? said : asked
-  return {
-    items: rows.flatMap(row => template(row, channel) ?? []),
-    nextCursor: rows.length < size ? null : String(page + 1)
+    ...(mediaVariable && { mediaVariable, mediaPosition: Math.max(names.indexOf(mediaVariable), 0) })
   }
 }

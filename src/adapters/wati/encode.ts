@@ -7,7 +7,7 @@ import {
   type SendableContent,
   Unsupported
 } from '../adapter.ts'
-import { type Channel, defined, linkOf, post, refuseQuote } from './request.ts'
+import { addressee, type Channel, defined, linkOf, post, refuseQuote, sender, target } from './request.ts'
 import type { Settings } from './settings.ts'
 import { template } from './template.ts'
 
@@ -18,12 +18,12 @@ const lostName = ({ options }: Sendable): string[] =>
   options?.broadcastName === undefined ? [] : ['WATI takes a broadcastName only with a template: it was not sent.']
 
 /** UPSTREAM.md 3.4.5. Our id goes along, so that WATI's `_v2` webhooks can be matched even if the answer is lost. */
-function text(message: Sendable<'text'>, { settings }: Channel): Encoded {
+function text(message: Sendable<'text'>, channel: Channel): Encoded {
   const { id, to, content, replyTo } = message
   const words = { messageText: content.body }
-  const query = { replyContextId: replyTo, channelPhoneNumber: settings.channelPhoneNumber, localMessageId: id }
+  const query = { replyContextId: replyTo, ...sender(channel), localMessageId: id, ...target(to) }
   const path = ['v1', 'sendSessionMessage', to]
-  const inQuery = settings.sessionTextIn === 'query'
+  const inQuery = channel.settings.sessionTextIn === 'query'
   const preview = 'WATI decides by itself whether a link gets a preview: previewUrl was not sent.'
   return {
     request: inQuery ? post(path, { ...words, ...query }) : post(path, query, { form: words }),
@@ -32,14 +32,14 @@ function text(message: Sendable<'text'>, { settings }: Channel): Encoded {
 }
 
 /** UPSTREAM.md 3.4.6: WATI knows neither links nor ids of files here, only bytes. */
-function file(message: Sendable<MediaType>, { settings }: Channel): Encoded {
+function file(message: Sendable<MediaType>, channel: Channel): Encoded {
   refuseQuote(message)
   const { to, content, type } = message
   if (!('file' in content.source)) {
     throw new Unsupported(`WATI takes ${type} only as a file: give a public link, or a mediaId of POST /media`)
   }
   const part = { ...content.source.file, filename: content.filename ?? content.source.file.filename }
-  const query = { caption: content.caption, channelPhoneNumber: settings.channelPhoneNumber }
+  const query = { caption: content.caption, ...sender(channel), ...target(to) }
   return {
     request: post(['v1', 'sendSessionFile', to], query, { multipart: [{ name: 'file', file: part }] }),
     warnings: lostName(message)
@@ -62,14 +62,9 @@ const lostIds = (items: { id?: string }[], what: string): string[] =>
     ? [`WATI has no ids for ${what}: they were not sent, and a reply names the title only.`]
     : []
 
-function interactive(
-  act: string,
-  message: Sendable,
-  { settings }: Channel,
-  json: Record<string, unknown>
-): NativeRequest {
+function interactive(act: string, message: Sendable, channel: Channel, json: Record<string, unknown>): NativeRequest {
   refuseQuote(message)
-  const query = { whatsappNumber: message.to, channelPhoneNumber: settings.channelPhoneNumber }
+  const query = { ...addressee(message.to), ...sender(channel) }
   return post(['v1', act], query, { json: defined(json) })
 }
 
@@ -92,6 +87,8 @@ function list(message: Sendable<'list'>, channel: Channel): Encoded {
   const untitled = sections.findIndex(section => section.title === undefined)
   if (untitled >= 0) throw new Unsupported(`WATI wants every section titled: give list.sections[${untitled}].title`)
   const rows = sections.flatMap(section => section.rows)
+  const titles = rows.map(({ title }) => title)
+  const twice = titles.filter((title, i) => titles.indexOf(title) !== i)
   const json = {
     ...strings,
     buttonText: button,
@@ -99,7 +96,13 @@ function list(message: Sendable<'list'>, channel: Channel): Encoded {
   }
   return {
     request: interactive('sendInteractiveListMessage', message, channel, json),
-    warnings: [...lostName(message), ...lostIds(rows, 'list rows')]
+    warnings: [
+      ...lostName(message),
+      ...lostIds(rows, 'list rows'),
+      ...[...new Set(twice)].map(
+        title => `WATI tells a reply by its row’s title, and several rows are called ${JSON.stringify(title)}.`
+      )
+    ]
   }
 }
 

@@ -1,32 +1,37 @@
 import type { Message, MessageStatus } from '../../../schemas/messages.ts'
+import { identified } from '../../phone.ts'
 import type { BoundChannel, ConversationItem, NativeRequest, NativeStream, Operations } from '../adapter.ts'
 import { UpstreamFailure } from '../adapter.ts'
 import { instant } from './contacts.ts'
 import { array, type Json, record, string } from './decode.ts'
 import { holding } from './outcome.ts'
 import { pageAt, placeOf, turn } from './paging.ts'
+import { type Channel, sender } from './request.ts'
 
 // WATI's history: UPSTREAM.md 3.4.4 and 3.4.15, and the three kinds of item in 3.6.
 
 /** Behind the place, the youngest item that the next page may hold: what was said meanwhile pushed the rest deeper. */
 const seen = (cursor: string | undefined): [at: number, id: string] => {
-  const [, at, id = ''] = /^\d+\.\d+\.(\d{1,15})\.([A-Za-z0-9_-]*)$/.exec(cursor ?? '') ?? []
+  const [, at, id = ''] = /^\d+\.\d+~[\w-]*\.(\d{1,15})\.([\w-]*)$/.exec(cursor ?? '') ?? []
   return [at === undefined ? Number.POSITIVE_INFINITY : Number(at), id]
 }
 
 /** One page of getMessages, and how its answer is read. */
-export function conversationPage({ phone, limit, cursor }: Operations['listConversation']['input']) {
+export function conversationPage({ phone, limit, cursor }: Operations['listConversation']['input'], channel: Channel) {
   const place = placeOf(cursor)
   const page = pageAt(place, limit)
   const [lastAt, lastId] = seen(cursor)
-  const request: NativeRequest = { method: 'GET', path: ['api', 'v1', 'getMessages', phone], query: page }
-  const read = (body: Json, channel: BoundChannel): Operations['listConversation']['output'] => {
+  const query = { ...page, ...sender(channel) }
+  const request: NativeRequest = { method: 'GET', path: ['api', 'v1', 'getMessages', phone], query }
+  const read = (body: Json): Operations['listConversation']['output'] => {
     const rows = array(record(body.messages).items)
-    const { skip, next } = turn(place, page, rows.length, body.link ?? record(body.messages).link)
+    const { skip, next } = turn(place, page, rows, body.link ?? record(body.messages).link)
     // the order is not documented (3.4.4)
     const items = rows
       .slice(skip)
-      .map(row => item(record(row), phone, channel))
+      .map(record)
+      .filter(row => isOurs(row, channel))
+      .map(row => item(row, phone, channel))
       .sort((a, b) => timeOf(b) - timeOf(a))
       .filter(each => timeOf(each) <= lastAt && each.message.id !== lastId)
     const last = items.at(-1)
@@ -41,6 +46,15 @@ export const holdingMessages = (answer: Parameters<typeof holding>[1]): Json => 
   const body = record(answer.body)
   holding('items', { ...answer, body: { ...body, items: record(body.messages).items } })
   return body
+}
+
+/**
+ * What was said through another number of the account is another conversation: it is no proof of ours, and opens no
+ * window of ours. An item that names no number may be either.
+ */
+function isOurs(row: Json, { settings }: Channel): boolean {
+  const through = identified(row.channelPhoneNumber, row.channelNumber).phone
+  return settings.channelPhoneNumber === undefined || through === undefined || through === settings.channelPhoneNumber
 }
 
 const timeOf = ({ message }: ConversationItem): number => Date.parse(message.createdAt)
@@ -70,6 +84,9 @@ function item(row: Json, phone: string, channel: BoundChannel): ConversationItem
   const word = string(row.type)?.toLowerCase()
   const type = kind === 'broadcastMessage' ? 'template' : (types[word ?? ''] ?? word ?? 'text')
   const message = { ...base(row, phone, channel, type, status), ...(!mediaTypes.has(type) && said(row)) } as Message
+  const operator = string(row.operatorName)
+  // written in WATI's inbox: none of ours, whatever it says
+  if (operator !== undefined && !inbound) Object.assign(message, { origin: 'operator', operator: { name: operator } })
   if (type === 'template') {
     const name = /template:?\s+([A-Za-z0-9_.-]{1,512})\s*$/.exec(string(row.eventDescription) ?? '')?.[1]
     if (name) message.template = { name }

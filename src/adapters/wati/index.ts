@@ -1,14 +1,16 @@
 import { defineAdapter, Unsupported } from '../adapter.ts'
 import { batch } from './batch.ts'
 import { attributesRequest, contact, contactsPage, oneRequest, theOne, upsertRequest } from './contacts.ts'
-import { pageNumber, receipt, templatesPage } from './decode.ts'
+import { receipt } from './decode.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
 import { hearing } from './hear/index.ts'
 import { conversationPage, holdingMessages, mediaRequest, mediaStream } from './history.ts'
 import { limits } from './limits.ts'
 import { accepted, holding } from './outcome.ts'
+import { addressee, sender } from './request.ts'
 import { Options, Settings } from './settings.ts'
+import { templatesPage } from './template-list.ts'
 import { made, readRequest, registered, registerRequest, removeRequest } from './webhooks.ts'
 
 export const wati = defineAdapter({
@@ -24,18 +26,15 @@ export const wati = defineAdapter({
 
     // WATI filters by nothing of ours (UPSTREAM.md 3.4.7): a page holds whatever there is, so a search takes large ones
     listTemplates: async (channel, { limit, cursor, ...filter }, call) => {
-      const page = pageNumber(cursor)
-      const pageSize = Object.values(filter).some(Boolean) ? 100 : limit
-      const { channelPhoneNumber } = channel.settings
-      const query = { pageSize, pageNumber: page, ...(channelPhoneNumber && { channelPhoneNumber }) }
+      const { page, read } = templatesPage(Object.values(filter).some(Boolean) ? 100 : limit, cursor)
+      const query = { ...page, ...sender(channel) }
       const answer = await call.request({ method: 'GET', path: ['api', 'v1', 'getMessageTemplates'], query })
-      return templatesPage(holding('messageTemplates', answer), channel.id, page, pageSize)
+      return read(holding('messageTemplates', answer), channel.id)
     },
 
     // UPSTREAM.md 3.4.14: everything in the query; without an email the bot has it
     assignContact: async (channel, { phone, email }, call) => {
-      const { channelPhoneNumber } = channel.settings
-      const query = { whatsappNumber: phone, email, channelPhoneNumber }
+      const query = { ...addressee(phone), email, ...sender(channel) }
       accepted(await call.request({ method: 'POST', path: ['api', 'v1', 'assignOperator'], query }))
       return null
     },
@@ -53,8 +52,8 @@ export const wati = defineAdapter({
       return null
     },
     listConversation: async (channel, input, call) => {
-      const { request, read } = conversationPage(input)
-      return read(holdingMessages(await call.request(request)), channel)
+      const { request, read } = conversationPage(input, channel)
+      return read(holdingMessages(await call.request(request)))
     },
     getMedia: async (_channel, input, call) => mediaStream(await call.stream(mediaRequest(input))),
 

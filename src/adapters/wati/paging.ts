@@ -1,19 +1,23 @@
-import { type Json, record } from './decode.ts'
+import { hash } from 'node:crypto'
+import { array, type Json, record, string } from './decode.ts'
 
 /**
- * A place in one of WATI's lists: how many items stand before it, and the largest page that WATI is known to give.
- * WATI counts pages and not items (UPSTREAM.md 3.3), so a page number would be another place as soon as `limit` changes.
+ * A place in one of WATI's lists: how many items stand before it, the largest page that WATI is known to give, a mark of
+ * the page before, and how often that came once more. WATI counts pages and not items (UPSTREAM.md 3.3), so a page number would be another place as soon
+ * as `limit` changes.
  */
 export interface Place {
   offset: number
   most: number
+  mark: string
+  again: number
 }
 
-const form = /^(\d{1,9})\.([1-9]\d{0,3})/
+const form = /^(\d{1,9})\.([1-9]\d{0,3})~([\w-]{12})(\d)/
 /** The place that a cursor of ours names; the beginning where there is none. */
 export function placeOf(cursor: string | undefined): Place {
-  const [, offset, most] = form.exec(cursor ?? '') ?? []
-  return { offset: Number(offset ?? 0), most: Number(most ?? 9999) }
+  const [, offset, most, mark = '', again] = form.exec(cursor ?? '') ?? []
+  return { offset: Number(offset ?? 0), most: Number(most ?? 9999), mark, again: Number(again ?? 0) }
 }
 
 /** The largest page of at most `limit` items that begins exactly there. */
@@ -31,24 +35,46 @@ export interface Turn {
   next: string | null
 }
 
+/** Which items a page holds, so that the page before can be known again. */
+const markOf = (rows: readonly unknown[]): string =>
+  hash('sha256', JSON.stringify(rows.map(record).map(row => row.id ?? row.elementName ?? row)), 'base64url').slice(
+    0,
+    12
+  )
+
+/** Whether `link` says that nothing follows; undefined where it says nothing of it. */
+function isLast({ total, nextPage }: Json, end: number): boolean | undefined {
+  if (typeof total === 'number' && total > 0) return end >= total
+  return nextPage === undefined ? undefined : string(nextPage) === undefined && typeof nextPage !== 'number'
+}
+
+/** What is new meanwhile pushes the rest deeper, so that a page may come again: no oftener than so in a list that ends. */
+const mostAgain = 3
+
 /**
- * Reads where an answer stands. A page shorter than its size is the last (3.4.4); `link` may be missing, or tell the
- * total, or a smaller size than was asked for: then the page begins elsewhere, and the next one asks for no more.
+ * Reads where an answer stands. A page shorter than its size is the last (3.4.4), and so is one that is the page before
+ * again and again: a list that does not turn its pages would have no end. `link` may be missing, or tell the total, or the next
+ * page, or a smaller size than was asked for: then the page begins elsewhere, and the next one asks for no more.
  */
 export function turn(
   place: Place,
   asked: { pageSize: number; pageNumber: number },
-  count: number,
+  items: unknown,
   link: unknown
 ): Turn {
-  const { pageSize: said, total } = record(link) as Json
+  const rows = array(items)
+  const count = rows.length
+  const mark = markOf(rows)
+  const again = count > 0 && mark === place.mark ? place.again + 1 : 0
+  if (again === mostAgain) return { skip: count, next: null }
+  const { pageSize: said } = record(link)
   const clamped = typeof said === 'number' && Number.isInteger(said) && said >= 1 && said < asked.pageSize
   const size = clamped ? said : asked.pageSize
   const begin = (asked.pageNumber - 1) * size
   const end = begin + count
-  const done = typeof total === 'number' && total > 0 ? end >= total : count < size
+  const done = isLast(record(link), end) ?? count < size
   return {
-    skip: Math.min(Math.max(place.offset - begin, 0), count),
-    next: done || count === 0 ? null : `${Math.max(end, place.offset)}.${clamped ? size : place.most}`
+    skip: again > 0 ? count : Math.min(Math.max(place.offset - begin, 0), count),
+    next: done || count === 0 ? null : `${Math.max(end, place.offset)}.${clamped ? size : place.most}~${mark}${again}`
   }
 }

@@ -1,3 +1,4 @@
+import { isUserId } from '../../phone.ts'
 import { type BoundChannel, type NativeRequest, type ResolvedMedia, type Sendable, Unsupported } from '../adapter.ts'
 import type { Settings } from './settings.ts'
 
@@ -16,6 +17,14 @@ export const post = (path: string[], query: Query, body?: NativeRequest['body'])
   query: defined(query),
   ...(body && { body })
 })
+
+/** Whom a call names in its query: a user id goes as `target` (UPSTREAM.md 3.2). */
+export const addressee = (to: string): Query => (isUserId(to) ? { target: to } : { whatsappNumber: to })
+/** The same where the path names them: WATI's target goes before what stands there. */
+export const target = (to: string): Query => (isUserId(to) ? { target: to } : {})
+/** The number of ours that a call is about, where the account has several. */
+export const sender = ({ settings: { channelPhoneNumber } }: Channel): Query =>
+  channelPhoneNumber === undefined ? {} : { channelPhoneNumber }
 
 /** The recipient sees the quote, and "yes" means little without it: it changes the message and is refused. */
 export function refuseQuote({ replyTo, type }: Sendable): void {

@@ -1,5 +1,5 @@
 import { type Encoded, type ResolvedTemplate, type Sendable, Unsupported } from '../adapter.ts'
-import { type Channel, defined, linkOf, post, refuseQuote } from './request.ts'
+import { addressee, type Channel, defined, linkOf, post, refuseQuote } from './request.ts'
 
 type Parameter = ResolvedTemplate['flat'][number]
 
@@ -35,20 +35,27 @@ function refuseBlank({ name, value }: Parameter): void {
 export function parametersOf(message: Sendable<'template'>): Parameter[] {
   refuseQuote(message)
   const { content } = message
-  // in the order in which they stand in the template: WATI's page wants that, its server the names (3.4.8)
-  const parameters = [...headerParameters(content), ...content.flat, ...buttonParameters(content)]
+  // in the definition's order, the media variable at its place: WATI's page wants that, its server the names (3.4.8)
+  const parameters = [...content.flat, ...buttonParameters(content)]
+  parameters.splice(content.mediaPosition ?? 0, 0, ...headerParameters(content))
   parameters.forEach(refuseBlank)
   return parameters.map(({ name, value }) => ({ name, value }))
 }
 
-export const lostPayload = ({ buttons }: ResolvedTemplate): string[] =>
-  buttons.some(button => button.type === 'quick_reply')
-    ? ['WATI has no payload for quick replies: it was not sent, and a reply names the title only.']
-    : []
+/** What WATI has no place for, and what it may mean otherwise. */
+export function templateWarnings({ buttons, name, language, otherLanguages }: ResolvedTemplate): string[] {
+  const payload = 'WATI has no payload for quick replies: it was not sent, and a reply names the title only.'
+  return [
+    ...(buttons.some(button => button.type === 'quick_reply') ? [payload] : []),
+    ...(otherLanguages
+      ? [`WATI takes no language: ${name} is there in ${otherLanguages.join(', ')} as well as in ${language}.`]
+      : [])
+  ]
+}
 
 /**
- * UPSTREAM.md 3.4.11. The call has no place for a language: WATI sends the one that the name was made in. The corridor
- * has checked the caller's language against that definition, so that there is nothing left to warn of here.
+ * UPSTREAM.md 3.4.11. The call has no place for a language: WATI sends the one that the name was made in. The caller's
+ * language is checked against the definitions ahead; where several could be meant, that is a warning.
  */
 export function template(message: Sendable<'template'>, { settings }: Channel): Encoded {
   const { id, to, content, options } = message
@@ -59,7 +66,7 @@ export function template(message: Sendable<'template'>, { settings }: Channel): 
     channel_number: settings.channelPhoneNumber
   }
   return {
-    request: post(['v2', 'sendTemplateMessage'], { whatsappNumber: to }, { json: defined(json) }),
-    warnings: lostPayload(content)
+    request: post(['v2', 'sendTemplateMessage'], addressee(to), { json: defined(json) }),
+    warnings: templateWarnings(content)
   }
 }

@@ -23,7 +23,7 @@ function contactName({ formatted, ...parts }: ContactCard['name']): Json {
 export const contact = ({ name, phones, emails, urls, addresses, org, birthday }: ContactCard): Json =>
   defined({
     name: contactName(name),
-    phones: phones.map(phone => renamed(phone, { waId: 'wa_id' })),
+    phones: phones?.map(phone => renamed(phone, { waId: 'wa_id' })),
     emails: emails?.map(defined),
     urls: urls?.map(defined),
     addresses: addresses?.map(address => renamed(address, { countryCode: 'country_code' })),

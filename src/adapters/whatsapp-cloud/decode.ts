@@ -1,4 +1,5 @@
 import type { TemplateVariable } from '../../../schemas/templates.ts'
+import { identified } from '../../phone.ts'
 import type { FailureFacts, NativeAnswer, Operations, Receipt, TemplateDefinition } from '../adapter.ts'
 import { UpstreamFailure } from '../adapter.ts'
 
@@ -46,9 +47,13 @@ export function receipt(answer: NativeAnswer): Receipt {
     granted(answer)
     throw unreadable(answer, 'a message id')
   }
-  const recipient = string(record(array(body.contacts)[0]).wa_id)
+  const contact = record(array(body.contacts)[0])
   const warning = statusWarnings.get(word(message.message_status))
-  return { providerMessageId, ...(recipient !== undefined && { recipient }), warnings: warning ? [warning] : [] }
+  return {
+    providerMessageId,
+    recipient: identified(contact.wa_id, contact.user_id),
+    warnings: warning ? [warning] : []
+  }
 }
 
 /** Media ids can be sent for 30 days after the upload (4.5 [M-MEDIA, M-PYWA]). */

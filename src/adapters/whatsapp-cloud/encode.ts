@@ -173,5 +173,12 @@ export const encoders: { readonly [T in MessageType]: Encoder<T, Settings> } = {
   buttons: encoder<'buttons'>(buttons),
   list: encoder<'list'>(list),
   reaction,
-  template: encoder<'template'>(template)
+  template: {
+    encode: (message, channel) => {
+      const encoded = envelope(message, channel, template(message.content))
+      const refused = message.content.category === 'authentication' && isUserId(message.to)
+      const why = 'WhatsApp refuses authentication templates to a user id (131062): write to the telephone number.'
+      return refused ? { ...encoded, warnings: [...encoded.warnings, why] } : encoded
+    }
+  }
 }

@@ -5,7 +5,7 @@ import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { ServiceError } from '../../errors.ts'
 import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
 import { keepOptions, newRow, optionsOf, toDraft } from '../../messages/row.ts'
-import { requirePhone } from '../../phone.ts'
+import { requirePerson } from '../../phone.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import type { BacklogLimit } from './backlog-limit.ts'
 import type { Preparation, Prepared } from './prepare.ts'
@@ -61,7 +61,7 @@ export function createAccept({
   return async (caller, body, traceparent) => {
     checkRules(body, Date.now())
     checkOptions(body.providerOptions)
-    const to = requirePhone(body.to, '/to')
+    const to = requirePerson(body.to, '/to')
     const wanted = Array.isArray(body.channel) ? body.channel : [body.channel]
     const candidates: DispatchChannel[] = []
     for (const id of wanted) candidates.push(await channels.resolve(caller, id))

@@ -3,6 +3,7 @@ import type { Receipt, Verdict } from '../../adapters/adapter.ts'
 import type { CallRecord } from '../../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../../errors.ts'
 import { doubted, inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
+import { identities } from '../../messages/identities.ts'
 import { createProviderStatus } from '../../messages/provider-status.ts'
 import type { MessageQueries, Outcome } from '../../messages/queries.ts'
 import { doubts, timelineEntry } from '../../messages/timeline.ts'
@@ -36,9 +37,21 @@ export interface Outcomes {
   settle: (next: MessageRow, detail: string | null, record: CallRecord | undefined) => Unit<MessageRow | undefined>
 }
 
+/** The person as a row keeps one; undefined where the answer does not say. */
+function personOf({ recipient }: Receipt): string | undefined {
+  const text = JSON.stringify({ waId: recipient?.phone, userId: recipient?.userId })
+  return text === '{}' ? undefined : text
+}
+/** Every name of its recipient that a row knows. */
+function namesOf({ contact, person }: MessageRow): (string | undefined)[] {
+  const { waId, userId } = JSON.parse(person!) as { waId?: string; userId?: string }
+  return [contact ?? undefined, waId, userId]
+}
+
 /** What the end of an attempt makes of its row. */
 export function createOutcomes(store: Store, queries: MessageQueries, typeBase: string): Outcomes {
   const providerStatus = createProviderStatus(store)
+  const people = identities(store)
   /** The ids that an acceptance told, beside the row that it makes. */
   const idsOf = new WeakMap<MessageRow, string[]>()
   const once = unknownQueries(store)
@@ -73,7 +86,8 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
       provider_message_id: receipt.providerMessageId,
       accepted_at: Date.now(),
       error: null,
-      warnings: all.length > 0 ? JSON.stringify(all) : null
+      warnings: all.length > 0 ? JSON.stringify(all) : null,
+      person: personOf(receipt) ?? row.person
     }
     const { providerMessageId, aliases = [] } = receipt
     idsOf.set(next, [...new Set([...(providerMessageId === null ? [] : [providerMessageId]), ...aliases])])
@@ -86,6 +100,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
     record: CallRecord | undefined
   ): Unit<MessageRow | undefined> {
     const written = yield* write(next, detail, record)
+    if (written?.state === 'accepted' && next.person !== null) yield* people.link(next, namesOf(next))
     // The webhook of a status may have been faster than the answer: what it told waits for this id.
     const more = yield* providerStatus.adopt(next, next.attempts, idsOf.get(next) ?? [])
     return more ? yield* first(queries.byId({ id: next.id })) : written

@@ -126,12 +126,13 @@ export function createWorker(parts: WorkerParts): Worker {
     }
   }
 
-  /** Those of one broadcast, in one call. */
+  /** Those of one broadcast, in one call; it names them by number, so whoever has none is written to alone. */
   const deliverAll = async (rows: MessageRow[], permit: Permit): Promise<void> => {
     try {
       const channel = await channels.bind(rows[0]!.channel_id, rows[0]!.mode)
-      if (channel) await deliverBatch(rows, channel, permit)
-      else for (const row of rows) await deliver(row)
+      const numbered = channel ? rows.filter(row => row.user_id === null) : []
+      if (channel && numbered.length > 0) await deliverBatch(numbered, channel, permit)
+      for (const row of rows) if (!numbered.includes(row)) await deliver(row)
     } catch (error) {
       // Those that are still claimed; the others are past that, or settled.
       for (const row of rows) await executor.requeueAfterFault(row, error)

@@ -105,7 +105,11 @@ export function createReconcile(parts: ReconcileParts): Reconcile {
     if (!items) return `The last ${mostPages * pageSize} items of the conversation do not reach back to the attempt.`
 
     const about = items.filter(
-      ({ message, event }) => !event && message.direction === 'outbound' && within(Date.parse(message.createdAt), spans)
+      ({ message, event }) =>
+        !event &&
+        message.direction === 'outbound' &&
+        message.origin !== 'operator' &&
+        within(Date.parse(message.createdAt), spans)
     )
     const { id, mode, contact, type } = row
     const others = await store.read(unknown.others({ id, mode, contact: contact!, type }))

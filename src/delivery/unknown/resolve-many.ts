@@ -3,10 +3,11 @@ import { ServiceError } from '../../errors.ts'
 import { newId } from '../../ids.ts'
 import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
 import type { OpenFilter, OpenRow } from '../../messages/doubt.ts'
+import { identities } from '../../messages/identities.ts'
 import { queueOf } from '../../messages/queue.ts'
 import { day } from '../../messages/row.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
-import { requirePhone } from '../../phone.ts'
+import { requirePerson } from '../../phone.ts'
 import { auditEntry } from '../../store/audit.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, first, type Unit } from '../../store/store.ts'
@@ -51,6 +52,7 @@ const copyOf = (row: MessageRow, caller: Caller, id: string, now: number): Messa
 
 export function createResolveMany(parts: ResolveManyParts): ResolveMany {
   const { store, queries, unknown, notifications, sleepers, backlogLimit, wake } = parts
+  const names = identities(store)
 
   /** May this key send this, now? */
   const requireRight = (caller: Caller, row: OpenRow): void => {
@@ -97,8 +99,10 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
 
   return async (caller, body) => {
     const { verdict, expectedCount } = body
-    const filter: OpenFilter = { ...body.filter }
-    if (filter.contact !== undefined) filter.contact = requirePhone(filter.contact, '/filter/contact')
+    const { contact, ...rest } = body.filter
+    const person = contact === undefined ? undefined : requirePerson(contact, '/filter/contact')
+    const people = person === undefined ? undefined : await names.of(caller.mode, rest.channel, person)
+    const filter: OpenFilter = { ...rest, people }
     if (verdict === 'resend') requireRisk(body.acceptDuplicateRisk)
     const chosen = await choose(caller, filter, body)
     if (chosen.length !== expectedCount) {
@@ -118,8 +122,7 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
         let changed = 0
         for (const row of some) changed += yield* one(caller, row, verdict)
         if (i === 0) {
-          const { contact, ...rest } = filter
-          const told = { ...rest, ...(contact && { contact: `…${contact.slice(-4)}` }) }
+          const told = { ...rest, ...(person && { contact: `…${person.slice(-4)}` }) }
           yield auditEntry(store, caller, 'messages.resolved', 'messages', { verdict, filter: told, expectedCount })
         }
         return changed

@@ -1,4 +1,4 @@
-import type { Call } from '../call.ts'
+import { type Call, USER_ID } from '../call.ts'
 import { wrong } from './graph.ts'
 import { phoneNumber } from './seed-numbers.ts'
 
@@ -9,7 +9,6 @@ export interface Recipient {
   contact: { input: string; wa_id?: string; user_id?: string }
 }
 
-const USER_ID = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/
 /** Meta takes separators as well (UPSTREAM.md 4.2). */
 const NUMBER = /^\+?[\d ().-]+$/
 

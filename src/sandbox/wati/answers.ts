@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Answer, type Call, PHONE, Refusal, type WatiShape } from '../call.ts'
+import { type Answer, type Call, PHONE, Refusal, USER_ID, type WatiShape } from '../call.ts'
 import type { Mistake } from '../check.ts'
 
 /** What WATI says where the conversation is closed (UPSTREAM.md 3.4.5). */
@@ -87,10 +87,16 @@ export function recipientOf(call: Call): string {
   return checkNumber(call, whatsappNumber)
 }
 
+/** The same of a call that names it in the path, which takes a user id or a contact id there as well. */
+export function pathRecipient(call: Call): string {
+  const named = call.query.target ?? call.params.number ?? ''
+  return call.query.target !== undefined || USER_ID.test(named) ? resolveTarget(call, named) : checkNumber(call, named)
+}
+
 /** A phone number from a number, a contact id or a business-scoped user id. */
 export function resolveTarget(call: Call, target: string): string {
   if (PHONE.test(target)) return target
-  if (/^[A-Z]{2}\.\d{1,30}$/.test(target)) return target
+  if (USER_ID.test(target)) return target
   const contact = /^[0-9a-f]{24}$/.test(target) ? call.state.contacts.byId(target) : undefined
   if (contact === undefined) throw badRequest('target is neither a number nor a known contact')
   return contact.wAid

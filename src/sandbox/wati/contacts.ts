@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { Act, Call } from '../call.ts'
 import { checker, isMistake } from '../check.ts'
-import { badField, badRequest, checkChannel, checkNumber, failure, recipientOf } from './answers.ts'
+import { badField, badRequest, checkChannel, failure, pathRecipient, recipientOf } from './answers.ts'
 import { page } from './paging.ts'
 import { type Contact, type CustomParam, watiDay } from './seed-contacts.ts'
 
@@ -36,7 +36,8 @@ const readFilter = checker(
 
 /** A condition may name the number itself, as WATI's own list of attributes does (unconfirmed). */
 const attribute = (contact: Contact, name: string): string | undefined =>
-  contact.customParams.find(param => param.name === name)?.value ?? (name === 'phone' ? contact.phone : undefined)
+  contact.customParams.find(param => param.name === name)?.value ??
+  (name === 'phone' ? (contact.phone ?? undefined) : name === 'bsuid' ? contact.bsuid : undefined)
 
 type Test = (has: string | undefined, wanted: string, contact: Contact) => boolean
 
@@ -107,7 +108,7 @@ function merge(contact: Contact, params: CustomParam[]): CustomParam[] {
 
 /** Row 6: an upsert, as far as anyone knows (UPSTREAM.md 3.4.2). */
 export function addContact(call: Call): Act {
-  const phone = checkNumber(call, call.params.number ?? '')
+  const phone = pathRecipient(call)
   const body = readContact(call.body.kind === 'json' ? call.body.value : undefined)
   if (isMistake(body)) throw badField(body)
   return () => {
@@ -128,7 +129,7 @@ export function addContact(call: Call): Act {
 
 /** Row 7: names that are not listed stay as they are. */
 export function updateContactAttributes(call: Call): Act {
-  const phone = checkNumber(call, call.params.number ?? '')
+  const phone = pathRecipient(call)
   const body = readAttributes(call.body.kind === 'json' ? call.body.value : undefined)
   if (isMistake(body)) throw badField(body)
   return () => {

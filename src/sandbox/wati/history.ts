@@ -2,14 +2,19 @@ import { randomUUID } from 'node:crypto'
 import { type Act, type Call, type Part, take } from '../call.ts'
 import { wamid } from '../ids.ts'
 import type { Taken } from '../webhooks/happening.ts'
-import { badRequest, resolveTarget, templateName } from './answers.ts'
+import { badRequest, checkChannel, resolveTarget, templateName } from './answers.ts'
 import { page } from './paging.ts'
 import { item, type MessageItem } from './seed-messages.ts'
 
 /** Row 8: newest first, as is assumed (UPSTREAM.md 3.4.4). */
 export function getMessages(call: Call): Act {
   const target = resolveTarget(call, call.params.target ?? '')
-  const { items, link } = page(call, (call.state.messages.get(target) ?? []).toReversed())
+  const { channelPhoneNumber: through } = call.query
+  checkChannel(through, 'channelPhoneNumber')
+  const said = (call.state.messages.get(target) ?? []).filter(
+    ({ channelPhoneNumber: own }) => through === undefined || own === undefined || own === through
+  )
+  const { items, link } = page(call, said.toReversed())
   return () => ({ status: 200, body: { result: 'success', messages: { items }, link } })
 }
 
@@ -49,12 +54,18 @@ export function deliver(
   localMessageId: string = randomUUID(),
   choices: Taken['choices'] = []
 ): Sent {
-  const sent: Sent = { ...item(more), whatsappMessageId: wamid(to), localMessageId }
+  const through = channelOf(call)
+  const sent: Sent = {
+    ...item(more),
+    ...(through !== '' && { channelPhoneNumber: through }),
+    whatsappMessageId: wamid(to),
+    localMessageId
+  }
   remember(call.state.messages, to, sent)
   const { id, whatsappMessageId, text, finalText } = sent
   const template = sent.eventType === 'broadcastMessage'
   take(call, to, sent[told], {
-    numberId: channelOf(call),
+    numberId: through,
     wamid: whatsappMessageId,
     id,
     localMessageId,

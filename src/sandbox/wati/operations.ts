@@ -40,13 +40,19 @@ export const watiOperations: readonly Operation[] = [
     body: 'json',
     prepare: updateContactAttributes
   },
-  { ...read, name: 'wati.getMessages', path: '/wati/api/v1/getMessages/:target', query: PAGE, prepare: getMessages },
+  {
+    ...read,
+    name: 'wati.getMessages',
+    path: '/wati/api/v1/getMessages/:target',
+    query: [...PAGE, 'channelPhoneNumber'],
+    prepare: getMessages
+  },
   {
     ...send,
     name: 'wati.sendSessionMessage',
     path: '/wati/api/v1/sendSessionMessage/:number',
     shape: 'session',
-    query: ['messageText', 'replyContextId', 'channelPhoneNumber', 'localMessageId'],
+    query: ['messageText', 'replyContextId', 'channelPhoneNumber', 'localMessageId', 'target'],
     body: 'text form',
     prepare: sendSessionMessage
   },
@@ -55,7 +61,7 @@ export const watiOperations: readonly Operation[] = [
     name: 'wati.sendSessionFile',
     path: '/wati/api/v1/sendSessionFile/:number',
     shape: 'session',
-    query: ['caption', 'channelPhoneNumber', 'voice'],
+    query: ['caption', 'channelPhoneNumber', 'voice', 'target'],
     body: 'multipart',
     prepare: sendSessionFile
   },

@@ -1,3 +1,4 @@
+import { USER_ID } from '../call.ts'
 import { hex } from '../ids.ts'
 
 export interface CustomParam {
@@ -9,7 +10,10 @@ export interface CustomParam {
 export interface Contact {
   id: string
   wAid: string
-  phone: string
+  /** null for a person who shares no number */
+  phone: string | null
+  /** WhatsApp's id of the person for this business, where there is one */
+  bsuid?: string
   firstName: string
   fullName: string
   source: string | null
@@ -79,7 +83,7 @@ function make(phone: string, name: string | undefined, customParams: CustomParam
   return {
     id: hex(),
     wAid: phone,
-    phone,
+    ...(USER_ID.test(phone) ? { phone: null, bsuid: phone } : { phone }),
     firstName: (name ?? phone).split(' ')[0] ?? '',
     fullName: name ?? phone,
     source: null,
@@ -115,7 +119,7 @@ export function createContacts(): Contacts {
     byId: id => kept.values().find(contact => contact.id === id),
     make: (phone, name, params) => kept.get(phone) ?? make(phone, name, params),
     keep: contact => {
-      kept.set(contact.phone, contact)
+      kept.set(contact.wAid, contact)
     }
   }
 }

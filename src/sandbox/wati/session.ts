@@ -1,5 +1,5 @@
 import type { Act, Call } from '../call.ts'
-import { badRequest, checkChannel, checkNumber, rejected } from './answers.ts'
+import { badRequest, checkChannel, pathRecipient, rejected } from './answers.ts'
 import { deliver, keepFile, messageBody } from './history.ts'
 
 /** The text, in the query or in a form, never in both (UPSTREAM.md 3.4.5). */
@@ -25,7 +25,7 @@ function readText(call: Call): string {
 
 /** Row 9. */
 export function sendSessionMessage(call: Call): Act {
-  const to = checkNumber(call, call.params.number ?? '')
+  const to = pathRecipient(call)
   call.recipients = [to]
   const text = readText(call)
   const { replyContextId, channelPhoneNumber, localMessageId } = call.query
@@ -48,7 +48,7 @@ const LARGEST: Record<string, number> = { image: 5 * MB, audio: 16 * MB, video: 
 
 /** Row 10. */
 export function sendSessionFile(call: Call): Act {
-  const to = checkNumber(call, call.params.number ?? '')
+  const to = pathRecipient(call)
   call.recipients = [to]
   const { caption, channelPhoneNumber, voice } = call.query
   checkChannel(channelPhoneNumber, 'channelPhoneNumber')

@@ -1,3 +1,4 @@
+import { identified } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
 import { type Json, string } from '../decode.ts'
 
@@ -29,22 +30,13 @@ export function instant(event: Json): number | undefined {
   return Number.isFinite(at) && at > 0 ? at : undefined
 }
 
-const userIdForm = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/
-
 /** The person of an event. An identifier counts by its form: a user id has been seen where a number belongs. */
 export function personOf(event: Json): Person {
-  const person: Person = {}
-  for (const value of [event.waId, event.bsuid]) {
-    const told = string(typeof value === 'number' ? String(value) : value)?.trim()
-    if (told === undefined) continue
-    if (userIdForm.test(told)) person.userId ??= told
-    else if (/^\+?[1-9]\d{5,14}$/.test(told)) person.phone ??= told.replace('+', '')
-  }
   const parent = string(event.parentBsuid)
   const username = string(event.username)?.trim().replace(/^@/, '')
   const name = string(event.senderName)
   return {
-    ...person,
+    ...identified(event.waId, event.bsuid),
     ...(parent !== undefined && { parentUserId: parent }),
     ...(username && { username }),
     ...(name !== undefined && { name: name.slice(0, 256) })

@@ -1,3 +1,4 @@
+import { identified } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
 import { array, graphId, record, string } from '../decode.ts'
 
@@ -30,21 +31,6 @@ export function instant(value: unknown): number | undefined {
 
 export const digits = (value: unknown): string | undefined =>
   string(typeof value === 'number' ? String(value) : value)?.replace(/\D/g, '') || undefined
-
-const userIdForm = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/
-const phoneForm = /^\+?[1-9]\d{5,14}$/
-
-/** Which of the two an identifier is: its form decides, since user ids have been seen in members meant for numbers. */
-export function identified(...values: unknown[]): Pick<Person, 'phone' | 'userId'> {
-  const person: Pick<Person, 'phone' | 'userId'> = {}
-  for (const value of values) {
-    const told = string(typeof value === 'number' ? String(value) : value)?.trim()
-    if (told === undefined) continue
-    if (userIdForm.test(told)) person.userId ??= told
-    else if (phoneForm.test(told)) person.phone ??= told.replace('+', '')
-  }
-  return person
-}
 
 const usernameOf = (value: unknown): string | undefined => string(value)?.trim().replace(/^@/, '') || undefined
 

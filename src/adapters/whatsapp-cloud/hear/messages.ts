@@ -1,6 +1,7 @@
+import { identified } from '../../../phone.ts'
 import type { Heard, HeardInbound, HeardMessage, HeardOutgoing, HeardPerson, Person } from '../../heard.ts'
 import { array, record, string, word } from '../decode.ts'
-import { type Change, digits, identified, instant, type Json, someone } from './common.ts'
+import { type Change, digits, instant, type Json, someone } from './common.ts'
 import { contentOf } from './content.ts'
 
 // `messages[]` and `message_echoes[]` (UPSTREAM.md 4.12; WEBHOOKS.md A12, C4–C6).

@@ -1,8 +1,9 @@
+import { identified } from '../../../phone.ts'
 import type { HeardFailure, HeardOther, HeardStatus, Price } from '../../heard.ts'
 import { failedLater } from '../../meta-codes.ts'
 import { array, record, string, word } from '../decode.ts'
 import { providerError } from '../errors.ts'
-import { type Change, identified, instant, type Json, someone } from './common.ts'
+import { type Change, instant, type Json, someone } from './common.ts'
 
 // `statuses[]` of the fields `messages` and `standby` (UPSTREAM.md 4.12; WEBHOOKS.md A8–A10, C3, C4, C8).
 

@@ -1,0 +1,37 @@
+import type { ExpressionBuilder } from 'kysely'
+import type { MessageFilter } from '../../schemas/messages.ts'
+import { type Caller, hasScope } from '../keys/caller.ts'
+import { isUserId } from '../phone.ts'
+import type { Database } from '../store/schema.ts'
+
+/** What a caller asks for, but for the status; a person by every name that is known. */
+export type Narrowing = Omit<MessageFilter, 'status' | 'limit' | 'cursor' | 'contact'> & {
+  people?: readonly string[] | undefined
+}
+
+/** What a caller may see and asks for, but for the status. */
+export const narrowed = (caller: Caller, filter: Narrowing) => (eb: ExpressionBuilder<Database, 'messages'>) => {
+  const all = [eb('mode', '=', caller.mode)]
+  // What a channel received is of no service, and seen by keys that may read it; what was sent, by its own service.
+  const [others, received] = [hasScope(caller, 'read_all'), hasScope(caller, 'inbound:read')]
+  if (!others) all.push(received ? eb('service', 'in', [caller.service, '']) : eb('service', '=', caller.service))
+  else if (!received) all.push(eb('service', '!=', ''))
+  // PostgreSQL has no empty list; no id is empty.
+  if (caller.channels) all.push(eb('channel_id', 'in', ['', ...caller.channels]))
+  if (filter.channel) all.push(eb('channel_id', '=', filter.channel))
+  if (filter.people) all.push(ofPerson(filter.people)(eb))
+  if (filter.direction) all.push(eb('direction', '=', filter.direction))
+  if (filter.reference) all.push(eb('reference', '=', filter.reference))
+  if (filter.broadcastId) all.push(eb('broadcast_id', '=', filter.broadcastId))
+  if (filter.since) all.push(eb('created_at', '>=', Date.parse(filter.since)))
+  if (filter.until) all.push(eb('created_at', '<', Date.parse(filter.until)))
+  return eb.and(all)
+}
+
+/** To or from the person of these names: numbers, user ids or both. */
+export const ofPerson = (names: readonly string[]) => (eb: ExpressionBuilder<Database, 'messages'>) => {
+  const [name, ...others] = names
+  const byContact = others.length === 0 ? eb('contact', '=', name!) : eb('contact', 'in', names)
+  const userIds = names.filter(isUserId)
+  return userIds.length === 0 ? byContact : eb.or([byContact, eb('user_id', 'in', userIds)])
+}
