@@ -220,7 +220,8 @@ export async function buildContainer(
     connections,
     native: createNative({ store, adapters, channels, passthrough: upstreams.passthrough, admission, log, metrics }),
     dryRun: createDryRun({
-      accept: createAccept({ channels, preparation, checkOptions }),
+      accept: createAccept({ channels, preparation, checkOptions, clock: store.clock }),
+      clock: store.clock,
       preparation,
       waitEstimate,
       preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)

@@ -98,7 +98,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
     progress.forget(id)
     return shown(caller, id)
   }
-  const stop = (id: string, detail: string) => blocks.stop({ key: blockKey.broadcast(id), detail, at: Date.now() })
+  const stop = (id: string, detail: string) => blocks.stop({ key: blockKey.broadcast(id), detail, at: store.clock() })
 
   /** Those of one batch, and the id of its last; undefined: there was none. */
   function* retryBatch(row: BroadcastRow, after: string, by: string): Unit<string | undefined> {
@@ -106,8 +106,8 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
     const failed = yield* all(queries.failedAfter({ id, after }))
     const last = failed.at(-1)?.id
     if (last === undefined) return undefined
-    const now = Date.now()
-    const entry = timelineEntry({ state: 'queued', attempts: 0 }, `sent again: ${by} asked for it`)
+    const now = store.clock()
+    const entry = timelineEntry(now, { state: 'queued', attempts: 0 }, `sent again: ${by} asked for it`)
     yield queries.retry({ id, from: failed[0]!.id, to: last, run_at: now, expires_at: now + dayMs, entry })
     yield queries.setStatus({ ...row, status: 'running', finished_at: null })
     return last
@@ -160,8 +160,8 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
 
     resume: async (caller, id) => {
       const broadcast = await act(caller, id, { act: 'resumed', from: ['paused'] }, function* (row) {
-        const waits = row.start_at !== null && row.start_at > Date.now()
-        const began = { status: 'running', started_at: row.started_at ?? Date.now() } as const
+        const waits = row.start_at !== null && row.start_at > store.clock()
+        const began = { status: 'running', started_at: row.started_at ?? store.clock() } as const
         yield queries.setStatus({ ...row, ...(waits ? { status: 'scheduled' } : began) })
         yield blocks.lift({ key: blockKey.broadcast(id) })
       })

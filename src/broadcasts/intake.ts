@@ -95,7 +95,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     template: BroadcastTemplate,
     { total, duplicates, skipped }: Tally
   ): BroadcastRow => {
-    const now = Date.now()
+    const now = store.clock()
     const start_at = form.startAt === undefined ? null : Date.parse(form.startAt)
     const later = start_at !== null && start_at > now
     return {

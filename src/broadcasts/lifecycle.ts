@@ -42,7 +42,7 @@ export function createBroadcastLifecycle(
     store.write(function* () {
       const row = yield* first(queries.lock({ id }))
       if (row?.status !== 'scheduled') return
-      yield queries.setStatus({ id, status: 'running', started_at: Date.now(), finished_at: null })
+      yield queries.setStatus({ id, status: 'running', started_at: store.clock(), finished_at: null })
     })
 
   /** Nothing waits any more: it is over, and failed if nobody can have been reached. */
@@ -53,7 +53,7 @@ export function createBroadcastLifecycle(
     if (yield* first(queries.unsettled({ id }))) return undefined
     const { failed, expired } = toCounts(yield* all(queries.counts({ id })))
     const status = row.status === 'running' ? (failed + expired === row.total ? 'failed' : 'finished') : row.status
-    yield queries.setStatus({ id, status, started_at: row.started_at, finished_at: Date.now() })
+    yield queries.setStatus({ id, status, started_at: row.started_at, finished_at: store.clock() })
     yield blocks.lift({ key: blockKey.broadcast(id) })
     return status
   }
@@ -68,7 +68,7 @@ export function createBroadcastLifecycle(
 
   /** What was queued when it was canceled, some at a time; what comes back from a send that was under way as well. */
   const clear = async (id: string): Promise<void> => {
-    const entry = timelineEntry({ state: 'canceled', attempts: 0 }, 'its broadcast was canceled')
+    const entry = timelineEntry(store.clock(), { state: 'canceled', attempts: 0 }, 'its broadcast was canceled')
     for (let count = batchSize; count === batchSize && !stopped; )
       count = await store.write(() => change(queries.cancelSome({ id, entry })))
     changed(id)
@@ -92,7 +92,7 @@ export function createBroadcastLifecycle(
       const row = yield* first(queries.lock({ id }))
       if (!row || row.status === 'draft' || row.status === 'canceled') return
       yield queries.setStatus({ ...row, status: 'canceled', finished_at: null })
-      yield blocks.stop({ key: blockKey.broadcast(id), detail: 'it could not be made for certain', at: Date.now() })
+      yield blocks.stop({ key: blockKey.broadcast(id), detail: 'it could not be made for certain', at: store.clock() })
     })
   /** Until the store takes it, as long as this process lives. */
   const deleteDraft = async (id: string): Promise<void> => {
@@ -119,7 +119,7 @@ export function createBroadcastLifecycle(
   }
 
   const round = async (): Promise<void> => {
-    const now = Date.now()
+    const now = store.clock()
     for (const row of await store.read(queries.moving({}))) {
       if (stopped) return
       if (row.status === 'scheduled' && (row.start_at ?? 0) > now) continue

@@ -74,7 +74,7 @@ export function createProgress(store: Store, queries: BroadcastQueries): Progres
     const [first, last] = [marks[0], marks.at(-1)]
     const lately = first && last && last.at - first.at > everyMs / 2
     const done = lately ? last.done - first.done : (last?.done ?? 0)
-    const seconds = lately ? (last.at - first.at) / 1000 : (Date.now() - row.started_at) / 1000
+    const seconds = lately ? (last.at - first.at) / 1000 : (store.clock() - row.started_at) / 1000
     const perSecond = Math.round((10 * done) / Math.max(seconds, 0.1)) / 10
     const left = counts.queued + counts.sending
     return perSecond > 0 ? { perSecond, etaSeconds: Math.ceil(left / perSecond) } : { perSecond: 0 }

@@ -90,7 +90,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       default: row.is_default === 1,
       paused: row.paused === 1,
       managedBy: row.managed_by,
-      warnings: adapter.remarks?.(settings, Date.now()) ?? [],
+      warnings: adapter.remarks?.(settings, store.clock()) ?? [],
       ...(detailed && {
         capabilities: {
           messageTypes: messageTypes.filter(type => adapter.encoders[type]),
@@ -164,7 +164,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     },
     create: async (input, actor) => {
       check.checkSettings(input.provider, input.settings)
-      const now = Date.now()
+      const now = store.clock()
       const row: ChannelRow = {
         id: input.id,
         provider: input.provider,
@@ -204,7 +204,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       }
       if (settings) check.checkSettings(before.row.provider, settings)
       const changes: Partial<ChannelRow> = {
-        updated_at: Date.now(),
+        updated_at: store.clock(),
         ...(input.connectionId && { connection_id: input.connectionId }),
         ...(settings && { settings: check.pack(before.row.provider, settings) }),
         ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
@@ -248,7 +248,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const key = blockKey.channel(id)
       const detail = `The channel ${id} is paused: its messages wait.`
       await store.write(function* () {
-        yield paused ? blocks.stop({ key, detail, at: Date.now() }) : blocks.lift({ key })
+        yield paused ? blocks.stop({ key, detail, at: store.clock() }) : blocks.lift({ key })
         yield auditEntry(store, actor, paused ? 'channel.paused' : 'channel.resumed', id)
       })
       await refresh()
@@ -269,7 +269,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         throw new Error(
           `CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault.path} ${fault.message}`).join('\n')}`
         )
-      const now = Date.now()
+      const now = store.clock()
       await store.write(function* () {
         yield* alone()
         yield build

@@ -136,7 +136,7 @@ export function createBook(store: Store): Book {
   }
 
   function* put(row: ContactRow, input: ContactChange): Unit<ContactRow> {
-    const now = Date.now()
+    const now = store.clock()
     const attributes = new Map(JSON.parse(row.attributes) as [string, string][])
     const changed = Object.entries(input.attributes ?? {}).map(([name, value]) => [kept(name), kept(value)] as const)
     for (const [name, value] of changed) attributes.set(name, value)
@@ -167,7 +167,7 @@ export function createBook(store: Store): Book {
   }
 
   function* enter(of: BookOf, person: string, input: ContactChange): Unit<{ row: ContactRow; made: boolean }> {
-    const now = Date.now()
+    const now = store.clock()
     const there = yield* held(of, person)
     if (there) return { row: yield* put(there, input), made: false }
     const fresh: ContactRow = {

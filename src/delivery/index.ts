@@ -74,7 +74,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     ...{ store, queries, providerClient, preparation, admission, notifications, log, metrics, timeoutMs, typeBase },
     providerOf: async id => (await channels.bind(id, 'live'))?.provider
   })
-  const accept = createAccept({ channels, preparation, checkOptions, backlogLimit, unseen })
+  const accept = createAccept({ channels, preparation, checkOptions, backlogLimit, unseen, clock: store.clock })
   const worker = createWorker({
     ...{ store, queries, queue, channels, preparation, executor, scheduler, breaker, notifications, batched, log },
     reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),

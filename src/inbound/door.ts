@@ -124,7 +124,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       checkSignature(admission, headers, body)
       const { channelId: channel, mode, provider } = admission
       const row = {
-        ...{ id: newId('whk'), channel, mode, body, at: Date.now() },
+        ...{ id: newId('whk'), channel, mode, body, at: store.clock() },
         headers: kept(headers, admission.token),
         sha256: createHash('sha256').update(body).digest('hex')
       }

@@ -136,7 +136,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
     status: (heard, place) => settle(heard, place, null),
     outgoing: function* (heard, place) {
       if (heard.operator && !(yield* find(heard, place))) return yield* operators(heard, place)
-      return yield* settle(heard, place, Date.now() + patienceMs)
+      return yield* settle(heard, place, store.clock() + patienceMs)
     },
     message: function* (heard, place) {
       // Under another identity the same message has been told: nobody writes one message twice.
@@ -156,7 +156,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
       // Not marked: once it has an effect, what was kept can be read again.
       if (!handler) return { outcome: 'ignored' }
       const { id: channel, mode } = place.channel
-      const fresh = yield* change(mark({ channel, mode, identity: heard.identity, at: Date.now() }))
+      const fresh = yield* change(mark({ channel, mode, identity: heard.identity, at: store.clock() }))
       if (fresh === 0) return { outcome: 'known' }
       return yield* handler(heard as never, place)
     },
@@ -178,7 +178,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
         if (taken === 0 || !channel || seen.has(`${mode} ${identity}`)) continue
         seen.add(`${mode} ${identity}`)
         const heard = (JSON.parse(event) as { else: HeardOutgoing }).else
-        yield* operators(heard, { channel, siblings: [channel_id], receivedAt: Date.now() })
+        yield* operators(heard, { channel, siblings: [channel_id], receivedAt: store.clock() })
       }
       return due.length
     }

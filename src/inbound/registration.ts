@@ -153,7 +153,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
     { atProvider, fields, problem }: Seen,
     act: string
   ): Promise<void> => {
-    const now = Date.now()
+    const now = store.clock()
     const row: WebhookRegistrationRow = {
       channel_id: id,
       mode,

@@ -65,7 +65,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
     more: Pick<MessageRow, 'direction' | 'state' | 'final' | 'attempts'> & Partial<MessageRow>
   ): Unit<MessageRow> {
     const { channel } = place
-    const now = Date.now()
+    const now = store.clock()
     const row: MessageRow = {
       id: newId('msg', now),
       // Of no service of ours: it belongs to the channel.
@@ -90,7 +90,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
     inbound: (heard, place) =>
       insert(heard, heard.sender, place, { direction: 'inbound', state: 'received', final: 1, attempts: 0 }),
     operators: (heard, place) => {
-      const at = Math.min(heard.at ?? place.receivedAt, Date.now())
+      const at = Math.min(heard.at ?? place.receivedAt, store.clock())
       const state = { direction: 'outbound', state: 'sent', final: 0, attempts: 1 } as const
       return insert(heard, heard.recipient, place, { ...state, origin: 'operator', accepted_at: at, sent_at: at })
     }

@@ -94,7 +94,7 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
     current: async (channelId, mode) => (await find(channelId))?.current[mode],
     verifyToken: (channelId, mode) => make('verify', channelId, mode),
     rotate: async (channel_id, mode, overlapSeconds) => {
-      const now = Date.now()
+      const now = store.clock()
       await store.write(function* () {
         const rows = yield* all(
           build

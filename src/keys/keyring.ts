@@ -103,10 +103,10 @@ function checkCidrs(cidrs: readonly string[] | null | undefined): void {
 const prefixesOf = (texts: readonly string[] | null | undefined): string[] | undefined =>
   texts?.map((text, i) => requirePrefix(text, `/recipientPrefixes/${i}`))
 
-const futureMs = (text: string | null | undefined): number | null => {
+const futureMs = (text: string | null | undefined, now: number): number | null => {
   if (!text) return null
   const ms = Date.parse(text)
-  if (ms <= Date.now()) throw invalid('/expiresAt', 'must lie in the future')
+  if (ms <= now) throw invalid('/expiresAt', 'must lie in the future')
   return ms
 }
 const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value))
@@ -159,7 +159,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     return entry
   }
   const check = ({ caller, deadAt }: Believed, address: string): Caller => {
-    if (deadAt <= Date.now()) throw unauthenticated()
+    if (deadAt <= store.clock()) throw unauthenticated()
     if (caller.cidrs && !inRanges(address, caller.cidrs))
       throw new ServiceError('forbidden', 'This key may not be used from this address.')
     return caller
@@ -182,11 +182,11 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       const deadAt = row.revoked_at ?? row.expires_at ?? Number.POSITIVE_INFINITY
       const entry = { caller: toCaller(row), deadAt, until }
       const caller = check(changed === before ? believe(digest, entry) : entry, address)
-      if (Date.now() - (row.last_used_at ?? 0) > 60_000) {
+      if (store.clock() - (row.last_used_at ?? 0) > 60_000) {
         // Beside the request: a full disk must not keep a valid key from reading, and the next look-up tells it again.
         store
           .write(function* () {
-            yield touch({ id: row.id, at: Date.now() })
+            yield touch({ id: row.id, at: store.clock() })
           })
           .catch(() => {})
       }
@@ -211,10 +211,10 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         recipient_prefixes: json(prefixesOf(input.recipientPrefixes)),
         cidrs: json(input.cidrs),
         default_channel: input.defaultChannel ?? null,
-        expires_at: futureMs(input.expiresAt),
+        expires_at: futureMs(input.expiresAt, store.clock()),
         revoked_at: null,
         last_used_at: null,
-        created_at: Date.now(),
+        created_at: store.clock(),
         created_by: actor?.keyId ?? 'start'
       }
       await store.write(function* () {
@@ -255,7 +255,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         ...('recipientPrefixes' in input && { recipient_prefixes: json(prefixesOf(input.recipientPrefixes)) }),
         ...('cidrs' in input && { cidrs: json(input.cidrs) }),
         ...('defaultChannel' in input && { default_channel: input.defaultChannel ?? null }),
-        ...('expiresAt' in input && { expires_at: futureMs(input.expiresAt) })
+        ...('expiresAt' in input && { expires_at: futureMs(input.expiresAt, store.clock()) })
       }
       await store.write(function* () {
         yield build.updateTable('keys').set(changes).where('id', '=', id).compile()
@@ -269,7 +269,11 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       await load(id)
       await store.write(function* () {
         const changed = yield* change(
-          build.updateTable('keys').set({ revoked_at: Date.now() }).where('id', '=', id).where('revoked_at', 'is', null)
+          build
+            .updateTable('keys')
+            .set({ revoked_at: store.clock() })
+            .where('id', '=', id)
+            .where('revoked_at', 'is', null)
         )
         if (changed > 0) yield auditEntry(store, actor, 'key.revoked', id)
       })
@@ -280,7 +284,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       await store.write(function* () {
         yield build
           .updateTable('keys')
-          .set({ revoked_at: Date.now() })
+          .set({ revoked_at: store.clock() })
           .where('service', '=', service)
           .where('revoked_at', 'is', null)
           .compile()

@@ -111,7 +111,7 @@ export function createMediaLibrary({
   const load = async (caller: Caller, id: string): Promise<MediaRow> => {
     const [row] = await store.read(byId({ id }))
     const allowed = row && sees(caller, row) && (!caller.channels || caller.channels.has(row.channel_id))
-    if (!allowed || row.expires_at <= Date.now()) throw new ServiceError('not_found', `There is no file ${id}.`)
+    if (!allowed || row.expires_at <= store.clock()) throw new ServiceError('not_found', `There is no file ${id}.`)
     return row
   }
   async function* bytesOf(row: MediaRow, from = 0, to = row.size - 1): AsyncIterable<Uint8Array> {
@@ -182,7 +182,7 @@ export function createMediaLibrary({
       const mimeType = await judge(file)
       const id = newId('med')
       const filename = file.filename ?? `${id}`
-      const now = Date.now()
+      const now = store.clock()
       const row: MediaRow = {
         id,
         service: caller.service,
@@ -261,7 +261,7 @@ export function createMediaLibrary({
 
     find: async (owner, id) => {
       const [row] = await store.read(byId({ id }))
-      return row && row.service === owner.service && row.mode === owner.mode && row.expires_at > Date.now()
+      return row && row.service === owner.service && row.mode === owner.mode && row.expires_at > store.clock()
         ? row
         : undefined
     },

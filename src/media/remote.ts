@@ -75,7 +75,7 @@ export function createRemoteMedia({ store, providerClient, bind }: RemoteMediaPa
   return {
     remember: async (channel, path, filename) => {
       const id = idOf(channel, path)
-      const now = Date.now()
+      const now = store.clock()
       const [known] = await store.read(byId({ id }))
       // Renewed when half of its time is over, so that listing again and again does not write again and again.
       if (known && known.created_at > now - remoteMediaMs / 2) return id
@@ -100,7 +100,7 @@ export function createRemoteMedia({ store, providerClient, bind }: RemoteMediaPa
     },
 
     keep: (channel, { reference, mimeType, filename, lifeSeconds }) => {
-      const now = Date.now()
+      const now = store.clock()
       const expires_at = lifeSeconds === undefined ? null : now + lifeSeconds * 1000
       const row: RemoteMediaRow = {
         ...{ id: idOf(channel, reference), mode: channel.mode, channel_id: channel.id, path: reference },
@@ -117,7 +117,7 @@ export function createRemoteMedia({ store, providerClient, bind }: RemoteMediaPa
 
     find: async (caller, id) => {
       const [row] = await store.read(byId({ id }))
-      const lives = row && expiryOf(row) > Date.now()
+      const lives = row && expiryOf(row) > store.clock()
       return lives &&
         hasScope(caller, 'inbound:read') &&
         row.mode === caller.mode &&

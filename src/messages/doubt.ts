@@ -27,16 +27,17 @@ export const awaitsSecond = (row: MessageRow): boolean => row.state === 'queued'
 
 /**
  * The row as it ends when it is not sent (again): failed, unless an earlier attempt may have arrived (P3).
+ * @param at now, by the store's clock
  * @param typeBase what stands before /errors#code
  */
-export function inDoubt(failed: MessageRow, typeBase: string): MessageRow {
+export function inDoubt(failed: MessageRow, at: number, typeBase: string): MessageRow {
   if (!doubted(failed)) return failed
   const why = failed.error === null ? '' : (JSON.parse(failed.error) as { detail: string }).detail
   const detail = `The first attempt may have arrived. The second one did not: ${why}`
   const error = JSON.stringify(
     toMessageError(new ServiceError('outcome_unknown', detail, { outcome: 'unknown' }), typeBase, true)
   )
-  return { ...failed, state: 'unknown', final: 0, failed_at: null, run_at: Date.now(), error }
+  return { ...failed, state: 'unknown', final: 0, failed_at: null, run_at: at, error }
 }
 
 /**

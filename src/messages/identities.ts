@@ -61,7 +61,7 @@ export function identities(store: Store) {
     link: function* ({ channel_id, mode }: Place, names: readonly (string | undefined)[]): Unit<void> {
       const known = [...new Set(names.filter(name => name !== undefined))].sort()
       if (known.length < 2) return
-      const created_at = Date.now()
+      const created_at = store.clock()
       const person = newId('per', created_at)
       // The rows are locked in one order by this, those that were there already too.
       const rows = yield* all(

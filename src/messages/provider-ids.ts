@@ -20,7 +20,8 @@ type Place = Pick<MessageIdRow, 'channel_id' | 'mode'>
 
 export type MessageIds = ReturnType<typeof messageIds>
 
-export function messageIds({ build }: Store) {
+export function messageIds(store: Store) {
+  const { build } = store
   const placed = ({ channel_id, mode }: Place) =>
     build.selectFrom('parked_events').where('channel_id', '=', channel_id).where('mode', '=', mode)
   const key = ['channel_id', 'mode', 'provider_id'] as const
@@ -84,7 +85,7 @@ export function messageIds({ build }: Store) {
       const waiting: string[] = []
       for (const provider_id of ids) {
         const id = { ...place, provider_id, message_id: message.id, attempt: message.attempt }
-        const named = yield* first(nameOne({ ...id, parked: 0, created_at: Date.now() }))
+        const named = yield* first(nameOne({ ...id, parked: 0, created_at: store.clock() }))
         if (named?.parked === 1) waiting.push(provider_id)
       }
       if (waiting.length === 0) return []
@@ -110,7 +111,7 @@ export function messageIds({ build }: Store) {
       { identity, ...rest }: Parked,
       due_at: number | null
     ): Unit<boolean> {
-      const at = Date.now()
+      const at = store.clock()
       const event = JSON.stringify(rest)
       for (const { channel_id, mode } of places)
         for (const provider_id of ids) {

@@ -179,8 +179,8 @@ export function createProviderStatus(store: Store): ProviderStatus {
     const next = fallbackOf({ ...row, error: event.error })
     if (!next) return false
     const entry =
-      timelineEntry({ state: 'failed', attempts: row.attempts }, event.detail) +
-      timelineEntry({ state: 'queued', attempts: row.attempts }, next.detail)
+      timelineEntry(store.clock(), { state: 'failed', attempts: row.attempts }, event.detail) +
+      timelineEntry(store.clock(), { state: 'queued', attempts: row.attempts }, next.detail)
     return (yield* change(fall({ ...next.row, entry }))) > 0
   }
 
@@ -188,7 +188,7 @@ export function createProviderStatus(store: Store): ProviderStatus {
     const { id, attempts } = row
     const { status, at, providerMessageId, error, detail, resolution, person, pricing } = event
     const attempt = event.attempt ?? attempts
-    const entry = timelineEntry({ state: status, attempts: attempt }, detail)
+    const entry = timelineEntry(store.clock(), { state: status, attempts: attempt }, detail)
     const open = row.state === 'unknown' || ((row.state === 'queued' || row.state === 'claimed') && doubted(row))
     if (attempt < attempts && !open) {
       if (!toldBefore(row, status, attempt)) yield note({ id, entry })

@@ -68,8 +68,12 @@ export function createMessageReads({ store, queries, notifications }: MessageRea
 
     cancel: async (caller, id) => {
       const { attempts } = await load(caller, id)
-      const entry = timelineEntry({ state: 'canceled', attempts }, `canceled by ${caller.keyId}`)
-      const doubt = timelineEntry({ state: 'unknown', attempts }, `not to be sent again: canceled by ${caller.keyId}`)
+      const entry = timelineEntry(store.clock(), { state: 'canceled', attempts }, `canceled by ${caller.keyId}`)
+      const doubt = timelineEntry(
+        store.clock(),
+        { state: 'unknown', attempts },
+        `not to be sent again: canceled by ${caller.keyId}`
+      )
       const canceled = await store.write(() => change(queries.cancel({ id, entry, doubt })))
       const after = await load(caller, id)
       if (canceled > 0) {

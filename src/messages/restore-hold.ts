@@ -96,7 +96,7 @@ export function createRestoreHold({
         run_at: store.now,
         error: unknown,
         lease_until: null,
-        timeline: sql<string>`timeline || cast(${timelineEntry({ state: 'unknown', attempts }, detail)} as text)`
+        timeline: sql<string>`timeline || cast(${timelineEntry(store.clock(), { state: 'unknown', attempts }, detail)} as text)`
       })
       .where('id', 'in', ids)
       .where('attempts', '=', attempts)
@@ -118,12 +118,12 @@ export function createRestoreHold({
     return done
   }
   function* prepareToTurn(): Unit<void> {
-    yield build.updateTable('blocks').set({ at: Date.now() }).where('key', '=', key).compile()
+    yield build.updateTable('blocks').set({ at: store.clock() }).where('key', '=', key).compile()
     const open = build
       .updateTable('broadcasts')
       .set({ status: 'paused' })
       .where('status', 'in', ['scheduled', 'running'])
-    const at = Date.now()
+    const at = store.clock()
     for (const { id } of yield* all(open.returning('id')))
       yield blocks.stop({ key: blockKey.broadcast(id), detail: 'paused by the hold after a restore', at })
   }
@@ -146,7 +146,7 @@ export function createRestoreHold({
       if (afterRestore) {
         const fresh: HoldDetail = { reason: 'after_restore', turned: 0, pending: true }
         await store.write(function* () {
-          yield blocks.stop({ key, detail: JSON.stringify(fresh), at: Date.now() })
+          yield blocks.stop({ key, detail: JSON.stringify(fresh), at: store.clock() })
         })
       }
       const [row] = await store.read(block({}))

@@ -44,8 +44,9 @@ export interface Draft<T extends MessageType = MessageType> {
 /** A message is given up after this, where the caller says nothing. */
 export const day = 24 * 3600_000
 
-/** The row of a request, before anything has been done for it. */
+/** The row of a request, before anything has been done for it; `now` by the store's clock, which judges when it is due. */
 export const newRow = (
+  now: number,
   caller: Caller,
   body: SendMessage,
   channel: DispatchChannel,
@@ -53,7 +54,6 @@ export const newRow = (
   traceparent: string | undefined,
   rest: string[] = []
 ): MessageRow => {
-  const now = Date.now()
   const { replyTo, providerOptions, fallback, onUnknown, sendAt, expiresAt, reference, metadata } = body
   const options = {
     replyTo,

@@ -15,14 +15,18 @@ interface Line {
   detail?: string
 }
 
-/** One line for the change that a row is just undergoing. */
+/**
+ * One line for the change that a row is just undergoing.
+ * @param at when, by the store's clock: what may still be asleep is judged by it (RELIABILITY.md 3.1 rule 8)
+ */
 export function timelineEntry(
+  at: number,
   change: { state: MessageRow['state']; attempts: number },
   detail?: string | null,
   record?: CallRecord
 ): string {
   const line: Line = {
-    at: Date.now(),
+    at,
     // What is claimed waits for its turn, as callers see it.
     status: change.state === 'claimed' ? 'queued' : change.state,
     attempt: change.attempts

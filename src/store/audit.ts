@@ -15,7 +15,7 @@ export function auditEntry(
 ): CompiledQuery {
   const row = {
     id: newId('aud'),
-    at: Date.now(),
+    at: store.clock(),
     actor: actor?.keyId ?? 'start',
     action,
     target,

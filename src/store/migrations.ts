@@ -23,7 +23,7 @@ export interface Migration {
 }
 
 // Never edit one that has been released: add another. Each runs in one transaction and leaves the release before able to run.
-const released: Migration[] = [
+const released: readonly Migration[] = [
   {
     name: '001_first_tables',
     statements: ({ int, id, blob, strict, clustered }) => [

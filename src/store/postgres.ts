@@ -7,7 +7,9 @@ import {
   PostgresQueryCompiler,
   sql
 } from 'kysely'
+import type { ClientBase } from 'pg'
 import type { Logger } from 'pino'
+import { createHeardClock } from './clock.ts'
 import type { Database } from './schema.ts'
 import { type Result, type Store, StoreUnavailable, storable, type Unit } from './store.ts'
 
@@ -33,6 +35,25 @@ const refuse = (error: unknown): never => {
   throw unavailable(error)
 }
 
+const statementMs = 5000
+/** A connection of the pool, with the number of its server process as the first words of the connection told it. */
+type PoolClient = ClientBase & { processID: number | null }
+
+/**
+ * Begins a transaction as we need it, and asks for the time, in one round trip. Everything is set for the transaction
+ * and nothing for the connection: a pooler (PgBouncer) refuses what is asked for at connection, and hands one connection
+ * to many. What is set here also wins over what an address, a role or a database sets (`synchronous_commit=off`).
+ */
+const beginning = (patient: boolean): string =>
+  [
+    'BEGIN ISOLATION LEVEL READ COMMITTED',
+    'SET LOCAL synchronous_commit = on',
+    `SET LOCAL statement_timeout = ${patient ? 0 : statementMs}`,
+    `SET LOCAL lock_timeout = ${patient ? 0 : 2000}`,
+    'SET LOCAL idle_in_transaction_session_timeout = 10000',
+    'SELECT (extract(epoch from clock_timestamp()) * 1000)::bigint AS at'
+  ].join(';')
+
 /**
  * The shared store, for several replicas. Every unit is a transaction of its own, durable before it is answered.
  * @param url postgres://user:password@host/database; it is never logged
@@ -45,17 +66,28 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
     connectionString: url,
     max: 10,
     connectionTimeoutMillis: 3000,
-    // The last is ours, for a server that does not even say that it is too late.
-    ...(!patient && { statement_timeout: 5000, lock_timeout: 2000, query_timeout: 6000 }),
-    idle_in_transaction_session_timeout: 10_000,
+    // Ours and not the server's, for one that does not even say that it is too late.
+    ...(!patient && { query_timeout: 6000 }),
     keepAlive: true,
-    options: '-c synchronous_commit=on -c default_transaction_isolation=read\\ committed',
     application_name: 'switchboard',
+    onConnect: client => own(client as PoolClient),
     // Our integers are milliseconds and counts: far below 2^53.
     types: {
       getTypeParser: (id, format) => (id === int8 && format !== 'binary' ? Number : pg.types.getTypeParser(id, format))
     }
   })
+  /**
+   * A read is one statement without a transaction, so its limit is the session's: set only where the session is ours.
+   * Behind a pooler the server names another process than the pooler did, and the session may be anybody's next.
+   */
+  const own = async (client: PoolClient): Promise<void> => {
+    const { rows } = await client.query('SELECT pg_backend_pid() AS pid')
+    if (!patient && rows[0].pid === client.processID) await client.query(`SET statement_timeout = ${statementMs}`)
+  }
+  const begin = beginning(patient)
+  const clock = createHeardClock()
+  /** Of what `begin` answers, statement by statement, the last: the time. */
+  const hear = (answers: unknown): void => clock.hear((answers as { rows: { at: number }[] }[]).at(-1)!.rows[0]!.at)
   // An idle connection that dies is replaced by the pool; without a listener it would end the process.
   const lost = (error: Error) =>
     log.warn({ code: (error as { code?: string }).code }, 'a PostgreSQL connection was lost')
@@ -68,7 +100,7 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
     client.on('error', lost)
     let broken = false
     try {
-      await client.query('BEGIN').catch(refuse)
+      hear(await client.query(begin).catch(refuse))
       if (!first) await client.query(again).catch(refuse)
       const steps = unit()
       let step = steps.next()
@@ -148,6 +180,7 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
     }),
     // Of the statement and not of the moment: clock_timestamp() is volatile, and no index could be searched by it.
     now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
+    clock: clock.now,
     write,
     read: async <R>(query: CompiledQuery<R>) => (await pool.query(query.sql, values(query)).catch(refuse)).rows as R[],
     probe: async () => {

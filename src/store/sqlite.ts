@@ -37,6 +37,8 @@ function checkPlace(directory: string): void {
 }
 
 const sqliteBusy = 5
+/** SQLite's own clock, in milliseconds since 1970. */
+const instant = "cast(unixepoch('subsec') * 1000 as integer)"
 
 /** Held as long as the process lives; the kernel frees it even after kill -9 (P31). */
 function takeLock(directory: string): DatabaseSync {
@@ -197,6 +199,8 @@ export function openSqlite(directory: string, sync: Sync = fdatasync): Store {
       setImmediate(flush)
     })
 
+  const clock = reader.prepare(`select ${instant} as at`)
+
   return {
     dialect: 'sqlite',
     build: new Kysely<Database>({
@@ -207,7 +211,9 @@ export function openSqlite(directory: string, sync: Sync = fdatasync): Store {
         createQueryCompiler: () => new SqliteQueryCompiler()
       }
     }),
-    now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    now: sql<number>`${sql.raw(instant)}`,
+    // Work may end later than its store.
+    clock: () => (reader.isOpen ? (clock.get() as { at: number }).at : Date.now()),
     write,
     read: async query => {
       try {

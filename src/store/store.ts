@@ -21,6 +21,11 @@ export interface Store {
   readonly build: Kysely<Database>
   /** The database's own clock, in milliseconds since 1970: the one that leases, due times and expiry are judged by. */
   readonly now: RawBuilder<number>
+  /**
+   * The same clock, for what a process has to know before it writes: what is compared with `now` anywhere is never
+   * written by the clock of a process, which may be minutes off.
+   */
+  readonly clock: () => number
   /** Runs a unit in one transaction. Resolves only when it is durable. Throws StoreUnavailable when nothing was written. */
   write: <T>(unit: () => Unit<T>) => Promise<T>
   /**

@@ -180,7 +180,7 @@ export function messageCases(test: Case): void {
     const { forget } = queueQueries(store)
     const row = await put(store, message({ state: 'claimed' }))
     const { id } = row
-    const line = (state: MessageState, detail?: string) => timelineEntry({ state, attempts: 1 }, detail)
+    const line = (state: MessageState, detail?: string) => timelineEntry(Date.now(), { state, attempts: 1 }, detail)
     await changed(
       store,
       dispatch({ id, attempts: 0, next: 1, lease_ms: 60_000, entry: line('sending'), ...blockKeysOf(row) })

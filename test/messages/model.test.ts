@@ -172,7 +172,7 @@ async function live({ store, queries, turn }: World, once: boolean, history: rea
         return stage === 'told'
       case 'release': {
         if (stage !== 'claimed') return false
-        const next = inDoubt({ ...held[h]!, state: 'failed', final: 1, failed_at: 1 }, '')
+        const next = inDoubt({ ...held[h]!, state: 'failed', final: 1, failed_at: 1 }, 1, '')
         await write(queries.release({ ...next, entry: '{}\n' }))
         model.release(m, h)
         return true

@@ -31,17 +31,14 @@ export interface AcceptParts {
   backlogLimit?: BacklogLimit
   /** Throws the 400 for what no provider knows. */
   checkOptions: OptionsCheck
+  /** The store's clock. */
+  clock: () => number
   /** Answers are to leave the content out. */
   unseen?: boolean
 }
 
-export function createAccept({
-  channels,
-  preparation,
-  checkOptions,
-  backlogLimit,
-  unseen = false
-}: AcceptParts): Accept {
+export function createAccept(parts: AcceptParts): Accept {
+  const { channels, preparation, checkOptions, backlogLimit, clock, unseen = false } = parts
   /** A fallback that could not be sent is told before the message is, not when it is too late. */
   const checkFallback = async (row: MessageRow, body: SendMessage, channel: DispatchChannel): Promise<void> => {
     if (!body.fallback) return
@@ -59,7 +56,7 @@ export function createAccept({
   }
 
   return async (caller, body, traceparent) => {
-    checkRules(body, Date.now())
+    checkRules(body, clock())
     checkOptions(body.providerOptions)
     const to = requirePerson(body.to, '/to')
     const wanted = Array.isArray(body.channel) ? body.channel : [body.channel]
@@ -74,7 +71,7 @@ export function createAccept({
     const passed: string[] = []
     for (const [i, channel] of candidates.entries()) {
       const rest = candidates.slice(i + 1).map(candidate => candidate.id)
-      const made = newRow(caller, body, channel, to, traceparent, rest)
+      const made = newRow(clock(), caller, body, channel, to, traceparent, rest)
       const row = unseen ? { ...made, options: keepOptions({ ...optionsOf(made), unseen }) } : made
       try {
         const prepared = await preparation.prepare(toDraft(row, body), channel)

@@ -17,6 +17,8 @@ export interface DryRunParts {
   preparation: Preparation
   /** A request as it would stand on the wire, secrets masked. */
   preview: (channel: DispatchChannel, request: NativeRequest) => DryRun['request']
+  /** The store's clock. */
+  clock: () => number
   waitEstimate: (channel: string, mode: Mode) => Promise<WaitEstimate>
 }
 
@@ -51,9 +53,9 @@ function parts(body: unknown, need: FileNeed): unknown {
   return body.map(part => ('file' in part ? { name: part.name, file: described(need) } : part))
 }
 
-export function createDryRun({ accept, preparation, preview, waitEstimate }: DryRunParts): DryRunner {
+export function createDryRun({ accept, preparation, preview, waitEstimate, clock }: DryRunParts): DryRunner {
   return async (caller, body) => {
-    const now = Date.now()
+    const now = clock()
     const { row, channel, prepared: real } = await accept(caller, body)
     const prepared = { ...real, sendable: { ...real.sendable, id: dryId } }
     const { file } = prepared

@@ -151,7 +151,7 @@ export function createIdempotency(store: Store, seal: Seal) {
   }
 
   function* claim(scope: Key, hash: string, message: string, lockMs: number): Unit<LockedRow | undefined> {
-    const taken = yield* change(insert({ ...scope, hash, message, lock_ms: lockMs, at: Date.now() }))
+    const taken = yield* change(insert({ ...scope, hash, message, lock_ms: lockMs, at: store.clock() }))
     return taken > 0 ? undefined : (yield* first(find(scope)))!
   }
   function* takeFrom(scope: Key, old: string, message: string, lockMs: number): Unit<boolean> {

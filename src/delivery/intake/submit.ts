@@ -179,9 +179,9 @@ export function createMessages({
     // Encoded before the row exists: what the provider cannot say is refused without one.
     const encoded = prepared.file ? undefined : preparation.encodeNow(prepared, channel)
     // Preparing may have taken seconds: what goes out at once passes no other commit that would look at it.
-    if (row.expires_at !== null && row.expires_at <= Date.now())
+    if (row.expires_at !== null && row.expires_at <= store.clock())
       throw invalid('/expiresAt', 'passed while the message was being prepared')
-    const waits = row.send_at !== null && row.send_at > Date.now()
+    const waits = row.send_at !== null && row.send_at > store.clock()
     const limits = limitsOf(row)
     const leasedAt = performance.now()
     /** As what the row was last tried to be stored: a commit of which nobody knows has to be taken back as that. */

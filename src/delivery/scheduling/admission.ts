@@ -114,7 +114,7 @@ export function createAdmission({
       const count = times.get(key) ?? 0
       if (scope !== 'recipient') times.set(key, count + 1)
       const wait = seconds ?? (scope === 'recipient' ? pairSeconds(attempt) : backoff(count))
-      const now = Date.now()
+      const now = store.clock()
       log.warn({ scope, channel: id, mode, seconds: wait }, 'a provider asked to wait')
       store
         .write(function* () {

@@ -75,7 +75,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
     await store.write(function* () {
       for (const row of rows) {
         const next: MessageRow = { ...row, state: 'queued', run_at: runAt ?? row.run_at }
-        yield queries.release({ ...next, entry: timelineEntry(next, detail) })
+        yield queries.release({ ...next, entry: timelineEntry(store.clock(), next, detail) })
       }
     })
     for (const { id } of rows) notifications.publish(id)
@@ -94,7 +94,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
         if (!(error instanceof ServiceError)) await executor.requeueAfterFault(row, error)
         else if (error.code === 'provider_unavailable' || error.code === 'rate_limited') {
           // Their template cannot be asked for: that is the same for all.
-          await defer([...ready.map(part => part.row), ...rows.slice(i)], Date.now() + laterMs, error.message)
+          await defer([...ready.map(part => part.row), ...rows.slice(i)], store.clock() + laterMs, error.message)
           return []
         } else await executor.fail(row, error)
       }
@@ -108,7 +108,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
       const gone = new Set<string>()
       // In one statement each, or on a database across a network the last would be long after its turn.
       for (const [attempts, parts] of Map.groupBy(ready, ({ row }) => row.attempts)) {
-        const entry = timelineEntry({ state: 'sending', attempts: attempts + 1 })
+        const entry = timelineEntry(store.clock(), { state: 'sending', attempts: attempts + 1 })
         const keys = blockKeysOf(parts[0]!.row)
         const ids = parts.map(({ row }) => row.id)
         for (const { id } of yield* all(
@@ -119,7 +119,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
       for (const { row } of ready) {
         if (gone.has(row.id)) continue
         const next: MessageRow = { ...row, state: 'queued' }
-        yield queries.release({ ...next, entry: timelineEntry(next, 'it was held up') })
+        yield queries.release({ ...next, entry: timelineEntry(store.clock(), next, 'it was held up') })
       }
       return ready.flatMap(({ row, prepared }): Part[] =>
         gone.has(row.id) ? [{ row: { ...row, state: 'sending', attempts: row.attempts + 1 }, prepared }] : []
@@ -131,6 +131,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
     await store.write(function* () {
       for (const { row } of going) {
         const entry = timelineEntry(
+          store.clock(),
           { state: 'queued', attempts: row.attempts - 1 },
           'its turn had passed: it waits for another'
         )
@@ -219,7 +220,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
       if (!(error instanceof ServiceError)) throw error
       return defer(
         ready.map(({ row }) => row),
-        Date.now() + laterMs,
+        store.clock() + laterMs,
         error.message
       )
     }

@@ -78,19 +78,13 @@ export interface Executor {
 /** How long whoever took a message is believed to be alive (RELIABILITY.md 3.1 rule 3). */
 export const leaseOf = (timeoutMs: number): number => timeoutMs + 15_000
 
-export function createExecutor({
-  store,
-  queries,
-  providerClient,
-  preparation,
-  log,
-  metrics,
-  timeoutMs,
-  typeBase,
-  admission,
-  notifications,
-  providerOf
-}: ExecutorParts): Executor {
+/** What a line of the timeline says beside its instant. */
+type Told = Parameters<typeof timelineEntry> extends [number, ...infer Rest] ? Rest : never
+
+export function createExecutor(parts: ExecutorParts): Executor {
+  const { store, queries, providerClient, preparation, log, metrics, timeoutMs, typeBase } = parts
+  const { admission, notifications, providerOf } = parts
+  const told = (...line: Told): string => timelineEntry(store.clock(), ...line)
   const leaseMs = leaseOf(timeoutMs)
   const { judged, accepted, settle } = createOutcomes(store, queries, typeBase)
   const inFlight = new Set<Promise<unknown>>()
@@ -132,7 +126,7 @@ export function createExecutor({
     if (next.state !== 'failed') return undefined
     const way = await failover(next, providerOf)
     if (!way) return undefined
-    const entry = timelineEntry(way.row, way.detail, record)
+    const entry = told(way.row, way.detail, record)
     const taken = await store
       .write(() => change(queries.redirect({ ...way.row, entry, lease_ms: leaseMs })))
       .catch(error => {
@@ -148,7 +142,7 @@ export function createExecutor({
   /** sending → queued, as if this attempt had not been. */
   const undoAttempt = async (row: MessageRow): Promise<MessageRow> => {
     const next: MessageRow = { ...row, state: 'queued', attempts: row.attempts - 1 }
-    const back = { ...row, entry: timelineEntry(next, 'its turn had passed: it waits for another') }
+    const back = { ...row, entry: told(next, 'its turn had passed: it waits for another') }
     const taken = await store.write(() => change(queries.undoAttempt(back)))
     if (taken === 0) return (await store.read(queries.byId({ id: row.id })))[0] ?? next
     undone.add(next)
@@ -191,7 +185,7 @@ export function createExecutor({
         next = {
           ...row,
           state: 'unknown',
-          run_at: Date.now(),
+          run_at: store.clock(),
           error: JSON.stringify(toMessageError(defect, typeBase, true))
         }
       }
@@ -209,9 +203,10 @@ export function createExecutor({
 
   const fail: Executor['fail'] = async (row, error) => {
     const words = JSON.stringify(toMessageError(error, typeBase, true))
-    const next = inDoubt({ ...row, state: 'failed', final: 1, failed_at: Date.now(), error: words }, typeBase)
+    const now = store.clock()
+    const next = inDoubt({ ...row, state: 'failed', final: 1, failed_at: now, error: words }, now, typeBase)
     await store.write(function* () {
-      yield queries.release({ ...next, entry: timelineEntry(next, error.message) })
+      yield queries.release({ ...next, entry: told(next, error.message) })
     })
     metrics.message(next.provider, next.state)
     return (await store.read(queries.byId({ id: row.id })))[0] ?? next
@@ -228,8 +223,8 @@ export function createExecutor({
           outcome: 'not_sent'
         })
       )
-    const next: MessageRow = { ...row, state: 'queued', run_at: Date.now() + 1000 * 4 ** count }
-    const entry = timelineEntry(next, outage ? 'the store could not be read' : setbacks.fault)
+    const next: MessageRow = { ...row, state: 'queued', run_at: store.clock() + 1000 * 4 ** count }
+    const entry = told(next, outage ? 'the store could not be read' : setbacks.fault)
     await store.write(function* () {
       yield queries.release({ ...next, entry })
     })
@@ -242,7 +237,7 @@ export function createExecutor({
       yield queries.release({
         ...row,
         state: 'queued',
-        entry: timelineEntry({ ...row, state: 'queued' }, 'it was held up')
+        entry: told({ ...row, state: 'queued' }, 'it was held up')
       })
     })
     return (await store.read(queries.byId({ id: row.id })))[0] ?? row
@@ -263,7 +258,13 @@ export function createExecutor({
       const leasedAt = performance.now()
       const committed = await store.write(function* () {
         const { id, attempts } = row
-        const turn = { id, attempts, next: sending.attempts, lease_ms: leaseMs, entry: timelineEntry(sending) }
+        const turn = {
+          id,
+          attempts,
+          next: sending.attempts,
+          lease_ms: leaseMs,
+          entry: told(sending)
+        }
         return (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0
       })
       // Canceled, stopped, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
@@ -277,7 +278,7 @@ export function createExecutor({
   return {
     leaseMs,
     insertSending: function* (row) {
-      yield queries.insert({ ...row, timeline: timelineEntry(row), lease_ms: leaseMs })
+      yield queries.insert({ ...row, timeline: told(row), lease_ms: leaseMs })
     },
     send: (row, encoded, channel, leasedAt, permit) => {
       direct++

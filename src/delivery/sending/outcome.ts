@@ -58,18 +58,19 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
 
   const judged: Outcomes['judged'] = (row, verdict) => {
     const error = JSON.stringify(errorOf(verdict))
-    if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, run_at: Date.now(), error }
+    if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, run_at: store.clock(), error }
     // What says each time that it did not take it will not at the next time either (RELIABILITY.md section 4).
     const tired = (verdict.provider.status ?? 0) >= 500 && row.attempts > mostAfterFaults
     if (verdict.later && !tired)
       return {
         ...row,
         state: 'queued',
-        run_at: Math.round(Date.now() + retryDelayMs(row.attempts, verdict, Math.random)),
+        run_at: Math.round(store.clock() + retryDelayMs(row.attempts, verdict, Math.random)),
         // Of an earlier attempt that may have arrived it must not say that nothing was sent.
         error: doubted(row) ? row.error : error
       }
-    return inDoubt({ ...row, state: 'failed', final: 1, error, failed_at: Date.now() }, typeBase)
+    const now = store.clock()
+    return inDoubt({ ...row, state: 'failed', final: 1, error, failed_at: now }, now, typeBase)
   }
   const errorOf = ({ code, detail, provider, retryAfterSeconds, outcome }: Verdict): MessageError =>
     toMessageError(new ServiceError(code, detail, { provider, retryAfterSeconds, outcome }), typeBase, true)
@@ -84,7 +85,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
       ...row,
       state: 'accepted',
       provider_message_id: receipt.providerMessageId,
-      accepted_at: Date.now(),
+      accepted_at: store.clock(),
       error: null,
       warnings: all.length > 0 ? JSON.stringify(all) : null,
       person: personOf(receipt) ?? row.person
@@ -111,12 +112,17 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
     detail: string | null,
     record: CallRecord | undefined
   ): Unit<MessageRow | undefined> {
-    const outcome = (row: MessageRow): Outcome => ({ ...row, entry: timelineEntry(row, detail, record) })
+    const outcome = (row: MessageRow): Outcome => ({ ...row, entry: timelineEntry(store.clock(), row, detail, record) })
     if (next.state === 'unknown' && wantsOnceMore(next)) {
       // This process has seen the attempt end, so nobody can still be about to write it.
       const delay_ms = Math.round(retryDelayMs(next.attempts, {}, Math.random))
-      const again: MessageRow = { ...next, state: 'queued', resolution: 'resent_once', run_at: Date.now() + delay_ms }
-      const entry = timelineEntry(again, `${detail ?? ''} ${doubts.again}`.trim(), record)
+      const again: MessageRow = {
+        ...next,
+        state: 'queued',
+        resolution: 'resent_once',
+        run_at: store.clock() + delay_ms
+      }
+      const entry = timelineEntry(store.clock(), again, `${detail ?? ''} ${doubts.again}`.trim(), record)
       const { id, attempts, error } = next
       return (yield* change(once.again({ id, attempts, error, delay_ms, entry }))) > 0 ? again : undefined
     }
@@ -126,7 +132,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
     if (next.state !== 'queued' && (yield* change(queries.settleWaiting(outcome(next)))) > 0) return next
     // A late "try again later" must not send again what was called unknown: it was refused, so it is failed.
     const late: MessageRow =
-      next.state === 'queued' ? { ...next, state: 'failed', final: 1, failed_at: Date.now() } : next
+      next.state === 'queued' ? { ...next, state: 'failed', final: 1, failed_at: store.clock() } : next
     return (yield* change(queries.settleLate(outcome(late)))) > 0 ? late : undefined
   }
 

@@ -47,24 +47,26 @@ export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }
             const { id, attempts } = row
             if (wantsOnceMore(row)) {
               // So late that a holder who only slept has given up before (RELIABILITY.md 3.1 rule 8).
-              const entry = timelineEntry({ state: 'queued', attempts }, `${doubts.death}. ${doubts.again}`)
+              const entry = timelineEntry(
+                store.clock(),
+                { state: 'queued', attempts },
+                `${doubts.death}. ${doubts.again}`
+              )
               yield once.again({ id, attempts, error: lost, delay_ms: timeoutMs, entry })
             } else {
-              const entry = timelineEntry({ state: 'unknown', attempts }, doubts.death)
+              const entry = timelineEntry(store.clock(), { state: 'unknown', attempts }, doubts.death)
               yield queue.forget({ id, attempts, error: lost, entry })
             }
           }
           for (const [i, row] of claimed.entries()) {
             const before = setbacksOf(row)
-            const failed = inDoubt(
-              { ...row, state: 'failed', final: 1, failed_at: Date.now(), error: poison },
-              typeBase
-            )
+            const now = store.clock()
+            const failed = inDoubt({ ...row, state: 'failed', final: 1, failed_at: now, error: poison }, now, typeBase)
             if (before + 1 >= maxSetbacks) {
-              yield queries.release({ ...failed, entry: timelineEntry(failed, setbacks.death) })
+              yield queries.release({ ...failed, entry: timelineEntry(store.clock(), failed, setbacks.death) })
             } else {
-              const entry = timelineEntry({ state: 'queued', attempts: row.attempts }, setbacks.death)
-              const again = before === 0 ? row.run_at : Date.now() + i * apartMs
+              const entry = timelineEntry(store.clock(), { state: 'queued', attempts: row.attempts }, setbacks.death)
+              const again = before === 0 ? row.run_at : store.clock() + i * apartMs
               yield queue.requeue({ id: row.id, lease: row.lease_until!, run_at: again, entry })
             }
           }
@@ -74,8 +76,8 @@ export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }
     },
     expire: async () => {
       const late = 'it could not be handed over in time'
-      const entry = timelineEntry({ state: 'expired', attempts: 0 }, late)
-      const doubt = timelineEntry({ state: 'unknown', attempts: 1 }, `${late} again`)
+      const entry = timelineEntry(store.clock(), { state: 'expired', attempts: 0 }, late)
+      const doubt = timelineEntry(store.clock(), { state: 'unknown', attempts: 1 }, `${late} again`)
       for (;;) {
         const expired = await store.write(function* () {
           return (yield queue.expireDue({ entry, doubt })).rows.length

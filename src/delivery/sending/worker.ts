@@ -84,7 +84,7 @@ export function createWorker(parts: WorkerParts): Worker {
 
   const defer = async (row: MessageRow, error: ServiceError): Promise<MessageRow> => {
     // Stopping is no reason to wait: another process may have it at once.
-    const run_at = stopped ? row.run_at : Date.now() + laterMs
+    const run_at = stopped ? row.run_at : store.clock() + laterMs
     await store.write(function* () {
       yield queries.release({
         id: row.id,
@@ -94,7 +94,7 @@ export function createWorker(parts: WorkerParts): Worker {
         error: row.error,
         failed_at: null,
         lease_until: row.lease_until,
-        entry: timelineEntry({ ...row, state: 'queued' }, error.message)
+        entry: timelineEntry(store.clock(), { ...row, state: 'queued' }, error.message)
       })
     })
     notifications.publish(row.id)

@@ -32,7 +32,11 @@ export function createFinaliser({ store, unknown, notifications, log }: Finalise
     const hours = doubtMs / 3600_000
     let count = 0
     for (let ended = -1; ended !== 0 && !stopped; count += ended) {
-      const entry = timelineEntry({ state: 'unknown', attempts: 1 }, `no proof within ${hours} hours: final`)
+      const entry = timelineEntry(
+        store.clock(),
+        { state: 'unknown', attempts: 1 },
+        `no proof within ${hours} hours: final`
+      )
       const rows = await store.write(() => all(unknown.overdue({ before_ms: doubtMs, entry })))
       for (const { id } of rows) notifications.publish(id)
       ended = rows.length

@@ -149,7 +149,7 @@ export function createReconcile(parts: ReconcileParts): Reconcile {
     const channel = await channels.resolve(caller, row.channel_id)
     const found = await find(row, channel)
     await store.write(function* () {
-      if (typeof found === 'string') yield unknown.note({ id, entry: timelineEntry(row, found) })
+      if (typeof found === 'string') yield unknown.note({ id, entry: timelineEntry(store.clock(), row, found) })
       else yield* providerStatus.settleFromProvider(row, eventOf(found))
     })
     notifications.publish(id)

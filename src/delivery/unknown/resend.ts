@@ -94,7 +94,7 @@ export function createResend(parts: ResendParts): Resend {
       const words = 'only one that failed, expired, was canceled or is unknown can be sent again'
       throw conflict(id, `The message ${id} is ${publicStatus(row.state)}: ${words}.`)
     }
-    requireResendable(row, sleepers, Date.now())
+    requireResendable(row, sleepers, store.clock())
   }
 
   return async (caller, id, body, options) => {
@@ -108,7 +108,7 @@ export function createResend(parts: ResendParts): Resend {
     }
     const rests = function* (made: MessageRow): Unit<void> {
       if (original?.state !== 'unknown') return
-      const entry = timelineEntry(original, `sent anew as ${made.id} by ${caller.keyId}`)
+      const entry = timelineEntry(store.clock(), original, `sent anew as ${made.id} by ${caller.keyId}`)
       if ((yield* change(unknown.supersede({ id, entry }))) === 0) throw changedMeanwhile(id)
       yield auditEntry(store, caller, 'message.resent', id, { as: made.id })
     }

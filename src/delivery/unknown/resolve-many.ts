@@ -68,7 +68,7 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
       const rows = await store.read(unknown.page(caller, filter, after, pageSize))
       for (const row of rows) {
         if (body.verdict === 'resend') {
-          requireResendable(row, sleepers, Date.now())
+          requireResendable(row, sleepers, store.clock())
           requireRight(caller, row)
         }
         // What is not needed any more: ten thousand of them stay in memory.
@@ -82,18 +82,18 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
   function* one(caller: Caller, { id, attempts }: OpenRow, verdict: ResolveMessages['verdict']): Unit<number> {
     const by = `${verdict} by ${caller.keyId}, with others`
     if (verdict === 'confirm_sent') {
-      const entry = timelineEntry({ state: 'accepted', attempts }, by)
-      return yield* change(unknown.confirm({ id, at: Date.now(), entry }))
+      const entry = timelineEntry(store.clock(), { state: 'accepted', attempts }, by)
+      return yield* change(unknown.confirm({ id, at: store.clock(), entry }))
     }
     if (verdict === 'abandon') {
-      const entry = timelineEntry({ state: 'unknown', attempts }, by)
+      const entry = timelineEntry(store.clock(), { state: 'unknown', attempts }, by)
       return yield* change(unknown.close({ id, resolution: 'abandoned', entry }))
     }
     const made = newId('msg')
-    const entry = timelineEntry({ state: 'unknown', attempts }, `${by}: sent anew as ${made}`)
+    const entry = timelineEntry(store.clock(), { state: 'unknown', attempts }, `${by}: sent anew as ${made}`)
     if ((yield* change(unknown.close({ id, resolution: 'resent', entry }))) === 0) return 0
     const row = (yield* first(queries.byId({ id })))!
-    yield queries.insert({ ...copyOf(row, caller, made, Date.now()), lease_ms: sleepers.leaseMs })
+    yield queries.insert({ ...copyOf(row, caller, made, store.clock()), lease_ms: sleepers.leaseMs })
     return 1
   }
 

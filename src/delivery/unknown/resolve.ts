@@ -34,9 +34,9 @@ export function createResolve(parts: ResendParts): Resolve {
       const confirmed = body.verdict === 'confirm_sent'
       const resolution: Resolution = made ? 'resent' : 'abandoned'
       const detail = made ? `${by}: sent anew as ${made.id}` : by
-      const entry = timelineEntry({ state: confirmed ? 'accepted' : 'unknown', attempts }, detail)
+      const entry = timelineEntry(store.clock(), { state: confirmed ? 'accepted' : 'unknown', attempts }, detail)
       const query = confirmed
-        ? unknown.confirm({ id, at: Date.now(), entry })
+        ? unknown.confirm({ id, at: store.clock(), entry })
         : unknown.close({ id, resolution, entry })
       if ((yield* change(query)) === 0) throw changedMeanwhile(id)
       yield auditEntry(store, caller, 'message.resolved', id, {
@@ -54,7 +54,7 @@ export function createResolve(parts: ResendParts): Resolve {
     let location = `/messages/${id}`
     if (body.verdict === 'resend') {
       requireRisk(body.acceptDuplicateRisk)
-      requireResendable(row, sleepers, Date.now())
+      requireResendable(row, sleepers, store.clock())
       const acceptRow = async () => {
         const taken = await accept({ ...caller, service: row.service }, requestOf(row), request.traceparent)
         return { ...taken, row: { ...taken.row, resend_of: id } }

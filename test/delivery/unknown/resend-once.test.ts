@@ -185,7 +185,11 @@ t.test('what waits for its second attempt and expires, or kills three processes,
       yield store.build.updateTable('messages').set({ resolution: 'resent_once' }).where('id', '=', id).compile()
     })
   const late = await put(store, message({ ...doubtful, expires_at: Date.now() - 1000 }))
-  const deaths = timelineEntry({ state: 'queued', attempts: 1 }, 'the process that had it in hand died').repeat(2)
+  const deaths = timelineEntry(
+    Date.now(),
+    { state: 'queued', attempts: 1 },
+    'the process that had it in hand died'
+  ).repeat(2)
   const poison = await put(store, message({ ...once, state: 'claimed', timeline: deaths }), -1)
   const plainLate = await put(store, message({ ...doubtful, expires_at: Date.now() - 1000 }))
   const plainPoison = await put(store, message({ ...once, state: 'claimed', timeline: deaths }), -1)
