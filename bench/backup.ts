@@ -10,7 +10,7 @@ import { openStore } from '../src/store/index.ts'
 import { message } from '../test/conformance/store-rows.ts'
 import { backup } from '../test/life/run.ts'
 
-// How long a backup holds up the server that it copies (RELIABILITY.md P32): the longest gap of its event loop under a steady
+// How long a backup holds up the server that it copies (docs/reliability.md P32): the longest gap of its event loop under a steady
 // load, with and without backups. By hand: npm run bench:backup -- --rows 100000
 
 const { values } = parseArgs({

@@ -6,7 +6,7 @@ import autocannon from 'autocannon'
 import { request } from 'undici'
 import { adminKey, children, heap, memory, start } from './children.ts'
 
-// POST /messages at several times what the server can do (RELIABILITY.md P23): calls are begun by the clock, whether or not
+// POST /messages at several times what the server can do (docs/reliability.md P23): calls are begun by the clock, whether or not
 // those before have ended, as many callers do. By hand: npm run bench:overload -- --times 5 --seconds 20
 
 const { values } = parseArgs({

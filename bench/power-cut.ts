@@ -11,7 +11,7 @@ import { openSqlite } from '../src/store/sqlite.ts'
 import type { Store } from '../src/store/store.ts'
 import { bodyOf } from './power-cut-child.ts'
 
-// Does the embedded store keep what it has acknowledged when the power goes (RELIABILITY.md P1)? An ext4 on a loop device
+// Does the embedded store keep what it has acknowledged when the power goes (docs/reliability.md P1)? An ext4 on a loop device
 // is shut down under load without flushing its log (EXT4_IOC_SHUTDOWN), mounted again and read. The control answers without
 // fdatasync and must lose rows, else this harness sees nothing. By hand, on Linux, as root:
 // npm run bench:powercut -- --rounds 20. What it cannot show: a drive that keeps writes in a cache of its own and lies.

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { restarts } from '../test/life/restarts.ts'
 
-// Restarts under load (RELIABILITY.md P25). By hand: npm run bench:restarts -- --restarts 100
+// Restarts under load (docs/reliability.md P25). By hand: npm run bench:restarts -- --restarts 100
 
 const { values } = parseArgs({
   options: {

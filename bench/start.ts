@@ -18,7 +18,7 @@ const { values } = parseArgs({
     entry: { type: 'string', default: 'src/server.ts' },
     /** Milliseconds between ready and the reading of the memory. */
     rest: { type: 'string', default: '1500' },
-    /** Messages that wait in the store that it is started on, all of them due (RELIABILITY.md P26). */
+    /** Messages that wait in the store that it is started on, all of them due (docs/reliability.md P26). */
     waiting: { type: 'string', default: '0' }
   }
 })

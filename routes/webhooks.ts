@@ -4,7 +4,7 @@ import type { Admission } from '../src/inbound/door.ts'
 import { problems } from './answers.ts'
 
 const tags = ['Webhooks']
-/** Meta sends up to 3 MB (WEBHOOKS.md A6). */
+/** Meta sends up to 3 MB (docs/webhooks.md A6). */
 const bodyLimit = 4 * 1024 * 1024
 const params = Type.Object({
   channel: Type.String({ examples: ['demo-cloud'] }),
@@ -12,7 +12,7 @@ const params = Type.Object({
 })
 const plain = (description: string) => ({ description, content: { 'text/plain': { schema: Type.String() } } })
 
-/** Where the providers call (API.md 12). No key: the token in the address vouches, and the signature where one is set up. */
+/** Where the providers call (docs/api.md 12). No key: the token in the address vouches, and the signature where one is set up. */
 export const webhooks: RoutePlugin = app => {
   // Bytes, whatever they claim to be: the signature is over them, and nothing is parsed before the answer.
   app.removeAllContentTypeParsers()

@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { MessageReference } from './common.ts'
 import { ref, strict, stringEnum } from './kit.ts'
 
-// The type objects of a message. Lengths and counts are those of WhatsApp itself (UPSTREAM.md 4.2); what only one
+// The type objects of a message. Lengths and counts are those of WhatsApp itself (docs/upstream.md 4.2); what only one
 // provider limits further is judged by its adapter, as `unsupported`.
 
 const Url = Type.String({

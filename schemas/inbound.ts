@@ -2,7 +2,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { contentSchemas, type MessageType } from './content.ts'
 import { stringEnum } from './kit.ts'
 
-// What stands in a message that somebody else wrote (API.md 12, "What arrives"). The provider tells it, so nothing of it is
+// What stands in a message that somebody else wrote (docs/api.md 12, "What arrives"). The provider tells it, so nothing of it is
 // sure to be there, and members that we do not know yet may be.
 
 const text = (description: string) => Type.Optional(Type.String({ description }))

@@ -28,7 +28,7 @@ export type PhoneNumber = Static<typeof PhoneNumber>
 export const PhoneNumberPage = Page(ref(PhoneNumber), 'PhoneNumberPage')
 export const PhoneNumberQuery = strict({ limit: Type.Optional(Limit), cursor: Type.Optional(ListCursor) })
 
-/** WhatsApp's kinds of business (UPSTREAM.md 4.9). */
+/** WhatsApp's kinds of business (docs/upstream.md 4.9). */
 export const verticals = [
   'other',
   'auto',

@@ -24,7 +24,7 @@ export interface AppOptions {
   prepare?: (app: App) => Promise<void>
 }
 
-// RELIABILITY.md 7.1: Fastify's own time-outs are off by default, and requestTimeout alone does not help.
+// docs/reliability.md 7.1: Fastify's own time-outs are off by default, and requestTimeout alone does not help.
 const logController = new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' })
 
 const serverOptions: FastifyHttpOptions<RawServerDefault> = {

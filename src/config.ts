@@ -78,7 +78,7 @@ const setting = <T>(parse: (text: string) => T, fallback: T, secret?: true): Set
 const optional = <T>(parse: (text: string) => T, secret?: true): Setting<T | undefined> =>
   setting<T | undefined>(parse, undefined, secret)
 
-/** Every setting, by its name in the environment (API.md 14). */
+/** Every setting, by its name in the environment (docs/api.md 14). */
 const settings = {
   MATON_API_KEY: optional(printable, true),
   MATON_BASE_URL: setting(origin('https:', 'http:'), 'https://api.maton.ai'),

@@ -75,7 +75,7 @@ export interface Switchboard {
   close: () => Promise<void>
 }
 
-/** Messages on their way at a time, so that a provider that goes silent makes no more unknown than that (RELIABILITY.md P4). */
+/** Messages on their way at a time, so that a provider that goes silent makes no more unknown than that (docs/reliability.md P4). */
 const mostInHand = 20
 
 /** Puts the parts together. Opens the store, but no port. */
@@ -258,7 +258,7 @@ export async function buildContainer(
     ...(webhookApp && { webhookApp }),
     sandboxMode,
     start: async () => {
-      // On an embedded store this is the only process, so nobody holds any lock (RELIABILITY.md 3.1 rule 10).
+      // On an embedded store this is the only process, so nobody holds any lock (docs/reliability.md 3.1 rule 10).
       if (store.dialect === 'sqlite') await idempotency.takeOver()
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { stringify } from 'csv-stringify'
 
-/** What a spreadsheet would run as a formula (RELIABILITY.md T42); written with a ' before it, and read without. */
+/** What a spreadsheet would run as a formula (docs/reliability.md T42); written with a ' before it, and read without. */
 const formula = /^'(?=[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20])/
 
 /** A cell as it was before we, or a spreadsheet, marked it as text. */

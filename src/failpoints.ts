@@ -2,7 +2,7 @@ import { subscribe } from 'node:diagnostics_channel'
 
 // Where the tests let a process die: the steps between which a message can be when its machine is lost.
 
-/** The steps, in the order in which a message comes by (RELIABILITY.md 9). */
+/** The steps, in the order in which a message comes by (docs/reliability.md 9). */
 export const failpoints = [
   'after_insert',
   'after_claim',

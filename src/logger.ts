@@ -23,7 +23,7 @@ function unescaped(text: string): string {
 }
 
 /**
- * The process's logger: JSON lines. Redaction by path misses what lies elsewhere (RELIABILITY.md, decision 10), so every
+ * The process's logger: JSON lines. Redaction by path misses what lies elsewhere (docs/reliability.md decision 10), so every
  * line is also searched for the secrets' values before it is written.
  * @param secrets values that must never be written
  * @param sink where lines go; standard output unless given

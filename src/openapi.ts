@@ -14,7 +14,7 @@ import type { AppParts } from './http/fastify.ts'
 
 const description = `One API for WhatsApp, whichever provider is behind a channel.
 
-**Try it.** Press *Authorize*, paste a key, and send the example of *Send a message*. The test key that is printed at the start does for all but keys, the audit trail and changes of channels, which take the admin key. In sandbox mode (no account configured) nobody receives anything, whichever key is used, and some recipients force an outcome: \`15550100001\` is not on WhatsApp, \`15550100002\` has not written for 24 hours, \`15550100007\` takes 3 seconds, \`15550100008\` never answers, \`15550100023\` is throttled once. The README lists them all.
+**Try it.** Press *Authorize*, paste a key, and send the example of *Send a message*. The test key that is printed at the start does for all but keys, the audit trail and changes of channels, which take the admin key. In sandbox mode (no account configured) nobody receives anything, whichever key is used, and some recipients force an outcome: \`15550100001\` is not on WhatsApp, \`15550100002\` has not written for 24 hours, \`15550100007\` takes 3 seconds, \`15550100008\` never answers, \`15550100023\` is throttled once. docs/sandbox.md lists them all.
 
 **What an answer means.** \`201\`: the provider accepted the message. \`202\`: it is durable here and not settled; \`status: unknown\` means that it left and nobody can say whether it arrived, and it is never sent again by itself. Every error is a problem (RFC 9457) whose \`outcome\` says whether anything can have reached the recipient. [All codes](/errors).
 

@@ -1,6 +1,6 @@
 import { invalid } from './errors.ts'
 
-// How people write to whom a message goes (API.md 4, RELIABILITY.md P52). Every entrance reads numbers here and nowhere else:
+// How people write to whom a message goes (docs/api.md 4, docs/reliability.md P52). Every entrance reads numbers here and nowhere else:
 // what is not certain is refused with its reason, because a guess reaches somebody else.
 
 /** What was read, or why it was not: a sentence that follows the name of the field. */
@@ -114,7 +114,7 @@ export interface Identity {
 
 /**
  * What a provider calls a person: the form decides and not the member, since user ids have been seen in those meant for
- * numbers (WEBHOOKS.md C4). Of several of one kind the first counts; the digits of a user id are no number.
+ * numbers (docs/webhooks.md C4). Of several of one kind the first counts; the digits of a user id are no number.
  */
 export function identified(...values: unknown[]): Identity {
   const person: Identity = {}

@@ -39,7 +39,7 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
       { service: 'admin', name: 'first key', mode: 'live', scopes: ['admin'] },
       null
     )
-    lines.push('The first admin key, shown this once; keep it like a password:', `  ${secret}`)
+    lines.push('The first admin key, shown this once; keep it like a password:', `  ADMIN=${secret}`)
   }
   if (!sandboxMode) return lines
   const known = new Set(
@@ -80,10 +80,10 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
     '',
     ...lines,
     'A test key for service demo, new on each start:',
-    `  ${secret}`,
+    `  KEY=${secret}`,
     `API description to try it in:  ${address}/docs`,
     'A first message:',
-    `  curl -s ${address}/messages -H 'Authorization: Bearer ${secret}' -H 'Content-Type: application/json' \\`,
+    `  curl -sS ${address}/messages -H 'Authorization: Bearer ${secret}' -H 'Content-Type: application/json' \\`,
     `    -d '{"channel":"demo-cloud","to":"+1 415 555 1234","type":"text","text":{"body":"Hello"}}'`,
     ''
   ]

@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs'
 
-// HOUSE.md, "Floor plan (who may import whom)", as data; architecture.test.ts holds the imports that really stand in the
+// docs/architecture.md floor-plan, as data; architecture.test.ts holds the imports that really stand in the
 // files against it.
 
 export interface Room {

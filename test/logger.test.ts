@@ -12,7 +12,7 @@ const canaries = {
   database: 'postgres://switchboard:canary-password@db.internal:5432/switchboard'
 }
 const secrets = [canaries.maton, canaries.odd, canaries.database]
-/** Ways by which a secret has got into logs elsewhere (RELIABILITY.md section 10). */
+/** Ways by which a secret has got into logs elsewhere (docs/reliability.md 10). */
 const shapes: Record<string, (secret: string) => [object, string]> = {
   'a header': secret => [{ headers: { authorization: `Bearer ${secret}` } }, 'x'],
   'a header in other letters': secret => [{ req: { headers: { AUTHORIZATION: `BEARER ${secret}` } } }, 'x'],

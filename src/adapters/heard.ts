@@ -1,6 +1,6 @@
 import type { ErrorCode, ProviderError } from '../../schemas/problem.ts'
 
-// What a provider's webhook tells, in our words (API.md 12, WEBHOOKS.md). An adapter's `hear` makes these of a body; what
+// What a provider's webhook tells, in our words (docs/api.md 12, docs/webhooks.md). An adapter's `hear` makes these of a body; what
 // becomes of them is inbound's business.
 
 /** Which number or account a webhook body names; a member that is absent was not named. */
@@ -32,7 +32,7 @@ export interface HeardFailure {
   provider: ProviderError
 }
 
-/** What WhatsApp says that a message costs: its words, lower case, never an amount (WEBHOOKS.md A10, C8). */
+/** What WhatsApp says that a message costs: its words, lower case, never an amount (docs/webhooks.md A10, C8). */
 export interface Price {
   category?: string
   type?: string
@@ -58,7 +58,7 @@ export interface HeardMessage {
   /** A type of outbound messages, or `reply`, `order`, `system`, `unsupported`, `edit`, `revoke`, `reaction`. */
   type: string
   /**
-   * The member under the type's name, as API.md 12 says; `{}` where the provider told nothing of it. Ids of messages in it
+   * The member under the type's name, as docs/api.md 12 says; `{}` where the provider told nothing of it. Ids of messages in it
    * are the provider's. A file's part has everything but `mediaId`.
    */
   content: unknown
@@ -71,7 +71,7 @@ export interface HeardMessage {
   referral?: Record<string, unknown>
   forwarded?: 'once' | 'often'
   groupId?: string
-  /** Another responder owns the conversation: we only overhear it (WEBHOOKS.md C6, C7). */
+  /** Another responder owns the conversation: we only overhear it (docs/webhooks.md C6, C7). */
   standby?: true
 }
 
@@ -112,7 +112,7 @@ export interface HeardInbound extends Told {
 /**
  * A message went out: ours, an operator's, or a bot's of the provider. One that is known by its ids or by `ours` is ours
  * and was sent; another one is somebody else's, without an operator only once our own sends have had time to learn
- * their ids (WEBHOOKS.md A5, D1).
+ * their ids (docs/webhooks.md A5, D1).
  */
 export interface HeardOutgoing extends Told {
   kind: 'outgoing'

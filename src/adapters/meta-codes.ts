@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../../schemas/problem.ts'
 import type { Verdict } from './adapter.ts'
 
-// Meta's codes and ours; WATI's webhooks tell them too (UPSTREAM.md 3.7). Source of every row: the table of UPSTREAM.md 4.10 [M-ERR], its HTTP column [M-HTTP-OLD,
-// M-HTTP-NEW], and what the row's own comment names. What a send may do after it: RELIABILITY.md 4.
+// Meta's codes and ours; WATI's webhooks tell them too (docs/upstream.md 3.7). Source of every row: the table of docs/upstream.md 4.10 [M-ERR], its HTTP column [M-HTTP-OLD,
+// M-HTTP-NEW], and what the row's own comment names. What a send may do after it: docs/reliability.md 4.
 
 export interface Row {
   code: ErrorCode
@@ -42,7 +42,7 @@ const rows: Readonly<Record<number, Row>> = {
   // credentials, rights, account, number: ours, never the caller's
   0: credentials, // 401
   104: credentials, // 401
-  190: credentials, // 401, live with subcode 463: UPSTREAM.md 7
+  190: credentials, // 401, live with subcode 463: docs/upstream.md 7
   3: { ...rights, holdsOn5xx: true }, // its one documented status is 500, and it names what was missing
   10: rights, // 403
   33: row('channel_rejected', 'The sending number has been deleted.'), // 400
@@ -69,7 +69,7 @@ const rows: Readonly<Record<number, Row>> = {
   // refused now, may be taken later
   4: slowDown, // 400, newer 429; the app's limit, and the app may be Maton's: what is ours of it is the channel
   80007: slowDown, // 400, newer 429
-  130429: { ...slowDown, holdsOn5xx: true }, // 400, newer 429 [M-THRU]; 5xx: RELIABILITY.md 4
+  130429: { ...slowDown, holdsOn5xx: true }, // 400, newer 429 [M-THRU]; 5xx: docs/reliability.md 4
   131056: row('rate_limited', 'Too many messages to this recipient in a short time.', {
     later: true,
     throttles: 'recipient'

@@ -31,7 +31,7 @@ export interface ConnectionsParts {
   metrics: Metrics
 }
 
-/** Maton's words for a connection's state, ours, and the honest default (UPSTREAM.md 2.3 [T-CLI]). */
+/** Maton's words for a connection's state, ours, and the honest default (docs/upstream.md 2.3 [T-CLI]). */
 const statuses: Readonly<Record<string, Connection['status']>> = {
   ACTIVE: 'active',
   PENDING: 'pending',

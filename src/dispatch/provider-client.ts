@@ -122,11 +122,11 @@ const notYet = ({ code, message, facts }: ServiceError, provider: string, record
     record
   )
 
-/** Whether an answer came that shows somebody at work, where the provider's own words are missing (RELIABILITY.md P22). */
+/** Whether an answer came that shows somebody at work, where the provider's own words are missing (docs/reliability.md P22). */
 export const answered = ({ kind, status = 0 }: Pick<UpstreamFailure, 'kind' | 'status'>): boolean =>
   kind === 'unsendable' || (kind !== 'transport' && status < 500)
 
-/** Retry-After is law, whatever else the answer means; without an attribution it is the whole account's (UPSTREAM.md 2.4). */
+/** Retry-After is law, whatever else the answer means; without an attribution it is the whole account's (docs/upstream.md 2.4). */
 export function throttleOf(
   { status, headers }: Pick<UpstreamFailure, 'status' | 'headers'>,
   verdict: Pick<Verdict, 'throttles' | 'retryAfterSeconds'>,

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../schemas/problem.ts'
 import { effects, type Operation, type UpstreamFailure, type Verdict } from '../adapters/adapter.ts'
 
-// What a failure means when the provider did not say it in its own words: RELIABILITY.md section 4, by the hook and the
+// What a failure means when the provider did not say it in its own words: docs/reliability.md 4, by the hook and the
 // status alone. A send whose request may have left is unknown unless a status says for certain that it was refused.
 
 interface StatusRow {

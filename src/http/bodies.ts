@@ -4,7 +4,7 @@ import multipart from '@fastify/multipart'
 import { ServiceError } from '../errors.ts'
 import type { App } from './fastify.ts'
 
-/** How long a body may take in all, or an upload stand still (RELIABILITY.md 7.1). */
+/** How long a body may take in all, or an upload stand still (docs/reliability.md 7.1). */
 const slowMs = 10_000
 
 const unreadable = (message: string) =>

@@ -11,7 +11,7 @@ const guards: readonly (readonly [bound: string, behind: readonly string[]])[] =
 
 /**
  * The same rules in an order that costs no more than the value's bound: what is too long is told so, and nothing in it is
- * looked at (RELIABILITY.md P49). A validator that tells every fault would go through all of it otherwise.
+ * looked at (docs/reliability.md P49). A validator that tells every fault would go through all of it otherwise.
  */
 export function lengthsFirst<S extends TSchema>(schema: S): S {
   return ordered(schema) as S

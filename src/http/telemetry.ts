@@ -28,7 +28,7 @@ export function telemetry(app: App): void {
       `queue;dur=${queue.toFixed(1)}, upstream;dur=${upstream.toFixed(1)}, own;dur=${own.toFixed(1)}`
     )
     // While closing, every answer ends its connection: without that a busy keep-alive connection held Fastify's close for
-    // over a minute (RELIABILITY.md, decision 8).
+    // over a minute (docs/reliability.md decision 8).
     if (closing) reply.header('connection', 'close')
     done(null, payload)
   })

@@ -8,7 +8,7 @@ import { lengthsFirst } from './lengths-first.ts'
 /** Formats of ours, each of which says what is wrong with a text. */
 type Reader = (text: string) => Reading<string>
 
-/** An answer tells so many faults, and how many more there are (RELIABILITY.md P49). */
+/** An answer tells so many faults, and how many more there are (docs/reliability.md P49). */
 export const mostFaults = 100
 
 /** The first of them; the last tells how many were left out. */

@@ -18,7 +18,7 @@ export interface Admission {
   settings: { appSecret?: string; verifyToken?: string }
 }
 
-/** Where the providers' webhooks come in (API.md 12): what is kept here is acknowledged, and read afterwards. */
+/** Where the providers' webhooks come in (docs/api.md 12): what is kept here is acknowledged, and read afterwards. */
 export interface Door {
   /** The path of a channel's door, with the token in force: a secret. Undefined where there is no such channel. */
   pathOf: (channelId: string, mode: Mode) => Promise<string | undefined>
@@ -82,7 +82,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
   const signatureOf = (secret: string, prefix: string, body: Buffer): string =>
     prefix + createHmac('sha256', secret).update(body).digest('hex')
 
-  /** Over the bytes as they came: written anew, the same JSON has another signature (UPSTREAM.md 4.12). */
+  /** Over the bytes as they came: written anew, the same JSON has another signature (docs/upstream.md 4.12). */
   const checkSignature = ({ provider, settings }: Admission, headers: IncomingHttpHeaders, body: Buffer): void => {
     const form = adapters.get(provider)?.hear?.signature
     if (!form || settings.appSecret === undefined) return

@@ -45,7 +45,7 @@ export interface Effects {
   disown: (place: (channelId: string, mode: MessageRow['mode']) => DispatchChannel | undefined) => Unit<number>
 }
 
-/** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (API.md 12). */
+/** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (docs/api.md 12). */
 const patienceMs = 60_000
 
 export function createEffects({ store, typeBase, keepFile, handlers: others = {} }: EffectsParts): Effects {

@@ -12,7 +12,7 @@ import type { Door } from './door.ts'
 import { registrationQueries } from './registrations.ts'
 import type { WebhookTokens } from './tokens.ts'
 
-/** Where a channel's webhooks go: what is known of it, and the acts on it (API.md 12). */
+/** Where a channel's webhooks go: what is known of it, and the acts on it (docs/api.md 12). */
 export interface WebhookRegistrations {
   get: (caller: Caller, channel: string) => Promise<ChannelWebhooks>
   /** Has the provider call us, reads back whether it will, and tells what it could not cover. */
@@ -38,7 +38,7 @@ export interface RegistrationParts {
   mode: Mode
 }
 
-/** Meta takes no longer address (WEBHOOKS.md C2). */
+/** Meta takes no longer address (docs/webhooks.md C2). */
 const longestUrl = 200
 const defaultOverlapSeconds = 24 * 3600
 
@@ -186,7 +186,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
     register: async (caller, id) => {
       const { channel, url } = await require(id)
       const before = await inspect(channel, url)
-      // Told again: a provider may refuse an address that it has (WEBHOOKS.md D2).
+      // Told again: a provider may refuse an address that it has (docs/webhooks.md D2).
       const known = before.atProvider === true && before.inherited === undefined
       const hookId = known ? before.id : await tell(channel, url)
       const after = known ? before : await inspect(channel, url)

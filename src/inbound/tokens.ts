@@ -7,7 +7,7 @@ import { all, type Store } from '../store/store.ts'
 // channel, the mode and the generation. So a stolen database opens no door, and every replica knows every token.
 
 const modes: readonly Mode[] = ['live', 'test']
-/** Base64url characters of 144 bits; Meta takes an address of 200 characters at most (WEBHOOKS.md C2). */
+/** Base64url characters of 144 bits; Meta takes an address of 200 characters at most (docs/webhooks.md C2). */
 const length = 24
 /** How long a replica may go without knowing of a rotation by another. */
 const believeMs = 1000

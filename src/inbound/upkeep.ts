@@ -4,7 +4,7 @@ import { change, type Store } from '../store/store.ts'
 import { idAt } from './queries.ts'
 
 const dayMs = 24 * 3600_000
-/** Meta tries again for seven days (WEBHOOKS.md A6): what is told once more by then has to be known. */
+/** Meta tries again for seven days (docs/webhooks.md A6): what is told once more by then has to be known. */
 export const keepMs = 8 * dayMs
 /** Marks outlive the bodies that they are of, so that no replay has an effect again. */
 const keepMarksMs = 9 * dayMs
@@ -13,7 +13,7 @@ const batch = 500
 /** Bodies can be large: fewer of them in one commit, which holds the embedded store for as long. */
 const bodiesAtOnce = 20
 
-/** Deletes what webhooks told, and what is remembered of it, once its time is over (RELIABILITY.md P37). */
+/** Deletes what webhooks told, and what is remembered of it, once its time is over (docs/reliability.md P37). */
 export interface WebhookUpkeep extends Periodic {
   sweep: () => Promise<void>
 }

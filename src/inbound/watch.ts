@@ -15,7 +15,7 @@ export interface Silence {
   problem: string | null
 }
 
-/** Notices that a provider has stopped telling: the silence that nobody notices for weeks (API.md 12). */
+/** Notices that a provider has stopped telling: the silence that nobody notices for weeks (docs/api.md 12). */
 export interface WebhookWatch extends Periodic {
   /** One look at every registration. @returns what has changed by it */
   run: () => Promise<Silence[]>
@@ -36,7 +36,7 @@ export interface WebhookWatchParts {
 const everyMs = 60_000
 /** A look at the provider costs a call of the account's rate. */
 const lookEveryMs = 10 * 60_000
-/** Messages are accepted and nothing is told of any for this long: something is broken (API.md 12). */
+/** Messages are accepted and nothing is told of any for this long: something is broken (docs/api.md 12). */
 export const silentAfterMs = 15 * 60_000
 
 export function createWebhookWatch({

@@ -51,7 +51,7 @@ export const sees = (caller: Caller, owner: { service: string; mode: Mode }): bo
 const ofChannel = (row: { direction: string; origin: string | null }): boolean =>
   row.direction === 'inbound' || row.origin === 'operator'
 
-/** Whether a message is there at all for this caller. A service that only sends reads nobody's replies (API.md 11). */
+/** Whether a message is there at all for this caller. A service that only sends reads nobody's replies (docs/api.md 11). */
 export const seesMessage = (
   caller: Caller,
   row: { service: string; mode: Mode; channel_id: string; direction: string; origin: string | null }

@@ -26,7 +26,7 @@ export function isWellFormed(secret: string): boolean {
 
 /**
  * What is stored in place of a secret: HMAC-SHA-256 with the pepper. The secrets carry 256 bits, so a slow hash would
- * only cost time; the pepper makes a stolen database useless for testing leaked keys (RELIABILITY.md section 8).
+ * only cost time; the pepper makes a stolen database useless for testing leaked keys (docs/reliability.md 8).
  */
 export const hashSecret = (pepper: string, secret: string): string =>
   createHmac('sha256', pepper).update(secret).digest('hex')

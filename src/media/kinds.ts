@@ -1,5 +1,5 @@
 /**
- * What WhatsApp takes, per kind of media message. Source: UPSTREAM.md 4.5 (Meta's own error text for the types, its
+ * What WhatsApp takes, per kind of media message. Source: docs/upstream.md 4.5 (Meta's own error text for the types, its
  * media page for the sizes). others send through Meta, so its limits are assumed of them too.
  */
 export type MediaKind = 'image' | 'video' | 'audio' | 'document' | 'sticker'

@@ -7,7 +7,7 @@ import { type Narrowing, narrowed } from './filter.ts'
 import { optionsOf } from './row.ts'
 import { doubtsOf } from './timeline.ts'
 
-// What becomes of a message of which nobody knows whether it arrived (RELIABILITY.md P5, P6).
+// What becomes of a message of which nobody knows whether it arrived (docs/reliability.md P5, P6).
 
 /** How an unknown message was settled; also that it was sent once more, which leaves an earlier attempt in doubt. */
 export type Resolution = 'confirmed' | 'abandoned' | 'resent' | 'reconciled' | 'resent_once'
@@ -41,7 +41,7 @@ export function inDoubt(failed: MessageRow, at: number, typeBase: string): Messa
 }
 
 /**
- * The instant from which on nobody can still be about to write an attempt of this message (RELIABILITY.md 3.1 rule 8).
+ * The instant from which on nobody can still be about to write an attempt of this message (docs/reliability.md 3.1 rule 8).
  * Where whoever made the attempt saw its end, that is now; where it was only taken for dead, it may wake.
  */
 export function safeFrom(row: Pick<MessageRow, 'timeline'>, { leaseMs, timeoutMs }: Sleepers): number {

@@ -4,7 +4,7 @@ import type { MessageIdRow, ParkedEventRow } from '../store/schema-inbound.ts'
 import { all, first, prepare, type Store, type Unit } from '../store/store.ts'
 import type { ProviderEvent } from './provider-status.ts'
 
-// Which message an id of the provider's names (WEBHOOKS.md A5: WATI has three for one message). What is told under an id
+// Which message an id of the provider's names (docs/webhooks.md A5: WATI has three for one message). What is told under an id
 // that nobody knows is parked in the very row that the id will get: whoever learns the id afterwards meets that row, on
 // both databases, so neither can miss the other.
 

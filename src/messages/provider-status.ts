@@ -33,7 +33,7 @@ export interface ProviderEvent {
 export interface ProviderStatus {
   /**
    * Inside a unit: moves a message to where the provider says that it is, from unknown and onward, never back
-   * (RELIABILITY.md P5, P38). Of events in any order, and however often, the end is the same. What is told of an earlier
+   * (docs/reliability.md P5, P38). Of events in any order, and however often, the end is the same. What is told of an earlier
    * attempt than the latest is only written down. A window that turns out closed brings the fallback, once.
    * @returns whether the status changed
    */
@@ -54,14 +54,14 @@ const earlier: Record<ProviderEvent['status'], MessageState[]> = {
   delivered: ['unknown', 'accepted', 'sent', 'failed'],
   read: ['unknown', 'accepted', 'sent', 'failed', 'delivered']
 }
-/** Nothing more has to happen after these (API.md 4). */
+/** Nothing more has to happen after these (docs/api.md 4). */
 const ends: ReadonlySet<ProviderEvent['status']> = new Set(['delivered', 'read', 'failed'])
 
 type Instants = Pick<MessageRow, 'accepted_at' | 'sent_at' | 'delivered_at' | 'read_at'>
 type Told = { id: string; entry: string; provider_message_id: string | null } & Instants &
   Pick<MessageRow, 'person' | 'pricing'>
 
-/** What is known of a person and what is told now: not every status tells all of it (WEBHOOKS.md C4). */
+/** What is known of a person and what is told now: not every status tells all of it (docs/webhooks.md C4). */
 const together = (known: string | null, told: string): string =>
   JSON.stringify({ ...(known === null ? {} : (JSON.parse(known) as object)), ...(JSON.parse(told) as object) })
 
@@ -85,7 +85,7 @@ export function createProviderStatus(store: Store): ProviderStatus {
     delivered_at: first(sql.ref('delivered_at'), p.delivered_at),
     read_at: first(sql.ref('read_at'), p.read_at),
     person: sql<string>`coalesce(${text(p.person)}, person)`,
-    // Told once, with the first of its statuses that has it (WEBHOOKS.md C8).
+    // Told once, with the first of its statuses that has it (docs/webhooks.md C8).
     pricing: sql<string>`coalesce(pricing, ${text(p.pricing)})`
   })
   const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`

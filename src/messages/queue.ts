@@ -122,7 +122,7 @@ export function queueQueries(store: Store) {
         })
         .returningAll()
     ),
-    /** What a dead process held: what was only claimed waits again, what may have left is unknown (RELIABILITY.md 3.1 rule 10). */
+    /** What a dead process held: what was only claimed waits again, what may have left is unknown (docs/reliability.md 3.1 rule 10). */
     abandoned: (state: MessageState, everything: boolean) =>
       build
         .selectFrom('messages')

@@ -9,7 +9,7 @@ import { all, change, first, prepare, type Store, type Unit } from '../store/sto
 import { blockKey, blockQueries } from './blocks.ts'
 import { timelineEntry } from './timeline.ts'
 
-// After a restore the store says "queued" of messages that were sent since the copy was made (RELIABILITY.md P33). So a
+// After a restore the store says "queued" of messages that were sent since the copy was made (docs/reliability.md P33). So a
 // restored store starts held: a block that stands before anything is looked at, and whose text says how far it has come.
 
 /** What the text of the block says. `backup` writes it into a copy, and the first start from that copy goes on from it. */

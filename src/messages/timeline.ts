@@ -17,7 +17,7 @@ interface Line {
 
 /**
  * One line for the change that a row is just undergoing.
- * @param at when, by the store's clock: what may still be asleep is judged by it (RELIABILITY.md 3.1 rule 8)
+ * @param at when, by the store's clock: what may still be asleep is judged by it (docs/reliability.md 3.1 rule 8)
  */
 export function timelineEntry(
   at: number,
@@ -43,7 +43,7 @@ export const setbacks = {
   fault: 'it could not be made ready: a fault of ours',
   death: 'the process that had it in hand died'
 } as const
-/** At this many it is set aside, so that a message that kills its process cannot stop the line (RELIABILITY.md P8). */
+/** At this many it is set aside, so that a message that kills its process cannot stop the line (docs/reliability.md P8). */
 export const maxSetbacks = 3
 export const setbacksOf = (row: Pick<MessageRow, 'timeline'>): number => {
   const words: (string | undefined)[] = Object.values(setbacks)

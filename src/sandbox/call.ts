@@ -7,7 +7,7 @@ import type { Hooks } from './webhooks/hooks.ts'
 /** The name of a stand-in, or `maton`. */
 export type Provider = string
 
-/** How a WATI endpoint words its failures (UPSTREAM.md 3.4): each family has a body of its own. */
+/** How a WATI endpoint words its failures (docs/upstream.md 3.4): each family has a body of its own. */
 export type WatiShape = 'session' | 'interactive' | 'template' | 'templateV2' | 'bulk' | 'bulkV2' | 'plain'
 
 /** One answer on the wire; an absent body is sent as no byte at all. */
@@ -113,8 +113,8 @@ export function take(
   entry.deliveries.push({ to, messageId })
 }
 
-/** The numbers that both providers take here: digits only, no plus, no leading zero (UPSTREAM.md 6, row 25). */
+/** The numbers that both providers take here: digits only, no plus, no leading zero (docs/upstream.md 6, row 25). */
 export const PHONE = /^[1-9]\d{6,14}$/
 
-/** WhatsApp's own id of a person for one business (WEBHOOKS.md C4). */
+/** WhatsApp's own id of a person for one business (docs/webhooks.md C4). */
 export const USER_ID = /^[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}$/

@@ -55,7 +55,7 @@ export const html = (status: number, text: string) => (): Answer => ({
   body: `<!DOCTYPE html><html><head><title>${text}</title></head><body><h1>${text}</h1></body></html>`
 })
 
-/** A refusal of Maton's own, which has no body that can be relied on (UPSTREAM.md 2.4). */
+/** A refusal of Maton's own, which has no body that can be relied on (docs/upstream.md 2.4). */
 export const gateway = (status: number, headers?: Record<string, string>): Effect => ({
   kind: 'gateway',
   answer: { status, ...(headers && { headers }) }
@@ -79,7 +79,7 @@ export function withoutIds(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value)
       .filter(([key]) => !ID_KEYS.has(key))
-      // sendSessionFile answers its id as `result`; the other observed form of it is `true` (UPSTREAM.md 3.4.6)
+      // sendSessionFile answers its id as `result`; the other observed form of it is `true` (docs/upstream.md 3.4.6)
       .map(([key, inner]) =>
         key === 'result' && typeof inner === 'string' && inner !== 'success' ? [key, true] : [key, withoutIds(inner)]
       )

@@ -3,7 +3,7 @@ import type { Call } from './call.ts'
 import { malformed } from './maton/operations.ts'
 import { standIns } from './stand-ins.ts'
 
-/** What the facade must keep to itself: Maton forwards every header but Host and Authorization (UPSTREAM.md 2.2). */
+/** What the facade must keep to itself: Maton forwards every header but Host and Authorization (docs/upstream.md 2.2). */
 const PRIVATE = new Set([
   'cookie',
   'x-request-id',

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 
-/** Random hex digits; WATI's own ids are 24 of them (UPSTREAM.md 3.6). */
+/** Random hex digits; WATI's own ids are 24 of them (docs/upstream.md 3.6). */
 export function hex(length = 24): string {
   return (randomUUID() + randomUUID()).replaceAll('-', '').slice(0, length)
 }
 
-/** An id of WhatsApp's own making: base64 of a small binary record that holds the number (UPSTREAM.md 4.2). */
+/** An id of WhatsApp's own making: base64 of a small binary record that holds the number (docs/upstream.md 4.2). */
 export function wamid(phone: string): string {
   const head = `\x1c\x18${String.fromCharCode(phone.length)}${phone}\x15\x02\x00\x11\x18\x12`
   return `wamid.${Buffer.from(`${head}${hex(18).toUpperCase()}\x00`, 'latin1').toString('base64')}`

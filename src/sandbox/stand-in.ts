@@ -32,7 +32,7 @@ export interface HookKeys {
   scope: (taken: Taken) => HookAccount['scope']
   /** Whether bodies carry the signature of an app. */
   signed: boolean
-  /** Whether an address is given up after a hundred failures in a row (WEBHOOKS.md A1). */
+  /** Whether an address is given up after a hundred failures in a row (docs/webhooks.md A1). */
   defective: boolean
 }
 

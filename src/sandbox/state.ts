@@ -16,7 +16,7 @@ export interface State {
   files: Files
   media: Map<string, Medium>
   templates: Map<string, Template>
-  /** names that Meta keeps locked after a deletion (UPSTREAM.md 4.7) */
+  /** names that Meta keeps locked after a deletion (docs/upstream.md 4.7) */
   lockedNames: Set<string>
   watiTemplates: Map<string, WatiTemplate>
   profiles: Map<string, Profile>

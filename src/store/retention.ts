@@ -16,7 +16,7 @@ const dayMs = 24 * hourMs
 const youngMs = 60_000
 /** Messages that had not ended when they were passed, and are looked at again one by one. */
 const mostLeft = 100_000
-/** An Idempotency-Key is kept this long, and until a day after its message has ended (RELIABILITY.md P15). */
+/** An Idempotency-Key is kept this long, and until a day after its message has ended (docs/reliability.md P15). */
 const keyMs = 7 * dayMs
 
 /** Nothing can become of it any more for which its content would be needed. `unknown` may be sent again until it is final. */

@@ -5,7 +5,7 @@ import { CompiledQuery, DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, 
 import type { Database } from './schema.ts'
 import { type Result, type Store, StoreUnavailable, storable, type Unit } from './store.ts'
 
-/** The first SQLite without the WAL-reset corruption (RELIABILITY.md section 6). */
+/** The first SQLite without the WAL-reset corruption (docs/reliability.md 6). */
 const oldestSqlite = [3, 51, 3]
 /** Magic numbers of file systems whose locks SQLite cannot trust (statfs(2)). */
 const networkFileSystems = new Map([
@@ -14,7 +14,7 @@ const networkFileSystems = new Map([
   [0xff534d42, 'CIFS'],
   [0xfe534d42, 'SMB2']
 ])
-/** Units in one commit at most (RELIABILITY.md 7.3): more would let one flush hold the event loop. */
+/** Units in one commit at most (docs/reliability.md 7.3): more would let one flush hold the event loop. */
 const groupSize = 64
 
 interface Job {

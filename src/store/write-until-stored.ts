@@ -6,7 +6,7 @@ const againMs = 500
 
 /**
  * A unit that must not be thrown away: while the store is not available it is kept and offered again, as long as the
- * process lives (RELIABILITY.md 3.1 rule 5).
+ * process lives (docs/reliability.md 3.1 rule 5).
  * @param held called once, when it had to be kept
  * @throws what the unit itself throws
  */

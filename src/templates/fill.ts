@@ -103,7 +103,7 @@ function valuesOf(
   return values
 }
 
-/** An authentication template carries its code twice, in the body and in its button (UPSTREAM.md 4.3): one value serves. */
+/** An authentication template carries its code twice, in the body and in its button (docs/upstream.md 4.3): one value serves. */
 function codeAgain(
   variable: TemplateVariable,
   definition: TemplateDefinition,

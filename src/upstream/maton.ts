@@ -35,7 +35,7 @@ export interface Maton {
   close: () => Promise<void>
 }
 
-// RELIABILITY.md 7.2. Sockets are reused only with a keep-alive shorter than any server's: a stale one loses requests
+// docs/reliability.md 7.2. Sockets are reused only with a keep-alive shorter than any server's: a stale one loses requests
 // that may have been processed. Header and body time-outs are off because the deadline covers both, dripping included.
 export const poolOptions: Pool.Options = {
   connections: 256,
@@ -125,7 +125,7 @@ async function multipart(parts: readonly MultipartPart[]): Promise<FormData> {
   return form
 }
 
-/** Runs one request by undici's dispatch hooks: only they tell whether it was started (RELIABILITY.md section 4). */
+/** Runs one request by undici's dispatch hooks: only they tell whether it was started (docs/reliability.md 4). */
 function once(
   pool: Pool,
   options: Dispatcher.DispatchOptions,
@@ -193,7 +193,7 @@ function once(
   })
 }
 
-/** The whole of a stream may take this many deadlines: a body that dribbles must end some day (RELIABILITY.md 7.2). */
+/** The whole of a stream may take this many deadlines: a body that dribbles must end some day (docs/reliability.md 7.2). */
 const longestStream = 15
 /** How many pieces are read of an answer that refuses; one is 64 KiB at most. */
 const refusalPieces = 16

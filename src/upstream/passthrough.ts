@@ -47,7 +47,7 @@ export interface Passthrough {
   close: () => Promise<void>
 }
 
-/** The whole of a call may take this many deadlines: a body that dribbles must end some day (RELIABILITY.md 7.2). */
+/** The whole of a call may take this many deadlines: a body that dribbles must end some day (docs/reliability.md 7.2). */
 const longest = 15
 /** Sockets of their own, since a slow file must not stand in the way of sends, and bodies of any size. */
 const streamed: Pool.Options = { ...poolOptions, maxResponseSize: -1 }
@@ -89,7 +89,7 @@ export function createPassthrough({ baseUrl, controlUrl, apiKey, timeoutMs }: Pa
 
 type Body = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
-/** Runs one request by undici's dispatch hooks: only they tell whether it was started (RELIABILITY.md section 4). */
+/** Runs one request by undici's dispatch hooks: only they tell whether it was started (docs/reliability.md 4). */
 function open(
   pool: Pool,
   options: Pick<Dispatcher.DispatchOptions, 'method' | 'path' | 'headers'>,
@@ -199,7 +199,7 @@ async function readJson(method: string, answer: PassthroughAnswer, secret: strin
   const body = parse(secret ? text.replaceAll(secret, '[redacted]') : text)
   if (status < 200 || status > 299)
     throw new UpstreamFailure(`the answer was ${status}`, { kind: 'status', started: true, status, headers, body })
-  // What a deletion answers is not documented (UPSTREAM.md 2.3): its status is all there is to go by.
+  // What a deletion answers is not documented (docs/upstream.md 2.3): its status is all there is to go by.
   if (body === undefined && method !== 'DELETE')
     throw new UpstreamFailure('the answer cannot be read', { kind: 'unreadable', started: true, status, headers })
   return { status, headers, body: body ?? null }

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { adapters } from '../../src/adapters/index.ts'
 
-// The third table: a fixture a kind of event, made from the documented shapes (WEBHOOKS.md C, D), and what it means.
+// The third table: a fixture a kind of event, made from the documented shapes (docs/webhooks.md C, D), and what it means.
 
 const fixtures = (provider: string) =>
   globSync(`test/adapters/fixtures/${provider}/*.json`, { cwd: new URL('../..', import.meta.url).pathname })

@@ -12,7 +12,7 @@ const graph = (code: number, more: object = {}) => ({
 const judge = (status: number, body: unknown, more: Partial<FailureFacts> = {}, operation?: Operation) =>
   adapter.classify(failure(status, body, more), operation)
 
-/** UPSTREAM.md 4.10 as RELIABILITY.md 4 reads it: code[/subcode], documented status, ours, what a queue does with it. */
+/** docs/upstream.md 4.10 as docs/reliability.md 4 reads it: code[/subcode], documented status, ours, what a queue does with it. */
 const table = `
 0 401 channel_rejected          190 401 channel_rejected         3 500 channel_rejected
 10 403 channel_rejected         200 403 channel_rejected         299 403 channel_rejected
@@ -112,7 +112,7 @@ t.test('code 100 tells of files in its text only', async t => {
 })
 
 const details = (details: string) => ({ error_data: { messaging_product: 'whatsapp', details } })
-t.test('errors recorded live are read (UPSTREAM.md 7)', async t => {
+t.test('errors recorded live are read (docs/upstream.md 7)', async t => {
   const recorded = [
     [400, 131030, details('Recipient phone number not in allowed list: Add …'), 'recipient_invalid'],
     [404, 132001, details('template name (x) does not exist in en'), 'template_not_found'],

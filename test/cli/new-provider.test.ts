@@ -18,7 +18,9 @@ const copied = [
   'tsconfig.json',
   'biome.json',
   'openapi.yaml',
-  'README.md'
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs'
 ]
 
 const copy = mkdtempSync(join(tmpdir(), 'switchboard-provider-'))

@@ -97,7 +97,7 @@ function shapeFaults(operation: Operation, output: unknown): string[] {
   return (ajv.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`)
 }
 
-/** Every header that may leave the house (RELIABILITY.md T14); Maton forwards all but two of them. */
+/** Every header that may leave the house (docs/reliability.md T14); Maton forwards all but two of them. */
 const allowed = new Set(
   (
     'host connection content-type content-length transfer-encoding accept accept-encoding user-agent ' +

@@ -60,7 +60,7 @@ const unproven = {
 const always = (play: Play) => () => play
 const with429 = (wait?: string): Play => ({ status: 429, ...(wait && { headers: { 'retry-after': wait } }) })
 
-/** Every way in which a call can fail, RELIABILITY.md section 4; bodies of Maton's own are unknown (UPSTREAM.md 2.4). */
+/** Every way in which a call can fail, docs/reliability.md 4; bodies of Maton's own are unknown (docs/upstream.md 2.4). */
 export const failures: readonly Failure[] = [
   { name: '401 without a body', play: always({ status: 401 }), ...definite(meaning('channel_rejected')) },
   {

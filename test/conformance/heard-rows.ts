@@ -5,7 +5,7 @@ import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import { changed, get, message, put } from './store-rows.ts'
 
-// What becomes of what the providers tell (RELIABILITY.md P5, P37, P38; WEBHOOKS.md E), as units of the store.
+// What becomes of what the providers tell (docs/reliability.md P5, P37, P38; docs/webhooks.md E), as units of the store.
 
 export const channel = { id: 'support', provider: 'wati', connectionId: 'c', mode: 'live' as const, settings: {} }
 export const place: Place = { channel, siblings: ['support'], receivedAt: 1_795_774_000_000 }

@@ -6,7 +6,7 @@ import { apply, channel, effectsOf, fresh, rows, taken, told, wrote } from './he
 import type { Case } from './store.ts'
 import { changed, get, message, put } from './store-rows.ts'
 
-// What somebody else than us wrote, as rows (API.md 12).
+// What somebody else than us wrote, as rows (docs/api.md 12).
 
 export function arrivalCases(test: Case): void {
   test('what a person wrote is one row, with ids of ours where they are known', async (t, { store }) => {

@@ -7,7 +7,7 @@ import { apply, channel, effectsOf, fresh, lines, permutations, place, rows, tak
 import type { Case } from './store.ts'
 import { changed, get, message, put } from './store-rows.ts'
 
-// What becomes of what the providers tell of our messages (RELIABILITY.md P5, P37, P38; WEBHOOKS.md E).
+// What becomes of what the providers tell of our messages (docs/reliability.md P5, P37, P38; docs/webhooks.md E).
 
 const closed = {
   code: 'window_closed',

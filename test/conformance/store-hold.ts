@@ -14,7 +14,7 @@ const stamp = (store: Store, copiedAt = Date.now()) =>
 const states = async (store: Store) =>
   (await store.read(store.build.selectFrom('messages').select(['state']).compile())).map(row => row.state)
 
-/** What a restored store starts with (RELIABILITY.md P33). */
+/** What a restored store starts with (docs/reliability.md P33). */
 export function holdCases(on: Case): void {
   on(
     'all that had not ended becomes unknown, the rest is left, and nothing can be dispatched',

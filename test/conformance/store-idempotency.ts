@@ -21,7 +21,7 @@ const claim = (store: Store, to: Idempotency, id: string, lockMs = minute, of = 
 const repoint = (store: Store, to: Idempotency, old: string, id: string, lockMs = minute) =>
   store.write(() => to.repoint(scope, old, id, lockMs))
 
-/** One key, one effect (RELIABILITY.md P10 to P16). */
+/** One key, one effect (docs/reliability.md P10 to P16). */
 export function idempotencyCases(test: Case): void {
   test('a free key is found by nobody and taken by the first', async (t, { store }) => {
     const keys = createIdempotency(store, seal)

@@ -28,7 +28,7 @@ async function dump(store: Store): Promise<string> {
   return JSON.stringify(rows)
 }
 
-/** API keys (RELIABILITY.md section 8): shown once, stored as a digest, gone when revoked. */
+/** API keys (docs/reliability.md 8): shown once, stored as a digest, gone when revoked. */
 export function keyCases(test: Case): void {
   test('a new key opens the door for whom it was made', async (t, { store }) => {
     const keyring = ring(store)

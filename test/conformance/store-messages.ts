@@ -10,7 +10,7 @@ import { changed, entry, get, message, outcome, put } from './store-rows.ts'
 const states: MessageState[] = ['queued', 'claimed', 'sending', 'accepted', 'failed', 'unknown', 'expired', 'canceled']
 const hour = 3600_000
 
-/** How a message changes its state (RELIABILITY.md 3.1): each step only from where it may be taken. */
+/** How a message changes its state (docs/reliability.md 3.1): each step only from where it may be taken. */
 export function messageCases(test: Case): void {
   const dispatch = (store: Store, row: MessageRow, attempts = row.attempts) =>
     changed(

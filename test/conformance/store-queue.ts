@@ -21,7 +21,7 @@ async function drain(store: Store, limit: number, take = claim): Promise<string[
 const fill = (store: Store, count: number) =>
   Promise.all(Array.from({ length: count }, (_, i) => put(store, message({ run_at: 1000 + i }))))
 
-/** Who may take what waits, and what becomes of the work of the dead (RELIABILITY.md P29). */
+/** Who may take what waits, and what becomes of the work of the dead (docs/reliability.md P29). */
 export function queueCases(test: Case): void {
   test('a claim takes what is due, leases it and gives it back whole', async (t, { store }) => {
     const row = await put(store, message({ reference: 'r' }))

@@ -36,7 +36,7 @@ const stored = async (store: Store) =>
     (await store.read(store.build.selectFrom('idempotency').selectAll().compile())).map(row => [row.key, row] as const)
   )
 
-/** RETENTION_DAYS, and what is remembered of requests and limits (RELIABILITY.md P15). */
+/** RETENTION_DAYS, and what is remembered of requests and limits (docs/reliability.md P15). */
 export function retentionCases(on: Case): void {
   on(
     'what has ended loses its content after the retention, and keeps its name, state and story',

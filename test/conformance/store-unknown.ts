@@ -13,7 +13,7 @@ const mark = (store: Store, id: string, resolution: string) =>
 const permutations = <T>(of: T[]): T[][] =>
   of.length < 2 ? [of] : of.flatMap((one, i) => permutations(of.toSpliced(i, 1)).map(rest => [one, ...rest]))
 
-/** What becomes of a message of which nobody knows whether it arrived (RELIABILITY.md P5, P6, P38). */
+/** What becomes of a message of which nobody knows whether it arrived (docs/reliability.md P5, P6, P38). */
 export function unknownCases(test: Case): void {
   const again = (store: Store, { id, attempts }: MessageRow) =>
     changed(store, unknownQueries(store).again({ id, attempts, error: '{}', delay_ms: 5000, entry }))

@@ -15,7 +15,7 @@ import { fresh, rows, told, wrote } from './heard-rows.ts'
 import type { Case } from './store.ts'
 import { caller, changed } from './store-rows.ts'
 
-// The reader of kept webhooks (RELIABILITY.md P37), with a provider of the tests' own: its bodies are what is told.
+// The reader of kept webhooks (docs/reliability.md P37), with a provider of the tests' own: its bodies are what is told.
 
 const log = pino({ level: 'silent' })
 const hear: Hearing<{ phone: string }> = {

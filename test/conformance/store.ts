@@ -53,7 +53,7 @@ const subjects = {
   'what is kept for a time only': retentionCases
 }
 
-/** Every store does all of this (RELIABILITY.md P35): the same cases, whatever the database. */
+/** Every store does all of this (docs/reliability.md P35): the same cases, whatever the database. */
 export function storeConformance(name: string, open: Opener, on: Test = t): Promise<unknown> {
   return on.test(`the store on ${name}`, async t => {
     for (const [subject, cases] of Object.entries(subjects)) {

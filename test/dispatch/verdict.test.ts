@@ -14,7 +14,7 @@ import { id, to } from '../conformance/examples.ts'
 import { run } from '../conformance/rig.ts'
 import { type Answer, closedPort, openSocketServer, openStub, type Play } from '../upstream/stub.ts'
 
-// RELIABILITY.md section 4 as data, played over real sockets. What a table row calls a header or body time-out is our own
+// docs/reliability.md 4 as data, played over real sockets. What a table row calls a header or body time-out is our own
 // deadline here, and HTTP/2 is never offered. The rows about a process that dies belong to the store, not to the corridor.
 
 const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }

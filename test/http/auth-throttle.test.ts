@@ -2,7 +2,7 @@ import t from 'tap'
 import { createAuthThrottle } from '../../src/http/auth-throttle.ts'
 import { startBoard } from '../helper.ts'
 
-// Guessing keys (RELIABILITY.md T3): 20 failures a minute for an address.
+// Guessing keys (docs/reliability.md T3): 20 failures a minute for an address.
 
 t.test('the 21st wrong key of a minute is a 429 with Retry-After, and the right key passes all the same', async t => {
   const board = await startBoard(t)

@@ -8,7 +8,7 @@ import { lengthsFirst } from '../../src/http/lengths-first.ts'
 import { mostFaults } from '../../src/http/validation.ts'
 import { startBoard } from '../helper.ts'
 
-// RELIABILITY.md P49: no request costs more than its size. From the example of each JSON body, bodies as long as the route
+// docs/reliability.md P49: no request costs more than its size. From the example of each JSON body, bodies as long as the route
 // takes: each list, each object and each text of it filled up with what is wrong.
 
 interface Operation {

@@ -4,7 +4,7 @@ import { type Board, type BoardOptions, cloudSettings, startBoard } from '../hel
 import { createRandom } from '../torture/random.ts'
 import { until } from '../until.ts'
 
-// The door of the webhooks (API.md 12; RELIABILITY.md P36, P39, T35–T38), over real HTTP.
+// The door of the webhooks (docs/api.md 12; docs/reliability.md P36, P39, T35–T38), over real HTTP.
 
 const appSecret = 'app-secret-for-tests'
 const door = async (board: Board, channel = 'cloud', mode: 'live' | 'test' = 'live') =>
@@ -75,7 +75,7 @@ t.test('a wrong token is a 404, the same for every channel, and nothing is kept 
 t.test('where an app secret is set, the signature over the raw bytes is asked for', async t => {
   const board = await withSecret(t)
   const path = await door(board)
-  // UPSTREAM.md section 7.
+  // docs/upstream.md 7.
   const vectors: [body: string, hex: string][] = [
     [
       '{"object":"whatsapp_business_account","entry":[]}',

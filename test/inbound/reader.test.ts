@@ -4,7 +4,7 @@ import { permutations } from '../conformance/heard-rows.ts'
 import { type Board, cloudSettings, startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
-// From the door to what callers see, over real HTTP (RELIABILITY.md P5, P36–P38; WEBHOOKS.md E).
+// From the door to what callers see, over real HTTP (docs/reliability.md P5, P36–P38; docs/webhooks.md E).
 
 const scopes = ['messages:send', 'messages:read', 'inbound:read']
 const door = async (board: Board, channel: string) => (await board.board.app.door.pathOf(channel, 'live'))!

@@ -6,7 +6,7 @@ import { startSandbox } from '../../src/sandbox/index.ts'
 import { matonKey, until } from '../helper.ts'
 import { backup, place, run, text } from './run.ts'
 
-// npm run backup (RELIABILITY.md P32), as a process of its own beside the running one.
+// npm run backup (docs/reliability.md P32), as a process of its own beside the running one.
 
 async function upstream(t: Test) {
   const sandbox = await startSandbox({ apiKey: matonKey })

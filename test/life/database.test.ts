@@ -4,7 +4,7 @@ import { matonKey, until } from '../helper.ts'
 import { startPostgres } from '../store/postgres.ts'
 import { place, run, text } from './run.ts'
 
-// PostgreSQL goes away under a running server and comes back (RELIABILITY.md P27, P28).
+// PostgreSQL goes away under a running server and comes back (docs/reliability.md P27, P28).
 
 t.test('while PostgreSQL is away every send is a 503 and nothing leaves; then it goes on by itself', async t => {
   const cluster = await startPostgres(t)

@@ -7,7 +7,7 @@ import { type Sandbox, startSandbox } from '../../src/sandbox/index.ts'
 import { matonKey, until } from '../helper.ts'
 import { place, type Running, run, text } from './run.ts'
 
-// A disk that is full, and one that can only be read any more, under a running server (RELIABILITY.md P27, P28). Both need
+// A disk that is full, and one that can only be read any more, under a running server (docs/reliability.md P27, P28). Both need
 // root, and a kernel that lets it mount: elsewhere these tests skip themselves, and say so.
 
 const root = (command: string, ...args: string[]) => String(execFileSync(command, args, { stdio: 'pipe' })).trim()

@@ -6,7 +6,7 @@ import { startSandbox } from '../../src/sandbox/index.ts'
 import { matonKey, until } from '../helper.ts'
 import { backup, place, type Running, run, text } from './run.ts'
 
-// A restored store sends nothing twice (RELIABILITY.md P33): a copy taken while messages wait, then the original goes on.
+// A restored store sends nothing twice (docs/reliability.md P33): a copy taken while messages wait, then the original goes on.
 
 const waiting = ['14155550001', '14155550002', '14155550003']
 const later = (ms: number) => ({ sendAt: new Date(Date.now() + ms).toISOString() })

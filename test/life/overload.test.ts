@@ -3,7 +3,7 @@ import { request } from 'undici'
 import { nextLimit } from '../../src/http/overload.ts'
 import { startBoard, until } from '../helper.ts'
 
-// What is too much is refused before anything is done for it (RELIABILITY.md P23, T33, T34).
+// What is too much is refused before anything is done for it (docs/reliability.md P23, T33, T34).
 
 const text = (to: string) => ({ channel: 'cloud', to, type: 'text', text: { body: 'Hello' } })
 const later = { sendAt: new Date(Date.now() + 3600_000).toISOString() }

@@ -5,7 +5,7 @@ import { adminKey, matonKey } from '../helper.ts'
 import { until } from '../until.ts'
 import { place, type Running, run, type Teardown, text } from './run.ts'
 
-// SIGTERM and a new start, again and again under load, behind a proxy (RELIABILITY.md P25).
+// SIGTERM and a new start, again and again under load, behind a proxy (docs/reliability.md P25).
 
 export interface Figures {
   restarts: number

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startBoard, until } from '../helper.ts'
 
-// RETENTION_DAYS=0: what was said is nowhere to be read (API.md 14). What is dropped later: test/conformance/store-retention.ts.
+// RETENTION_DAYS=0: what was said is nowhere to be read (docs/api.md 14). What is dropped later: test/conformance/store-retention.ts.
 
 const body = {
   channel: 'cloud',

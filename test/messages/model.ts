@@ -1,4 +1,4 @@
-// A message's life as RELIABILITY.md 3.1 draws it, without a database: what the real statements are held against.
+// A message's life as docs/reliability.md 3.1 draws it, without a database: what the real statements are held against.
 
 export type End = 'accepted' | 'unknown' | 'failed' | 'later'
 

@@ -6,7 +6,7 @@ import { ended, order } from '../broadcasts/order.ts'
 import { adminKey, type Board, startBoard, until } from '../helper.ts'
 import { future, type Objects, type Row, rows, unreadable, upload } from './access-rows.ts'
 
-// The access matrix (RELIABILITY.md P43): every operation of the document × every kind of key, so that an operation
+// The access matrix (docs/reliability.md P43): every operation of the document × every kind of key, so that an operation
 // without a row here fails.
 
 interface Operation {

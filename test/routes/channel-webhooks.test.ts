@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { adminKey, type Board, startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
-// Where a channel's webhooks go: registered through Maton at the stand-in, which calls the door at once (API.md 12).
+// Where a channel's webhooks go: registered through Maton at the stand-in, which calls the door at once (docs/api.md 12).
 
 const open = async (t: Test, env: Record<string, string> = {}) => {
   // a name of the outside that leads to the board, once that listens

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { type Board, startBoard, until } from '../helper.ts'
 
-// One person by several names: WhatsApp's own form of a number, and a user id where no number is shared (API.md 4 and 6).
+// One person by several names: WhatsApp's own form of a number, and a user id where no number is shared (docs/api.md 4 and 6).
 
 const userId = 'US.13491208655302741918'
 const text = { type: 'text', text: { body: 'Hello' } }

@@ -14,7 +14,7 @@ const post = (board: Board, body: unknown, headers: Record<string, string> = {})
   board.call('POST', '/messages', { body, headers })
 const sends = (board: Board) => board.sandbox.ledger.entries.filter(entry => entry.kind === 'send')
 
-/** What stands under Meta's word for each type (UPSTREAM.md 4.2), for the examples of the document. */
+/** What stands under Meta's word for each type (docs/upstream.md 4.2), for the examples of the document. */
 const metas: Record<MessageType, [type: string, content: unknown]> = {
   text: ['text', parts('text')],
   image: ['image', parts('image')],
@@ -114,7 +114,7 @@ t.test('each of the twelve types reaches Meta exactly as documented', async t =>
   t.strictSame(board.sandbox.ledger.violations(), [], 'nothing that a strict provider would refuse')
 })
 
-/** What WATI's calls carry (UPSTREAM.md 3.4); undefined where WATI has no call. `mode: test` for links: a sample goes out. */
+/** What WATI's calls carry (docs/upstream.md 3.4); undefined where WATI has no call. `mode: test` for links: a sample goes out. */
 const watis: Partial<Record<MessageType, (id: string) => { path: string; query: object; body: unknown }>> = {
   text: id => ({
     path: `/wati/api/v1/sendSessionMessage/${to}`,

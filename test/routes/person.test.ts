@@ -1,7 +1,7 @@
 import t from 'tap'
 import { type Board, startBoard } from '../helper.ts'
 
-// One person is one person (RELIABILITY.md P52): every entrance reads numbers alike. What numbers are: phone.test.ts.
+// One person is one person (docs/reliability.md P52): every entrance reads numbers alike. What numbers are: phone.test.ts.
 
 const uncertain: [string, RegExp][] = [
   ['628123456789.0', /decimal number/],

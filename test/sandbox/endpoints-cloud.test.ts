@@ -26,7 +26,7 @@ const done = ({ body }: Reply): boolean => body.success === true
 const interactive = (type: string, more: Record<string, unknown>): Ask =>
   cloudMessage(TO, { interactive: { type, body: { text: 'Choose' }, ...more } })
 
-/** UPSTREAM.md section 5, rows 21 to 41. */
+/** docs/upstream.md 5, rows 21 to 41. */
 const ROWS: readonly Row[] = [
   [
     21,

@@ -14,7 +14,7 @@ const received = ({ body }: Reply): boolean =>
   body.receivers[0].isValidWhatsAppNumber &&
   body.receivers[0].waId === TO
 
-/** UPSTREAM.md section 5, rows 1 to 20. */
+/** docs/upstream.md 5, rows 1 to 20. */
 const ROWS: readonly Row[] = [
   [
     1,

@@ -140,7 +140,7 @@ export function cloudTemplate(to: string, more: Record<string, unknown> = {}): A
 /** An id of WhatsApp's own making. */
 export const wamid = /^wamid\.HBg[A-Za-z0-9+/=]+$/
 
-/** One row of UPSTREAM.md section 5: its number, a name, a call, and what its body must hold. */
+/** One row of docs/upstream.md 5: its number, a name, a call, and what its body must hold. */
 export type Row = readonly [row: number, name: string, call: Ask, holds: (reply: Reply) => boolean]
 
 /** Every row succeeds, is processed, and breaks no rule. */

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ask, cloudMessage, MESSAGES, open } from './helper.ts'
 
-// Whom Meta reaches by what stands in `to` (WEBHOOKS.md A11, C4). The demo number is of country code 1.
+// Whom Meta reaches by what stands in `to` (docs/webhooks.md A11, C4). The demo number is of country code 1.
 
 t.test('a number with a plus is taken as it is; a national one gets the sender’s country code', async t => {
   const sandbox = await open(t)

@@ -28,7 +28,7 @@ const pending = ['queued', 'sending']
 const taken = ['accepted', 'sent', 'delivered', 'read']
 const over = ['failed', 'expired', 'canceled']
 
-/** Whether a message that was shown as `before` may be shown as `after` later (API.md 4). */
+/** Whether a message that was shown as `before` may be shown as `after` later (docs/api.md 4). */
 export function mayFollow(before: string, after: string): boolean {
   // A message that the provider puts off waits again: the two are one to a caller, not settled.
   if (pending.includes(before)) return true
@@ -112,7 +112,7 @@ export function judge(history: History): Judgement {
 
 type Hold = (rule: Rule, right: boolean, text: () => string) => void
 
-/** A failed message whose answer is a 5xx makes room for another (API.md 2); nothing else does. */
+/** A failed message whose answer is a 5xx makes room for another (docs/api.md 2); nothing else does. */
 function checkKey({ key, attempts }: Act, byId: ReadonlyMap<string, Row>, hold: Hold): void {
   if (key === undefined) return
   const told = attempts.filter(({ id }) => id !== undefined)

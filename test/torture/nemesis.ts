@@ -5,7 +5,7 @@ import type { Rig } from './rig.ts'
 
 const rest = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
-/** Lease of a dispatch (RELIABILITY.md 3.1 rule 3) with the deadline of these runs, and the reaper's interval. */
+/** Lease of a dispatch (docs/reliability.md 3.1 rule 3) with the deadline of these runs, and the reaper's interval. */
 export const leaseMs = 1000 + 15_000
 export const reapMs = 5000
 

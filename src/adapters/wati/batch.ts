@@ -14,7 +14,7 @@ import { parametersOf, templateWarnings } from './template.ts'
 
 type Input = Operations['sendBatch']['input']
 
-/** UPSTREAM.md 3.4.11: each receiver carries our id, the only thing that its answer and its webhooks are known by. */
+/** docs/upstream.md 3.4.11: each receiver carries our id, the only thing that its answer and its webhooks are known by. */
 export function batch({ name, messages }: Input, { settings }: Channel) {
   const json = {
     template_name: messages[0]!.content.name,

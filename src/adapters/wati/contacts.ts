@@ -4,7 +4,7 @@ import type { NativeRequest, Operations } from '../adapter.ts'
 import { array, type Json, record, string } from './decode.ts'
 import { pageAt, placeOf, turn } from './paging.ts'
 
-// WATI's contacts: UPSTREAM.md 3.4.1 to 3.4.3, and the object in 3.6.
+// WATI's contacts: docs/upstream.md 3.4.1 to 3.4.3, and the object in 3.6.
 
 /** Our operators in WATI's words; null: it takes no value. */
 const operators: Readonly<Record<ContactOperator, { word: string; value: boolean }>> = {
@@ -52,7 +52,7 @@ export function contactsPage({ name, createdOn, conditions, limit, cursor }: Ope
   }
 }
 
-/** WATI has no call for one contact: its list, narrowed to the number (API.md 6); for a user id under WATI's own word. */
+/** WATI has no call for one contact: its list, narrowed to the number (docs/api.md 6); for a user id under WATI's own word. */
 export const oneRequest = (person: string): NativeRequest =>
   listRequest({
     pageSize: 100,

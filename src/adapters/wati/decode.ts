@@ -16,14 +16,14 @@ export const string = (value: unknown): string | undefined =>
 /** Ids are opaque; a number is one too. */
 const id = (value: unknown): string | undefined => (Number.isSafeInteger(value) ? String(value) : string(value))
 
-/** Words of `result` that tell an outcome and are no id (UPSTREAM.md 3.3, 3.4.5). */
+/** Words of `result` that tell an outcome and are no id (docs/upstream.md 3.3, 3.4.5). */
 const outcomeWords = new Set(['success', 'true', 'ok'])
 const resultId = (result: unknown): string | undefined => {
   const word = string(result)
   return word && outcomeWords.has(word.trim().toLowerCase()) ? undefined : word
 }
 
-/** The receipt in an answer that is known to be an acceptance (API.md 4; UPSTREAM.md 3.4.5, 3.4.6, 3.4.11). */
+/** The receipt in an answer that is known to be an acceptance (docs/api.md 4; docs/upstream.md 3.4.5, 3.4.6, 3.4.11). */
 export function receipt(body: Json): Receipt {
   const message = record(body.message)
   const receiver = record(array(body.receivers)[0])
@@ -50,7 +50,7 @@ const placeholders = (words: string | undefined): string[] =>
 const buttonTypes: Readonly<Record<string, string>> = { call: 'phone_number', phone: 'phone_number' }
 /** What a header that can carry a file is called; it alone has a media variable. */
 const mediaFormats = new Set(['image', 'video', 'document'])
-/** How media variables are named: `mediaUrl` is the one observed (UPSTREAM.md 3.4.8). */
+/** How media variables are named: `mediaUrl` is the one observed (docs/upstream.md 3.4.8). */
 const mediaNames = /^(media|header|image|video|document|file)/i
 
 const word = (value: unknown, fallback: string): string => string(value)?.trim().toLowerCase() ?? fallback
@@ -82,7 +82,7 @@ function buttonOf(value: unknown): NonNullable<Template['buttons']>[number] {
   }
 }
 
-/** A button's variable: the name that WATI maps it to (UPSTREAM.md 3.6; shape unconfirmed), else its placeholder. */
+/** A button's variable: the name that WATI maps it to (docs/upstream.md 3.6; shape unconfirmed), else its placeholder. */
 function buttonNames(value: unknown): string[] {
   const { url, urlOriginal, buttonParamMapping } = record(record(value).parameter)
   const mapped = [buttonParamMapping].flat().flatMap(entry => string(entry) ?? string(record(entry).paramName) ?? [])
@@ -98,7 +98,7 @@ function mediaVariableOf(header: Json, names: string[], places: Place[], hasOrig
   return left.find(name => mediaNames.test(name)) ?? (hasOriginal && left.length === 1 ? left[0] : undefined)
 }
 
-/** One template of `getMessageTemplates` (UPSTREAM.md 3.4.7, 3.6); undefined where it has no name to send it by. */
+/** One template of `getMessageTemplates` (docs/upstream.md 3.4.7, 3.6); undefined where it has no name to send it by. */
 export function template(value: unknown, channel: string): TemplateDefinition | undefined {
   const item = record(value)
   const name = string(item.elementName)

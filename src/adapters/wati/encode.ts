@@ -11,13 +11,13 @@ import { addressee, type Channel, defined, linkOf, post, refuseQuote, sender, ta
 import type { Settings } from './settings.ts'
 import { template } from './template.ts'
 
-// Neutral → WATI's wire, one pure function per message type. Every shape: UPSTREAM.md 3.4.
+// Neutral → WATI's wire, one pure function per message type. Every shape: docs/upstream.md 3.4.
 
 /** WATI's own name for a template send, shown in its dashboard and never to the recipient: a mere hint elsewhere. */
 const lostName = ({ options }: Sendable): string[] =>
   options?.broadcastName === undefined ? [] : ['WATI takes a broadcastName only with a template: it was not sent.']
 
-/** UPSTREAM.md 3.4.5. Our id goes along, so that WATI's `_v2` webhooks can be matched even if the answer is lost. */
+/** docs/upstream.md 3.4.5. Our id goes along, so that WATI's `_v2` webhooks can be matched even if the answer is lost. */
 function text(message: Sendable<'text'>, channel: Channel): Encoded {
   const { id, to, content, replyTo } = message
   const words = { messageText: content.body }
@@ -31,7 +31,7 @@ function text(message: Sendable<'text'>, channel: Channel): Encoded {
   }
 }
 
-/** UPSTREAM.md 3.4.6: WATI knows neither links nor ids of files here, only bytes. */
+/** docs/upstream.md 3.4.6: WATI knows neither links nor ids of files here, only bytes. */
 function file(message: Sendable<MediaType>, channel: Channel): Encoded {
   refuseQuote(message)
   const { to, content, type } = message
@@ -46,7 +46,7 @@ function file(message: Sendable<MediaType>, channel: Channel): Encoded {
   }
 }
 
-/** UPSTREAM.md 3.4.12: capitalised there; whether lower case is taken is unconfirmed. */
+/** docs/upstream.md 3.4.12: capitalised there; whether lower case is taken is unconfirmed. */
 const headerTypes = { image: 'Image', video: 'Video', document: 'Document' } as const
 
 function buttonsHeader(header: NonNullable<SendableContent['buttons']['header']>) {
@@ -68,7 +68,7 @@ function interactive(act: string, message: Sendable, channel: Channel, json: Rec
   return post(['v1', act], query, { json: defined(json) })
 }
 
-/** UPSTREAM.md 3.4.12: an object for a header, plain strings for body and footer. */
+/** docs/upstream.md 3.4.12: an object for a header, plain strings for body and footer. */
 function buttons(message: Sendable<'buttons'>, channel: Channel): Encoded {
   const { header, buttons, ...strings } = message.content
   const texts = buttons.map(({ title }) => ({ text: title }))
@@ -79,7 +79,7 @@ function buttons(message: Sendable<'buttons'>, channel: Channel): Encoded {
   }
 }
 
-/** UPSTREAM.md 3.4.13. A header is a plain string here, a title is required, and one of our making would be seen. */
+/** docs/upstream.md 3.4.13. A header is a plain string here, a title is required, and one of our making would be seen. */
 function list(message: Sendable<'list'>, channel: Channel): Encoded {
   const { button, sections, ...strings } = message.content
   // WhatsApp itself takes 4096 (4.2)
@@ -107,7 +107,7 @@ function list(message: Sendable<'list'>, channel: Channel): Encoded {
 }
 
 const asFile = { encode: file, media: 'file' } as const
-/** Absent: location, contacts and reaction, for which WATI has no call (UPSTREAM.md 5, rows 5–20). */
+/** Absent: location, contacts and reaction, for which WATI has no call (docs/upstream.md 5, rows 5–20). */
 export const encoders: EncoderTable<Settings> = {
   text: { encode: text },
   image: asFile,

@@ -28,45 +28,47 @@ const rows: readonly Row[] = [
     detail: 'WATI has no contact of this number.'
   },
   {
-    source: 'UPSTREAM.md 3.5: AUTH; 3.1: an expired token gives 401 on every call',
+    source: 'docs/upstream.md 3.5: AUTH; 3.1: an expired token gives 401 on every call',
     status: [401, 403],
     code: 'channel_rejected',
     detail: 'WATI refuses the credentials of this channel: its Maton connection has to be renewed.'
   },
   {
-    source: 'UPSTREAM.md 3.4.5, 3.5 known texts',
+    source: 'docs/upstream.md 3.4.5, 3.5 known texts',
     says: /ticket has been expired/i,
     code: 'window_closed',
     detail: 'The recipient has not written within the last 24 hours: WATI takes only a template now.'
   },
   {
-    source: 'UPSTREAM.md 3.5 known texts; 3.4.8: pending and rejected as a 400',
+    source: 'docs/upstream.md 3.5 known texts; 3.4.8: pending and rejected as a 400',
     says: /template (is )?not (yet )?approved|template\b.{0,80}\b(pending|rejected|not found|does not exist)/i,
     code: 'template_not_found',
     detail: 'WATI has no approved template of this name.'
   },
   {
-    source: 'UPSTREAM.md 3.4.8, 3.5 known texts; 3.4.9: errors.invalidCustomParameters',
+    source: 'docs/upstream.md 3.4.8, 3.5 known texts; 3.4.9: errors.invalidCustomParameters',
     says: /typos or blank text/i,
     shows: invalidParameters,
     code: 'template_invalid',
     detail: 'WATI finds a variable of the template missing, blank or misnamed.'
   },
   {
-    source: 'UPSTREAM.md 3.4.8: marketing daily limit, trial quota, workspace offline; RELIABILITY.md 4, row 429',
+    source:
+      'docs/upstream.md 3.4.8: marketing daily limit, trial quota, workspace offline; docs/reliability.md 4, row 429',
     says: /\b(quota|trial|plan|daily (\w+ ){0,3}limit|marketing (\w+ ){0,3}limit)\b|workspace\b.{0,20}\boffline/i,
     code: 'message_rejected',
     detail: 'A limit of the WATI account or its plan is reached: waiting a moment will not help.'
   },
   {
-    source: 'UPSTREAM.md 3.5: RATE_LIMITED, 3.8',
+    source: 'docs/upstream.md 3.5: RATE_LIMITED, 3.8',
     status: [429],
     code: 'rate_limited',
     detail: 'WATI’s rate limit for this account is reached.',
     later: true
   },
   {
-    source: 'UPSTREAM.md 3.5 known flags, 3.4.9: errors.invalidWhatsappNumbers; the words: inference from the flags',
+    source:
+      'docs/upstream.md 3.5 known flags, 3.4.9: errors.invalidWhatsappNumbers; the words: inference from the flags',
     says: /not (registered )?on whats ?app|not a (valid )?whats ?app (number|user|account)|invalid whats ?app ?number/i,
     shows: invalidNumber,
     code: 'recipient_invalid',
@@ -74,7 +76,7 @@ const rows: readonly Row[] = [
   }
 ]
 const otherwise: Row = {
-  source: 'UPSTREAM.md 3.5: REJECTED',
+  source: 'docs/upstream.md 3.5: REJECTED',
   code: 'message_rejected',
   detail: 'WATI refused the request.'
 }
@@ -83,19 +85,19 @@ const fits = (row: Row, said: string, { status = 0, body }: UpstreamFailure, ope
   (row.only === undefined || (operation !== undefined && row.only.includes(operation))) &&
   (row.status?.includes(status) || row.says?.test(said) || row.shows?.(record(body)) || false)
 
-/** UPSTREAM.md 2.4, and the error form of 3.8: what neither names may be Maton's own. */
+/** docs/upstream.md 2.4, and the error form of 3.8: what neither names may be Maton's own. */
 const marks = ['result', 'ok', 'info', 'validWhatsAppNumber', 'receivers']
 const isWatis = (body: Json): boolean =>
   marks.some(mark => Object.hasOwn(body, mark)) ||
   (typeof body.code === 'number' && string(body.message) !== undefined && body.timestamp !== undefined)
 
-/** A 4xx is a refusal, except those that tell nothing of this attempt (RELIABILITY.md 4: 408, 425). */
+/** A 4xx is a refusal, except those that tell nothing of this attempt (docs/reliability.md 4: 408, 425). */
 const refusesBy = (status = 0): boolean => status >= 400 && status < 500 && status !== 408 && status !== 425
 
 type Headers = UpstreamFailure['headers']
 const header = (headers: Headers, name: string): string => string([headers?.[name]].flat()[0])?.trim() ?? ''
 
-/** The windows of UPSTREAM.md 3.8 are 10 s long. A message waits a day at most, unless its caller says otherwise. */
+/** The windows of docs/upstream.md 3.8 are 10 s long. A message waits a day at most, unless its caller says otherwise. */
 const windowSeconds = 10
 const longestWaitSeconds = 24 * 60 * 60
 

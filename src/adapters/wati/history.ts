@@ -8,7 +8,7 @@ import { holding } from './outcome.ts'
 import { pageAt, placeOf, turn } from './paging.ts'
 import { type Channel, sender } from './request.ts'
 
-// WATI's history: UPSTREAM.md 3.4.4 and 3.4.15, and the three kinds of item in 3.6.
+// WATI's history: docs/upstream.md 3.4.4 and 3.4.15, and the three kinds of item in 3.6.
 
 /** Behind the place, the youngest item that the next page may hold: what was said meanwhile pushed the rest deeper. */
 const seen = (cursor: string | undefined): [at: number, id: string] => {

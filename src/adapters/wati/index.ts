@@ -24,7 +24,7 @@ export const wati = defineAdapter({
       return read(await call.request(request))
     },
 
-    // WATI filters by nothing of ours (UPSTREAM.md 3.4.7): a page holds whatever there is, so a search takes large ones
+    // WATI filters by nothing of ours (docs/upstream.md 3.4.7): a page holds whatever there is, so a search takes large ones
     listTemplates: async (channel, { limit, cursor, ...filter }, call) => {
       const { page, read } = templatesPage(Object.values(filter).some(Boolean) ? 100 : limit, cursor)
       const query = { ...page, ...sender(channel) }
@@ -32,7 +32,7 @@ export const wati = defineAdapter({
       return read(holding('messageTemplates', answer), channel.id)
     },
 
-    // UPSTREAM.md 3.4.14: everything in the query; without an email the bot has it
+    // docs/upstream.md 3.4.14: everything in the query; without an email the bot has it
     assignContact: async (channel, { phone, email }, call) => {
       const query = { ...addressee(phone), email, ...sender(channel) }
       accepted(await call.request({ method: 'POST', path: ['api', 'v1', 'assignOperator'], query }))

@@ -1,6 +1,6 @@
 import type { CallFacts, Limit } from '../adapter.ts'
 
-// WATI counts in windows of ten seconds, by endpoint (UPSTREAM.md 3.8). Where the plan decides, its smallest is taken:
+// WATI counts in windows of ten seconds, by endpoint (docs/upstream.md 3.8). Where the plan decides, its smallest is taken:
 // the plan cannot be asked for, and a refused call would have to wait a whole window. Endpoints that it does not publish
 // have none here.
 const windowMs = 10_500

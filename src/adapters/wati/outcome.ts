@@ -1,14 +1,14 @@
 import { type NativeAnswer, UpstreamFailure } from '../adapter.ts'
 import { array, type Json, record, string } from './decode.ts'
 
-// WATI answers 200 to much that it refuses, with a flag that differs per endpoint: UPSTREAM.md 1.2 and 3.5.
+// WATI answers 200 to much that it refuses, with a flag that differs per endpoint: docs/upstream.md 1 and 3.5.
 
 /** What one item of an `errors` list says. */
 const itemWords = (item: unknown): string | undefined =>
   string(item) ?? string(record(item).message) ?? string(record(item).error)
 const joined = (items: unknown[]): string | undefined => string(items.flatMap(item => itemWords(item) ?? []).join('; '))
 
-/** Everything that WATI says in words, the reason of UPSTREAM.md 3.5 first. */
+/** Everything that WATI says in words, the reason of docs/upstream.md 3.5 first. */
 export function words(body: Json): string[] {
   const receivers = array(body.receivers).flatMap(receiver => array(record(receiver).errors))
   return [
@@ -43,12 +43,12 @@ const recipientFault = (body: Json): boolean =>
 const refusingWords = new Set(['false', 'error', 'fail', 'failed', 'failure'])
 const refuses = (flag: unknown): boolean =>
   flag === false || (typeof flag === 'string' && refusingWords.has(flag.trim().toLowerCase()))
-/** `success` is named by RELIABILITY.md 4 only; a string `result` is "success" or a file's id (3.4.6). */
+/** `success` is named by docs/reliability.md 4 only; a string `result` is "success" or a file's id (3.4.6). */
 const proves = (body: Json): boolean =>
   body.ok === true || body.success === true || body.result === true || string(body.result) !== undefined
 
 /**
- * UPSTREAM.md 3.5 for one recipient. Two departures, both towards `unknown`, because a wrong "refused" invites a second
+ * docs/upstream.md 3.5 for one recipient. Two departures, both towards `unknown`, because a wrong "refused" invites a second
  * send and a wrong "accepted" hides a failure: no flag and no reason at all, and a success that contradicts itself.
  */
 function outcomeOf(body: Json): 'accepted' | 'refused' | 'unknown' {
@@ -62,7 +62,7 @@ function outcomeOf(body: Json): 'accepted' | 'refused' | 'unknown' {
   if (!proves(body)) return said.length > 0 ? 'refused' : 'unknown'
   if (recipientFault(body)) return 'refused'
   if (some(body.error) || some(body.errors)) return 'unknown'
-  // RELIABILITY.md 4: the receiver is missing from the answer
+  // docs/reliability.md 4: the receiver is missing from the answer
   const receivers = body.receivers ?? undefined
   if (receivers !== undefined && !array(receivers).some(item => Object.keys(record(item)).length > 0)) return 'unknown'
   return 'accepted'

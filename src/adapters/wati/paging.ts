@@ -3,7 +3,7 @@ import { array, type Json, record, string } from './decode.ts'
 
 /**
  * A place in one of WATI's lists: how many items stand before it, the largest page that WATI is known to give, a mark of
- * the page before, and how often that came once more. WATI counts pages and not items (UPSTREAM.md 3.3), so a page number would be another place as soon
+ * the page before, and how often that came once more. WATI counts pages and not items (docs/upstream.md 3.3), so a page number would be another place as soon
  * as `limit` changes.
  */
 export interface Place {

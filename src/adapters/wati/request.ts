@@ -18,7 +18,7 @@ export const post = (path: string[], query: Query, body?: NativeRequest['body'])
   ...(body && { body })
 })
 
-/** Whom a call names in its query: a user id goes as `target` (UPSTREAM.md 3.2). */
+/** Whom a call names in its query: a user id goes as `target` (docs/upstream.md 3.2). */
 export const addressee = (to: string): Query => (isUserId(to) ? { target: to } : { whatsappNumber: to })
 /** The same where the path names them: WATI's target goes before what stands there. */
 export const target = (to: string): Query => (isUserId(to) ? { target: to } : {})
@@ -32,7 +32,7 @@ export function refuseQuote({ replyTo, type }: Sendable): void {
   throw new Unsupported(`WATI can quote only with a text message, not with ${type}: send a text, or leave out replyTo`)
 }
 
-/** Headers reach WATI as a public address and in no other way (UPSTREAM.md 3.4.8, 3.4.12). */
+/** Headers reach WATI as a public address and in no other way (docs/upstream.md 3.4.8, 3.4.12). */
 export function linkOf({ source }: ResolvedMedia, where: string): string {
   if ('link' in source) return source.link
   throw new Unsupported(`WATI takes the media of a ${where} only as a link: give a public link instead of a mediaId`)

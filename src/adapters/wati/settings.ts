@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { strict, stringEnum } from '../../../schemas/kit.ts'
 
-/** What a channel on WATI may set. Tenant and token stay in the Maton connection (UPSTREAM.md 3.1). */
+/** What a channel on WATI may set. Tenant and token stay in the Maton connection (docs/upstream.md 3.1). */
 export const Settings = strict({
   channelPhoneNumber: Type.Optional(
     Type.String({
@@ -11,7 +11,7 @@ export const Settings = strict({
       examples: ['85264318722']
     })
   ),
-  // UPSTREAM.md 3.4.5: the query is what WATI documents; the form keeps the text out of URLs and access logs.
+  // docs/upstream.md 3.4.5: the query is what WATI documents; the form keeps the text out of URLs and access logs.
   sessionTextIn: Type.Optional(
     stringEnum(['form', 'query'], {
       default: 'form',

@@ -3,7 +3,7 @@ import { addressee, type Channel, defined, linkOf, post, refuseQuote } from './r
 
 type Parameter = ResolvedTemplate['flat'][number]
 
-/** A media header is one more parameter, its address, under the template's own media variable (UPSTREAM.md 3.4.8). */
+/** A media header is one more parameter, its address, under the template's own media variable (docs/upstream.md 3.4.8). */
 function headerParameters({ header, mediaVariable }: ResolvedTemplate): Parameter[] {
   if (header === undefined || 'values' in header) return []
   if ('location' in header) {
@@ -26,7 +26,7 @@ function buttonParameters({ buttons, flat }: ResolvedTemplate): Parameter[] {
   })
 }
 
-/** WATI refuses these as "typos or blank text" after the message is spent (UPSTREAM.md 3.4.8). */
+/** WATI refuses these as "typos or blank text" after the message is spent (docs/upstream.md 3.4.8). */
 function refuseBlank({ name, value }: Parameter): void {
   if (value.trim() === '') throw new Unsupported(`WATI takes no empty value: give template.variables.${name} some text`)
 }
@@ -54,7 +54,7 @@ export function templateWarnings({ buttons, name, language, otherLanguages }: Re
 }
 
 /**
- * UPSTREAM.md 3.4.11. The call has no place for a language: WATI sends the one that the name was made in. The caller's
+ * docs/upstream.md 3.4.11. The call has no place for a language: WATI sends the one that the name was made in. The caller's
  * language is checked against the definitions ahead; where several could be meant, that is a warning.
  */
 export function template(message: Sendable<'template'>, { settings }: Channel): Encoded {

@@ -3,10 +3,10 @@ import { array, type Json, record, string } from './decode.ts'
 import { accepted, holding } from './outcome.ts'
 import type { Settings } from './settings.ts'
 
-// WATI's webhook endpoints (WEBHOOKS.md D2). How v3 lists and deletes them is unconfirmed: where that answers 404, the
+// WATI's webhook endpoints (docs/webhooks.md D2). How v3 lists and deletes them is unconfirmed: where that answers 404, the
 // dashboard (Connectors > Webhooks) is the way.
 
-/** One family of each: v2 where it alone tells our id, else the plain one (WEBHOOKS.md A4). */
+/** One family of each: v2 where it alone tells our id, else the plain one (docs/webhooks.md A4). */
 const wanted = [
   'message',
   'newContactMessageReceived',

@@ -1,6 +1,6 @@
 import type { ContactCard } from '../../../schemas/content.ts'
 
-// Contact cards in Meta's words (UPSTREAM.md 4.2), and what the other words are made with as well.
+// Contact cards in Meta's words (docs/upstream.md 4.2), and what the other words are made with as well.
 
 export type Json = Record<string, unknown>
 

@@ -14,14 +14,14 @@ import { Unsupported } from '../adapter.ts'
 import { contact, defined, type Json } from './card.ts'
 import { graphPath, type Settings } from './settings.ts'
 
-// Neutral → POST /{phone_number_id}/messages (UPSTREAM.md 4.2, 4.3). One pure function per message type; each answers
+// Neutral → POST /{phone_number_id}/messages (docs/upstream.md 4.2, 4.3). One pure function per message type; each answers
 // Meta's word for the type and the object that stands under that word.
 
 type Wire = readonly [type: string, content: unknown]
 
 /**
  * Whom it goes to. Without the plus Meta puts the business number's own country code in front, and the message reaches
- * somebody else (WEBHOOKS.md A11); a user id in `to` is answered 200 and dropped (C4).
+ * somebody else (docs/webhooks.md A11); a user id in `to` is answered 200 and dropped (C4).
  */
 const addressee = (to: string): Json => (isUserId(to) ? { recipient: to } : { to: `+${to}` })
 

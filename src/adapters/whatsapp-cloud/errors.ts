@@ -4,7 +4,7 @@ import { effects } from '../adapter.ts'
 import { findRow, namesAnObject, noSuchObject, type Row, unlisted } from '../meta-codes.ts'
 import { record, string } from './decode.ts'
 
-// Meta asks to decide on `error.code`, not on the HTTP status or the titles (UPSTREAM.md 4.10).
+// Meta asks to decide on `error.code`, not on the HTTP status or the titles (docs/upstream.md 4.10).
 
 const integer = (value: unknown): number | undefined => (Number.isSafeInteger(value) ? (value as number) : undefined)
 
@@ -25,7 +25,7 @@ export function classify(failure: UpstreamFailure, operation?: Operation): Verdi
   return verdict(failure, isAboutTheObject(operation, row, provider) ? noSuchObject : row, provider)
 }
 
-/** Whether it speaks of the file or message that the caller named. A message's id: UPSTREAM.md 5 row 31, unconfirmed. */
+/** Whether it speaks of the file or message that the caller named. A message's id: docs/upstream.md 5 row 31, unconfirmed. */
 function isAboutTheObject(operation: Operation | undefined, row: Row, { message = '' }: ProviderError): boolean {
   if (operation === 'deleteMedia') return namesAnObject(row)
   return operation === 'markMessageRead' && (namesAnObject(row) || /message id/i.test(message))
@@ -39,7 +39,7 @@ const unread: Omit<Verdict, 'provider'> = { code: 'provider_unavailable', outcom
 /** A complete refusal: said inside a 2xx, or by a 4xx other than the one that tells of a lost request. */
 const isRefusal = ({ kind, status = 0 }: UpstreamFailure): boolean =>
   kind === 'refused' || (status >= 400 && status < 500 && status !== 408)
-/** Whether it is certain that nothing was taken (RELIABILITY.md 4). */
+/** Whether it is certain that nothing was taken (docs/reliability.md 4). */
 const proves = (failure: UpstreamFailure, row: Row): boolean =>
   !row.unclear && (isRefusal(failure) || (row.holdsOn5xx === true && (failure.status ?? 0) >= 500))
 

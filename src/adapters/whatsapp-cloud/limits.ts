@@ -1,7 +1,7 @@
 import type { BoundChannel, CallFacts, Limit } from '../adapter.ts'
 import type { Settings } from './settings.ts'
 
-/** Per number and second, received messages included (UPSTREAM.md 4.11): some of it is left to those. */
+/** Per number and second, received messages included (docs/upstream.md 4.11): some of it is left to those. */
 const throughput = 60
 /** One message in 6 s to one person, of which up to 45 may be taken at once (4.11). */
 const pair = { calls: 45, windowMs: 45 * 6000 }

@@ -3,7 +3,7 @@ import type { NativeAnswer, NativeRequest, Operations } from '../adapter.ts'
 import { array, granted, graphId, record, string, unreadable, word } from './decode.ts'
 import { graphPath, type Settings } from './settings.ts'
 
-// The account's numbers (UPSTREAM.md 4.8) and the number's business profile (4.9).
+// The account's numbers (docs/upstream.md 4.8) and the number's business profile (4.9).
 
 /** Meta shows status and name_status on request only. */
 const numberFields =

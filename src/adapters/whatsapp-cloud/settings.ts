@@ -33,7 +33,7 @@ export const graphPath = (settings: Settings, ...rest: string[]): string[] => [
   ...rest
 ]
 
-/** When each version stops working (UPSTREAM.md 4.1 [M-VER]); the end of later ones is not announced. */
+/** When each version stops working (docs/upstream.md 4.1 [M-VER]); the end of later ones is not announced. */
 const versionEnds: ReadonlyMap<string, string> = new Map([
   ['v21.0', '2027-01-21'],
   ['v22.0', '2027-05-20'],

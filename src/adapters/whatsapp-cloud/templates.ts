@@ -3,7 +3,7 @@ import { Unsupported } from '../adapter.ts'
 import { granted, graphId, unreadable, word } from './decode.ts'
 import { graphPath, type Settings } from './settings.ts'
 
-// Templates made and deleted: neutral → Graph's components with their `example` blocks (UPSTREAM.md 4.7).
+// Templates made and deleted: neutral → Graph's components with their `example` blocks (docs/upstream.md 4.7).
 
 type Json = Record<string, unknown>
 type Variables = TemplateDraft['variables']

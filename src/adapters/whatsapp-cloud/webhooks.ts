@@ -3,7 +3,7 @@ import { granted, graphId, record, string, unreadable } from './decode.ts'
 import { graphPath, type Settings } from './settings.ts'
 
 // Where Meta's webhooks go: the sending number's own override, which goes before the account's and the app's, so that two
-// numbers of one account do not silence each other (WEBHOOKS.md C2).
+// numbers of one account do not silence each other (docs/webhooks.md C2).
 
 const account = (settings: Settings): string[] => graphPath(settings, settings.businessAccountId, 'subscribed_apps')
 const number = (settings: Settings): string[] => graphPath(settings, settings.phoneNumberId)

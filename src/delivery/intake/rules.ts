@@ -2,7 +2,7 @@ import type { SendMessage } from '../../../schemas/messages.ts'
 import type { FieldFault } from '../../../schemas/problem.ts'
 import { ServiceError } from '../../errors.ts'
 
-// What JSON Schema cannot say of a message, and WhatsApp refuses for certain (UPSTREAM.md 4.2).
+// What JSON Schema cannot say of a message, and WhatsApp refuses for certain (docs/upstream.md 4.2).
 
 const repeated = (values: (string | undefined)[], path: (i: number) => string, what: string): FieldFault[] =>
   values.flatMap((value, i) =>

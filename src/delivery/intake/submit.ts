@@ -103,7 +103,7 @@ export function createMessages({
 }: MessagesParts): Messages {
   /**
    * The row after its send, or as it stands when the caller's wait is over. From here on it exists: whatever fails of ours
-   * is answered by what is known of it, never by a 5xx, which would invite a second send (RELIABILITY.md 3.1 rule 6).
+   * is answered by what is known of it, never by a 5xx, which would invite a second send (docs/reliability.md 3.1 rule 6).
    */
   const waitFor = async (
     row: MessageRow,
@@ -111,7 +111,7 @@ export function createMessages({
     waitMs: number
   ): Promise<MessageRow> => {
     if (!sent) return waitMs === 0 ? row : turnOf(row, waitMs)
-    // respond-async is always a 202 (API.md 4), however fast the provider is.
+    // respond-async is always a 202 (docs/api.md 4), however fast the provider is.
     if (waitMs === 0) {
       sent.catch(() => {}) // The row tells how it ended; the engine has logged why.
       return row

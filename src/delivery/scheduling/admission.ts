@@ -24,9 +24,9 @@ export interface AdmissionParts {
 /** What the commit ahead of a send takes: the turn of a message is told so much early, and the rest is waited for after it. */
 const commitMs = 30
 
-/** Seconds to wait where an answer does not say: 1, 2, 4 … 60, anywhere below that (RELIABILITY.md P18). */
+/** Seconds to wait where an answer does not say: 1, 2, 4 … 60, anywhere below that (docs/reliability.md P18). */
 const backoff = (times: number): number => Math.max(1, Math.min(60, 2 ** times) * Math.random())
-/** Meta's rule for one recipient: 4^n seconds (UPSTREAM.md 4.11). */
+/** Meta's rule for one recipient: 4^n seconds (docs/upstream.md 4.11). */
 export const pairSeconds = (attempt: number): number => 4 ** Math.min(attempt, 6)
 
 export interface MessageAdmission extends Admission {

@@ -6,7 +6,7 @@ import { first, prepare, type Store } from '../../store/store.ts'
 
 /**
  * Stops a channel whose upstream does not answer, on every replica, so that a customer's message is not what finds out
- * whether it is back: a cheap read is (RELIABILITY.md P4, P22).
+ * whether it is back: a cheap read is (docs/reliability.md P4, P22).
  */
 export interface CircuitBreaker {
   /** How one call through a channel ended: whether an answer came that its provider, or anybody sane, has given. */

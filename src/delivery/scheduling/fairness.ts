@@ -17,7 +17,7 @@ export interface Contender<W, H = Head> {
   head?: H
 }
 
-/** Of so many turns, one goes to bulk messages if any wait (RELIABILITY.md P19). */
+/** Of so many turns, one goes to bulk messages if any wait (docs/reliability.md P19). */
 const bulkEvery = 10
 
 /** More is not remembered: who is forgotten comes first. */

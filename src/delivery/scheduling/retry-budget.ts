@@ -1,6 +1,6 @@
 /**
  * How many tries of what has failed before may go out, so that an upstream in trouble is not asked ever more
- * (RELIABILITY.md P21): one for ten first tries, and ten a minute in any case. A try that comes to an end gives two back,
+ * (docs/reliability.md P21): one for ten first tries, and ten a minute in any case. A try that comes to an end gives two back,
  * so that after an outage what waited flows as soon as the first of it gets through.
  */
 export interface RetryBudget {

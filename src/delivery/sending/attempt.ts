@@ -75,7 +75,7 @@ export interface Executor {
   idle: () => Promise<void>
 }
 
-/** How long whoever took a message is believed to be alive (RELIABILITY.md 3.1 rule 3). */
+/** How long whoever took a message is believed to be alive (docs/reliability.md 3.1 rule 3). */
 export const leaseOf = (timeoutMs: number): number => timeoutMs + 15_000
 
 /** What a line of the timeline says beside its instant. */

@@ -59,7 +59,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
   const judged: Outcomes['judged'] = (row, verdict) => {
     const error = JSON.stringify(errorOf(verdict))
     if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, run_at: store.clock(), error }
-    // What says each time that it did not take it will not at the next time either (RELIABILITY.md section 4).
+    // What says each time that it did not take it will not at the next time either (docs/reliability.md 4).
     const tired = (verdict.provider.status ?? 0) >= 500 && row.attempts > mostAfterFaults
     if (verdict.later && !tired)
       return {

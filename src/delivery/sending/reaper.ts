@@ -46,7 +46,7 @@ export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }
           for (const row of sending) {
             const { id, attempts } = row
             if (wantsOnceMore(row)) {
-              // So late that a holder who only slept has given up before (RELIABILITY.md 3.1 rule 8).
+              // So late that a holder who only slept has given up before (docs/reliability.md 3.1 rule 8).
               const entry = timelineEntry(
                 store.clock(),
                 { state: 'queued', attempts },

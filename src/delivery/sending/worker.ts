@@ -51,7 +51,7 @@ export interface Worker {
   stop: () => Promise<void>
 }
 
-/** How often dead holders are looked for (RELIABILITY.md 3.1 rule 3). */
+/** How often dead holders are looked for (docs/reliability.md 3.1 rule 3). */
 const reapMs = 5000
 /** How often the way of what is held up is looked at. */
 const lookMs = 1000

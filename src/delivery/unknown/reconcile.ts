@@ -38,7 +38,7 @@ export interface ReconcileParts {
   sleepers: Sleepers
 }
 
-/** How far the clocks may differ (RELIABILITY.md 3.1). */
+/** How far the clocks may differ (docs/reliability.md 3.1). */
 const marginMs = 60_000
 const pageSize = 100
 /** Pages that are looked through at most. */

@@ -57,7 +57,7 @@ export function requireRisk(accepted: boolean | undefined): void {
     throw invalid('/acceptDuplicateRisk', 'must be true: nobody knows whether it arrived, so it may arrive twice')
 }
 
-/** Throws where the content is gone, or a process that only sleeps may still send it (RELIABILITY.md 3.1 rule 8). */
+/** Throws where the content is gone, or a process that only sleeps may still send it (docs/reliability.md 3.1 rule 8). */
 export function requireResendable(
   row: Pick<MessageRow, 'id' | 'content' | 'timeline'>,
   sleepers: Sleepers,

@@ -2,7 +2,7 @@ import { type Answer, Refusal } from '../call.ts'
 import type { Mistake } from '../check.ts'
 import { fbtrace } from '../ids.ts'
 
-/** Meta's codes as the sandbox uses them: HTTP status and title (UPSTREAM.md 4.10, section 7). */
+/** Meta's codes as the sandbox uses them: HTTP status and title (docs/upstream.md 4.10, section 7). */
 const CODES: Record<number, readonly [number, string]> = {
   100: [400, 'Invalid parameter'],
   190: [401, 'Error validating access token: Session has expired.'],
@@ -42,7 +42,7 @@ export interface GraphExtras {
   headers?: Record<string, string>
 }
 
-/** The `error` object of Graph (UPSTREAM.md 4.10). */
+/** The `error` object of Graph (docs/upstream.md 4.10). */
 export function graphErrorBody(code: number, extras: GraphExtras = {}): { error: Record<string, unknown> } {
   const title = CODES[code]?.[1] ?? 'An unknown error occurred'
   return {
@@ -81,7 +81,7 @@ export function wrong(code: number, text: string, extras: GraphExtras = {}): Ref
   return new Refusal(graphError(code, { ...plain, ...extras }), `${code}: ${text}`)
 }
 
-/** Which code a broken rule gets in a message (UPSTREAM.md 4.10); what is not here is 100. */
+/** Which code a broken rule gets in a message (docs/upstream.md 4.10); what is not here is 100. */
 const RULE_CODES: Record<string, number> = { required: 131008, minItems: 131009, maxItems: 131009 }
 
 /** The refusal for the first mistake in a message body. */
@@ -90,7 +90,7 @@ export function wrongParam({ path, rule, text }: Mistake): Refusal {
   return wrong(RULE_CODES[rule] ?? 100, path === '' ? `The body ${text}` : `Param ${path} ${text}`)
 }
 
-/** Graph's "no such object", which is a 400 and not a 404 (UPSTREAM.md 4.10). */
+/** Graph's "no such object", which is a 400 and not a 404 (docs/upstream.md 4.10). */
 export function unknownObject(id: string, method: string): Answer {
   const message =
     `Unsupported ${method.toLowerCase()} request. Object with ID '${id}' does not exist, cannot be ` +

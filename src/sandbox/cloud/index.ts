@@ -5,7 +5,7 @@ import { cloudOperations } from './operations.ts'
 import { says } from './refusals.ts'
 import { cloudWording } from './webhooks.ts'
 
-/** Headers that Graph puts on everything it says (UPSTREAM.md 4.1). */
+/** Headers that Graph puts on everything it says (docs/upstream.md 4.1). */
 export const graphHeaders = (version: string): Record<string, string> => ({
   'x-fb-trace-id': fbtrace(),
   'x-fb-rev': '1014882203',
@@ -32,7 +32,7 @@ export const cloud: StandIn = {
   webhooks: {
     wording: cloudWording,
     hooks: {
-      // the number's override goes before the account's (WEBHOOKS.md C2); which account a number has is not known here
+      // the number's override goes before the account's (docs/webhooks.md C2); which account a number has is not known here
       keys: ({ numberId }, known) => [
         `number/${numberId}`,
         ...[...known].filter(key => key.startsWith('account/')).slice(0, 1)

@@ -4,7 +4,7 @@ import { graphError, wrong } from './graph.ts'
 const KB = 1024
 const MB = 1024 * KB
 
-/** What Meta takes, in the order of its own error text, with the size of each kind (UPSTREAM.md 4.5). */
+/** What Meta takes, in the order of its own error text, with the size of each kind (docs/upstream.md 4.5). */
 const KINDS: Record<string, { types: readonly string[]; largest: number }> = {
   audio: {
     types: ['audio/aac', 'audio/mp4', 'audio/mpeg', 'audio/amr', 'audio/ogg', 'audio/opus'],

@@ -6,7 +6,7 @@ import { missing, objectId } from './objects.ts'
 
 const PART_NAMES = ['file', 'type', 'messaging_product']
 
-/** Row 32: exactly three parts, and the file's own content type decides (UPSTREAM.md 4.5). */
+/** Row 32: exactly three parts, and the file's own content type decides (docs/upstream.md 4.5). */
 export function uploadMedia(call: Call): Act {
   const phoneNumberId = objectId(call)
   const parts = call.body.kind === 'multipart' ? call.body.parts : []
@@ -36,7 +36,7 @@ export function uploadMedia(call: Call): Act {
   }
 }
 
-/** Row 33, once the id is known to be a file's: its descriptor, good for five minutes (UPSTREAM.md 4.6). */
+/** Row 33, once the id is known to be a file's: its descriptor, good for five minutes (docs/upstream.md 4.6). */
 export function getMedia(call: Call, id: string): Act {
   const medium = find(call, id)
   const expires = Math.floor(Date.now() / 1000) + 300

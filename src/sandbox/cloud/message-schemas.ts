@@ -45,7 +45,7 @@ const Button = object({
   })
 })
 
-/** The body of a list: 1024 by the OpenAPI, 4096 by Meta's page; the wider one holds (UPSTREAM.md 4.2). */
+/** The body of a list: 1024 by the OpenAPI, 4096 by Meta's page; the wider one holds (docs/upstream.md 4.2). */
 const List = object({
   type: constant('list'),
   header: optional(object({ type: constant('text'), text: text(60) })),
@@ -119,7 +119,7 @@ const Template = object({
   )
 })
 
-/** The object of each type, with its limits (UPSTREAM.md 4.2); `interactive` is chosen by its own type below. */
+/** The object of each type, with its limits (docs/upstream.md 4.2); `interactive` is chosen by its own type below. */
 const CONTENTS: Record<string, TSchema> = {
   text: object({ body: text(4096), preview_url: optional(Type.Boolean()) }),
   image: media(caption),
@@ -158,7 +158,7 @@ export const messageSchemas: Record<string, TSchema> = {
   'interactive list': envelope('interactive', 'interactive', List)
 }
 
-/** Mark as read, with the typing hint (UPSTREAM.md 4.4). */
+/** Mark as read, with the typing hint (docs/upstream.md 4.4). */
 export const MarkRead = object({
   messaging_product: constant('whatsapp'),
   status: constant('read'),

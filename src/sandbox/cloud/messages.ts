@@ -46,7 +46,7 @@ export function postMessages(call: Call): Act {
   }
 }
 
-/** Authentication templates go to telephone numbers alone (UPSTREAM.md 4.10, 131062). */
+/** Authentication templates go to telephone numbers alone (docs/upstream.md 4.10, 131062). */
 function isAuthentication(call: Call, body: Fields): boolean {
   const { name, language } = (body.template ?? { language: {} }) as SentTemplate
   return call.state.templates.get(templateKey(name, language.code))?.category === 'AUTHENTICATION'
@@ -87,7 +87,7 @@ interface Row {
   title: string
 }
 
-/** What a schema cannot say of buttons and lists (UPSTREAM.md 4.2). */
+/** What a schema cannot say of buttons and lists (docs/upstream.md 4.2). */
 function checkInteractive(call: Call, content: Fields): void {
   const header = content.header as Fields | undefined
   if (header !== undefined) checkHeader(call, header)

@@ -63,7 +63,7 @@ const PROFILE_FIELDS = [
   'messaging_product'
 ] as const
 
-/** Row 40: flat inside `data[0]`, and what was never set is absent (UPSTREAM.md 4.9). */
+/** Row 40: flat inside `data[0]`, and what was never set is absent (docs/upstream.md 4.9). */
 export function getProfile(call: Call): Act {
   const id = objectId(call)
   const profile = { messaging_product: 'whatsapp', ...call.state.profiles.get(id) }

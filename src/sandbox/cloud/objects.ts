@@ -46,10 +46,10 @@ function fromCursor(cursor: string): number {
   return Number(at)
 }
 
-/** A token that must never leave the facade: Graph embeds one in `paging.next` (UPSTREAM.md 4.7). */
+/** A token that must never leave the facade: Graph embeds one in `paging.next` (docs/upstream.md 4.7). */
 export const PAGING_TOKEN = 'EAASANDBOXNEVERSHOWTHISTOKEN'
 
-/** One page of a list; `next` is there only where another page follows (UPSTREAM.md 4.7). */
+/** One page of a list; `next` is there only where another page follows (docs/upstream.md 4.7). */
 export function page<T>(call: Call, all: T[], edge: string): { data: T[]; paging: Paging } {
   const { limit = '25', after, before } = call.query
   const size = Number(limit)

@@ -13,7 +13,7 @@ const remove = { provider: 'cloud', kind: 'write', method: 'DELETE', body: 'none
 const ROOT = '/whatsapp-business/:version/:id'
 const PAGE = ['limit', 'after', 'before'] as const
 
-/** Rows 21 to 41 of UPSTREAM.md section 5. */
+/** Rows 21 to 41 of docs/upstream.md 5. */
 export const cloudOperations: readonly Operation[] = [
   // rows 21 to 31; a mark-read is told apart by its body and then named cloud.markRead
   { ...post, name: 'cloud.sendMessage', kind: 'send', path: `${ROOT}/messages`, body: 'json', prepare: postMessages },
@@ -57,7 +57,7 @@ export const cloudOperations: readonly Operation[] = [
     body: 'json',
     prepare: updateProfile
   },
-  // WEBHOOKS.md C2
+  // docs/webhooks.md C2
   { ...post, name: 'cloud.setNumberWebhook', path: ROOT, body: 'json', prepare: setNumberWebhook },
   { ...post, name: 'cloud.subscribeApp', path: `${ROOT}/subscribed_apps`, body: 'json or none', prepare: subscribeApp },
   {

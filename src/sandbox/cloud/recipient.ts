@@ -9,7 +9,7 @@ export interface Recipient {
   contact: { input: string; wa_id?: string; user_id?: string }
 }
 
-/** Meta takes separators as well (UPSTREAM.md 4.2). */
+/** Meta takes separators as well (docs/upstream.md 4.2). */
 const NUMBER = /^\+?[\d ().-]+$/
 
 /** The country code of the number that sends, as its display name spells it. */
@@ -17,7 +17,7 @@ const countryCode = (sender: string): string =>
   /^\+(\d{1,3})/.exec(String(phoneNumber(sender).display_phone_number))?.[1] ?? '1'
 
 /**
- * The digits that Meta makes of a number (WEBHOOKS.md A11). With a plus they stand as they are. Without one the sender's
+ * The digits that Meta makes of a number (docs/webhooks.md A11). With a plus they stand as they are. Without one the sender's
  * country code is put in front: that is what Meta's page says of any, and what it does to a national number; a long one
  * of bare digits was seen to be taken for complete.
  */
@@ -33,7 +33,7 @@ function waId(digits: string): string {
   return /^55[3-9][1-9]9\d{8}$/.test(digits) ? digits.slice(0, 4) + digits.slice(5) : digits
 }
 
-/** Reads `to` or `recipient`; where both are given, `to` counts (WEBHOOKS.md C4). */
+/** Reads `to` or `recipient`; where both are given, `to` counts (docs/webhooks.md C4). */
 export function recipientOf(call: Call, sender: string, body: Record<string, unknown>): Recipient {
   const { to, recipient } = body
   if (to === undefined && typeof recipient === 'string') {

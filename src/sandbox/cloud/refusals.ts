@@ -17,7 +17,7 @@ const said = (words: string, code: number, details: string): Said => ({
   answer: (_call, seconds) => graphError(code, { details, ...retryAfter(seconds) })
 })
 
-/** Meta's codes for what a provider may refuse (UPSTREAM.md 4.10). */
+/** Meta's codes for what a provider may refuse (docs/upstream.md 4.10). */
 export const says: Readonly<Record<RefusalName, Said>> = {
   not_on_whatsapp: said('400, code 131026', 131026, 'Message Undeliverable.'),
   window_closed: said('400, code 131047', 131047, closed),

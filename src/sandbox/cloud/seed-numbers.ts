@@ -1,4 +1,4 @@
-/** An uploaded or received file as Meta describes it (UPSTREAM.md 4.6). */
+/** An uploaded or received file as Meta describes it (docs/upstream.md 4.6). */
 export interface Medium {
   id: string
   phoneNumberId: string
@@ -7,7 +7,7 @@ export interface Medium {
   size: number
 }
 
-/** A business profile; what was never set is absent (UPSTREAM.md 4.9). */
+/** A business profile; what was never set is absent (docs/upstream.md 4.9). */
 export type Profile = Record<string, unknown>
 
 /** The sender of the demo channel. */
@@ -59,7 +59,7 @@ export function seedProfiles(): Map<string, Profile> {
   ])
 }
 
-/** The phone number object behind an id, every field it can show (UPSTREAM.md 4.8). */
+/** The phone number object behind an id, every field it can show (docs/upstream.md 4.8). */
 export function phoneNumber(id: string): Record<string, unknown> {
   const demo = id === DEMO_NUMBER_ID
   return {

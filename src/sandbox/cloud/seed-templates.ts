@@ -1,4 +1,4 @@
-/** One component of a template definition, as Graph lists it (UPSTREAM.md 4.7). */
+/** One component of a template definition, as Graph lists it (docs/upstream.md 4.7). */
 export interface Component {
   type: string
   format?: string

@@ -6,7 +6,7 @@ import { type Hook, handshake } from '../webhooks/hooks.ts'
 import { graphError, wrong, wrongParam } from './graph.ts'
 import { objectId } from './objects.ts'
 
-// Where Meta's webhooks go: overrides of the account and of the number (WEBHOOKS.md C2).
+// Where Meta's webhooks go: overrides of the account and of the number (docs/webhooks.md C2).
 
 const override = {
   override_callback_uri: Type.Optional(Type.String({ maxLength: 200 })),
@@ -30,7 +30,7 @@ const APP_URL = 'https://hooks.maton.invalid/whatsapp'
 const account = (id: string): string => `account/${id}`
 const number = (id: string): string => `number/${id}`
 
-/** @throws Refusal where the address does not answer as the handshake wants (UPSTREAM.md 4.12) */
+/** @throws Refusal where the address does not answer as the handshake wants (docs/upstream.md 4.12) */
 async function verified({ override_callback_uri: url = '', verify_token }: Override): Promise<Hook> {
   if (!/^https?:\/\/\S+$/.test(url)) throw wrong(100, 'Param override_callback_uri must be a valid URL')
   if (!(await handshake({ url, verifyToken: verify_token ?? '' })))

@@ -14,7 +14,7 @@ const text = () => Type.String({ minLength: 1 })
 
 const Named = Type.Array(object({ param_name: text(), example: text() }), { minItems: 1 })
 
-/** Each kind of component, with the fields that it may have (UPSTREAM.md 4.7). */
+/** Each kind of component, with the fields that it may have (docs/upstream.md 4.7). */
 const COMPONENTS: Record<string, TSchema> = {
   HEADER: object({
     type: constant('HEADER'),
@@ -49,7 +49,7 @@ const COMPONENTS: Record<string, TSchema> = {
 
 const checks = new Map(Object.entries(COMPONENTS).map(([type, schema]) => [type, checker(schema)]))
 
-/** A name has at most 512 characters, lower-case letters, digits and underscores (UPSTREAM.md 4.7). */
+/** A name has at most 512 characters, lower-case letters, digits and underscores (docs/upstream.md 4.7). */
 const Create = object({
   name: Type.String({ pattern: '^[a-z0-9_]{1,512}$' }),
   category: Type.String({ pattern: '^(AUTHENTICATION|MARKETING|UTILITY)$' }),
@@ -93,7 +93,7 @@ export function createTemplate(call: Call): Act {
   }
 }
 
-/** A name is taken while it exists, and stays locked for 30 days after an approved one was deleted (UPSTREAM.md 4.7). */
+/** A name is taken while it exists, and stays locked for 30 days after an approved one was deleted (docs/upstream.md 4.7). */
 function refuseTaken(call: Call, key: string, { name, language }: Static<typeof Create>): void {
   if (call.state.templates.has(key)) {
     call.entry.refused = `template ${key} exists`

@@ -4,7 +4,7 @@ import { type Component, type TemplateButton, variables } from './seed-templates
 
 type Format = 'NAMED' | 'POSITIONAL'
 
-/** Subcodes of template management (UPSTREAM.md 4.10). */
+/** Subcodes of template management (docs/upstream.md 4.10). */
 const refuse = (subcode: number, userTitle: string, userMsg: string): Refusal =>
   wrong(100, `${userTitle}: ${userMsg}`, { subcode, userTitle, userMsg })
 
@@ -14,7 +14,7 @@ const tooLong = (what: string, most: number): Refusal =>
 const badFormat = (what: string, why: string): Refusal =>
   refuse(2388047, 'Invalid formatting', `The message ${what} ${why}.`)
 
-/** A variable without a sample is refused (UPSTREAM.md 4.7). */
+/** A variable without a sample is refused (docs/upstream.md 4.7). */
 const noExample = (what: string): Refusal =>
   refuse(
     2388043,
@@ -71,7 +71,7 @@ function checkHeader(header: Component, format: Format): void {
   if (header.format !== 'TEXT') {
     const handles = header.example?.header_handle as string[] | undefined
     if (handles === undefined) throw noExample('HEADER')
-    // an uploaded media id is not a handle (UPSTREAM.md 4.7)
+    // an uploaded media id is not a handle (docs/upstream.md 4.7)
     if (handles.some(handle => /^\d+$/.test(handle))) throw badFormat('header', 'has a media id instead of a handle')
     return
   }
@@ -115,7 +115,7 @@ const BUTTON_FIELDS: Record<string, readonly string[]> = {
   MPM: ['text']
 }
 
-/** Longest values (UPSTREAM.md 4.7). */
+/** Longest values (docs/upstream.md 4.7). */
 const BUTTON_LENGTHS: Record<string, number> = { text: 25, url: 2000, phone_number: 20 }
 
 function checkButton(button: TemplateButton): void {

@@ -23,13 +23,13 @@ export interface SentTemplate {
   components?: SentComponent[]
 }
 
-/** Why a template that exists cannot be sent (UPSTREAM.md 4.7, 4.10); what is not here is as if it were missing. */
+/** Why a template that exists cannot be sent (docs/upstream.md 4.7, 4.10); what is not here is as if it were missing. */
 const UNUSABLE: Record<string, readonly [number, string]> = {
   PAUSED: [132015, 'Template is paused due to low quality'],
   DISABLED: [132016, 'Template is disabled permanently']
 }
 
-/** Checks a template send against the definition (UPSTREAM.md 4.3). */
+/** Checks a template send against the definition (docs/upstream.md 4.3). */
 export function checkTemplate(call: Call, sent: SentTemplate): void {
   const template = findTemplate(call, sent)
   call.template = true
@@ -125,7 +125,7 @@ interface ButtonRule {
   needed: (button: TemplateButton) => boolean
 }
 
-/** What a send says of each kind of button (UPSTREAM.md 4.3). */
+/** What a send says of each kind of button (docs/upstream.md 4.3). */
 const BUTTONS: Record<string, ButtonRule> = {
   URL: { subType: 'url', parameter: 'text', needed: ({ url }) => variables(url).length > 0 },
   COPY_CODE: { subType: 'copy_code', parameter: 'coupon_code', needed: () => true },

@@ -19,7 +19,7 @@ const FIELDS = [
 
 const DEFAULTS = ['name', 'parameter_format', 'components', 'language', 'status', 'category', 'rejected_reason', 'id']
 
-/** The values that a filter takes (UPSTREAM.md 4.7); the statuses are an open set and only their form is checked. */
+/** The values that a filter takes (docs/upstream.md 4.7); the statuses are an open set and only their form is checked. */
 const FORMS: Record<string, RegExp> = {
   status: /^[A-Z_]+$/,
   category: /^(AUTHENTICATION|MARKETING|UTILITY)$/,
@@ -56,7 +56,7 @@ export function listTemplates(call: Call): Act {
   return () => ({ status: 200, body })
 }
 
-/** Row 37: every language of the name, or the one with that id (UPSTREAM.md 4.7). */
+/** Row 37: every language of the name, or the one with that id (docs/upstream.md 4.7). */
 export function deleteTemplate(call: Call): Act {
   objectId(call)
   const { name, hsm_id: id } = call.query

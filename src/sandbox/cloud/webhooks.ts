@@ -4,7 +4,7 @@ import type { State } from '../state.ts'
 import { type Happening, type Somebody, somebody, type Taken, type Wording, type Words } from '../webhooks/happening.ts'
 import { DEMO_WABA_ID, phoneNumber } from './seed-numbers.ts'
 
-// How Meta words what happens (UPSTREAM.md 4.12; WEBHOOKS.md A8–A12, C4, C5).
+// How Meta words what happens (docs/upstream.md 4.12; docs/webhooks.md A8–A12, C4, C5).
 
 type Json = Record<string, unknown>
 type Wrote = Extract<Happening, { kind: 'wrote' }>
@@ -19,7 +19,7 @@ const contactOf = ({ phone, userId, username, name }: Somebody, withUsername: bo
   user_id: userId
 })
 
-/** Prices come on `sent`, once (WEBHOOKS.md C8). */
+/** Prices come on `sent`, once (docs/webhooks.md C8). */
 const pricing = ({ type }: Taken): Json => ({
   billable: type === 'template',
   pricing_model: 'PMP',
@@ -111,7 +111,7 @@ function messageOf({ taken, who, wamid, words, answers }: Wrote, now: number, st
   }
 }
 
-/** A changed number has neither `contacts` nor a context (WEBHOOKS.md A12). */
+/** A changed number has neither `contacts` nor a context (docs/webhooks.md A12). */
 function movedOf({ who, newPhone, wamid }: Extract<Happening, { kind: 'moved' }>, now: number): Json {
   return {
     from: who.phone,
@@ -148,7 +148,7 @@ function changeOf(happening: Happening, now: number, state: State): Json {
   return { ...value, ...told, statuses: [statusOf(happening, now)] }
 }
 
-/** Up to a thousand updates in one body, each a change of its own (WEBHOOKS.md A6). */
+/** Up to a thousand updates in one body, each a change of its own (docs/webhooks.md A6). */
 export const cloudWording = (state: State): Wording => ({
   most: 1000,
   bodies: (happenings, now) => {

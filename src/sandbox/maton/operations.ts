@@ -6,7 +6,7 @@ import { hex } from '../ids.ts'
 import { standIns } from '../stand-ins.ts'
 import { connectUrl, UNKNOWN_CONNECTION } from './seed-connections.ts'
 
-/** Maton's own refusals; their body is unconfirmed and must not be read for logic (UPSTREAM.md 2.4). */
+/** Maton's own refusals; their body is unconfirmed and must not be read for logic (docs/upstream.md 2.4). */
 export function matonError(status: number, text: string): Answer {
   return { status, body: { message: text } }
 }
@@ -14,7 +14,7 @@ export function matonError(status: number, text: string): Answer {
 /** A request that is not formed as Maton wants. */
 export const malformed = (text: string): Refusal => new Refusal(matonError(400, text), text)
 
-/** How each app is authorised (UPSTREAM.md 2.3; WATI's is presumed). */
+/** How each app is authorised (docs/upstream.md 2.3; WATI's is presumed). */
 const methodOf = (app: string): string | undefined => [...standIns.values()].find(one => one.app === app)?.method
 const STATUSES = ['ACTIVE', 'PENDING', 'FAILED']
 
@@ -86,7 +86,7 @@ function deleteConnection(call: Call): Act {
 
 const maton = { provider: 'maton', query: [], body: 'none' } as const
 
-/** Rows 1 to 4 of UPSTREAM.md section 5. */
+/** Rows 1 to 4 of docs/upstream.md 5. */
 export const matonOperations: readonly Operation[] = [
   {
     ...maton,

@@ -1,4 +1,4 @@
-/** A connection as Maton shows it (UPSTREAM.md 2.3). */
+/** A connection as Maton shows it (docs/upstream.md 2.3). */
 export interface Connection {
   connection_id: string
   status: 'ACTIVE' | 'PENDING' | 'FAILED'

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { type Answer, type Call, PHONE, Refusal, USER_ID, type WatiShape } from '../call.ts'
 import type { Mistake } from '../check.ts'
 
-/** What WATI says where the conversation is closed (UPSTREAM.md 3.4.5). */
+/** What WATI says where the conversation is closed (docs/upstream.md 3.4.5). */
 export const EXPIRED = 'Ticket has been expired.'
 
-/** What WATI says of missing, blank or misnamed template parameters (UPSTREAM.md 3.4.8). */
+/** What WATI says of missing, blank or misnamed template parameters (docs/upstream.md 3.4.8). */
 export const TYPOS = 'Check your template, it cannot have typos or blank text'
 
 interface Failure {
@@ -14,7 +14,7 @@ interface Failure {
   badNumber?: boolean
 }
 
-/** How each family of endpoints words a failure inside a 200 (UPSTREAM.md 3.4.5-3.4.14). */
+/** How each family of endpoints words a failure inside a 200 (docs/upstream.md 3.4.5-3.4.14). */
 const FAILURES: Record<WatiShape, (failure: Failure, call: Call) => unknown> = {
   session: ({ text }) =>
     text === EXPIRED ? { result: false, message: text, ticketStatus: 'EXPIRED' } : { result: false, info: text },
@@ -34,7 +34,7 @@ const FAILURES: Record<WatiShape, (failure: Failure, call: Call) => unknown> = {
   plain: ({ text }) => ({ result: false, info: text })
 }
 
-/** v2 tells of a bad number per receiver, of everything else in `error` (UPSTREAM.md 3.4.11). */
+/** v2 tells of a bad number per receiver, of everything else in `error` (docs/upstream.md 3.4.11). */
 function receiversFail({ text, badNumber }: Failure, call: Call): unknown {
   if (!badNumber) return { result: false, error: text }
   const receivers = call.recipients.map(waId => ({
@@ -72,14 +72,14 @@ export function rejected(call: Call, text: string, why = text): Refusal {
   return new Refusal(failure(call, text), why)
 }
 
-/** Refuses a recipient that is not plain digits (UPSTREAM.md 3.2). */
+/** Refuses a recipient that is not plain digits (docs/upstream.md 3.2). */
 export function checkNumber(call: Call, number: string): string {
   if (PHONE.test(number)) return number
   call.recipients = [number]
   throw new Refusal(failure(call, 'Invalid WhatsApp number', true), `"${number}" is not a plain number`)
 }
 
-/** The recipient of a call that names it in the query: `target` goes before `whatsappNumber` (UPSTREAM.md 3.2). */
+/** The recipient of a call that names it in the query: `target` goes before `whatsappNumber` (docs/upstream.md 3.2). */
 export function recipientOf(call: Call): string {
   const { target, whatsappNumber } = call.query
   if (target !== undefined) return resolveTarget(call, target)

@@ -18,7 +18,7 @@ const V2Receiver = Type.Object(
   strict
 )
 
-/** Up to 1000 receivers per call (UPSTREAM.md 3.4.9). */
+/** Up to 1000 receivers per call (docs/upstream.md 3.4.9). */
 const bulk = <R extends typeof V1Receiver | typeof V2Receiver>(receiver: R) =>
   Type.Object(
     {
@@ -83,7 +83,7 @@ function sendOne(call: Call, template: WatiTemplate, receiver: Receiver): Outcom
   return { receiver, localMessageId, badNumber, trouble }
 }
 
-/** Row 13: no ids, and a success that can hold failures (UPSTREAM.md 3.4.9). */
+/** Row 13: no ids, and a success that can hold failures (docs/upstream.md 3.4.9). */
 export function sendTemplateMessages(call: Call): Act {
   return prepareBulk(call, readV1, (_body, outcomes) => {
     const invalidWhatsappNumbers = outcomes.filter(one => one.badNumber).map(one => one.receiver.whatsappNumber)
@@ -97,7 +97,7 @@ export function sendTemplateMessages(call: Call): Act {
   })
 }
 
-/** Row 16: each receiver has an answer of its own (UPSTREAM.md 3.4.11). */
+/** Row 16: each receiver has an answer of its own (docs/upstream.md 3.4.11). */
 export function sendTemplateMessagesV2(call: Call): Act {
   return prepareBulk(call, readV2, (body, outcomes) => ({
     result: true,

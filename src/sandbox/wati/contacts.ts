@@ -53,7 +53,7 @@ const OPERATORS: Record<string, { needsValue: boolean; test: Test }> = {
   invalid: { needsValue: false, test: (_has, _wanted, contact) => contact.contactStatus !== 'VALID' }
 }
 
-/** `attribute` is a JSON array in a string (UPSTREAM.md 3.4.1). */
+/** `attribute` is a JSON array in a string (docs/upstream.md 3.4.1). */
 function attributeTest(text: string): (contact: Contact) => boolean {
   let parsed: unknown
   try {
@@ -72,7 +72,7 @@ function attributeTest(text: string): (contact: Contact) => boolean {
   return contact => tests.every(test => test(contact))
 }
 
-/** Both forms of a day that WATI takes (UPSTREAM.md 6, row 12), as it writes it itself. */
+/** Both forms of a day that WATI takes (docs/upstream.md 6, row 12), as it writes it itself. */
 function readDay(text: string): string {
   const iso = /^\d{4}-\d{2}-\d{2}$/.test(text) ? text : text.replace(/^(\d{2}-\d{2})-(\d{4})$/, '$2-$1')
   const date = new Date(`${iso}T00:00:00Z`)
@@ -106,7 +106,7 @@ function merge(contact: Contact, params: CustomParam[]): CustomParam[] {
   return [...merged].map(([name, value]) => ({ name, value }))
 }
 
-/** Row 6: an upsert, as far as anyone knows (UPSTREAM.md 3.4.2). */
+/** Row 6: an upsert, as far as anyone knows (docs/upstream.md 3.4.2). */
 export function addContact(call: Call): Act {
   const phone = pathRecipient(call)
   const body = readContact(call.body.kind === 'json' ? call.body.value : undefined)
@@ -147,7 +147,7 @@ export function updateContactAttributes(call: Call): Act {
 /** The one address that is no operator of the account. */
 const NOBODY = 'nobody@example.com'
 
-/** Row 19: everything is in the query, and no email means the bot (UPSTREAM.md 3.4.14). */
+/** Row 19: everything is in the query, and no email means the bot (docs/upstream.md 3.4.14). */
 export function assignOperator(call: Call): Act {
   recipientOf(call)
   const { email, channelPhoneNumber } = call.query

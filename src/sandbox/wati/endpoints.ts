@@ -6,7 +6,7 @@ import type { Hook } from '../webhooks/hooks.ts'
 import { badField, badRequest } from './answers.ts'
 import { eventTypes } from './webhooks.ts'
 
-// WATI's webhook endpoints (WEBHOOKS.md D2); how v3 lists and deletes them is unconfirmed, so its bodies are ours.
+// WATI's webhook endpoints (docs/webhooks.md D2); how v3 lists and deletes them is unconfirmed, so its bodies are ours.
 
 const readEndpoints = checker(
   Type.Array(

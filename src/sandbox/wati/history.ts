@@ -6,7 +6,7 @@ import { badRequest, checkChannel, resolveTarget, templateName } from './answers
 import { page } from './paging.ts'
 import { item, type MessageItem } from './seed-messages.ts'
 
-/** Row 8: newest first, as is assumed (UPSTREAM.md 3.4.4). */
+/** Row 8: newest first, as is assumed (docs/upstream.md 3.4.4). */
 export function getMessages(call: Call): Act {
   const target = resolveTarget(call, call.params.target ?? '')
   const { channelPhoneNumber: through } = call.query
@@ -18,7 +18,7 @@ export function getMessages(call: Call): Act {
   return () => ({ status: 200, body: { result: 'success', messages: { items }, link } })
 }
 
-/** Row 20: the bytes of a file that a message named (UPSTREAM.md 3.4.15). */
+/** Row 20: the bytes of a file that a message named (docs/upstream.md 3.4.15). */
 export function getMedia(call: Call): Act {
   const { fileName } = call.query
   if (fileName === undefined) throw badRequest('fileName is required')
@@ -39,7 +39,7 @@ const LONGEST = 50
 /** Most numbers whose history is kept, for the same reason; the one not written to for longest goes first. */
 const MOST_NUMBERS = 10_000
 
-/** What an outbound template looks like in the history (UPSTREAM.md 3.6). */
+/** What an outbound template looks like in the history (docs/upstream.md 3.6). */
 export const BROADCAST = { eventType: 'broadcastMessage', type: null, owner: null } as const
 
 /** A message just sent; it has all three ids. */
@@ -93,7 +93,7 @@ export function remember(messages: Map<string, MessageItem[]>, to: string, sent:
   if (messages.size > MOST_NUMBERS) messages.delete(messages.keys().next().value ?? '')
 }
 
-/** The `message` object that session and interactive sends answer (UPSTREAM.md 3.4.5, 3.4.12). */
+/** The `message` object that session and interactive sends answer (docs/upstream.md 3.4.5, 3.4.12). */
 export function messageBody(sent: MessageItem): Record<string, unknown> {
   return {
     id: sent.id,

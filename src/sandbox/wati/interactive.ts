@@ -10,7 +10,7 @@ const text = (most?: number): ReturnType<typeof Type.String> =>
   Type.String({ minLength: 1, ...(most === undefined ? {} : { maxLength: most }) })
 const Address = Type.String({ pattern: '^https?://[^\\s]+$' })
 
-/** UPSTREAM.md 3.4.12; the types of a header are capitalised. */
+/** docs/upstream.md 3.4.12; the types of a header are capitalised. */
 const Buttons = Type.Object(
   {
     header: Type.Optional(
@@ -30,7 +30,7 @@ const Buttons = Type.Object(
   strict
 )
 
-/** UPSTREAM.md 3.4.13; here the header is a plain string, and rows have no id. */
+/** docs/upstream.md 3.4.13; here the header is a plain string, and rows have no id. */
 const List = Type.Object(
   {
     header: Type.Optional(text(60)),

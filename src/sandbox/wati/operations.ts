@@ -15,7 +15,7 @@ const write = { provider: 'wati', kind: 'write', method: 'POST' } as const
 const PAGE = ['pageSize', 'pageNumber'] as const
 const RECIPIENT = ['whatsappNumber', 'target'] as const
 
-/** Rows 5 to 20 of UPSTREAM.md section 5. */
+/** Rows 5 to 20 of docs/upstream.md 5. */
 export const watiOperations: readonly Operation[] = [
   {
     ...read,
@@ -144,7 +144,7 @@ export const watiOperations: readonly Operation[] = [
     prepare: assignOperator
   },
   { ...read, name: 'wati.getMedia', path: '/wati/api/v1/getMedia', query: ['fileName'], prepare: getMedia },
-  // WEBHOOKS.md D2
+  // docs/webhooks.md D2
   {
     ...write,
     name: 'wati.createWebhookEndpoints',

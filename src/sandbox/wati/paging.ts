@@ -15,7 +15,7 @@ export interface Page<T> {
   link: { prevPage: string | null; nextPage: string | null; pageNumber: number; pageSize: number; total: number }
 }
 
-/** The page that the query asks for, with WATI's `link` block (UPSTREAM.md 3.3, 3.4.1). */
+/** The page that the query asks for, with WATI's `link` block (docs/upstream.md 3.3, 3.4.1). */
 export function page<T>(call: Call, all: T[]): Page<T> {
   const pageSize = whole(call.query.pageSize, 'pageSize', DEFAULT_SIZE, 1000)
   const pageNumber = whole(call.query.pageNumber, 'pageNumber', 1, 999_999)

@@ -7,7 +7,7 @@ const says_ = (text: string, badNumber = false): Pick<Said, 'answer'> => ({
   answer: (call: Call) => failure(call, text, badNumber)
 })
 const bare = (status: number): Said => ({ words: `${status} without a body`, answer: () => ({ status }) })
-/** WATI's 429; its body is unconfirmed (UPSTREAM.md 3.8). */
+/** WATI's 429; its body is unconfirmed (docs/upstream.md 3.8). */
 const throttled = (words: string, always?: number): Said => ({
   words,
   answer: (_call, seconds = always) => ({
@@ -17,7 +17,7 @@ const throttled = (words: string, always?: number): Said => ({
   })
 })
 
-/** WATI's words for what a provider may refuse (UPSTREAM.md 3.5). */
+/** WATI's words for what a provider may refuse (docs/upstream.md 3.5). */
 export const says: Readonly<Record<RefusalName, Said>> = {
   not_on_whatsapp: {
     words: '200, v2 templates isValidWhatsAppNumber: false, else result: false',

@@ -6,7 +6,7 @@ export interface CustomParam {
   value: string
 }
 
-/** A contact as WATI shows it (UPSTREAM.md 3.6); `created` is not ISO. */
+/** A contact as WATI shows it (docs/upstream.md 3.6); `created` is not ISO. */
 export interface Contact {
   id: string
   wAid: string
@@ -74,7 +74,7 @@ const ROWS: readonly Row[] = [
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const
 
-/** A day as WATI writes it, `May-14-2024` (UPSTREAM.md 3.6). */
+/** A day as WATI writes it, `May-14-2024` (docs/upstream.md 3.6). */
 export function watiDay(date: Date): string {
   return `${MONTHS[date.getUTCMonth()]}-${String(date.getUTCDate()).padStart(2, '0')}-${date.getUTCFullYear()}`
 }

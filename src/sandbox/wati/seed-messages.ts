@@ -1,6 +1,6 @@
 import { hex } from '../ids.ts'
 
-/** One item of WATI's history: a chat message, a broadcast or a ticket event (UPSTREAM.md 3.6). */
+/** One item of WATI's history: a chat message, a broadcast or a ticket event (docs/upstream.md 3.6). */
 export interface MessageItem {
   id: string
   created: string

@@ -1,7 +1,7 @@
 import { type Component, type Template, type TemplateButton, variables } from '../cloud/seed-templates.ts'
 import { hex } from '../ids.ts'
 
-/** A template as WATI lists it (UPSTREAM.md 3.6). */
+/** A template as WATI lists it (docs/upstream.md 3.6). */
 export interface WatiTemplate {
   id: string
   elementName: string
@@ -22,7 +22,7 @@ export interface WatiTemplate {
   wabaId: string
 }
 
-/** What WATI calls the parameter of a media header, as observed (UPSTREAM.md 3.4.8). */
+/** What WATI calls the parameter of a media header, as observed (docs/upstream.md 3.4.8). */
 export const MEDIA_PARAM = 'mediaUrl'
 
 const MEDIA_FORMATS = new Set(['IMAGE', 'VIDEO', 'DOCUMENT'])
@@ -103,7 +103,7 @@ const template = (name: string, status: string, components: Component[]): WatiTe
 /** Meta's templates as WATI shows them, and three that only WATI has. */
 export function seedWatiTemplates(mirrored: Iterable<Template>): Map<string, WatiTemplate> {
   const own = [
-    // the observed oddity: a variable in the body and no customParams (UPSTREAM.md 3.4.7)
+    // the observed oddity: a variable in the body and no customParams (docs/upstream.md 3.4.7)
     {
       ...template('welcome_plain', 'APPROVED', [{ type: 'BODY', text: 'Welcome {{1}} to our shop.' }]),
       customParams: []

@@ -2,7 +2,7 @@ import type { Act, Call } from '../call.ts'
 import { badRequest, checkChannel, pathRecipient, rejected } from './answers.ts'
 import { deliver, keepFile, messageBody } from './history.ts'
 
-/** The text, in the query or in a form, never in both (UPSTREAM.md 3.4.5). */
+/** The text, in the query or in a form, never in both (docs/upstream.md 3.4.5). */
 function readText(call: Call): string {
   const { body, query } = call
   if (body.kind === 'json') throw badRequest('messageText is required; a JSON body is not read')
@@ -43,7 +43,7 @@ export function sendSessionMessage(call: Call): Act {
 
 const MB = 1024 * 1024
 
-/** Meta's sizes, which WATI is assumed to share (UPSTREAM.md 4.5, section 8); everything else is a document. */
+/** Meta's sizes, which WATI is assumed to share (docs/upstream.md 4.5, section 8); everything else is a document. */
 const LARGEST: Record<string, number> = { image: 5 * MB, audio: 16 * MB, video: 16 * MB }
 
 /** Row 10. */

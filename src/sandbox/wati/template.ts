@@ -9,7 +9,7 @@ import { expectedParams, MEDIA_PARAM, type WatiTemplate } from './seed-templates
 
 const strict = { additionalProperties: false }
 
-/** A parameter as sends name it; that blank values are refused is told inside a 200 (UPSTREAM.md 3.4.8). */
+/** A parameter as sends name it; that blank values are refused is told inside a 200 (docs/upstream.md 3.4.8). */
 export const Param = Type.Object({ name: Type.String({ minLength: 1 }), value: Type.String() }, strict)
 
 const readSend = checker(
@@ -31,7 +31,7 @@ export function getMessageTemplates(call: Call): Act {
   return () => ({ status: 200, body: { result: 'success', messageTemplates: items, link } })
 }
 
-/** The approved template of that name; v2 words the refusal a little differently (UPSTREAM.md 3.4.8, 3.4.11). */
+/** The approved template of that name; v2 words the refusal a little differently (docs/upstream.md 3.4.8, 3.4.11). */
 export function findTemplate(call: Call, name: string): WatiTemplate {
   const template = call.state.watiTemplates.values().find(one => one.elementName === name)
   if (template?.status === 'APPROVED') {

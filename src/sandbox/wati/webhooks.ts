@@ -4,7 +4,7 @@ import { type Happening, type Somebody, somebody, type Taken, type Wording, type
 import { remember } from './history.ts'
 import { item, SEEDED_FILE } from './seed-messages.ts'
 
-// How WATI words what happens: one event a body, v1 and v2 beside each other (UPSTREAM.md 3.7; WEBHOOKS.md A2–A5, D1).
+// How WATI words what happens: one event a body, v1 and v2 beside each other (docs/upstream.md 3.7; docs/webhooks.md A2–A5, D1).
 
 type Json = Record<string, unknown>
 interface Event {
@@ -200,7 +200,7 @@ function newContact(who: Somebody, base: Json, _now: number, met: Set<string>): 
   return [{ eventType: 'newContactMessageReceived', body }]
 }
 
-/** Everything that WATI tells of, under the names that it is registered by (WEBHOOKS.md D2). */
+/** Everything that WATI tells of, under the names that it is registered by (docs/webhooks.md D2). */
 export const eventTypes = [
   'message',
   'newContactMessageReceived',

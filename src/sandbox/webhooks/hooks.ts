@@ -12,7 +12,7 @@ export interface Hook {
   appSecret?: string
   /** WATI: which events it wants; absent: all. */
   eventTypes?: string[]
-  /** WATI: 0 disabled, 1 enabled, 2 defective (WEBHOOKS.md D2). */
+  /** WATI: 0 disabled, 1 enabled, 2 defective (docs/webhooks.md D2). */
   status: 0 | 1 | 2
   /** WATI: the sending number it was made for. */
   phoneNumber?: string
@@ -95,7 +95,7 @@ export async function post(
   }
 }
 
-/** Meta's handshake: the address has to give the challenge back as it is (UPSTREAM.md 4.12). */
+/** Meta's handshake: the address has to give the challenge back as it is (docs/upstream.md 4.12). */
 export async function handshake({ url, verifyToken = '' }: Pick<Hook, 'url' | 'verifyToken'>): Promise<boolean> {
   const challenge = String(randomBytes(5).readUIntBE(0, 5))
   const address = new URL(url)

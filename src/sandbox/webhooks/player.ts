@@ -24,7 +24,7 @@ export interface PlayerOptions extends PostOptions {
   retryMs: number
 }
 
-/** WATI gives a hook up after this many failures in a row (WEBHOOKS.md A1); Meta's stays. */
+/** WATI gives a hook up after this many failures in a row (docs/webhooks.md A1); Meta's stays. */
 const defectiveAfter = 100
 /** A provider tries for a day or a week; a sandbox that nobody listens to must not. */
 const mostTries = 8

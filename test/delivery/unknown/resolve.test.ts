@@ -2,7 +2,7 @@ import t from 'tap'
 import { adminKey, type Board, startBoard, until } from '../../helper.ts'
 import { badDisk } from '../bad-disk.ts'
 
-// What a caller can do about a message of which nobody knows whether it arrived (RELIABILITY.md P5, P6).
+// What a caller can do about a message of which nobody knows whether it arrived (docs/reliability.md P5, P6).
 
 const text = (channel: string, to: string, more = {}) => ({
   channel,

@@ -2,7 +2,7 @@ import { identified } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
 import { type Json, string } from '../decode.ts'
 
-// What every event of WATI shares: ids, instants, people (UPSTREAM.md 3.7; WEBHOOKS.md A2–A5, D1).
+// What every event of WATI shares: ids, instants, people (docs/upstream.md 3.7; docs/webhooks.md A2–A5, D1).
 
 /** Ids that WATI may tell for one message; all of them name it (A5). */
 export const idsOf = (event: Json): string[] => [

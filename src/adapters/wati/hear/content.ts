@@ -1,7 +1,7 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
 import { array, type Json, record, string } from '../decode.ts'
 
-// What a message from WATI says: its flat fields on the left, ours on the right (UPSTREAM.md 3.7; WEBHOOKS.md D1).
+// What a message from WATI says: its flat fields on the left, ours on the right (docs/upstream.md 3.7; docs/webhooks.md D1).
 
 const some = (members: Json): Record<string, unknown> =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))

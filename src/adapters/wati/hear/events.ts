@@ -4,7 +4,7 @@ import { type Json, record, string } from '../decode.ts'
 import { idsOf, instant, oursOf, personOf, scopeOf } from './common.ts'
 import { contentOf } from './content.ts'
 
-// One row an event of WATI's (WEBHOOKS.md D1): its stem on the left, ours on the right.
+// One row an event of WATI's (docs/webhooks.md D1): its stem on the left, ours on the right.
 
 const base = (event: Json) => {
   const at = instant(event)

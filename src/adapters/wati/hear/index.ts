@@ -3,7 +3,7 @@ import { array, record, string } from '../decode.ts'
 import type { Settings } from '../settings.ts'
 import { events, other } from './events.ts'
 
-// WATI's webhooks → ours: one event a body, though a list of them is read as well (UPSTREAM.md 3.7; WEBHOOKS.md A4, D1).
+// WATI's webhooks → ours: one event a body, though a list of them is read as well (docs/upstream.md 3.7; docs/webhooks.md A4, D1).
 
 /** The event's name without its variants, lower case. */
 const stemOf = (name: string): string => {

@@ -2,7 +2,7 @@ import type { Heard } from '../../heard.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
 import { type Change, instant, type Json, someone } from './common.ts'
 
-// The fields about templates, numbers, the account, and what people want (WEBHOOKS.md C6).
+// The fields about templates, numbers, the account, and what people want (docs/webhooks.md C6).
 
 /** Meta writes a language with either sign: compared with `_` (C6). */
 const language = (value: unknown): string | undefined => string(value)?.replaceAll('-', '_')

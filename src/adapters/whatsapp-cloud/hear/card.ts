@@ -6,7 +6,7 @@ const list = (items: unknown, read: (item: Json) => Json): Json[] | undefined =>
   return told.length > 0 ? told : undefined
 }
 
-/** One contact card of Meta's in our words; a card that answers a request for the number may have no name (WEBHOOKS.md C5). */
+/** One contact card of Meta's in our words; a card that answers a request for the number may have no name (docs/webhooks.md C5). */
 export function card(value: unknown): Json {
   const { name, phones, emails, urls, addresses, org, birthday, origin } = record(value)
   const { formatted_name, first_name, last_name, middle_name, prefix, suffix } = record(name)

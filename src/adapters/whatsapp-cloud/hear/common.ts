@@ -2,7 +2,7 @@ import { identified } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
 import { array, graphId, record, string } from '../decode.ts'
 
-// What every part of Meta's webhooks shares: scope, instants, people (UPSTREAM.md 4.12, WEBHOOKS.md C4).
+// What every part of Meta's webhooks shares: scope, instants, people (docs/upstream.md 4.12, docs/webhooks.md C4).
 
 export type Json = Record<string, unknown>
 
@@ -21,7 +21,7 @@ export interface Change {
 export const some = (members: Json): Json =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
-/** Seconds as text or number, or milliseconds, as both were seen (WEBHOOKS.md E); undefined where it is no instant. */
+/** Seconds as text or number, or milliseconds, as both were seen (docs/webhooks.md E); undefined where it is no instant. */
 export function instant(value: unknown): number | undefined {
   const told = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
   if (typeof told !== 'number' || !Number.isFinite(told) || told <= 0) return undefined

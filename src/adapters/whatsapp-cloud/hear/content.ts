@@ -3,7 +3,7 @@ import { array, graphId, record, string, word } from '../decode.ts'
 import { card } from './card.ts'
 import { digits, type Json, some } from './common.ts'
 
-// What a message from Meta says, type by type: their node on the left, ours on the right (UPSTREAM.md 4.12; WEBHOOKS.md C5).
+// What a message from Meta says, type by type: their node on the left, ours on the right (docs/upstream.md 4.12; docs/webhooks.md C5).
 
 type Content = Pick<HeardMessage, 'type' | 'content' | 'file' | 'target'>
 

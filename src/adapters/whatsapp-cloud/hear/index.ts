@@ -6,7 +6,7 @@ import { type Change, instant, type Json, peopleOf, scopeOf } from './common.ts'
 import { echo, inbound } from './messages.ts'
 import { status } from './statuses.ts'
 
-// Meta's webhooks → ours. One row a field; a field that is not here is `other` (UPSTREAM.md 4.12; WEBHOOKS.md C6).
+// Meta's webhooks → ours. One row a field; a field that is not here is `other` (docs/upstream.md 4.12; docs/webhooks.md C6).
 
 /** Statuses first: a message in the same body may answer what they are about. */
 const conversation = (change: Change): Heard[] => {

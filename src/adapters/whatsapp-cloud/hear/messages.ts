@@ -4,7 +4,7 @@ import { array, record, string, word } from '../decode.ts'
 import { type Change, digits, instant, type Json, someone } from './common.ts'
 import { contentOf } from './content.ts'
 
-// `messages[]` and `message_echoes[]` (UPSTREAM.md 4.12; WEBHOOKS.md A12, C4–C6).
+// `messages[]` and `message_echoes[]` (docs/upstream.md 4.12; docs/webhooks.md A12, C4–C6).
 
 /** What somebody wrote to us, and, where the message says so, that this person is known under another number or id now. */
 export function inbound(value: unknown, change: Change): Heard[] {

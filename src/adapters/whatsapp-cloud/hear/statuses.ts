@@ -5,7 +5,7 @@ import { array, record, string, word } from '../decode.ts'
 import { providerError } from '../errors.ts'
 import { type Change, instant, type Json, someone } from './common.ts'
 
-// `statuses[]` of the fields `messages` and `standby` (UPSTREAM.md 4.12; WEBHOOKS.md A8–A10, C3, C4, C8).
+// `statuses[]` of the fields `messages` and `standby` (docs/upstream.md 4.12; docs/webhooks.md A8–A10, C3, C4, C8).
 
 /** Meta's word → ours. `deleted` is no status of the Cloud API any more (A9). */
 const words: Readonly<Record<string, HeardStatus['status']>> = {
