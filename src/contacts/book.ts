@@ -1,7 +1,7 @@
 import { type SqlBool, sql } from 'kysely'
 import { type Contact, type ContactCondition, comparing } from '../../schemas/contacts.ts'
 import { newId } from '../ids.ts'
-import { identities } from '../messages/identities.ts'
+import { identities, type KnownAs } from '../messages/identities.ts'
 import { isUserId } from '../phone.ts'
 import type { PageRequest } from '../store/page.ts'
 import type { ContactRow } from '../store/schema.ts'
@@ -42,7 +42,7 @@ export interface Book {
 }
 
 /** A contact, and every name of the person that WhatsApp is known to use. */
-export type Known = ContactRow & { names: readonly string[] }
+export type Known = ContactRow & KnownAs
 
 /**
  * Text as it is compared without regard to case, to how its accents were typed, or to the width of its letters. SQLite
@@ -55,10 +55,11 @@ const day = 24 * 3600_000
 /** What a contact is until somebody says otherwise. */
 const newStatus = 'valid'
 
-export const toContact = ({ names, ...row }: Known): Contact => ({
+export const toContact = ({ names, username, ...row }: Known): Contact => ({
   channel: row.channel_id,
   phone: isUserId(row.phone) ? (names.find(name => !isUserId(name)) ?? null) : row.phone,
   userIds: names.filter(isUserId),
+  ...(username !== undefined && { username }),
   name: row.name,
   attributes: Object.fromEntries(JSON.parse(row.attributes) as [string, string][]),
   status: row.status,
@@ -91,12 +92,12 @@ export function createBook(store: Store): Book {
       .orderBy('id')
       .limit(1)
   const known = async (of: BookOf, rows: readonly ContactRow[]): Promise<Known[]> => {
-    const names = await people.ofMany(
+    const found = await people.ofMany(
       of.mode,
       of.channel,
       rows.map(row => row.phone)
     )
-    return rows.map(row => ({ ...row, names: names.get(row.phone) ?? [row.phone] }))
+    return rows.map(row => ({ ...row, ...(found.get(row.phone) ?? { names: [row.phone] }) }))
   }
   const knownOne = async (of: BookOf, row: ContactRow): Promise<Known> => (await known(of, [row]))[0]!
 

@@ -1,6 +1,7 @@
-import type { Heard, HeardOutgoing, HeardStatus } from '../adapters/adapter.ts'
+import type { Heard, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
+import { identities, type ToldAs } from '../messages/identities.ts'
 import { messageIds } from '../messages/provider-ids.ts'
 import { attemptOf, createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
 import type { MessageRow } from '../store/schema.ts'
@@ -48,9 +49,15 @@ export interface Effects {
 /** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (docs/api.md 12). */
 const patienceMs = 60_000
 
+const namesOf = ({ phone, userId, parentUserId, username }: Person): ToldAs => ({
+  names: [phone, userId, parentUserId],
+  username
+})
+
 export function createEffects({ store, typeBase, keepFile, handlers: others = {} }: EffectsParts): Effects {
   const { build } = store
   const ids = messageIds(store)
+  const people = identities(store)
   const providerStatus = createProviderStatus(store)
   const rows = createRows(store, keepFile)
   const mark = prepare<{ channel: string; mode: string; identity: string; at: number }, unknown>(p =>
@@ -133,6 +140,13 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
   }
 
   const own: HeardHandlers = {
+    // Known under another number or id from now on; a new security code is no new name.
+    person: function* ({ change, before, after }, { channel: { id: channel_id, mode } }) {
+      if (change === 'identity') return { outcome: 'ignored' }
+      const { names, username } = namesOf(after)
+      yield* people.link({ channel_id, mode }, { names: [...namesOf(before).names, ...names], username })
+      return { outcome: 'done' }
+    },
     status: (heard, place) => settle(heard, place, null),
     outgoing: function* (heard, place) {
       if (heard.operator && !(yield* find(heard, place))) return yield* operators(heard, place)
@@ -145,6 +159,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
       const row = yield* rows.inbound(heard, place)
       const { channel_id, mode } = row
       yield* ids.link({ channel_id, mode }, { id: row.id, attempt: 0 }, heard.ids)
+      yield* people.link(row, namesOf(heard.sender))
       return { outcome: 'done', message: { id: row.id, status: row.state } }
     }
   }

@@ -9,6 +9,17 @@ import { all, type Store, type Unit } from '../store/store.ts'
 
 type Place = Pick<IdentityRow, 'channel_id' | 'mode'>
 
+/** What is known of a person: every name, in the order in which they were learnt. */
+export interface KnownAs {
+  names: string[]
+  username?: string
+}
+/** What is told of one at once. */
+export interface ToldAs {
+  names: readonly (string | undefined)[]
+  username?: string | undefined
+}
+
 export type Identities = ReturnType<typeof identities>
 
 export function identities(store: Store) {
@@ -38,38 +49,44 @@ export function identities(store: Store) {
       return [identity, ...rows.map(row => row.identity).filter(other => other !== identity)]
     },
 
-    /** The names of several people of one channel, by the one that each was asked for by; none of whom nothing is known. */
+    /** What is known of several people of one channel, by the name that each was asked for by; none where nothing is. */
     ofMany: async (
       mode: MessageRow['mode'],
       channel: string,
       wanted: readonly string[]
-    ): Promise<Map<string, string[]>> => {
-      const found = new Map<string, string[]>()
+    ): Promise<Map<string, KnownAs>> => {
+      const found = new Map<string, KnownAs>()
       if (wanted.length === 0) return found
       const query = pairs(mode)
-        .select(['named.identity as wanted', 'other.identity'])
+        .select(['named.identity as wanted', 'other.identity', 'other.username'])
         .where('named.channel_id', '=', channel)
         .where('named.identity', 'in', wanted)
         .orderBy('other.created_at')
         .orderBy('other.identity')
-      for (const { wanted: name, identity } of await store.read(query.compile()))
-        found.set(name, [...(found.get(name) ?? []), identity])
+      for (const { wanted: name, identity, username } of await store.read(query.compile())) {
+        const known = found.get(name) ?? { names: [] }
+        found.set(name, { ...known, names: [...known.names, identity], ...(username !== null && { username }) })
+      }
       return found
     },
 
     /** From now on these are names of one person, with all that each of them was known by before. */
-    link: function* ({ channel_id, mode }: Place, names: readonly (string | undefined)[]): Unit<void> {
+    link: function* ({ channel_id, mode }: Place, { names, username }: ToldAs): Unit<void> {
       const known = [...new Set(names.filter(name => name !== undefined))].sort()
-      if (known.length < 2) return
+      if (known.length < (username === undefined ? 2 : 1)) return
       const created_at = store.clock()
       const person = newId('per', created_at)
       // The rows are locked in one order by this, those that were there already too.
       const rows = yield* all(
         build
           .insertInto('identities')
-          .values(known.map(identity => ({ channel_id, mode, identity, person, created_at })))
+          .values(
+            known.map(identity => ({ channel_id, mode, identity, person, username: username ?? null, created_at }))
+          )
           .onConflict(conflict =>
-            conflict.columns(['channel_id', 'mode', 'identity']).doUpdateSet({ person: sql`identities.person` })
+            conflict
+              .columns(['channel_id', 'mode', 'identity'])
+              .doUpdateSet({ username: sql`coalesce(excluded.username, identities.username)` })
           )
           .returning('person')
       )

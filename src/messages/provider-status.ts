@@ -4,6 +4,7 @@ import type { MessageRow, MessageState } from '../store/schema.ts'
 import { change, first as firstRow, prepare, type Store, type Unit } from '../store/store.ts'
 import { doubted, type Resolution } from './doubt.ts'
 import { fallbackOf, unfallen } from './fallback.ts'
+import { identities } from './identities.ts'
 import { messageIds } from './provider-ids.ts'
 import { timelineEntry, toldBefore } from './timeline.ts'
 
@@ -74,6 +75,7 @@ const whole = (row: MessageRow, error: string | undefined): string | null =>
 export function createProviderStatus(store: Store): ProviderStatus {
   const { build, now } = store
   const ids = messageIds(store)
+  const people = identities(store)
   /** The earlier of what is known and what is told: then the order in which it is told does not matter. */
   const first = (known: RawBuilder<unknown>, told: number | null) =>
     sql<number>`case when ${known} is null or ${known} > cast(${told} as bigint) then cast(${told} as bigint) else ${known} end`
@@ -215,6 +217,14 @@ export function createProviderStatus(store: Store): ProviderStatus {
     return false
   }
 
+  /** A status may name the person in another way than the message did. */
+  function* meet({ contact, person, ...place }: MessageRow, told: string): Unit<void> {
+    const now = together(person, told)
+    if (now === person) return
+    const { waId, userId, username } = JSON.parse(now) as { waId?: string; userId?: string; username?: string }
+    yield* people.link(place, { names: [contact ?? undefined, waId, userId], username })
+  }
+
   /** The row as it is, kept from others until the unit ends. */
   const taken = prepare<{ id: string }, MessageRow>(p => {
     const query = build.selectFrom('messages').selectAll().where('id', '=', p.id)
@@ -225,6 +235,7 @@ export function createProviderStatus(store: Store): ProviderStatus {
     const row = yield* firstRow(taken({ id }))
     if (!row) return false
     let changed = yield* move(row, event)
+    if (event.person !== undefined) yield* meet(row, event.person)
     const all = event.ids ?? (event.providerMessageId === null ? [] : [event.providerMessageId])
     if (yield* adopt(row, event.attempt ?? row.attempts, all)) changed = true
     return changed

@@ -198,6 +198,10 @@ const released: readonly Migration[] = [
       'create index identities_name on identities (mode, identity)',
       'create index messages_user on messages (channel_id, user_id, id) where user_id is not null'
     ]
+  },
+  {
+    name: '009_usernames',
+    statements: () => ['alter table identities add column username text']
   }
 ]
 

@@ -157,6 +157,8 @@ export interface IdentityRow {
   mode: 'live' | 'test'
   identity: string
   person: string
+  /** What the person calls itself at WhatsApp, without the @. */
+  username: string | null
   created_at: number
 }
 

@@ -14,13 +14,13 @@ export function identityCases(test: Case): void {
     const people = identities(store)
     const names = async (name: string) => (await people.of('live', 'support', name)).sort()
     t.strictSame(await names(dialled), [dialled], 'of nobody but itself')
-    await store.write(() => people.link(place, [dialled, known]))
-    await store.write(() => people.link(place, ['1', '2', undefined, '2']))
-    await store.write(() => people.link(place, [known, userId]))
+    await store.write(() => people.link(place, { names: [dialled, known] }))
+    await store.write(() => people.link(place, { names: ['1', '2', undefined, '2'] }))
+    await store.write(() => people.link(place, { names: [known, userId] }))
     for (const name of [dialled, known, userId]) t.strictSame(await names(name), [known, dialled, userId].sort(), name)
     t.strictSame(await people.of('live', undefined, userId), [userId, known, dialled], 'asked on no channel')
     t.strictSame(await names('1'), ['1', '2'], 'others stay others')
-    await store.write(() => people.link(place, [userId, '1']))
+    await store.write(() => people.link(place, { names: [userId, '1'] }))
     t.equal((await names('2')).length, 5, 'two people who turn out to be one')
     t.strictSame(await people.of('test', 'support', dialled), [dialled], 'not in the other mode')
     t.strictSame(await people.of('live', 'other', dialled), [dialled], 'not on another channel')
@@ -33,19 +33,19 @@ export function identityCases(test: Case): void {
     await Promise.all(
       pairs.map((pair, i) => {
         const through = i % 2 === 0 ? store : other
-        return through.write(() => identities(through).link(place, pair))
+        return through.write(() => identities(through).link(place, { names: pair }))
       })
     )
     // What one link saw of another that was under way at the same time may be half of it: the next word mends it.
-    for (const pair of pairs) await store.write(() => identities(store).link(place, pair))
+    for (const pair of pairs) await store.write(() => identities(store).link(place, { names: pair }))
     t.equal((await identities(store).of('live', 'support', all[0]!)).length, all.length)
   })
 
   test('a contact is found, changed and deleted by any name of the person', async (t, { store }) => {
     const book = createBook(store)
     await book.upsert(of, dialled, { name: 'Ada', attributes: { city: 'Puebla' } })
-    await store.write(() => identities(store).link(place, [dialled, known]))
-    await store.write(() => identities(store).link(place, [dialled, userId]))
+    await store.write(() => identities(store).link(place, { names: [dialled, known] }))
+    await store.write(() => identities(store).link(place, { names: [dialled, userId] }))
     for (const name of [dialled, known, userId])
       t.match(toContact((await book.get(of, name))!), { phone: dialled, userIds: [userId], name: 'Ada' }, name)
     const again = await book.upsert(of, known, { attributes: { plan: 'gold' } })
@@ -65,8 +65,12 @@ export function identityCases(test: Case): void {
     const book = createBook(store)
     const { row } = await book.upsert(of, userId, { name: 'Ada' })
     t.match(toContact(row), { phone: null, userIds: [userId], name: 'Ada' })
-    await store.write(() => identities(store).link(place, [known, userId]))
+    await store.write(() => identities(store).link(place, { names: [known, userId] }))
     t.match(toContact((await book.get(of, known))!), { phone: known, userIds: [userId], name: 'Ada' })
+    t.notOk('username' in toContact(row))
+    await store.write(() => identities(store).link(place, { names: [userId], username: 'ada' }))
+    await store.write(() => identities(store).link(place, { names: [known, userId] }))
+    t.match(toContact((await book.get(of, known))!), { username: 'ada' }, 'and a name of its own')
   })
 
   test('a name is found however it was typed', async (t, { store }) => {

@@ -101,7 +101,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
     record: CallRecord | undefined
   ): Unit<MessageRow | undefined> {
     const written = yield* write(next, detail, record)
-    if (written?.state === 'accepted' && next.person !== null) yield* people.link(next, namesOf(next))
+    if (written?.state === 'accepted' && next.person !== null) yield* people.link(next, { names: namesOf(next) })
     // The webhook of a status may have been faster than the answer: what it told waits for this id.
     const more = yield* providerStatus.adopt(next, next.attempts, idsOf.get(next) ?? [])
     return more ? yield* first(queries.byId({ id: next.id })) : written

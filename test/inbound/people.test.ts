@@ -1,0 +1,84 @@
+import t from 'tap'
+import { type Board, cloudSettings, startBoard } from '../helper.ts'
+import { until } from '../until.ts'
+
+// One contact, one conversation, one window, by every name that WhatsApp tells for a person (API.md 6, WEBHOOKS.md C4, A12).
+
+const metadata = { display_phone_number: '+1 415-555-0199', phone_number_id: cloudSettings.phoneNumberId }
+const [phone, moved, userId] = ['14155550100', '14155550101', 'US.13491208655302741918']
+const now = () => String(Math.floor(Date.now() / 1000))
+
+async function hearing(t: Parameters<typeof startBoard>[0]) {
+  const board = await startBoard(t)
+  const door = (await board.board.app.door.pathOf('cloud', 'live'))!
+  const tell = (value: object) => {
+    const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, ...value } }
+    const entry = [{ id: cloudSettings.businessAccountId, changes: [change] }]
+    return board.call('POST', door, { key: '', body: JSON.stringify({ object: 'whatsapp_business_account', entry }) })
+  }
+  const found = (name: string, count: number) =>
+    until(
+      async () => (await board.call('GET', `/messages?contact=${name}`)).body.items as { id: string }[],
+      items => items.length === count
+    )
+  return { board, tell, found }
+}
+const write = (id: string, from: object, contact: object) => ({
+  contacts: [{ profile: { name: 'Ada', username: '@ada.l' }, ...contact }],
+  messages: [{ id, timestamp: now(), type: 'text', text: { body: id }, ...from }]
+})
+const send = (board: Board, to: string) =>
+  board.call('POST', '/messages', { body: { channel: 'cloud', to, type: 'text', text: { body: 'Hello' } } })
+
+t.test('what somebody without a shared number wrote is found by the number, once that is known', async t => {
+  const { board, tell, found } = await hearing(t)
+  await tell(write('wamid.1', { from_user_id: userId }, { user_id: userId }))
+  await found(userId, 1)
+  t.match((await board.call('GET', `/contacts/${userId}/window?channel=cloud`)).body, { open: true })
+  const sent = await send(board, phone)
+  t.strictSame(
+    (await found(phone, 1)).map(({ id }) => id),
+    [sent.body.id],
+    'CONTROL: two people as yet'
+  )
+  await tell(write('wamid.2', { from: phone, from_user_id: userId }, { wa_id: phone, user_id: userId }))
+  const all = (await found(phone, 3)).map(({ id }) => id)
+  t.strictSame(
+    (await found(userId, 3)).map(({ id }) => id),
+    all,
+    'one conversation'
+  )
+  await board.call('POST', '/contacts', { body: { channel: 'cloud', phone, name: 'Ada Lovelace' } })
+  for (const name of [phone, userId]) {
+    const { body } = await board.call('GET', `/contacts/${name}?channel=cloud`)
+    t.match(body, { phone, userIds: [userId], username: 'ada.l', name: 'Ada Lovelace' }, 'one contact')
+    t.match((await board.call('GET', `/contacts/${name}/window?channel=cloud`)).body, { open: true }, 'one window')
+  }
+})
+
+t.test('a person who changes the number stays the same person', async t => {
+  const { board, tell, found } = await hearing(t)
+  await board.call('POST', '/contacts', { body: { channel: 'cloud', phone, name: 'Ada' } })
+  await tell(write('wamid.1', { from: phone }, { wa_id: phone }))
+  await found(phone, 1)
+  const change = { type: 'user_changed_number', wa_id: moved, body: 'Ada changed' }
+  await tell({ messages: [{ id: 'wamid.2', from: phone, timestamp: now(), type: 'system', system: change }] })
+  const all = await found(moved, 2)
+  t.strictSame(await found(phone, 2), all)
+  const contact = await board.call('GET', `/contacts/${moved}?channel=cloud`)
+  t.match(contact, { status: 200, body: { name: 'Ada', phone } })
+  t.match((await board.call('GET', `/contacts/${moved}/window?channel=cloud`)).body, { open: true })
+})
+
+t.test('a status names its recipient in another way than the message did', async t => {
+  const { board, tell, found } = await hearing(t)
+  const { body: sent } = await send(board, userId)
+  const status = { id: sent.providerMessageId, status: 'delivered', timestamp: now() }
+  await tell({ statuses: [{ ...status, recipient_id: phone, recipient_user_id: userId }] })
+  t.strictSame(
+    (await found(phone, 1)).map(({ id }) => id),
+    [sent.id]
+  )
+  const { body } = await board.call('GET', `/messages/${sent.id}`)
+  t.match(body, { to: userId, recipient: { waId: phone, userId }, status: 'delivered' })
+})
