@@ -18,6 +18,18 @@ export const templateStatuses = [
 ] as const
 export const headerFormats = ['text', 'image', 'video', 'document', 'location'] as const
 
+/** What a definition can have that a send of ours has no words for. An open list too. */
+export const templateParts = [
+  'carousel',
+  'limited_time_offer',
+  'multi_product',
+  'single_product',
+  'order_details',
+  'order_status',
+  'flow',
+  'gif_header'
+] as const
+
 export const TemplateVariable = Type.Object(
   {
     name: Type.String({ description: 'The name, or 1, 2, … of a positional template.' }),
@@ -59,6 +71,13 @@ export const Template = Type.Object(
     ),
     variables: Type.Array(Type.Unsafe<TemplateVariable>({ $ref: 'TemplateVariable#' })),
     parameterFormat: stringEnum(['named', 'positional']),
+    unsupportedParts: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          `Parts that cannot be filled from here; such a template is listed, and a send of it is refused (unsupported). ` +
+          `For example ${templateParts.join(', ')}, or the provider's own word in lower case.`
+      })
+    ),
     providerTemplateId: Type.Optional(Type.String()),
     rejectedReason: Type.Optional(Type.String())
   },

@@ -16,7 +16,13 @@ export interface Room {
 }
 
 const adapter = {
-  may: ['src/adapters/adapter.ts', 'src/adapters/meta-codes.ts', 'src/phone.ts', 'schemas/'],
+  may: [
+    'src/adapters/adapter.ts',
+    'src/adapters/meta-codes.ts',
+    'src/adapters/template-parts.ts',
+    'src/phone.ts',
+    'schemas/'
+  ],
   types: ['src/adapters/heard.ts'],
   packages: ['@sinclair/typebox']
 }
@@ -54,6 +60,7 @@ export const rooms: Room[] = [
     packageTypes: ['@sinclair/typebox']
   },
   { at: 'src/adapters/meta-codes.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts'] },
+  { at: 'src/adapters/template-parts.ts', may: [] },
   { at: 'src/adapters/heard.ts', may: [], types: ['schemas/'] },
   { at: 'src/adapters/operations.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts', 'src/upstream/wire.ts'] },
   { at: 'src/adapters/index.ts', may: ['src/adapters/'] },

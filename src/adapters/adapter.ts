@@ -186,6 +186,8 @@ export interface Verdict {
   /** Whose limit was hit, so that nothing else runs into it meanwhile. */
   throttles?: 'account' | 'channel' | 'recipient'
   retryAfterSeconds?: number
+  /** The provider refused because of the template: what is remembered of its definition may be out of date. */
+  aboutTemplate?: true
   detail: string
   provider: ProviderError
 }

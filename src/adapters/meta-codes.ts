@@ -15,6 +15,8 @@ export interface Row {
   holdsOn5xx?: true
   /** Proves nothing, whatever the status. */
   unclear?: true
+  /** Speaks of the template: its definition may have changed. */
+  aboutTemplate?: true
 }
 
 const row = (code: ErrorCode, says: string, more: Omit<Row, 'code' | 'says'> = {}): Row => ({ code, says, ...more })
@@ -68,7 +70,11 @@ const rows: Readonly<Record<number, Row>> = {
 
   // refused now, may be taken later
   4: slowDown, // 400, newer 429; the app's limit, and the app may be Maton's: what is ours of it is the channel
-  80007: slowDown, // 400, newer 429
+  17: slowDown, // 400: calls of one user
+  32: slowDown, // 400: calls for one page
+  341: slowDown, // 400: the app's limit on an action
+  613: slowDown, // 400: calls to one endpoint
+  80007: slowDown, // 400, newer 429; the whole family of business limits stands below
   130429: { ...slowDown, holdsOn5xx: true }, // 400, newer 429 [M-THRU]; 5xx: docs/reliability.md 4
   131056: row('rate_limited', 'Too many messages to this recipient in a short time.', {
     later: true,
@@ -114,6 +120,7 @@ const rows: Readonly<Record<number, Row>> = {
   132007: row('message_rejected', 'The template’s content violates a WhatsApp policy.'), // 400
   132008: variables, // 400
   132012: variables, // 400
+  132018: variables, // 400, since Graph v23
   132015: row('template_not_found', 'WhatsApp has paused the template because of its quality.'), // 400
   132016: row('template_not_found', 'WhatsApp has disabled the template for good.'), // 400
   132068: row('message_rejected', 'The template’s flow is blocked.'), // 400
@@ -137,12 +144,26 @@ const narrower: Readonly<Record<string, Row>> = {
   '100/2593002': row('not_found', 'WhatsApp has no such template.') // observed
 }
 
-/** Code 100 says what it means in its text only. */
-const texts: readonly (readonly [RegExp, Row])[] = [
-  // 4.5 [M-MIME-OBS]
-  [/must be a file with one of the following/i, row('media_rejected', 'WhatsApp does not take this type of file.')],
-  // recorded with a real trace: index id 46947750766; read the same way by n8n, index id 235880733
-  [/media attachment ID/i, row('media_rejected', 'WhatsApp no longer has the file: upload it again.')]
+/** What codes of a wide meaning say in their text, or in its details, only. */
+const texts: readonly { codes: readonly number[]; says: RegExp; row: Row }[] = [
+  {
+    // a value without a name, a type without its value, a button without its part: only templates have them (4.3)
+    codes: [100, 131008, 131009],
+    says: /parameter name is missing or empty|parameter '?text'? is mandatory|parameter of type \w+ is missing|button at index \d+ of type \w+ requires a parameter/i,
+    row: variables
+  },
+  {
+    // 4.5 [M-MIME-OBS]
+    codes: [100],
+    says: /must be a file with one of the following/i,
+    row: row('media_rejected', 'WhatsApp does not take this type of file.')
+  },
+  {
+    // recorded with a real trace: index id 46947750766; read the same way by n8n, index id 235880733
+    codes: [100],
+    says: /media attachment ID/i,
+    row: row('media_rejected', 'WhatsApp no longer has the file: upload it again.')
+  }
 ]
 
 /** Where the id in the path is the caller's and not the channel's. */
@@ -153,11 +174,27 @@ const byStatus: ReadonlyMap<number, Row> = new Map([
   [403, rights],
   [429, slowDown]
 ])
-export const unlisted = (status: number | undefined): Row => byStatus.get(status ?? 0) ?? refused
+export const unlisted = (status: number | undefined, code: number): Row =>
+  marked(code, byStatus.get(status ?? 0) ?? refused)
 
+/** Every code of this hundred is about the template, and so are values that do not fit it. */
+const marked = (code: number, row: Row): Row =>
+  row === variables || (code >= 132000 && code <= 132999) ? { ...row, aboutTemplate: true } : row
+
+/** Codes that stand for one thing as a family: permissions, and the limits that Meta counts by use case (4.11). */
+const families: readonly (readonly [from: number, to: number, row: Row])[] = [
+  [200, 299, rights],
+  [80000, 80014, slowDown]
+]
+
+/** @param text what Graph says in words: its message, and the details beside it */
 export function findRow(code: number, subcode: number | undefined, text: string): Row | undefined {
-  const found = narrower[`${code}/${subcode}`] ?? rows[code] ?? (code >= 200 && code <= 299 ? rights : undefined)
-  return (code === 100 && found === badParameter && texts.find(([pattern]) => pattern.test(text))?.[1]) || found
+  const family = families.find(([from, to]) => code >= from && code <= to)?.[2]
+  const found = narrower[`${code}/${subcode}`] ?? rows[code] ?? family
+  const told =
+    found === badParameter ? texts.find(({ codes, says }) => codes.includes(code) && says.test(text)) : undefined
+  const known = told?.row ?? found
+  return known && marked(code, known)
 }
 
 /** The rows that stand for an id that Graph does not know. */

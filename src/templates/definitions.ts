@@ -10,13 +10,30 @@ const maxPages = 80
 /** A send must not wait for a definition longer than its caller waits for the send. */
 const timeoutMs = 8000
 
+/** How often in a minute one name is asked for again because of a refusal: a caller in error must not use up the account's calls. */
+const mostDoubts = 10
+const doubtWindowMs = 60_000
+
+/** What is known of a template. */
+export interface Known {
+  /** All its languages; none: the provider does not have it. */
+  items: TemplateDefinition[]
+  /** It was asked for earlier: a refusal must not rest on it alone (docs/api.md 5). */
+  remembered: boolean
+}
+
 export interface Definitions {
-  /** All languages of a template; none: the provider does not have it. Throws ServiceError when the provider cannot be asked. */
-  find: (channel: DispatchChannel, name: string) => Promise<TemplateDefinition[]>
-  /** The same, asked of the provider now. */
+  /** What is remembered, else what the provider says. Throws ServiceError when the provider cannot be asked. */
+  find: (channel: DispatchChannel, name: string) => Promise<Known>
+  /** All languages, asked of the provider now. */
   ask: (channel: DispatchChannel, name: string) => Promise<TemplateDefinition[]>
   /** To be called when a template was made or deleted: nothing that was asked before is believed of that name. */
   forget: (name: string) => void
+  /**
+   * Takes note that something was refused because of a template, here or by the provider.
+   * @returns whether it is to be asked for again; false: that has been done often enough of late
+   */
+  doubt: (channel: DispatchChannel, name: string) => boolean
   /** Known names that look like this one, nearest first. */
   near: (channel: DispatchChannel, name: string) => Promise<string[]>
 }
@@ -29,6 +46,7 @@ interface Entry {
 /** The cache of template definitions: one refresh at a time for a name, however many sends wait for it. */
 export function createDefinitions(providerClient: ProviderClient): Definitions {
   const cache = new Map<string, Entry>()
+  const doubts = new Map<string, { since: number; count: number }>()
   const running = new Map<string, Promise<TemplateDefinition[]>>()
   /** How often something was forgotten: what was asked before that is not kept. */
   let forgotten = 0
@@ -78,10 +96,21 @@ export function createDefinitions(providerClient: ProviderClient): Definitions {
   return {
     find: async (channel, name) => {
       const hit = cache.get(`${scope(channel)} ${name}`)
-      if (hit && hit.until > Date.now()) return hit.items
-      return ask(channel, name)
+      if (hit && hit.until > Date.now()) return { items: hit.items, remembered: true }
+      return { items: await ask(channel, name), remembered: false }
     },
     ask,
+    doubt: (channel, name) => {
+      const key = `${scope(channel)} ${name}`
+      const now = Date.now()
+      const last = doubts.get(key)
+      const current = last && now - last.since < doubtWindowMs ? last : { since: now, count: 0 }
+      if (doubts.size >= 20_000) doubts.clear()
+      doubts.set(key, current)
+      if (++current.count > mostDoubts) return false
+      cache.delete(key)
+      return true
+    },
     // In every channel and mode: several channels may share an account, and a name too many costs one question.
     forget: name => {
       forgotten++

@@ -41,11 +41,36 @@ export function chooseDefinition(
       ]
     })
   }
-  const [chosenOne] = usable
-  const others = definitions.filter(other => other !== chosenOne && other.status === 'approved')
-  return others.length === 0
-    ? chosenOne!
-    : { ...chosenOne!, otherLanguages: others.map(definition => definition.language) }
+  const [definition] = usable
+  const parts = definition!.unsupportedParts ?? []
+  if (parts.length > 0)
+    throw new ServiceError(
+      'unsupported',
+      `Template ${content.name} has parts that cannot be filled here: ${parts.join(', ')}. Without them it would reach ` +
+        'people as something else. Send one without them, or say it in the provider’s own words through the native route.'
+    )
+  const others = definitions.filter(other => other !== definition && other.status === 'approved')
+  return others.length === 0 ? definition! : { ...definition!, otherLanguages: others.map(({ language }) => language) }
+}
+
+/** Line breaks of any kind, tabs, and five spaces in a row: Meta refuses every value that has one (docs/api.md 5). */
+const unprintable = /[\t-\r\u0085\u2028\u2029]| {5}/
+const wholeAddress = /^\s*(https?:\/\/|www\.)/i
+
+/** What is wrong with a value, whatever the provider. */
+function faultOf(
+  value: string,
+  { in: place, buttonIndex = 0 }: TemplateVariable,
+  definition: TemplateDefinition
+): string | undefined {
+  if (value.trim() === '') return 'must not be empty'
+  if (unprintable.test(value)) return 'must not have a line break, a tab or more than four spaces in a row'
+  if (place !== 'button') return undefined
+  const [prefix = ''] = definition.buttons?.[buttonIndex]?.url?.split('{{') ?? []
+  // An address may be the value of a query's parameter.
+  const takesWhole = prefix.trim() === '' || (prefix.includes('?') && !value.trim().startsWith(prefix))
+  if (takesWhole || !wholeAddress.test(value)) return undefined
+  return `must be only what comes after ${prefix}, which is part of the template`
 }
 
 /**
@@ -65,11 +90,16 @@ function valuesOf(
   faults: FieldFault[]
 ): Map<TemplateVariable, string> {
   const given = content.variables ?? {}
-  const byButton = new Map((content.buttons ?? []).map(button => [button.index, button.value]))
+  const byButton = new Map((content.buttons ?? []).map((button, at) => [button.index, { at, value: button.value }]))
   const wanted = definition.variables.filter(
     variable => !(variable.in === 'button' && byButton.has(variable.buttonIndex ?? 0))
   )
   const values = new Map<TemplateVariable, string>()
+  const take = (variable: TemplateVariable, value: string, path: string): void => {
+    const message = faultOf(value, variable, definition)
+    if (message !== undefined) faults.push({ path, message })
+    else values.set(variable, value)
+  }
   const used = new Set<string>()
   for (const [i, variable] of wanted.entries()) {
     const key = keyOf(variable, definition.variables)
@@ -85,8 +115,7 @@ function valuesOf(
     const path = `/template/variables/${Array.isArray(given) ? i : key}`
     if (value === undefined)
       faults.push({ path, message: `is missing: the ${variable.in}'s variable ${variable.name}` })
-    else if (value.trim() === '') faults.push({ path, message: 'must not be empty' })
-    else values.set(variable, value)
+    else take(variable, value, path)
   }
   const asked = wanted.map(variable => keyOf(variable, definition.variables)).join(', ') || 'none'
   for (const name of Object.keys(given)) {
@@ -97,8 +126,8 @@ function valuesOf(
       })
   }
   for (const variable of definition.variables) {
-    const value = variable.in === 'button' ? byButton.get(variable.buttonIndex ?? 0) : undefined
-    if (value !== undefined) values.set(variable, value)
+    const given = variable.in === 'button' ? byButton.get(variable.buttonIndex ?? 0) : undefined
+    if (given !== undefined) take(variable, given.value, `/template/buttons/${given.at}/value`)
   }
   return values
 }
@@ -196,11 +225,11 @@ function buttonsOf(
   faults: FieldFault[]
 ): ResolvedTemplate['buttons'] {
   const variables = definition.variables.filter(variable => variable.in === 'button')
+  const typeOf = (index: number) => (definition.buttons?.[index]?.type === 'copy_code' ? 'copy_code' : 'url')
   const buttons: ResolvedTemplate['buttons'] = variables.flatMap(variable => {
     const index = variable.buttonIndex ?? 0
-    const type = definition.buttons?.[index]?.type === 'copy_code' ? ('copy_code' as const) : ('url' as const)
     const value = values.get(variable)
-    return value === undefined ? [] : [{ index, type, name: variable.name, value }]
+    return value === undefined ? [] : [{ index, type: typeOf(index), name: variable.name, value }]
   })
   for (const [i, button] of (content.buttons ?? []).entries()) {
     const path = `/template/buttons/${i}`
@@ -208,7 +237,8 @@ function buttonsOf(
     const fits =
       button.type === 'quick_reply'
         ? defined?.type === 'quick_reply'
-        : buttons.some(other => other.index === button.index && other.type === button.type)
+        : variables.some(variable => (variable.buttonIndex ?? 0) === button.index) &&
+          typeOf(button.index) === button.type
     if (!defined)
       faults.push({
         path: `${path}/index`,

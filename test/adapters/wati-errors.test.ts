@@ -213,3 +213,41 @@ t.test('an acceptance is never made of a body that says no', async () => {
     })
   )
 })
+
+t.test('a 429 that names its end waits for it, whatever its words are', async t => {
+  for (const info of ['You have used up the quota of your plan', 'trial limit', 'Ticket has been expired', '']) {
+    const waits = status(429, { result: false, info }, { 'retry-after': '42' })
+    t.match(waits, { code: 'rate_limited', later: true, throttles: 'channel', retryAfterSeconds: 42 }, info)
+  }
+  t.match(status(429, { result: false, info: 'You have used up the quota of your plan' }), {
+    code: 'message_rejected',
+    later: false
+  })
+  t.match(status(429, { result: false, info: 'slow down' }), {
+    code: 'rate_limited',
+    later: true,
+    retryAfterSeconds: 10
+  })
+})
+
+t.test('problem details tell their reason, field by field', async t => {
+  const problem = {
+    type: 'https://example.com/validation',
+    title: 'One or more validation errors occurred.',
+    status: 400,
+    traceId: '00-1',
+    errors: { BroadcastName: ['The field is required.'], '': ['A body is required.'], Parameters: [7] }
+  }
+  const verdict = status(400, problem)!
+  t.match(verdict, { code: 'message_rejected', outcome: 'not_sent', later: false })
+  const reason = 'BroadcastName: The field is required.; A body is required.; Parameters: is not valid'
+  t.equal(verdict.provider.message, reason)
+  t.match(verdict.detail, reason)
+  t.match(status(404, { title: 'Not Found', status: 404 }), { provider: { message: 'Not Found' } })
+  t.match(status(400, { title: 'Bad', errors: { template_name: ['The template is not approved'] } }), {
+    code: 'template_not_found',
+    aboutTemplate: true
+  })
+  t.equal(status(502, { title: 'Bad Gateway', status: 502 }), undefined, 'a 5xx proves nothing, in whatever form')
+  t.equal(status(400, { title: 'A page' }), undefined, 'a title alone may be anybody’s')
+})

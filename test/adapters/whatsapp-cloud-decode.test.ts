@@ -57,7 +57,7 @@ t.test('templates are asked for with Meta’s filters and paged by cursor', asyn
   const next = 'https://graph.facebook.com/?access_token=EAAsecret'
   const page = { data: [], paging: { cursors: { before: 'a', after: 'Mg' }, next } }
   const { asked, output } = await run('listTemplates', input, page)
-  const fields = 'id,name,language,status,category,parameter_format,components,rejected_reason'
+  const fields = 'id,name,language,status,category,sub_category,parameter_format,components,rejected_reason'
   const query = {
     fields,
     name: 'n',

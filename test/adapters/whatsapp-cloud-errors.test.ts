@@ -41,6 +41,9 @@ const table = `
 100/2388047 400 template_invalid                                 100/2388073 400 template_invalid
 100/2388293 400 template_invalid                                 100/2388299 400 template_invalid
 100/2593002 400 not_found       100/1 400 message_rejected       999999 400 message_rejected
+17 400 rate_limited later:channel     32 400 rate_limited later:channel   341 400 rate_limited later:channel
+613 400 rate_limited later:channel    80008 400 rate_limited later:channel   80014 400 rate_limited later:channel
+132018 400 template_invalid           132099 400 message_rejected
 999999 401 channel_rejected     999999 403 channel_rejected      999999 429 rate_limited later:channel
 `
 const cases = [...table.matchAll(/(\d+)(?:\/(\d+))? (\d{3}) (\w+)(?: (later)(?::(\w+))?)?/g)].map(
@@ -48,10 +51,11 @@ const cases = [...table.matchAll(/(\d+)(?:\/(\d+))? (\d{3}) (\w+)(?: (later)(?::
 )
 
 t.test('every code of Meta’s has its meaning', async t => {
-  t.equal(cases.length, 79)
+  t.equal(cases.length, 87)
   for (const { code, sub, status, ours, later, throttles } of cases) {
     const verdict = judge(Number(status), graph(Number(code), sub ? { error_subcode: Number(sub) } : {}))!
-    const { detail, provider, ...decision } = verdict
+    const { detail, provider, aboutTemplate, ...decision } = verdict
+    t.equal(aboutTemplate, /^132/.test(code!) || undefined, `${code}: what is remembered of a template is doubted`)
     const unknown = ours === 'outcome_unknown'
     t.strictSame(
       decision,
@@ -190,4 +194,32 @@ t.test('no failure whatever makes the reading of it fail', async () => {
     }),
     { numRuns: 3000 }
   )
+})
+
+t.test('a limit that comes as a 400 is a limit for reads too', async t => {
+  for (const code of [4, 17, 613, 80007, 80008]) {
+    for (const operation of ['sendMessage', 'listTemplates', 'getPhoneNumber'] as const)
+      t.match(
+        judge(400, graph(code), {}, operation),
+        { code: 'rate_limited', outcome: 'not_sent', later: true },
+        `${code}`
+      )
+  }
+})
+
+t.test('code 100 and its like say in the details that it is the template', async t => {
+  const details: [number, unknown][] = [
+    [100, { details: 'Parameter name is missing or empty' }],
+    [100, { details: "Parameter 'text' is mandatory" }],
+    [131008, { details: 'buttons: Button at index 0 of type Url requires a parameter' }],
+    [131008, { details: 'body: Parameter of type text is missing text value' }]
+  ]
+  for (const [code, data] of details)
+    t.match(
+      judge(400, graph(code, { error_data: data })),
+      { code: 'template_invalid', aboutTemplate: true },
+      JSON.stringify(data)
+    )
+  for (const data of ['a bare string', { details: 'Invalid parameter to' }, null])
+    t.match(judge(400, graph(100, { error_data: data })), { code: 'message_rejected', aboutTemplate: undefined })
 })

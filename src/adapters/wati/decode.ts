@@ -1,6 +1,7 @@
 import type { Template, TemplateVariable } from '../../../schemas/templates.ts'
 import { identified } from '../../phone.ts'
 import type { Receipt, TemplateDefinition } from '../adapter.ts'
+import { unfilled, unfilledPurpose } from '../template-parts.ts'
 
 // WATI's wire → neutral. Only the fields named here are read, and none is trusted to be of its documented type.
 
@@ -89,6 +90,28 @@ function buttonNames(value: unknown): string[] {
   return mapped.length > 0 ? mapped : placeholders(string(urlOriginal) ?? string(url))
 }
 
+/** WATI's members for what is more than header, body, footer and buttons: unconfirmed, so they are known by their names. */
+const partMembers: readonly (readonly [RegExp, string])[] = [
+  [/^(template)?carousel/i, 'carousel'],
+  [/^limitedTimeOffer|^lto/i, 'limited_time_offer']
+]
+const present = (value: unknown): boolean => array(value).length > 0 || Object.keys(record(value)).length > 0
+
+/** What cannot be filled, each once. */
+function partsOf(item: Json, header: Template['header'], buttons: NonNullable<Template['buttons']>): string[] {
+  const members = Object.entries(item).flatMap(([name, value]) =>
+    present(value) ? partMembers.flatMap(([pattern, part]) => (pattern.test(name) ? [part] : [])) : []
+  )
+  return [
+    ...new Set([
+      ...members,
+      ...(header ? unfilled('header', header.format) : []),
+      ...buttons.flatMap(({ type }) => unfilled('button', type)),
+      ...unfilledPurpose(word(item.subCategory, ''))
+    ])
+  ]
+}
+
 /** The media variable stands in no text: by its name, by the header's own link, or as the only name left over. */
 function mediaVariableOf(header: Json, names: string[], places: Place[], hasOriginal: boolean): string | undefined {
   if (!mediaFormats.has(word(header.typeString, ''))) return undefined
@@ -134,6 +157,7 @@ export function template(value: unknown, channel: string): TemplateDefinition | 
       }
     })
   const buttons = array(item.buttons).map(buttonOf)
+  const unsupportedParts = partsOf(item, header, buttons)
   const providerTemplateId = id(item.id)
   const numbered = variables.every(variable => variable.in === 'button' || /^\d+$/.test(variable.name))
   return {
@@ -148,6 +172,7 @@ export function template(value: unknown, channel: string): TemplateDefinition | 
     ...(buttons.length > 0 && { buttons }),
     variables,
     parameterFormat: numbered ? 'positional' : 'named',
+    ...(unsupportedParts.length > 0 && { unsupportedParts }),
     ...(providerTemplateId && { providerTemplateId }),
     ...(mediaVariable && { mediaVariable, mediaPosition: Math.max(names.indexOf(mediaVariable), 0) })
   }

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../../schemas/problem.ts'
 import type { Operation, UpstreamFailure, Verdict } from '../adapter.ts'
 import { type Json, record, string } from './decode.ts'
-import { invalidNumber, invalidParameters, words } from './outcome.ts'
+import { invalidNumber, invalidParameters, isProblem, words } from './outcome.ts'
 
 /** A row fits if any of its signs does. */
 interface Row {
@@ -16,10 +16,22 @@ interface Row {
   detail: string
   /** WATI did not take it and may take it later; the channel waits meanwhile. */
   later?: true
+  /** Only where the answer says how long to wait. */
+  waits?: true
+  aboutTemplate?: true
 }
+
+const limited = {
+  code: 'rate_limited',
+  detail: 'WATI’s rate limit for this account is reached.',
+  later: true,
+  status: [429]
+} as const
 
 /** The first row that fits. Each is a definite refusal: nothing reached the recipient. */
 const rows: readonly Row[] = [
+  // A time to come back at says more than any words: what has no end is not given one.
+  { ...limited, source: 'RFC 9110 10.2.3; docs/reliability.md 4, row 429', waits: true },
   {
     source: 'the words: inference; no list of them is published',
     says: /\bcontact (was )?not found|no such contact|contact does not exist/i,
@@ -43,6 +55,7 @@ const rows: readonly Row[] = [
     source: 'docs/upstream.md 3.5 known texts; 3.4.8: pending and rejected as a 400',
     says: /template (is )?not (yet )?approved|template\b.{0,80}\b(pending|rejected|not found|does not exist)/i,
     code: 'template_not_found',
+    aboutTemplate: true,
     detail: 'WATI has no approved template of this name.'
   },
   {
@@ -50,6 +63,7 @@ const rows: readonly Row[] = [
     says: /typos or blank text/i,
     shows: invalidParameters,
     code: 'template_invalid',
+    aboutTemplate: true,
     detail: 'WATI finds a variable of the template missing, blank or misnamed.'
   },
   {
@@ -59,13 +73,7 @@ const rows: readonly Row[] = [
     code: 'message_rejected',
     detail: 'A limit of the WATI account or its plan is reached: waiting a moment will not help.'
   },
-  {
-    source: 'docs/upstream.md 3.5: RATE_LIMITED, 3.8',
-    status: [429],
-    code: 'rate_limited',
-    detail: 'WATI’s rate limit for this account is reached.',
-    later: true
-  },
+  { ...limited, source: 'docs/upstream.md 3.5: RATE_LIMITED, 3.8' },
   {
     source:
       'docs/upstream.md 3.5 known flags, 3.4.9: errors.invalidWhatsappNumbers; the words: inference from the flags',
@@ -81,13 +89,15 @@ const otherwise: Row = {
   detail: 'WATI refused the request.'
 }
 
-const fits = (row: Row, said: string, { status = 0, body }: UpstreamFailure, operation?: Operation): boolean =>
+const fits = (row: Row, said: string, { status = 0, headers, body }: UpstreamFailure, operation?: Operation): boolean =>
   (row.only === undefined || (operation !== undefined && row.only.includes(operation))) &&
+  (row.waits === undefined || header(headers, 'retry-after') !== '') &&
   (row.status?.includes(status) || row.says?.test(said) || row.shows?.(record(body)) || false)
 
-/** docs/upstream.md 2.4, and the error form of 3.8: what neither names may be Maton's own. */
+/** docs/upstream.md 2.4, the error form of 3.8, and the problem details of WATI's framework: others may be Maton's own. */
 const marks = ['result', 'ok', 'info', 'validWhatsAppNumber', 'receivers']
 const isWatis = (body: Json): boolean =>
+  isProblem(body) ||
   marks.some(mark => Object.hasOwn(body, mark)) ||
   (typeof body.code === 'number' && string(body.message) !== undefined && body.timestamp !== undefined)
 
@@ -124,6 +134,7 @@ export function classify(failure: UpstreamFailure, operation?: Operation): Verdi
     code: row.code,
     outcome: 'not_sent',
     later: row.later ?? false,
+    ...(row.aboutTemplate && { aboutTemplate: true }),
     ...(row.later && { throttles: 'channel', retryAfterSeconds: retryAfter(headers) }),
     detail: row === otherwise && reason !== undefined ? `${row.detail} It says: ${reason}` : row.detail,
     provider: {

@@ -8,6 +8,19 @@ const itemWords = (item: unknown): string | undefined =>
   string(item) ?? string(record(item).message) ?? string(record(item).error)
 const joined = (items: unknown[]): string | undefined => string(items.flatMap(item => itemWords(item) ?? []).join('; '))
 
+/** The problem details of RFC 9457, as WATI's framework writes them before WATI has looked: a title, and faults by field. */
+export const isProblem = ({ title, errors, status, traceId, detail }: Json): boolean =>
+  string(title) !== undefined &&
+  (Object.keys(record(errors)).length > 0 || typeof status === 'number' || [traceId, detail].some(string))
+
+/** `errors` of problem details: lists of sentences by field. Names without a sentence of their own are named. */
+const fieldWords = (errors: Json): string | undefined =>
+  joined(
+    Object.entries(errors).flatMap(([field, said]) =>
+      [said].flat().map(each => [field, itemWords(each) ?? 'is not valid'].filter(Boolean).join(': '))
+    )
+  )
+
 /** Everything that WATI says in words, the reason of docs/upstream.md 3.5 first. */
 export function words(body: Json): string[] {
   const receivers = array(body.receivers).flatMap(receiver => array(record(receiver).errors))
@@ -18,6 +31,7 @@ export function words(body: Json): string[] {
     string(body.message),
     string(record(body.message).failedDetail),
     string(body.errors) ?? joined(array(body.errors)),
+    ...(isProblem(body) ? [fieldWords(record(body.errors)), string(body.detail), string(body.title)] : []),
     joined(receivers)
   ].filter(said => said !== undefined)
 }

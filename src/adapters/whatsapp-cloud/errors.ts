@@ -17,13 +17,17 @@ export function classify(failure: UpstreamFailure, operation?: Operation): Verdi
   const error = record(record(failure.body).error)
   const code = integer(error.code)
   if (code === undefined) return undefined
-  const listed = findRow(code, integer(error.error_subcode), string(error.message) ?? '')
+  const listed = findRow(code, integer(error.error_subcode), saidIn(error).join('\n'))
   if (!listed && string(error.type) === undefined && string(error.fbtrace_id) === undefined) return undefined
-  const row = listed ?? unlisted(failure.status)
+  const row = listed ?? unlisted(failure.status, code)
   const provider = providerError(failure, error)
   if (!proves(failure, row)) return { ...(operation && effects[operation] === 'read' ? unread : unknown), provider }
   return verdict(failure, isAboutTheObject(operation, row, provider) ? noSuchObject : row, provider)
 }
+
+/** What it says in words, the particular first. `error_data` may be a bare string, which is nothing for a reader. */
+const saidIn = (error: Record<string, unknown>): string[] =>
+  [string(record(error.error_data).details), string(error.message)].filter(said => said !== undefined)
 
 /** Whether it speaks of the file or message that the caller named. A message's id: docs/upstream.md 5 row 31, unconfirmed. */
 function isAboutTheObject(operation: Operation | undefined, row: Row, { message = '' }: ProviderError): boolean {
@@ -51,6 +55,7 @@ function verdict(failure: UpstreamFailure, row: Row, provider: ProviderError): V
     later: row.later ?? false,
     ...(row.throttles && { throttles: row.throttles }),
     ...(retryAfterSeconds && { retryAfterSeconds }),
+    ...(row.aboutTemplate && { aboutTemplate: true }),
     detail: row.says,
     provider
   }
@@ -64,8 +69,7 @@ export function providerError(
   failure: Pick<FailureFacts, 'status' | 'headers'>,
   error: Record<string, unknown>
 ): ProviderError {
-  // `error_data` may be a bare string, which is nothing for a reader
-  const message = string(record(error.error_data).details) ?? string(error.message)
+  const [message] = saidIn(error)
   const subcode = integer(error.error_subcode)
   const traceId = string(error.fbtrace_id) ?? header(failure.headers, 'x-fb-trace-id')
   return {

@@ -1,6 +1,7 @@
 import type { NativeRequest, Operations } from '../adapter.ts'
 import { defineAdapter } from '../adapter.ts'
-import { done, receipt, templatePage, uploaded } from './decode.ts'
+import { done, receipt, uploaded } from './decode.ts'
+import { templatePage } from './definition.ts'
 import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
 import { hearing } from './hear/index.ts'
@@ -10,8 +11,8 @@ import { graphPath, remarks, Settings } from './settings.ts'
 import { createdTemplate, createRequest, deleteTemplateRequest } from './templates.ts'
 import * as webhooks from './webhooks.ts'
 
-/** Without `fields`, Meta leaves out why a template was rejected. */
-const templateFields = 'id,name,language,status,category,parameter_format,components,rejected_reason'
+/** Without `fields`, Meta leaves out why a template was rejected, and what it is for. */
+const templateFields = 'id,name,language,status,category,sub_category,parameter_format,components,rejected_reason'
 
 /** Meta spells it en_US. */
 function metaLanguage(language: string | undefined): string | undefined {
@@ -109,7 +110,7 @@ export const whatsappCloud = defineAdapter({
     'A CSV file is uploaded as plain text under its own name, because WhatsApp takes no CSV.',
     'A contact card with only a formatted name carries it as first name too: WhatsApp wants a second part.',
     'WhatsApp keeps no contacts and no history: Switchboard keeps an address book, and shows its own messages.',
-    'Flow, catalog, carousel and limited-time-offer parts of a template cannot be filled in.',
+    'Flows, carousels, limited-time offers, products, orders and GIF headers of a template cannot be filled in: such a template is refused, and told in unsupportedParts.',
     'A template with a file in its header needs a handle of Meta’s upload for templates; authentication templates are made in WhatsApp Manager.'
   ],
   remarks,

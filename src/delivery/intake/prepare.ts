@@ -1,11 +1,14 @@
 import { type ContentByType, type MediaType, type MessageType, mediaTypes } from '../../../schemas/content.ts'
+import type { ErrorCode } from '../../../schemas/problem.ts'
 import {
   type AnyAdapter,
   type Encoded,
   type ResolvedMedia,
   type Sendable,
   type SendableContent,
-  Unsupported
+  type TemplateDefinition,
+  Unsupported,
+  type Verdict
 } from '../../adapters/adapter.ts'
 import type { DispatchChannel, ProviderClient } from '../../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../../errors.ts'
@@ -35,12 +38,14 @@ export interface Frame {
 export interface Preparation {
   /** Resolves every reference and checks a template. Throws ServiceError; nothing has been sent or stored then. */
   prepare: (draft: Draft, channel: DispatchChannel) => Promise<Prepared>
-  /** The same for a template without its recipients and their values, asked of the provider once. */
+  /** The same for a template without its recipients and their values; the provider is asked for it now. */
   frame: (draft: Draft<'template'>, channel: DispatchChannel) => Promise<Frame>
   /** Encodes, bringing the file first where one is needed. `dispose` is called when the request is over. */
   encode: (prepared: Prepared, channel: DispatchChannel) => Promise<Encoded & { dispose?: () => Promise<void> }>
   /** The same where no file is needed: without waiting for anything. */
   encodeNow: (prepared: Prepared, channel: DispatchChannel) => Encoded
+  /** Takes note of how the provider refused a message: what is remembered of a template may be out of date. */
+  refused: (draft: Pick<Draft, 'type' | 'content'>, channel: DispatchChannel, verdict: Verdict) => void
 }
 
 export interface PreparationParts {
@@ -52,6 +57,9 @@ export interface PreparationParts {
   /** Whether links are not to be fetched. */
   sandboxed: (channel: DispatchChannel) => boolean
 }
+
+/** Refusals that rest on a template's definition. */
+const templateRefusals = new Set<ErrorCode>(['template_not_found', 'template_invalid', 'unsupported'])
 
 const isMedia = (type: MessageType): type is MediaType => (mediaTypes as readonly string[]).includes(type)
 
@@ -131,10 +139,12 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     return rows
   }
 
-  const frame: Preparation['frame'] = async (draft, channel) => {
-    encoderOf(providerClient.adapter(channel.provider), 'template', channel)
+  const frameOf = async (
+    draft: Draft<'template'>,
+    found: TemplateDefinition[],
+    channel: DispatchChannel
+  ): Promise<Frame> => {
     const { content } = draft
-    const found = await definitions.find(channel, content.name)
     const near = found.length > 0 ? [] : await definitions.near(channel, content.name)
     const definition = chooseDefinition(content, found, channel.id, near)
     const rows = await headerRows(content.header, draft, channel, '/template/header')
@@ -145,8 +155,25 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     }
   }
 
-  const templateOf = async (draft: Draft<'template'>, channel: DispatchChannel): Promise<SendableContent['template']> =>
-    (await frame(draft, channel)).fill(draft.content.variables)
+  const frame: Preparation['frame'] = async (draft, channel) => {
+    encoderOf(providerClient.adapter(channel.provider), 'template', channel)
+    return frameOf(draft, await definitions.ask(channel, draft.content.name), channel)
+  }
+
+  const templateOf = async (
+    draft: Draft<'template'>,
+    channel: DispatchChannel
+  ): Promise<SendableContent['template']> => {
+    const { name, variables } = draft.content
+    const { items, remembered } = await definitions.find(channel, name)
+    const filled = async (found: TemplateDefinition[]) => (await frameOf(draft, found, channel)).fill(variables)
+    return filled(items).catch(async error => {
+      // It may have been approved, or changed, since it was asked for.
+      const aboutIt = error instanceof ServiceError && templateRefusals.has(error.code)
+      if (!remembered || !aboutIt || !definitions.doubt(channel, name)) throw error
+      return filled(await definitions.ask(channel, name))
+    })
+  }
 
   const buttonsOf = async (draft: Draft<'buttons'>, channel: DispatchChannel): Promise<SendableContent['buttons']> => {
     const { header, ...rest } = draft.content
@@ -230,6 +257,10 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     },
     frame,
     encodeNow,
+    refused: ({ type, content }, channel, { aboutTemplate, provider }) => {
+      if (type === 'template' && (aboutTemplate || provider.status === 404))
+        definitions.doubt(channel, (content as ContentByType['template']).name)
+    },
     encode: async (prepared, channel) => {
       if (!prepared.file) return encodeNow(prepared, channel)
       const { file, warnings, dispose } = await library.obtain(prepared.file, parts.sandboxed(channel))

@@ -171,12 +171,16 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
         lane: 1
       })
       failpoint('after_response')
+      const verdicts = output.outcomes.flatMap(each => (each !== 'untold' && 'verdict' in each ? [each.verdict] : []))
+      const aboutTemplate = verdicts.find(verdict => verdict.aboutTemplate)
+      if (aboutTemplate) preparation.refused(draftOf(first!.row), channel, aboutTemplate)
       return going.map((part, i) => ({ next: settledBy(part, output.outcomes[i] ?? 'untold'), record }))
     } catch (error) {
       if (error instanceof TooLate) {
         await undoAttempt(going)
         return []
       }
+      if (error instanceof CallFailed) preparation.refused(draftOf(first!.row), channel, error.verdict)
       if (error instanceof CallFailed)
         return going.map(({ row }) => ({ next: outcomes.judged(row, error.verdict), record: error.record }))
       // A defect of ours, with the request possibly out: unknown is the only true word for it.

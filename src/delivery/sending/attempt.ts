@@ -15,6 +15,7 @@ import { blockKeysOf } from '../../messages/blocks.ts'
 import { inDoubt } from '../../messages/doubt.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
+import { draftOf } from '../../messages/row.ts'
 import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { MessageRow } from '../../store/schema.ts'
@@ -178,6 +179,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
       if (error instanceof CallFailed) {
         record = error.record
         next = judged(row, error.verdict)
+        preparation.refused(draftOf(row), channel, error.verdict)
       } else {
         // A defect of ours, with the request possibly out: unknown is the only true word for it.
         log.error({ err: error, message: row.id }, 'a send ended in a defect')

@@ -62,11 +62,13 @@ export function createReconcile(parts: ReconcileParts): Reconcile {
     if (row.type !== 'template' || row.content === null) return []
     const content = JSON.parse(row.content)
     try {
-      const definition = chooseDefinition(content, await definitions.find(channel, content.name), channel.id, [])
+      const { items } = await definitions.find(channel, content.name)
+      const definition = chooseDefinition(content, items, channel.id, [])
       const { sendable } = await preparation.prepare(draftOf(row), channel)
       return renderings(definition, sendable.content as ResolvedTemplate)
     } catch (error) {
-      if (error instanceof ServiceError && error.code.startsWith('template_')) return []
+      if (error instanceof ServiceError && (error.code.startsWith('template_') || error.code === 'unsupported'))
+        return []
       throw error
     }
   }

@@ -190,6 +190,39 @@ const ROWS: readonly Row[] = [
     'APPROVED',
     [{ type: 'HEADER', format: 'LOCATION' }, body('You find us here.')]
   ],
+  // What a send of ours has no words for: a definition is listed, and the send is refused ahead of the provider.
+  [
+    'summer_carousel',
+    'en_US',
+    'MARKETING',
+    'APPROVED',
+    [
+      body('Our picks for you.'),
+      {
+        type: 'CAROUSEL',
+        cards: [1, 2].map(() => ({ components: [media('IMAGE'), buttons({ type: 'QUICK_REPLY', text: 'More' })] }))
+      }
+    ]
+  ],
+  [
+    'flash_offer',
+    'en_US',
+    'MARKETING',
+    'APPROVED',
+    [
+      { type: 'LIMITED_TIME_OFFER', limited_time_offer: { text: 'Ends soon', has_expiration: true } },
+      body('Everything is cheaper today.'),
+      buttons({ type: 'URL', text: 'Shop', url: 'https://example.com/shop' })
+    ]
+  ],
+  ['gif_greeting', 'en_US', 'MARKETING', 'APPROVED', [media('GIF'), body('Hello from all of us.')]],
+  [
+    'product_list',
+    'en_US',
+    'MARKETING',
+    'APPROVED',
+    [body('Have a look at these.'), buttons({ type: 'MPM', text: 'View items' })]
+  ],
   ['paused_offer', 'en_US', 'MARKETING', 'PAUSED', [body('An offer that too many people disliked.')]],
   ['pending_notice', 'en_US', 'UTILITY', 'PENDING', [body('A notice that waits for review.')]],
   ['rejected_promo', 'en_US', 'MARKETING', 'REJECTED', [body('A promotion that broke the rules.')]],
@@ -207,7 +240,7 @@ const FILLERS: readonly Row[] = Array.from({ length: 16 }, (_, at) => [
   [body(`Our ${SEASONS[at % 4]} catalogue number ${at + 1} is out.`)]
 ])
 
-/** 32 templates: one of each kind that matters, and plain ones. */
+/** 36 templates: one of each kind that matters, and plain ones. */
 export function seedTemplates(): Map<string, Template> {
   return new Map(
     [...ROWS, ...FILLERS].map(([name, language, category, status, components], at) => [

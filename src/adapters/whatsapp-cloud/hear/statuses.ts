@@ -59,7 +59,8 @@ function failureOf(errors: unknown[]): HeardFailure {
   }
 }
 
-const said = (error: Json): string => `${string(error.title) ?? ''} ${string(error.message) ?? ''}`
+const said = (error: Json): string =>
+  [error.title, error.message, record(error.error_data).details].flatMap(words => string(words) ?? []).join(' ')
 
 function priceOf(pricing: Json): Price | undefined {
   const [category, type, model] = [word(pricing.category), word(pricing.type), word(pricing.pricing_model)]
