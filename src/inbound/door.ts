@@ -6,7 +6,7 @@ import type { Channels } from '../channels/channels.ts'
 import { ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Metrics } from '../metrics.ts'
-import { prepare, type Store } from '../store/store.ts'
+import { change, prepare, type Store } from '../store/store.ts'
 import { sameSecret, type WebhookTokens } from './tokens.ts'
 
 /** Whoever knocks has shown the token of this channel. */
@@ -59,7 +59,7 @@ function kept(headers: IncomingHttpHeaders, token: string): string {
 
 export function createDoor({ store, adapters, channels, tokens, metrics, wake }: DoorParts): Door {
   const insert = prepare<
-    { id: string; channel: string; mode: string; body: Uint8Array; headers: string; sha256: string; at: number },
+    { id: string; channel: string; mode: string; size: number; headers: string; sha256: string; at: number },
     unknown
   >(p =>
     store.build
@@ -68,7 +68,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         id: p.id,
         channel_id: p.channel,
         mode: p.mode as Mode,
-        body: p.body,
+        size: p.size,
         headers: p.headers,
         sha256: p.sha256,
         state: 'waiting',
@@ -78,6 +78,9 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       })
       // Told again, byte for byte: it has been kept.
       .onConflict(conflict => conflict.columns(['channel_id', 'mode', 'sha256']).doNothing())
+  )
+  const insertBody = prepare<{ id: string; body: Uint8Array }, unknown>(p =>
+    store.build.insertInto('webhook_bodies').values({ id: p.id, body: p.body })
   )
   const signatureOf = (secret: string, prefix: string, body: Buffer): string =>
     prefix + createHmac('sha256', secret).update(body).digest('hex')
@@ -124,14 +127,15 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       checkSignature(admission, headers, body)
       const { channelId: channel, mode, provider } = admission
       const row = {
-        ...{ id: newId('whk'), channel, mode, body, at: store.clock() },
+        ...{ id: newId('whk'), channel, mode, size: body.length, at: store.clock() },
         headers: kept(headers, admission.token),
         sha256: createHash('sha256').update(body).digest('hex')
       }
       const fresh = await store.write(function* () {
-        const { changes } = yield insert(row)
-        if (changes > 0 && store.notifications) yield store.notifications.publish(webhookWord)
-        return changes > 0
+        if ((yield* change(insert(row))) === 0) return false
+        yield insertBody({ id: row.id, body })
+        if (store.notifications) yield store.notifications.publish(webhookWord)
+        return true
       })
       metrics.webhook(provider, fresh ? 'kept' : 'known')
       if (fresh) wake()

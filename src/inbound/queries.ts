@@ -35,15 +35,21 @@ export function webhookQueries(store: Store) {
       ),
 
     /** The bodies that are next, as many as are good to have in hand. */
-    next: async (lane: Lane, most: number, bytes: number): Promise<WebhookRow[]> => {
-      const sized = of(lane)
-        .where(waiting)
-        .select(['id', sql<number>`length(body)`.as('size')])
-      const heads = await store.read(sized.orderBy('id').limit(most).compile())
+    next: async (lane: Lane, most: number, bytes: number): Promise<(WebhookRow & { body: Uint8Array })[]> => {
+      const heads = await store.read(of(lane).where(waiting).select(['id', 'size']).orderBy('id').limit(most).compile())
       let sum = 0
       const ids = heads.filter(({ size }, i) => (sum += size) <= bytes || i === 0).map(({ id }) => id)
       if (ids.length === 0) return []
-      return store.read(build.selectFrom('webhooks').selectAll().where('id', 'in', ids).orderBy('id').compile())
+      return store.read(
+        build
+          .selectFrom('webhooks')
+          .innerJoin('webhook_bodies', 'webhook_bodies.id', 'webhooks.id')
+          .selectAll('webhooks')
+          .select('webhook_bodies.body')
+          .where('webhooks.id', 'in', ids)
+          .orderBy('webhooks.id')
+          .compile()
+      )
     },
 
     /** Inside a unit: whether this process may read the lane, from now on for a while. */

@@ -38,7 +38,7 @@ export interface ReaderParts {
 /** Things that are told, in one commit: on the embedded store it holds the event loop for about 5 ms. */
 const sliceSize = 50
 /** What comes in meanwhile is read together, so that many small webhooks cost few commits. */
-const gatherMs = 10
+const gatherMs = 50
 /** Bodies in hand at a time. */
 const mostBodies = 64
 const mostBytes = 1024 * 1024

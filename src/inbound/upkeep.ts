@@ -1,6 +1,7 @@
+import { type RawBuilder, sql } from 'kysely'
 import type { Logger } from 'pino'
 import { createPeriodic, type Periodic } from '../periodic.ts'
-import { change, type Store } from '../store/store.ts'
+import { all, change, type Store, type Unit } from '../store/store.ts'
 import { idAt } from './queries.ts'
 
 const dayMs = 24 * 3600_000
@@ -21,70 +22,45 @@ export interface WebhookUpkeep extends Periodic {
 export function createWebhookUpkeep(store: Store, log: Logger): WebhookUpkeep {
   const { build, now } = store
   let stopped = false
-  const drain = async (most: number, remove: () => Parameters<typeof change>[0]): Promise<number> => {
-    let all = 0
-    for (let count = most; count === most && !stopped; all += count) count = await store.write(() => change(remove()))
-    return all
+  const drain = async (most: number, remove: () => Unit<number>): Promise<number> => {
+    let sum = 0
+    for (let count = most; count === most && !stopped; sum += count) count = await store.write(remove)
+    return sum
   }
+  /** Some rows of a table, by its primary key. */
+  const some =
+    (table: 'heard_events' | 'parked_events' | 'message_ids', key: string[], over: RawBuilder<boolean>) => () =>
+      change({
+        compile: () => {
+          const columns = sql.join(key.map(name => sql.ref(name)))
+          const rows = sql`select ${columns} from ${sql.table(table)} where ${over} limit ${batch}`
+          return sql`delete from ${sql.table(table)} where (${columns}) in (${rows})`.compile(build)
+        }
+      })
 
   const sweep = async (): Promise<void> => {
     const [clock] = await store.read(build.selectNoFrom(now.as('at')).compile())
     const at = Number(clock!.at)
-    const bodies = await drain(bodiesAtOnce, () =>
-      build.deleteFrom('webhooks').where('id', 'in', eb =>
-        eb
-          .selectFrom('webhooks')
-          .select('id')
-          .where('id', '<', idAt(at - keepMs))
-          .where('state', '!=', 'waiting')
-          .orderBy('id')
-          .limit(bodiesAtOnce)
-      )
-    )
-    const marks = await drain(batch, () =>
-      build.deleteFrom('heard_events').where(({ eb, refTuple, selectFrom }) =>
-        eb(
-          refTuple('channel_id', 'mode', 'identity'),
-          'in',
-          selectFrom('heard_events')
-            .select(['channel_id', 'mode', 'identity'])
-            .where('at', '<', at - keepMarksMs)
-            .limit(batch)
-            .$asTuple('channel_id', 'mode', 'identity')
-        )
-      )
-    )
-    const parked = await drain(batch, () =>
-      build.deleteFrom('parked_events').where(({ eb, refTuple, selectFrom }) =>
-        eb(
-          refTuple('channel_id', 'mode', 'provider_id', 'identity'),
-          'in',
-          selectFrom('parked_events')
-            .select(['channel_id', 'mode', 'provider_id', 'identity'])
-            .where('at', '<', at - keepMs)
-            .limit(batch)
-            .$asTuple('channel_id', 'mode', 'provider_id', 'identity')
-        )
-      )
-    )
+    const old = build
+      .selectFrom('webhooks')
+      .select('id')
+      .where('id', '<', idAt(at - keepMs))
+      .where('state', '!=', 'waiting')
+      .orderBy('id')
+      .limit(bodiesAtOnce)
+    const bodies = await drain(bodiesAtOnce, function* () {
+      const ids = (yield* all(old)).map(({ id }) => id)
+      if (ids.length === 0) return 0
+      yield build.deleteFrom('webhook_bodies').where('id', 'in', ids).compile()
+      return yield* change(build.deleteFrom('webhooks').where('id', 'in', ids))
+    })
+    const place = ['channel_id', 'mode']
+    const marks = await drain(batch, some('heard_events', [...place, 'identity'], sql`at < ${at - keepMarksMs}`))
+    const parkedKey = [...place, 'provider_id', 'identity']
+    const parked = await drain(batch, some('parked_events', parkedKey, sql`at < ${at - keepMs}`))
     // Ids that never came to name anything.
-    const ids = await drain(batch, () =>
-      build
-        .deleteFrom('message_ids')
-        .where(({ eb, refTuple, selectFrom }) =>
-          eb(
-            refTuple('channel_id', 'mode', 'provider_id'),
-            'in',
-            selectFrom('message_ids')
-              .select(['channel_id', 'mode', 'provider_id'])
-              .where('message_id', 'is', null)
-              .where('created_at', '<', at - keepMs)
-              .limit(batch)
-              .$asTuple('channel_id', 'mode', 'provider_id')
-          )
-        )
-        .where('message_id', 'is', null)
-    )
+    const unnamed = sql<boolean>`message_id is null and created_at < ${at - keepMs}`
+    const ids = await drain(batch, some('message_ids', [...place, 'provider_id'], unnamed))
     if (bodies + marks + parked + ids > 0)
       log.info({ bodies, marks, parked, ids }, 'dropped what webhooks told long ago')
   }

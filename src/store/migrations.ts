@@ -141,9 +141,11 @@ const released: readonly Migration[] = [
       'alter table messages add column pricing text',
       `alter table remote_media add column expires_at ${int}`,
       `create table webhooks (
-        id ${id} primary key, channel_id ${id} not null, mode text not null, body ${blob} not null, headers text not null,
+        id ${id} primary key, channel_id ${id} not null, mode text not null, size ${int} not null, headers text not null,
         sha256 text not null, state text not null, position ${int} not null, reason text, received_at ${int} not null
       ) ${strict}`,
+      // Apart: a row is written again whenever it is read on, and a body can be megabytes.
+      `create table webhook_bodies (id ${id} primary key, body ${blob} not null) ${strict}`,
       'create unique index webhooks_digest on webhooks (channel_id, mode, sha256)',
       'create index webhooks_lane on webhooks (channel_id, mode, id)',
       `create index webhooks_waiting on webhooks (channel_id, mode, id) where state = 'waiting'`,

@@ -5,7 +5,8 @@ export interface WebhookRow {
   id: string
   channel_id: string
   mode: 'live' | 'test'
-  body: Uint8Array
+  /** Bytes of its body, which lies in a table of its own. */
+  size: number
   /** JSON, without what only concerns the connection. */
   headers: string
   sha256: string
@@ -15,6 +16,11 @@ export interface WebhookRow {
   /** Why it was set aside. */
   reason: string | null
   received_at: number
+}
+
+export interface WebhookBodyRow {
+  id: string
+  body: Uint8Array
 }
 
 /** One for each channel and mode that has heard anything: who reads its webhooks, and when it last heard. */
@@ -95,6 +101,7 @@ export interface WebhookRegistrationRow {
 export interface InboundTables {
   webhook_registrations: WebhookRegistrationRow
   webhooks: WebhookRow
+  webhook_bodies: WebhookBodyRow
   webhook_lanes: WebhookLaneRow
   webhook_tokens: WebhookTokenRow
   heard_events: HeardEventRow

@@ -14,7 +14,7 @@ import { type Cluster, startPostgres } from './postgres.ts'
 const log = pino({ level: 'silent' })
 const tables =
   'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, identities, remote_media' +
-  ', blocks, paces, breakers, broadcasts, webhooks, webhook_lanes, webhook_tokens, heard_events, message_ids' +
+  ', blocks, paces, breakers, broadcasts, webhooks, webhook_bodies, webhook_lanes, webhook_tokens, heard_events, message_ids' +
   ', parked_events'
 const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
