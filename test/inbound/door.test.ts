@@ -96,6 +96,12 @@ t.test('where an app secret is set, the signature over the raw bytes is asked fo
   t.equal((await post(board, path, compact.replace(':', ': '), { 'x-hub-signature-256': `sha256=${hex}` })).status, 401)
   t.equal((await post(board, path, compact)).status, 401, 'none at all')
   t.equal((await post(board, await door(board, 'wati'), compact)).status, 200, 'WATI signs nothing')
+  const open = await startBoard(t)
+  t.equal(
+    (await post(open, await door(open), rewritten)).status,
+    200,
+    'CONTROL: without a secret the token alone vouches'
+  )
   const shown = await board.call('GET', '/channels/cloud')
   t.notMatch(shown.text, appSecret)
   const rest = { phoneNumberId: '1065403522429', businessAccountId: cloudSettings.businessAccountId }
