@@ -51,7 +51,7 @@ export const poolOptions: Pool.Options = {
 
 export function createMaton({ baseUrl, apiKey, timeoutMs }: MatonOptions): Maton {
   const base = new URL(baseUrl)
-  const prefix = base.pathname.replace(/\/+$/, '')
+  const prefix = base.pathname.replace(/\/$/, '')
   const pool = new Pool(base.origin, poolOptions)
   // Sockets of their own: slow downloads must not stand in the way of sends.
   const streams = new Pool(base.origin, { ...poolOptions, maxResponseSize: -1 })

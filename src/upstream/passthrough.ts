@@ -58,7 +58,7 @@ export function createPassthrough({ baseUrl, controlUrl, apiKey, timeoutMs }: Pa
   const proxy = new URL(baseUrl)
   const control = new URL(controlUrl)
   const pools = new Map([proxy.origin, control.origin].map(origin => [origin, new Pool(origin, streamed)]))
-  const prefix = (url: URL): string => url.pathname.replace(/\/+$/, '')
+  const prefix = (url: URL): string => url.pathname.replace(/\/$/, '')
   // A word as short as the sandbox's key would be found where it means something else.
   const secret = apiKey.length >= 8 ? apiKey : undefined
   const ours = { authorization: `Bearer ${apiKey}`, 'user-agent': 'switchboard', 'accept-encoding': 'identity' }

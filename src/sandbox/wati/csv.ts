@@ -1,20 +1,16 @@
+import { parse } from 'csv-parse/sync'
 import { type Act, type Call, PHONE } from '../call.ts'
 import { badRequest, checkChannel, rejected, TYPOS } from './answers.ts'
 import { BROADCAST, deliver } from './history.ts'
 import { findTemplate, noteOrder, paramTrouble, render } from './template.ts'
 
 /** Rows and fields of a CSV text (RFC 4180). */
-function parseCsv(text: string): string[][] {
-  const rows: string[][] = []
-  let row: string[] = []
-  // one field, quoted or bare, and what ends it
-  for (const [, quoted, bare, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/g)) {
-    row.push(quoted === undefined ? (bare ?? '') : quoted.replaceAll('""', '"'))
-    if (end === ',') continue
-    if (row.length > 1 || row[0] !== '') rows.push(row)
-    row = []
+function parseCsv(bytes: Buffer | undefined): string[][] {
+  try {
+    return parse(bytes ?? '', { bom: true, skip_empty_lines: true, relax_column_count: true })
+  } catch {
+    throw badRequest('the file is no CSV')
   }
-  return rows
 }
 
 /** Row 14: the first column is the number, the others are the parameters; the layout is unconfirmed (3.4.10). */
@@ -28,7 +24,7 @@ export function sendTemplateMessageCSV(call: Call): Act {
   if (parts.length !== 1 || file?.name !== 'whatsapp_numbers_csv' || !file.filename) {
     throw badRequest('exactly one file in a part named "whatsapp_numbers_csv" is required')
   }
-  const [header, ...rows] = parseCsv(file.bytes?.toString('utf8').replace(/^\uFEFF/, '') ?? '')
+  const [header, ...rows] = parseCsv(file.bytes)
   if (header === undefined || rows.length === 0) throw rejected(call, 'The file has no rows')
   call.recipients = rows.map(row => row[0] ?? '')
   const template = findTemplate(call, name)
