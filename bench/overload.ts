@@ -110,7 +110,7 @@ try {
     `refused ${(refused.length / seconds).toFixed(0)}/s with 503, p50 ${percentile(refused, 0.5)} p99 ${percentile(refused, 0.99)} ms`
   )
   console.log('others', others)
-  // The same as the server sees it: this process is not the only one that wants the processor.
+  // How the server sees it: this process is not the only one that wants the processor.
   const metrics = await (await request(`${board.url}/metrics`)).body.text()
   const within = (bound: string): number => {
     const wanted = ['switchboard_request_seconds_bucket{', `le="${bound}"`, 'route="/messages"', 'status="202"']

@@ -12,7 +12,7 @@ const { messages } = new Api({
 })
 const body: SendMessage = { channel, to, type: 'text', text: { body: 'Hello from the typed client' } }
 
-/** The same key with every try: however often this line runs again, one message leaves. */
+/** One Idempotency-Key for every try: however often this line runs again, one message leaves. */
 const once = { headers: { 'Idempotency-Key': crypto.randomUUID() } }
 
 const tell = ({ id, status, providerMessageId }: Message): void =>

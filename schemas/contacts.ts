@@ -13,7 +13,7 @@ export const contactOperators = [
   'invalid'
 ] as const
 export type ContactOperator = (typeof contactOperators)[number]
-/** Those that compare with a value. */
+/** The operators that compare with a value. */
 export const comparing: ReadonlySet<ContactOperator> = new Set(['contains', 'not_contains', 'equals', 'not_equals'])
 
 /** One condition on a contact; several must all hold. */

@@ -53,7 +53,7 @@ export const arriving = {
   revoke: open({ messageId: text('The message that was taken back; it stays as it was.') }, 'A message was taken back.')
 }
 
-/** The same types as outbound ones, as they come from outside: nothing is sure to be there. */
+/** Content of a message that came in, by its type: it comes from outside, so nothing is sure to be there. */
 const media = open(
   {
     mediaId: text('GET /media/{id}/content has the file.'),

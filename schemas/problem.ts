@@ -83,6 +83,6 @@ export const Problem = Type.Object(
 )
 export type Problem = Static<typeof Problem>
 
-/** The same words on a message that failed: a problem without `instance`. */
+/** Why a message failed: a problem without `instance`. */
 export const MessageError = Type.Object(failure, { $id: 'MessageError', additionalProperties: false })
 export type MessageError = Static<typeof MessageError>

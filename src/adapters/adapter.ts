@@ -161,7 +161,7 @@ export interface TemplateDraft extends Pick<Template, 'name' | 'language' | 'foo
 /** One call in progress. `request` goes out at most once per handler run; it throws UpstreamFailure unless the answer is a 2xx with JSON. */
 export interface Call {
   request: (request: NativeRequest) => Promise<NativeAnswer>
-  /** The same for an answer that is no JSON: a 2xx of any type, whose bytes have yet to come. */
+  /** Makes a call whose answer is no JSON: resolves with a 2xx of any type, whose bytes have yet to come. */
   stream: (request: NativeRequest) => Promise<NativeStream>
 }
 

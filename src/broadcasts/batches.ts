@@ -8,7 +8,7 @@ import type { Ready } from './recipients.ts'
 /** Checked recipients on disk, as the statement that stores them takes them: read twice, a table would be checked twice. */
 export interface Batches {
   add: (recipient: Ready) => Promise<void>
-  /** Those of each batch as JSON, [id, contact, content, reference] each, in the order in which they were added. */
+  /** Yields each batch as JSON, [id, contact, content, reference] for each recipient, in the order in which they were added. */
   all: () => AsyncGenerator<string>
   remove: () => Promise<void>
 }

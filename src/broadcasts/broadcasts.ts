@@ -100,7 +100,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
   }
   const stop = (id: string, detail: string) => blocks.stop({ key: blockKey.broadcast(id), detail, at: store.clock() })
 
-  /** Those of one batch, and the id of its last; undefined: there was none. */
+  /** Queues one batch of failed messages again. Returns the id of its last; undefined: there was none left. */
   function* retryBatch(row: BroadcastRow, after: string, by: string): Unit<string | undefined> {
     const { id } = row
     const failed = yield* all(queries.failedAfter({ id, after }))

@@ -37,7 +37,7 @@ export interface IntakeParts {
   wake: (mode: string, dueAt: number) => void
   /** Takes away a draft that was given up, in the background. */
   discard: (id: string) => void
-  /** The same where nobody can say whether it is complete: then it is canceled. */
+  /** Takes a draft away of which nobody can say whether it is complete: if it is, it is canceled. */
   withdraw: (id: string) => void
   /** How long a doubtful commit is made sure of. */
   doubtMs?: number

@@ -7,19 +7,19 @@ import { all, change, first, type Store, StoreUnavailable, type Unit } from '../
 import { type BroadcastQueries, batchSize } from './queries.ts'
 import { toCounts } from './view.ts'
 
-/** Between two looks at the broadcasts that begin or end by themselves. */
+/** Milliseconds between two looks at the broadcasts that begin or end by themselves. */
 const everyMs = 1000
-/** A draft that nobody has worked on for so long is one that nobody works on. */
+/** A draft is abandoned when nobody has added to it for this many milliseconds. */
 const idleDraftMs = 120_000
 
 export interface BroadcastLifecycle {
-  /** Takes away what an earlier process left half done, and looks from then on. */
+  /** Deletes drafts that an earlier process left half done, then looks at all running broadcasts at an interval. */
   start: () => Promise<void>
-  /** Looks now; for whoever has just changed something. Resolves when the look is over. */
+  /** Looks at all running broadcasts at once, after a change. Resolves when the look is over. */
   look: () => Promise<void>
-  /** Takes away a draft, in the background. */
+  /** Deletes a draft, in the background. */
   discard: (id: string) => void
-  /** The same for one of which nobody can say whether it is complete: then it is canceled, since its caller was told that it is not. */
+  /** Takes a draft away of which nobody can say whether it is complete: if it is, it is canceled, since its caller was told that it is not. */
   withdraw: (id: string) => void
   /** Resolves when what runs has come to its next commit. */
   stop: () => Promise<void>
@@ -45,7 +45,7 @@ export function createBroadcastLifecycle(
       yield queries.setStatus({ id, status: 'running', started_at: store.clock(), finished_at: null })
     })
 
-  /** Nothing waits any more: it is over, and failed if nobody can have been reached. */
+  /** Ends a broadcast of which no message waits any more: `finished`, or `failed` if nobody can have been reached. */
   function* end(id: string): Unit<BroadcastRow['status'] | undefined> {
     // Locked before the messages are looked at: whoever brings failed ones back holds the same lock.
     const row = yield* first(queries.lock({ id }))
@@ -66,7 +66,7 @@ export function createBroadcastLifecycle(
     log.info({ broadcast: id, status }, 'a broadcast has ended')
   }
 
-  /** What was queued when it was canceled, some at a time; what comes back from a send that was under way as well. */
+  /** Cancels the messages of a canceled broadcast, some at a time, until none is left; a send under way may queue another. */
   const clear = async (id: string): Promise<void> => {
     const entry = timelineEntry(store.clock(), { state: 'canceled', attempts: 0 }, 'its broadcast was canceled')
     for (let count = batchSize; count === batchSize && !stopped; )
@@ -94,7 +94,7 @@ export function createBroadcastLifecycle(
       yield queries.setStatus({ ...row, status: 'canceled', finished_at: null })
       yield blocks.stop({ key: blockKey.broadcast(id), detail: 'it could not be made for certain', at: store.clock() })
     })
-  /** Until the store takes it, as long as this process lives. */
+  /** Deletes a draft, and tries again as long as this process lives until the store takes it. */
   const deleteDraft = async (id: string): Promise<void> => {
     while (!stopped) {
       try {

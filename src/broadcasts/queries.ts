@@ -66,7 +66,7 @@ export function broadcastQueries(store: Store) {
       .updateTable('messages')
       .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
 
-  /** Whoever sees the broadcast sees them all: nothing else narrows it, so that the index of results carries it. */
+  /** Messages of one broadcast: nothing but the filter narrows them, since who sees a broadcast sees all of them, and the index of results carries it. */
   const ofOne = (id: string, { status, contact, reference }: BroadcastMessageFilter, { after }: PageRequest) => {
     let query = build.selectFrom('messages').where('broadcast_id', '=', id).orderBy('id', 'desc')
     if (after) query = query.where('id', '<', after)
@@ -98,7 +98,7 @@ export function broadcastQueries(store: Store) {
       })
     ),
     byId: prepare<{ id: string }, BroadcastRow>(p => build.selectFrom('broadcasts').selectAll().where('id', '=', p.id)),
-    /** The same inside a unit that goes on to change it: nobody else does meanwhile. */
+    /** Reads a broadcast inside a unit that goes on to change it, and keeps others from changing it meanwhile. */
     lock: prepare<{ id: string }, BroadcastRow>(p =>
       build
         .selectFrom('broadcasts')
@@ -164,7 +164,7 @@ export function broadcastQueries(store: Store) {
     drop: prepare<{ id: string }, unknown>(p =>
       build.deleteFrom('broadcasts').where('id', '=', p.id).where('status', '=', 'draft')
     ),
-    /** Those that a look has to be taken at: they may begin or end by themselves. */
+    /** Broadcasts that may begin or end by themselves. */
     moving: prepare<object, BroadcastRow>(() =>
       build
         .selectFrom('broadcasts')
@@ -257,7 +257,7 @@ export function broadcastQueries(store: Store) {
         .selectAll()
         .limit(page.limit + 1)
         .compile(),
-    /** The same with what a table of results shows: thousands are read for one. */
+    /** Messages of a broadcast with the columns of a results table alone: thousands are read for one table. */
     results: (id: string, filter: BroadcastMessageFilter, page: PageRequest) =>
       ofOne(id, filter, page).select(resultColumns).limit(page.limit).compile()
   }

@@ -19,7 +19,7 @@ export interface Channels {
   resolve: (caller: Caller, id: string | undefined) => Promise<DispatchChannel>
   /** A channel for work that was accepted before; undefined when it is gone. */
   bind: (id: string, mode: Mode) => Promise<DispatchChannel | undefined>
-  /** The same at once, from what is known: a moment old on a replica. */
+  /** Returns the channel from memory, without waiting: a moment old on a replica. */
   peek: (id: string, mode: Mode) => DispatchChannel | undefined
   all: (mode: Mode) => Promise<DispatchChannel[]>
   list: (caller: Caller) => Promise<Channel[]>

@@ -32,7 +32,7 @@ export interface Book {
   get: (of: BookOf, person: string) => Promise<Known | undefined>
   /** Makes or changes; `made` tells which. */
   upsert: (of: BookOf, person: string, input: ContactChange) => Promise<{ row: Known; made: boolean }>
-  /** The same for several in one commit, by number; tells of each whether it was made. */
+  /** Makes or changes several contacts in one commit, by number; tells of each whether it was made. */
   upsertAll: (of: BookOf, inputs: readonly (ContactChange & { phone: string })[]) => Promise<boolean[]>
   /** The names of all attributes that somebody has, in order. */
   attributes: (of: BookOf) => Promise<string[]>

@@ -138,7 +138,7 @@ function lost(error: unknown, method: PassthroughRequest['method'], provider: st
 function told(body: Readable, inOurWords: (error: unknown) => unknown): Readable {
   const back = new PassThrough()
   body.on('error', error => back.destroy(inOurWords(error) as Error))
-  // Whoever reads may go away, and it may break before anybody does.
+  // The reader may go away, and the body may break before anybody reads it.
   back.on('close', () => body.destroy()).on('error', () => {})
   return body.pipe(back)
 }

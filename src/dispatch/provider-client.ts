@@ -35,7 +35,7 @@ export class CallFailed extends Error {
     this.record = record
   }
 
-  /** The same for a caller. */
+  /** The failure as a caller is told of it. */
   toServiceError(): ServiceError {
     const { code, detail, provider, retryAfterSeconds, outcome } = this.verdict
     return new ServiceError(code, detail, { provider, retryAfterSeconds, outcome })

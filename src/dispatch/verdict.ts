@@ -6,7 +6,7 @@ import { effects, type Operation, type UpstreamFailure, type Verdict } from '../
 
 interface StatusRow {
   code: ErrorCode
-  /** The same where nothing but a read was lost. */
+  /** The code where nothing but a read was lost. */
   onRead?: ErrorCode
   unknown?: true
   later?: true
@@ -57,7 +57,7 @@ export function retryAfter(header: string | string[] | undefined, now: number): 
 export const judge = (failure: UpstreamFailure, operation: Operation, provider: string): Verdict =>
   judgeAs(failure, effects[operation] === 'read', provider)
 
-/** The same for a call that is no operation of an adapter. `read`: that it was lost changes nothing. */
+/** Judges the failure of a call that is no operation of an adapter. `read`: that it was lost changes nothing. */
 export function judgeAs(failure: UpstreamFailure, read: boolean, provider: string): Verdict {
   const said = { name: provider, status: failure.status ?? null, ...(failure.cause && { code: failure.cause }) }
   if (failure.kind === 'unsendable') {

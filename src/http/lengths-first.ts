@@ -10,7 +10,7 @@ const guards: readonly (readonly [bound: string, behind: readonly string[]])[] =
 ]
 
 /**
- * The same rules in an order that costs no more than the value's bound: what is too long is told so, and nothing in it is
+ * Puts a schema's rules in an order that costs no more than the value's bound: what is too long is told so, and nothing in it is
  * looked at (docs/reliability.md P49). A validator that tells every fault would go through all of it otherwise.
  */
 export function lengthsFirst<S extends TSchema>(schema: S): S {

@@ -13,7 +13,7 @@ const lookMs = 25
  * answer may take under load (P23: 250 ms), with room for what differs.
  */
 const lateMs = 20
-/** The same for the store: a message takes two commits. */
+/** A commit is late when it waits longer than this for its turn, in milliseconds: a message takes two commits. */
 const storeLateMs = 80
 /** And how much of its time it works: one that is late and rests is kept from its processor by others. */
 const busyShare = 0.9

@@ -9,7 +9,7 @@ import type { Metrics } from '../metrics.ts'
 import { change, prepare, type Store } from '../store/store.ts'
 import { sameSecret, type WebhookTokens } from './tokens.ts'
 
-/** Whoever knocks has shown the token of this channel. */
+/** A request to the door that has shown the token of this channel. */
 export interface Admission {
   channelId: string
   provider: string

@@ -54,7 +54,7 @@ export function blockQueries({ build, now }: Store) {
   const standing = (p: BlockKeys) =>
     lasting.where('key', 'in', [p.hold, p.account, p.channel, p.breaker, p.throttle, p.recipient, p.broadcast])
   return {
-    /** Those of some keys that hold now, for another query or by itself. */
+    /** The blocks of some keys that hold now, for another query or by itself. */
     standing,
     of: prepare<BlockKeys, BlockRow>(p => standing(p)),
     /** All that hold now: few. */
@@ -79,7 +79,7 @@ export function blockQueries({ build, now }: Store) {
         .onConflict(conflict => conflict.column('key').doUpdateSet({ until: null, detail: p.detail, at: p.at }))
     ),
     lift: prepare<{ key: string }, unknown>(p => build.deleteFrom('blocks').where('key', '=', p.key)),
-    /** Those that have ended by themselves, and are of no use any more. */
+    /** Deletes blocks that have ended by themselves. */
     sweep: prepare<{ before: number }, unknown>(p => build.deleteFrom('blocks').where('until', '<', p.before))
   }
 }

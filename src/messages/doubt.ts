@@ -108,7 +108,7 @@ export function unknownQueries(store: Store) {
         .where('id', '=', p.id)
         .where(open)
     ),
-    /** The same for one that may be closed already, but not by another one in its place. */
+    /** Closes one that was sent anew; it may be closed already, but not by another resend. */
     supersede: prepare<{ id: string; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
@@ -160,7 +160,7 @@ export function unknownQueries(store: Store) {
         .where('state', 'not in', ['failed', 'expired', 'canceled'])
         .where('attempts', '>', 0)
     ),
-    /** Those that have been open too long: final from now on. At most 500 at a time. */
+    /** Makes unknown messages final that have been open too long, at most 500 at a time. */
     overdue: prepare<{ before_ms: number; entry: string }, { id: string }>(p =>
       build
         .with(

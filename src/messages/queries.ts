@@ -43,11 +43,11 @@ export type NewMessage = Omit<
 
 export type MessageQueries = ReturnType<typeof messageQueries>
 
-/** The life of one message, and lists of them; what waits is in queue.ts. Those of the hot path are compiled once. */
+/** Every query on the life of one message, and on lists of them; what waits is in queue.ts. Queries of the hot path are compiled once. */
 export function messageQueries(store: Store) {
   const { build, now } = store
   const blocks = blockQueries(store)
-  /** What a new row has; the rest is null until something comes of it. */
+  /** The columns that a new row has; the rest is null until something comes of it. */
   const values = (p: Required<NewMessage>): NewMessage => ({
     id: p.id,
     service: p.service,
@@ -95,11 +95,11 @@ export function messageQueries(store: Store) {
 
   return {
     byId: prepare<{ id: string }, MessageRow>(p => build.selectFrom('messages').selectAll().where('id', '=', p.id)),
-    /** The lease is counted from the database's clock, whatever the process thinks the time is. */
+    /** Makes a row. Its lease is counted from the database's clock, whatever the process thinks the time is. */
     insert: prepare<NewMessage & { lease_ms: number }, unknown>(p =>
       build.insertInto('messages').values({ ...values(p), lease_until: sql`${now} + ${p.lease_ms}` })
     ),
-    /** claimed → sending, the last commit before the write; no row changes if anything speaks against sending it now. */
+    /** Moves claimed → sending, the last commit before the write. No row changes if a block, its expiry or another holder speaks against it. */
     dispatch: prepare<
       { id: string; attempts: number; next: number; lease_ms: number; entry: string } & BlockKeys,
       unknown
@@ -114,7 +114,7 @@ export function messageQueries(store: Store) {
         .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
         .where(eb => eb.not(eb.exists(blocks.standing(p))))
     ),
-    /** The same for messages of one broadcast and claim that have been tried equally often: many in one statement. */
+    /** Moves messages of one broadcast and claim, tried equally often, claimed → sending in one statement. */
     dispatchAll: (
       p: { ids: string[]; attempts: number; lease_ms: number; entry: string } & Omit<BlockKeys, 'recipient'>
     ) =>
@@ -134,7 +134,7 @@ export function messageQueries(store: Store) {
         .where(eb => eb.not(eb.exists(blocks.standing({ ...p, recipient: '' }))))
         .returning('id')
         .compile(),
-    /** sending → whatever came of it; guarded by the attempt, so that a sleeper cannot overwrite a newer one. */
+    /** Moves sending → what came of the attempt; only of the same attempt, so that a process that slept cannot overwrite a newer one. */
     settle: prepare<Outcome, unknown>(p =>
       build
         .updateTable('messages')
@@ -143,7 +143,7 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'sending')
         .where('attempts', '=', p.attempts)
     ),
-    /** sending → queued where not a byte was written and the provider was not asked: the attempt has not been one. */
+    /** Moves sending → queued and uncounts the attempt, where not a byte was written. */
     undoAttempt: prepare<{ id: string; attempts: number; entry: string }, unknown>(p =>
       build
         .updateTable('messages')
@@ -152,7 +152,7 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'sending')
         .where('attempts', '=', p.attempts)
     ),
-    /** The same after somebody took us for dead: a late result resolves the unknown, of the same attempt only. */
+    /** Settles an unknown message by a late result of the same attempt: this process had been taken for dead. */
     settleLate: prepare<Outcome, unknown>(p =>
       build
         .updateTable('messages')
@@ -161,7 +161,7 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'unknown')
         .where('attempts', '=', p.attempts)
     ),
-    /** The same where it waits to be sent once more, which then is not needed. */
+    /** Settles a message by a late result while it waits to be sent once more, which then is not needed. */
     settleWaiting: prepare<Outcome, unknown>(p =>
       build
         .updateTable('messages')
@@ -171,7 +171,7 @@ export function messageQueries(store: Store) {
         .where('resolution', '=', 'resent_once')
         .where('attempts', '=', p.attempts)
     ),
-    /** claimed → failed or back to queued, where nothing has been handed over. With a lease: of that claim only. */
+    /** Moves claimed → failed or back to queued, where nothing has been handed over. With a lease: of that claim only. */
     release: prepare<
       Pick<MessageRow, 'id' | 'state' | 'final' | 'run_at' | 'error' | 'failed_at'> &
         Partial<Pick<MessageRow, 'lease_until'>> & { entry: string },
@@ -192,7 +192,7 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'claimed')
         .where('lease_until', '=', eb => eb.fn.coalesce(eb.val(p.lease_until), 'lease_until'))
     ),
-    /** Takes back a row of which nobody can say whether it was kept, and of which nothing was sent. */
+    /** Deletes a row of which nobody can say whether it was stored, and of which nothing was sent. */
     withdraw: prepare<{ id: string; attempts: number }, unknown>(p =>
       build
         .deleteFrom('messages')
@@ -200,7 +200,7 @@ export function messageQueries(store: Store) {
         .where('attempts', '=', p.attempts)
         .where('state', 'in', ['queued', 'claimed', 'sending'])
     ),
-    /** With it, where it was sent in place of an unknown one: that is open again. */
+    /** Opens an unknown message again whose resend was withdrawn. */
     reopen: prepare<{ id: string }, unknown>(p =>
       build
         .updateTable('messages')
@@ -209,11 +209,11 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'unknown')
         .where('resolution', '=', 'resent')
     ),
-    /** A kept file lives as long as a message that will read it. */
+    /** Keeps a file at least as long as a message that will read it. */
     keepFile: prepare<{ id: string; until: number }, unknown>(p =>
       build.updateTable('media').set({ expires_at: p.until }).where('id', '=', p.id).where('expires_at', '<', p.until)
     ),
-    /** sending → claimed after a definite refusal, with what is to be sent next, or through which channel. */
+    /** Moves sending → claimed after a definite refusal, with what is to be sent next, or through which channel. */
     redirect: prepare<
       Pick<
         MessageRow,
@@ -240,7 +240,7 @@ export function messageQueries(store: Store) {
         .where('state', '=', 'sending')
         .where('attempts', '=', p.attempts)
     ),
-    /** What waits only for its one more attempt is not sent again, and stays in doubt. */
+    /** Cancels a message that waits; one that waits for its second attempt becomes unknown, since the first may have arrived. */
     cancel: prepare<{ id: string; entry: string; doubt?: string }, unknown>(p =>
       build
         .updateTable('messages')

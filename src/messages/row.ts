@@ -24,7 +24,7 @@ export interface RowOptions {
 }
 
 export const optionsOf = (row: MessageRow): RowOptions => (row.options === null ? {} : JSON.parse(row.options))
-/** The same for the row; null where there is nothing. */
+/** The options as the row keeps them; null where there are none. */
 export const keepOptions = (options: RowOptions): string | null => {
   const text = JSON.stringify(options)
   return text === '{}' ? null : text
@@ -118,7 +118,7 @@ export const toDraft = (row: MessageRow, body: SendMessage): Draft => ({
   ...(body.providerOptions && { providerOptions: body.providerOptions })
 })
 
-/** The same from its row, for a message that waited. */
+/** A message as the preparation wants it, from its row: it has waited. */
 export const draftOf = (row: MessageRow): Draft => {
   const { replyTo, providerOptions } = optionsOf(row)
   return {

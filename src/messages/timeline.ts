@@ -61,7 +61,7 @@ export const doubts = {
 export interface Doubt {
   from: number
   to: number
-  /** Whoever made it was only taken for dead: it may sleep, and wake before its write. */
+  /** Whether its process was taken for dead: it may only sleep, and wake before its write. */
   lost: boolean
 }
 

@@ -9,7 +9,7 @@ interface Words {
   blob: string
   /** After a table's closing bracket: SQLite checks types only in STRICT tables. */
   strict: string
-  /** The same for a table whose primary key is its order. */
+  /** The ending of a table whose primary key is its order. */
   clustered: string
 }
 const words: Record<Store['dialect'], Words> = {

@@ -22,7 +22,7 @@ export interface Store {
   /** The database's own clock, in milliseconds since 1970: the one that leases, due times and expiry are judged by. */
   readonly now: RawBuilder<number>
   /**
-   * The same clock, for what a process has to know before it writes: what is compared with `now` anywhere is never
+   * The store's clock, for what a process has to know before it writes: what is compared with `now` anywhere is never
    * written by the clock of a process, which may be minutes off.
    */
   readonly clock: () => number

@@ -8,7 +8,7 @@ export const remoteMediaMs = 30 * 24 * 3600_000
 
 /** Between two sweeps. */
 const everyMs = 10 * 60_000
-/** The same where nothing that has ended is to be kept. */
+/** Milliseconds between two sweeps where nothing that has ended is to be kept. */
 const everyShortMs = 60_000
 /** After its expiry a file stays this long: whoever had begun to read it comes to its end, whatever the clocks say. */
 const graceMs = 3600_000

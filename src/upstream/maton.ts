@@ -27,7 +27,7 @@ export interface Maton {
    */
   request: (app: string, connectionId: string, request: NativeRequest, timeoutMs?: number) => Promise<NativeAnswer>
   /**
-   * The same for an answer of any type and size. The deadline holds until the answer begins, and again for each stretch
+   * Makes a call with an answer of any type and size. The deadline holds until the answer begins, and again for each stretch
    * in which no byte moves; the whole may take `longestStream` deadlines.
    * @throws UpstreamFailure for everything but a 2xx; what happens to the body later ends the stream with one
    */
@@ -198,7 +198,7 @@ const longestStream = 15
 /** How many pieces are read of an answer that refuses; one is 64 KiB at most. */
 const refusalPieces = 16
 
-/** The same hooks for a body that is passed on as it comes; a reader that is slow holds the provider back. */
+/** The hooks of a call whose body is passed on as it comes; a reader that is slow holds the provider back. */
 function streamed(
   pool: Pool,
   options: Dispatcher.DispatchOptions,

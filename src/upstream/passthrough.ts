@@ -28,7 +28,7 @@ export interface PassthroughRequest {
 export interface PassthroughAnswer {
   status: number
   headers: NativeAnswer['headers']
-  /** Whoever takes it reads it to its end, or destroys it. */
+  /** The body, still coming: the taker reads it to its end, or destroys it. */
   body: Readable
 }
 
@@ -225,7 +225,7 @@ function begins(bytes: Buffer, secret: Buffer): number {
 }
 
 /**
- * The same bytes, but for our own credential, should an answer repeat it (T11): asterisks stand in its place, so that
+ * Passes bytes on, but for our own credential, should an answer repeat it (T11): asterisks stand in its place, so that
  * the length stays what was announced.
  */
 function masked(body: Readable, key: string): Readable {

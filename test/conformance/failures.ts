@@ -5,7 +5,7 @@ import type { Answer, Play } from '../upstream/stub.ts'
 export interface Words {
   /** What sendMessage is answered where it went well. */
   success: unknown
-  /** The same without any id; `accepted` where the provider says success in another way too. */
+  /** A success without any id; `accepted` where the provider says success in another way too. */
   withoutId: { body: unknown; accepted: boolean }
   /** A definite refusal that says `text`, as an error status or inside a 200, and what it means to us. */
   refusal: (text: string) => { status: number; body: unknown; code: ErrorCode }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type Board, cloudSettings, startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
-// One contact, one conversation, one window, by every name that WhatsApp tells for a person (API.md 6, WEBHOOKS.md C4, A12).
+// One contact, one conversation, one window, by every name that WhatsApp tells for a person (docs/api.md 6, docs/webhooks.md C4, A12).
 
 const metadata = { display_phone_number: '+1 415-555-0199', phone_number_id: cloudSettings.phoneNumberId }
 const [phone, moved, userId] = ['14155550100', '14155550101', 'US.13491208655302741918']

@@ -8,7 +8,7 @@ import { file, serve } from '../process.ts'
 
 // The real process on a folder of its own, as an operator starts, stops and copies it.
 
-/** Whoever ends what was begun: a test, or a command. */
+/** Ends what was begun: a test, or a command. */
 export interface Teardown {
   teardown: (end: () => unknown) => void
 }

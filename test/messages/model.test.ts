@@ -88,7 +88,7 @@ async function openWorld(t: Test): Promise<World> {
   return { store, queries: messageQueries(store), turn: ms => run(`update clock set at = at + ${ms}`) }
 }
 
-/** The same statement without one of its conditions. */
+/** A statement without one of its conditions. */
 function blind<K extends 'settle' | 'dispatch' | 'cancel' | 'release' | 'settleLate'>(
   { store, queries, turn }: World,
   name: K,

@@ -22,7 +22,7 @@ export interface Replica {
   alive: () => boolean
   /** Starts the process; resolves when it is ready, or when it died before (`alive` tells). */
   start: (more?: Record<string, string>) => Promise<void>
-  /** The same without waiting for readiness. */
+  /** Starts it without waiting for readiness. */
   spawn: (more?: Record<string, string>) => void
   /** kill -9. */
   kill: () => Promise<void>

@@ -20,7 +20,7 @@ export const post = (path: string[], query: Query, body?: NativeRequest['body'])
 
 /** Whom a call names in its query: a user id goes as `target` (docs/upstream.md 3.2). */
 export const addressee = (to: string): Query => (isUserId(to) ? { target: to } : { whatsappNumber: to })
-/** The same where the path names them: WATI's target goes before what stands there. */
+/** The query that names a recipient beside the path: WATI's `target` goes before what stands there. */
 export const target = (to: string): Query => (isUserId(to) ? { target: to } : {})
 /** The number of ours that a call is about, where the account has several. */
 export const sender = ({ settings: { channelPhoneNumber } }: Channel): Query =>

@@ -82,7 +82,7 @@ export function createBacklogLimit(store: Store, limit: number): BacklogLimit {
     tally.counted = (await countLane(`${mode}/0/${service}/`)) + (await countLane(`${mode}/1/${service}/`))
     tally.at = begun
     tally.took = performance.now() - begun
-    // Those let in while it ran may have been missed.
+    // Messages that were let in while it ran may have been missed.
     tally.many -= many
     tally.single -= single
   }

@@ -42,7 +42,7 @@ export interface Preparation {
   frame: (draft: Draft<'template'>, channel: DispatchChannel) => Promise<Frame>
   /** Encodes, bringing the file first where one is needed. `dispose` is called when the request is over. */
   encode: (prepared: Prepared, channel: DispatchChannel) => Promise<Encoded & { dispose?: () => Promise<void> }>
-  /** The same where no file is needed: without waiting for anything. */
+  /** Encodes a message that needs no file, without waiting for anything. */
   encodeNow: (prepared: Prepared, channel: DispatchChannel) => Encoded
   /** Takes note of how the provider refused a message: what is remembered of a template may be out of date. */
   refused: (draft: Pick<Draft, 'type' | 'content'>, channel: DispatchChannel, verdict: Verdict) => void

@@ -36,7 +36,7 @@ export interface Sent extends Answer {
 
 export interface Messages extends MessageReads {
   send: (caller: Caller, body: SendMessage, options: SendOptions) => Promise<Sent>
-  /** The same for a message that is made of something else than the request's body. */
+  /** Sends a message that is made of something else than the request's body, as a resend is. */
   submit: (caller: Caller, submission: Submission, options: SendOptions) => Promise<Sent>
 }
 
@@ -78,13 +78,13 @@ const begunAs = (row: MessageRow, way: Way): MessageRow =>
 
 interface Begun {
   first: MessageRow
-  /** The row after its delivery in this process; undefined: its turn has yet to come, here or in another replica. */
+  /** Resolves to the row after its delivery in this process; undefined: it waits in the queue, for this process or another. */
   sent: Promise<MessageRow> | undefined
 }
 const path = '/messages'
 /** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
 const lockMarginMs = 15_000
-/** How long a doubtful row is tried to be taken back: less than any lock or lease, after which others may have read it. */
+/** A row in doubt is tried to be taken back for so long: less than any lock or lease, after which others may have read it. */
 const withdrawMs = 10_000
 
 export function createMessages({
@@ -102,8 +102,8 @@ export function createMessages({
   deliverOwn
 }: MessagesParts): Messages {
   /**
-   * The row after its send, or as it stands when the caller's wait is over. From here on it exists: whatever fails of ours
-   * is answered by what is known of it, never by a 5xx, which would invite a second send (docs/reliability.md 3.1 rule 6).
+   * Waits for a send: the row after it, or as it stands when the caller's wait is over. From here on it exists: what fails
+   * of ours is answered by what is known of it, never by a 5xx, which would invite a second send (docs/reliability.md 3.1 rule 6).
    */
   const waitFor = async (
     row: MessageRow,
@@ -126,7 +126,7 @@ export function createMessages({
     const waits = awaitsSecond(settled) || executor.undone.has(settled)
     return waits ? turnOf(settled, end - performance.now()) : settled
   }
-  /** The row as the store has it: read by a unit, since what is answered must be on disk, and a bare read may run ahead of it. */
+  /** Reads the row as it is on disk: by a unit, since a bare read may run ahead of the disk, and what is answered must be on it. */
   const standing = async (row: MessageRow): Promise<MessageRow> => {
     try {
       return (await store.write(() => first(queries.byId({ id: row.id })))) ?? row
@@ -136,7 +136,7 @@ export function createMessages({
     }
   }
   /**
-   * The row once its turn has come and something came of it, here or in another replica. What the provider put off is
+   * Waits for a queued message: the row once something came of it, here or in another replica. What the provider put off is
    * told at once: it may take long, and the caller knows what there is to know.
    */
   const turnOf = async (row: MessageRow, waitMs: number): Promise<MessageRow> => {
@@ -151,7 +151,7 @@ export function createMessages({
   }
 
   /**
-   * The store failed at the very commit, and the row may be there all the same. Its caller is told that nothing was sent
+   * Deletes a row whose insert failed and may have been committed all the same. Its caller is told that nothing was sent
    * and may try again, so it must not be sent later.
    */
   const withdraw = async ({ id, attempts, resend_of }: MessageRow): Promise<void> => {
@@ -184,7 +184,7 @@ export function createMessages({
     const waits = row.send_at !== null && row.send_at > store.clock()
     const limits = limitsOf(row)
     const leasedAt = performance.now()
-    /** As what the row was last tried to be stored: a commit of which nobody knows has to be taken back as that. */
+    /** The way with which the row was last tried to be stored: a commit in doubt has to be taken back as that. */
     let last: Way = 'turn'
     const make = function* (): Unit<{ rival?: LockedRow | 'gone'; way: Way }> {
       if (claim?.replaces) {

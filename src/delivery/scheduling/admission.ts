@@ -15,24 +15,24 @@ export interface AdmissionParts {
   scheduler: Scheduler
   breaker: CircuitBreaker
   log: Logger
-  /** False: only what the providers asked for is kept to. */
+  /** Whether a rate is kept; false: only what the providers asked for holds. */
   paced: boolean
   timeoutMs: number
   limitsOf: (channel: AdmissionChannel, call: Partial<CallFacts>) => Limit[]
 }
 
-/** What the commit ahead of a send takes: the turn of a message is told so much early, and the rest is waited for after it. */
+/** Milliseconds that the commit ahead of a send takes: a message's permit is given so much early, and the rest is waited for after it. */
 const commitMs = 30
 
-/** Seconds to wait where an answer does not say: 1, 2, 4 … 60, anywhere below that (docs/reliability.md P18). */
+/** Seconds to wait where an answer does not say how long: a random part of 1, 2, 4 … 60 (docs/reliability.md P18). */
 const backoff = (times: number): number => Math.max(1, Math.min(60, 2 ** times) * Math.random())
 /** Meta's rule for one recipient: 4^n seconds (docs/upstream.md 4.11). */
 export const pairSeconds = (attempt: number): number => 4 ** Math.min(attempt, 6)
 
 export interface MessageAdmission extends Admission {
   /**
-   * The turn of a claimed message, waited for.
-   * @param given one that was had with the claim; another is waited for where it is too late
+   * Waits until a claimed message may be dispatched.
+   * @param given the permit that came with the claim; where its time is over, another is waited for
    * @throws ServiceError when it has to wait longer than a call may
    */
   acquire: (row: MessageRow, channel: AdmissionChannel, given: Permit | undefined) => Promise<Permit>
@@ -48,10 +48,10 @@ export function createAdmission({
   limitsOf
 }: AdmissionParts): MessageAdmission {
   const blocks = blockQueries(store)
-  /** How often in a row each was told to wait. */
+  /** How often in a row each account, channel or recipient was told to wait. */
   const times = new Map<string, number>()
 
-  /** A pause and the hold stop messages, not what is read or looked up. */
+  /** The blocks that concern a call: a pause and the hold stop messages, and not what is read. */
   const keysOf = ({ id, mode }: AdmissionChannel, probe: boolean): BlockKeys => ({
     hold: '',
     account: blockKey.account(mode),
@@ -62,7 +62,7 @@ export function createAdmission({
     broadcast: ''
   })
 
-  /** A permit, when it may be used. */
+  /** Resolves with a permit at the moment from which it may be used. */
   const take = async (want: Omit<Want, 'timeoutMs'>, given?: Permit, aheadMs = 0): Promise<Permit> => {
     const end = performance.now() + timeoutMs
     for (let had = given; ; had = undefined) {

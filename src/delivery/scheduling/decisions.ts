@@ -29,7 +29,7 @@ export interface Waiter extends Want {
 
 export interface Decision {
   granted?: { permit: Permit; contender: Contender<Waiter, Head>; rows: MessageRow[] }
-  /** Those whose way is closed for longer than they may wait. */
+  /** Calls that are blocked for longer than they may wait. */
   refused: { waiter: Waiter; block: BlockRow; now: number }[]
   /** performance.now() when the store's clock was read. */
   readAt?: number

@@ -13,17 +13,17 @@ export interface Scheduler {
   /** Resolves when a call may be made. Throws ServiceError `rate_limited` or `provider_unavailable` when it may not. */
   acquire: (want: Want) => Promise<Permit>
   /**
-   * Whether a new message may go out at once, for the unit that makes its row.
-   * @returns its permit; or what it has to wait for: its turn, or what stands in its way
+   * Tells, inside the unit that makes its row, whether a new message may go out at once.
+   * @returns its permit; or what it has to wait for: `turn` (others are before it), or the block that stops it
    */
   tryAcquire: (row: MessageRow, limits: Limit[]) => Unit<Permit | 'turn' | BlockRow>
-  /** The same for one that has to be made ready first: its turn is taken then. */
+  /** Tells what a message that has yet to be made ready would have to wait for, without taking a permit; undefined: nothing. */
   peek: (row: MessageRow) => Unit<'turn' | BlockRow | undefined>
-  /** Gives waiting messages their turns, one round after the other, until stopped. */
+  /** Has the next decision made when `dueAt` has come, at the latest after a poll. */
   wake: (mode: string, dueAt: number) => void
-  /** How much earlier than its slot a commit has to begin. */
+  /** Milliseconds by which a commit has to begin earlier than its slot. */
   commitMs: () => number
-  /** A message that had been tried before came to an end. */
+  /** Tells the retry budget that a message that had been tried before came to an end. */
   ended: () => void
   /** How many calls wait in this process. */
   waiting: (mode: string) => number
@@ -37,11 +37,11 @@ export interface SchedulerParts extends Omit<DecisionParts, 'served' | 'waitingF
   deliver: (rows: MessageRow[], permit: Permit) => void
 }
 
-/** A store that takes longer than this to commit is slow: slots are given away so much further ahead. */
+/** The store is slow when a commit takes longer than this, in milliseconds: slots are then given away further ahead. */
 const slowMs = 30
-/** As far at most. A stall is forgotten by half in each second. */
+/** Slots are given away at most this far ahead, in milliseconds. A stall is forgotten by half in each second. */
 const mostLeadMs = 2000
-/** Calls waiting in this process, for one caller's service, before more are turned away. */
+/** At most this many calls of one service wait in this process; more are turned away. */
 const mostWaiting = 200
 const closed = ({ key, until, detail }: BlockRow, now: number): ServiceError =>
   until === null
@@ -69,9 +69,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     const now = performance.now()
     slow = { ms: Math.min(mostLeadMs, Math.max(now - sentAt, slowness())), at: now }
   }
-  /** What a commit takes at worst: behind another's, and its own. */
+  /** Milliseconds that a commit takes at worst: it waits for another's, then for its own. */
   const commitMs = (): number => 2 * slowness()
-  /** Where the store takes long to commit, a slot that is due now would be past when claim and dispatch are committed. */
+  /** Milliseconds to decide ahead: on a slow store a slot that is due now would be past when claim and dispatch are committed. */
   const lead = (): number => (slowness() > slowMs ? slowness() + commitMs() : 0)
   const { decide, reserve } = createDecisions({
     ...parts,
@@ -87,7 +87,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     if (at >= 0) list.splice(at, 1)
   }
 
-  /** One round: at most one turn. Resolves to when to look again. */
+  /** Makes one decision: at most one permit is given. Resolves to when to decide again. */
   const round = async (mode: string): Promise<number> => {
     const sentAt = performance.now()
     const { granted, refused, nextMs, readAt = sentAt } = await store.write(() => decide(mode))
@@ -110,7 +110,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     return nextMs > aheadMs ? nextMs - aheadMs : nextMs
   }
 
-  /** Those for whom it is too late; where the store gives nobody a turn, all of them. */
+  /** Refuses the calls that have waited too long; with an outage of the store, all of them. */
   const sendAway = (mode: string, outage?: StoreUnavailable): void => {
     const late = new ServiceError('rate_limited', 'There was no turn for this call in time. Nothing was sent.', {
       retryAfterSeconds: 1
@@ -191,7 +191,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       // A slow store would have it wait in `sending`, where dying makes it unknown.
       if (lead() > 0 || (waiters.get(row.mode) ?? []).length > 0) return 'turn'
       if (yield* first(queue.heads({ from: `${row.mode}/0/`, to: `${row.mode}/00`, limit: 1 }))) return 'turn'
-      // Those that need not queue count as well, or bulk would get a tenth of what they leave.
+      // Messages that need not queue count as well, or bulk would get a tenth of what they leave.
       const bulk = { from: `${row.mode}/1/`, to: `${row.mode}/10`, limit: 1 }
       if (bulkIsNext(served) && (yield* first(queue.heads(bulk)))) return 'turn'
       const slot = yield* reserve(account, limits, false, 0)

@@ -81,7 +81,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
     for (const { id } of rows) notifications.publish(id)
   }
 
-  /** Those that can be sent. What is wrong with one of them is its own end, and not that of the others. */
+  /** Prepares messages and returns those that can be sent. What is wrong with one of them ends that one, and not the others. */
   const makeReady = async (rows: MessageRow[], channel: DispatchChannel): Promise<Part[]> => {
     const ready: Part[] = []
     for (const [i, row] of rows.entries()) {

@@ -105,7 +105,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
     const tell = (words: string): void => log.error({ message, state, providerMessageId }, words)
     const unit = function* (): Unit<MessageRow | undefined> {
       const done = yield* settle(next, detail, record)
-      // Whoever waits for one that was queued may do so at another replica.
+      // A caller may wait for a queued message at another replica.
       if (done && waited && store.notifications) yield store.notifications.publish(done.id)
       failpoint('before_result_commit')
       return done

@@ -126,7 +126,7 @@ export function createWorker(parts: WorkerParts): Worker {
     }
   }
 
-  /** Those of one broadcast, in one call; it names them by number, so whoever has none is written to alone. */
+  /** Delivers messages of one broadcast in one call; it names people by number, so a message to somebody without one goes alone. */
   const deliverAll = async (rows: MessageRow[], permit: Permit): Promise<void> => {
     try {
       const channel = await channels.bind(rows[0]!.channel_id, rows[0]!.mode)
@@ -134,7 +134,7 @@ export function createWorker(parts: WorkerParts): Worker {
       if (channel && numbered.length > 0) await deliverBatch(numbered, channel, permit)
       for (const row of rows) if (!numbered.includes(row)) await deliver(row)
     } catch (error) {
-      // Those that are still claimed; the others are past that, or settled.
+      // Only messages that are still claimed change; the others are past that, or settled.
       for (const row of rows) await executor.requeueAfterFault(row, error)
     }
   }

@@ -14,7 +14,7 @@ import { change, first, type Unit } from '../../store/store.ts'
 import type { BacklogLimit } from '../intake/backlog-limit.ts'
 import { type ResendParts, requireResendable, requireRisk } from './resend.ts'
 
-/** The same for many at once. */
+/** Settles many unknown messages at once, by the caller's word. */
 export type ResolveMany = (caller: Caller, body: ResolveMessages) => Promise<ResolvedMessages>
 
 export interface ResolveManyParts extends Omit<ResendParts, 'messages' | 'intake'> {

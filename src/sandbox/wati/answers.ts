@@ -87,7 +87,7 @@ export function recipientOf(call: Call): string {
   return checkNumber(call, whatsappNumber)
 }
 
-/** The same of a call that names it in the path, which takes a user id or a contact id there as well. */
+/** The recipient of a call that names it in the path, which takes a user id or a contact id there as well. */
 export function pathRecipient(call: Call): string {
   const named = call.query.target ?? call.params.number ?? ''
   return call.query.target !== undefined || USER_ID.test(named) ? resolveTarget(call, named) : checkNumber(call, named)

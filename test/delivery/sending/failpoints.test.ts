@@ -64,7 +64,7 @@ t.test('a process that dies anywhere leaves what the next one can settle, and no
 
   const paths = failpoints.flatMap(point => [
     { point, ...cases[point] },
-    // The same steps on the way of the queue end alike: only what comes before the dispatch differs.
+    // On the way of the queue the steps end alike: only what comes before the dispatch differs.
     ...(point === 'after_dispatch_commit' ? [{ point, ...cases[point], waits: true as const }] : [])
   ])
   for (const [i, { point, waits, becomes, taken }] of paths.entries())
