@@ -34,6 +34,8 @@ export interface Book {
   upsert: (of: BookOf, person: string, input: ContactChange) => Promise<{ row: Known; made: boolean }>
   /** Makes or changes several contacts in one commit, by number; tells of each whether it was made. */
   upsertAll: (of: BookOf, inputs: readonly (ContactChange & { phone: string })[]) => Promise<boolean[]>
+  /** Every name of a person, the one that is asked for first. */
+  namesOf: (of: BookOf, person: string) => Promise<string[]>
   /** The names of all attributes that somebody has, in order. */
   attributes: (of: BookOf) => Promise<string[]>
   /** Changes one that is there; undefined if it is not. */
@@ -211,6 +213,7 @@ export function createBook(store: Store): Book {
           made.push((yield* enter(of, phone, input)).made)
         return made
       }),
+    namesOf: (of, person) => people.of(of.mode, of.channel, person),
     attributes: async of => {
       const query = build
         .selectFrom('contact_attributes')

@@ -80,6 +80,9 @@ export const placeOf = (list: unknown, cursor: string | undefined): { cursor?: s
 export const cursorOf = (list: unknown, limit: number, next: string | null): string | null =>
   next === null ? null : toCursor(list, { cursor: next, limit, skip: 0 })
 
+/** Names that a provider is asked for one person by: each is a call of its limit. */
+const mostNames = 3
+
 const gone = (phone: string) =>
   new ServiceError('not_found', `There is no contact …${phone.slice(-4)} in this channel's contacts.`)
 
@@ -125,8 +128,11 @@ export function createContacts({ providerClient, channels, book }: ContactsParts
     get: async (caller, phone, id) => {
       const { person, channel } = await enter(caller, phone, 'path/phone', id)
       if (keeps(channel)) {
-        const found = await ask(providerClient, 'getContact', channel, { phone: person })
-        if (found) return found
+        // The provider may know the person by another name than the caller does.
+        for (const name of (await book.namesOf(bookOf(channel), person)).slice(0, mostNames)) {
+          const found = await ask(providerClient, 'getContact', channel, { phone: name })
+          if (found) return found
+        }
         throw gone(person)
       }
       const row = await book.get(bookOf(channel), person)

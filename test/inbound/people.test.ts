@@ -82,3 +82,18 @@ t.test('a status names its recipient in another way than the message did', async
   const { body } = await board.call('GET', `/messages/${sent.id}`)
   t.match(body, { to: userId, recipient: { waId: phone, userId }, status: 'delivered' })
 })
+
+t.test('a contact that WATI keeps is found by another name of the person as well', async t => {
+  const board = await startBoard(t)
+  const door = (await board.board.app.door.pathOf('wati', 'live'))!
+  const known = '14155551234'
+  t.equal((await board.call('GET', `/contacts/${userId}?channel=wati`)).status, 404, 'CONTROL: not yet')
+  const event = { eventType: 'message', id: 'w1', whatsappMessageId: 'wamid.1', waId: known, bsuid: userId }
+  const body = { ...event, type: 'text', text: 'hi', timestamp: now(), owner: false }
+  t.equal((await board.call('POST', door, { key: '', body: JSON.stringify(body) })).status, 200)
+  const answer = await until(
+    () => board.call('GET', `/contacts/${userId}?channel=wati`),
+    ({ status }) => status === 200
+  )
+  t.match(answer.body, { phone: known, name: 'Ada Lovelace' })
+})
