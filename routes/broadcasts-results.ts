@@ -20,7 +20,7 @@ export const broadcastsResults: RoutePlugin = app => {
       tags,
       summary: 'The messages of a broadcast, newest first, or all results as CSV',
       description:
-        "With Accept: text/csv all of them that fit the filter come as a table (RFC 4180, UTF-8), whatever limit and cursor say: phone, reference, status, ids, attempts, error and times. A cell that a spreadsheet would run as a formula has a ' before it.",
+        "With Accept: text/csv all of them that fit the filter come as a table (RFC 4180, UTF-8 with a byte order mark) in the order of the recipients, whatever limit and cursor say: phone, reference, status, ids, attempts, error and times. A cell that a spreadsheet would run as a formula has a ' before it.",
       params: BroadcastParams,
       querystring: BroadcastMessageFilter,
       headers: Type.Object({ Accept: Type.Optional(Type.String({ examples: ['application/json'] })) }),

@@ -1,11 +1,15 @@
-import type { Multipart } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
-import { BroadcastForm, type CreateBroadcast } from '../schemas/broadcasts.ts'
+import { type BroadcastForm, BroadcastUpload, type CreateBroadcast } from '../schemas/broadcasts.ts'
 import type { Source } from '../src/broadcasts/rows.ts'
-import { invalid } from '../src/errors.ts'
-import { bytesOf, type Parts, unreadable } from './multipart.ts'
+import { invalid, ServiceError } from '../src/errors.ts'
+import { requireCharset } from '../src/tables/charset.ts'
+import { orderHint, uploadOf } from './multipart.ts'
 
 const largestTable = 32 * 1024 * 1024
+
+interface Charset {
+  charset?: string
+}
 
 /** What a POST asks for, whichever way it came. */
 export interface Order {
@@ -26,40 +30,36 @@ export async function orderOf(request: FastifyRequest): Promise<Order> {
   return { form, source: { recipients }, known: { ...form, recipients: digest }, remove: async () => {} }
 }
 
-/** Text as it stands in a form, in the type that the same member has in JSON. */
-function fieldOf(name: string, text: unknown): unknown {
-  if (typeof text !== 'string' || text.includes('\0') || !text.isWellFormed())
-    throw invalid(`/${name}`, 'must be text in UTF-8, without NUL')
-  if (name === 'ratePerSecond' && /^\d{1,9}$/.test(text)) return Number(text)
-  if (name !== 'template') return text
+/** A field in the type that the same member has in JSON; a form has text alone, unless a part says otherwise. */
+function memberOf(name: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  if (name === 'ratePerSecond' && /^\d{1,9}$/.test(value)) return Number(value)
+  if (name !== 'template') return value
   try {
-    return JSON.parse(text)
+    return JSON.parse(value)
   } catch {
     throw invalid('/template', 'must be JSON')
   }
 }
 
 /** Throws the 400 that the same members in JSON would get. */
-function requireForm(request: FastifyRequest, form: unknown): asserts form is BroadcastForm {
-  const check = request.compileValidationSchema(BroadcastForm as object, 'body')
+function requireForm(request: FastifyRequest, form: unknown): asserts form is BroadcastForm & Charset {
+  const missing = ['name', 'template'].filter(name => (form as Record<string, unknown>)[name] === undefined)
+  if (missing.length > 0)
+    throw new ServiceError('invalid_request', `${missing.join(' and ')}: required, ${orderHint}.`, {
+      errors: missing.map(name => ({ path: `/${name}`, message: `is required, ${orderHint}` }))
+    })
+  const check = request.compileValidationSchema(BroadcastUpload as object, 'body')
   if (check(form)) return
   throw Object.assign(new Error('the form is not valid'), { validation: check.errors, validationContext: 'body' })
 }
 
 async function uploaded(request: FastifyRequest): Promise<Order> {
-  const parts: Parts = request.parts({ limits: { fileSize: largestTable } })
-  const form: Record<string, unknown> = {}
-  for (;;) {
-    const { done, value: part } = (await parts.next().catch(unreadable)) as IteratorResult<Multipart, undefined>
-    const named = part?.fieldname === 'file'
-    if (done || (part.type === 'file') !== named)
-      throw invalid('/file', 'is required: one part with a file name, named file, after the others')
-    if (part.type === 'file') {
-      requireForm(request, form)
-      const { path, sha256, remove } = await request.server.media.receive(bytesOf(part, parts), {})
-      return { form, source: { file: path }, known: { ...form, sha256 }, remove }
-    }
-    if (Object.hasOwn(form, part.fieldname)) throw invalid(`/${part.fieldname}`, 'must be given once')
-    form[part.fieldname] = fieldOf(part.fieldname, part.value)
-  }
+  const { fields, bytes } = await uploadOf(request, largestTable)
+  const members = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, memberOf(name, value)]))
+  requireForm(request, members)
+  const { charset, ...form } = members
+  if (charset !== undefined) requireCharset(charset, '/charset')
+  const { path, sha256, remove } = await request.server.media.receive(bytes, {})
+  return { form, source: { file: path, charset }, known: { ...members, sha256 }, remove }
 }

@@ -44,7 +44,7 @@ export const broadcasts: RoutePlugin = app => {
       tags,
       summary: 'Send a template to many people',
       description:
-        'As JSON with up to 10,000 recipients, or as multipart/form-data with a CSV table of up to 100,000 rows as its last part, named file: RFC 4180, UTF-8, a header row with a column phone, perhaps a column reference; every other column is a variable of the template. Every row is checked before anything is stored or sent: a fault names its row (1 is the first below the header) and its column. Of rows with the same number the first counts.',
+        'As JSON with up to 10,000 recipients, or as multipart/form-data with a table of up to 100,000 rows as its last part, named file; the fields stand before it, since a form is read as it comes. The table is CSV (separated by commas, semicolons or tabs; UTF-8, UTF-16 with its mark, or the encoding that the field charset names) or an .xlsx workbook, with a header row: a column phone, perhaps a column reference; every other column is a variable of the template. Every row is checked before anything is stored or sent: a fault names its row (1 is the first below the header) and its column. Of rows with the same number the first counts.',
       headers: Type.Object(idempotencyHeader),
       querystring: BroadcastOptions,
       body: { content: { 'application/json': { schema: ref(CreateBroadcast) } } },

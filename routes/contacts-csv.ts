@@ -5,19 +5,35 @@ import type { FastifyRequest } from 'fastify'
 import { BookChannel, ContactChannel, ContactImport } from '../schemas/contacts.ts'
 import { ServiceError } from '../src/errors.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
+import { requireCharset } from '../src/tables/charset.ts'
 import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
 
 const tags = ['Contacts']
 
+/** What people call such files; what one is, its bytes say. */
+const types = [
+  'text/csv',
+  'text/tab-separated-values',
+  'application/csv',
+  'application/vnd.ms-excel',
+  'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
+]
+
 const tableOf = ({ body }: FastifyRequest): Buffer => {
   if (Buffer.isBuffer(body)) return body
-  throw new ServiceError('unsupported_media_type', 'This route takes text/csv.')
+  throw new ServiceError('unsupported_media_type', 'This route takes text/csv, or an .xlsx workbook.')
+}
+
+/** The encoding that the request's type names. */
+const charsetOf = ({ headers }: FastifyRequest): string | undefined => {
+  const [, charset] = /;\s*charset="?([^\s";]{1,40})/i.exec(headers['content-type'] ?? '') ?? []
+  return charset === undefined ? undefined : requireCharset(charset, 'header/Content-Type')
 }
 
 export const contactsCsv: RoutePlugin = app => {
   // Of this file's routes alone.
-  app.addContentTypeParser('text/csv', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.addContentTypeParser(types, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
   app.get('/contacts.csv', {
     config: { scope: 'contacts:read' },
@@ -26,7 +42,7 @@ export const contactsCsv: RoutePlugin = app => {
       tags,
       summary: 'All contacts of a channel as CSV',
       description:
-        "RFC 4180, UTF-8: phone, name, and a column for each attribute. A cell that a spreadsheet would run as a formula has a ' before it, which an import takes off again.",
+        "RFC 4180, UTF-8 with a byte order mark: phone, name, and a column for each attribute. A cell that a spreadsheet would run as a formula has a ' before it, which an import takes off again.",
       querystring: ContactChannel,
       response: {
         200: {
@@ -50,9 +66,9 @@ export const contactsCsv: RoutePlugin = app => {
     schema: {
       operationId: 'importContacts',
       tags,
-      summary: 'Make or change a contact for each row of a CSV file',
+      summary: 'Make or change a contact for each row of a table',
       description:
-        'RFC 4180, UTF-8, with a header row: a column phone, perhaps a column name; the others are attributes. An empty cell changes nothing. At most 10,000 rows. Every row is checked before any is taken: a fault names its row and column.',
+        'CSV separated by commas, semicolons or tabs (RFC 4180), or an .xlsx workbook, with a header row: a column phone, perhaps a column name; the others are attributes. UTF-8, or UTF-16 with its mark; any other encoding is named in the type: text/csv; charset=windows-1252. An empty cell changes nothing. At most 10,000 rows. Every row is checked before any is taken: a fault names its row and column.',
       querystring: BookChannel,
       headers: Type.Object(idempotencyHeader),
       response: {
@@ -63,7 +79,8 @@ export const contactsCsv: RoutePlugin = app => {
     handler: (request, reply) => {
       const table = tableOf(request)
       const known = { ...request.query, sha256: createHash('sha256').update(table).digest('hex') }
-      const act = () => app.contactTable.import(request.caller, request.query.channel, table)
+      const charset = charsetOf(request)
+      const act = () => app.contactTable.import(request.caller, request.query.channel, table, charset)
       const location = '/contacts'
       return answerOnce(request, reply, async () => ({ object: await act(), location, status: 200 }), known)
     }

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import type { Multipart, MultipartFile } from '@fastify/multipart'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { strict } from '../schemas/kit.ts'
@@ -7,33 +6,21 @@ import { Media, MediaParams } from '../schemas/media.ts'
 import { invalid } from '../src/errors.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
-import { bytesOf, type Parts, unreadable } from './multipart.ts'
+import { type Upload, uploadOf } from './multipart.ts'
 import { answerOnce } from './once.ts'
 
 const tags = ['Media']
 
 /** The file part of an upload, and the channel that stands before it. */
-async function upload(
-  request: FastifyRequest
-): Promise<{ file: MultipartFile; bytes: AsyncIterable<Uint8Array>; channel: string | undefined }> {
+async function upload(request: FastifyRequest): Promise<Upload & { channel: string | undefined }> {
   if (!request.isMultipart()) throw invalid('header/Content-Type', 'must be multipart/form-data')
-  const parts: Parts = request.parts()
-  let channel: string | undefined
-  for (;;) {
-    const { done, value: part } = (await parts.next().catch(unreadable)) as IteratorResult<Multipart, undefined>
-    if (
-      done ||
-      (part.type === 'file' && part.fieldname !== 'file') ||
-      (part.type === 'field' && part.fieldname === 'file')
-    )
-      throw invalid('/file', 'is required: one part with a file name, named file, after the others')
-    if (part.type === 'file') return { file: part, bytes: bytesOf(part, parts), channel }
-    if (part.fieldname !== 'channel') throw invalid(`/${part.fieldname}`, 'is not a field of this request')
-    if (channel !== undefined) throw invalid('/channel', 'must be given once')
-    if (typeof part.value !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(part.value))
-      throw invalid('/channel', 'is not a channel id')
-    channel = part.value
-  }
+  const form = await uploadOf(request)
+  const { channel, ...others } = form.fields
+  const [unknown] = Object.keys(others)
+  if (unknown !== undefined) throw invalid(`/${unknown}`, 'is not a field of this request')
+  if (channel !== undefined && (typeof channel !== 'string' || !/^[a-z0-9][a-z0-9_-]{0,62}$/.test(channel)))
+    throw invalid('/channel', 'is not a channel id')
+  return { ...form, channel }
 }
 
 /** RFC 6266 with a name that cannot break out of the header. */

@@ -46,6 +46,18 @@ export const BroadcastForm = strict({
   ratePerSecond: Type.Optional(Rate)
 })
 export type BroadcastForm = Static<typeof BroadcastForm>
+/** The same with what only a table has. */
+export const BroadcastUpload = strict({
+  ...BroadcastForm.properties,
+  charset: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 40,
+      description:
+        'The encoding of a CSV that is not UTF-8 and has no byte order mark, e.g. windows-1252 (Latin-1) or iso-8859-15.'
+    })
+  )
+})
 
 export const CreateBroadcast = strict(
   {

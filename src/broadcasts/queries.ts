@@ -67,9 +67,14 @@ export function broadcastQueries(store: Store) {
       .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
 
   /** Messages of one broadcast: nothing but the filter narrows them, since who sees a broadcast sees all of them, and the index of results carries it. */
-  const ofOne = (id: string, { status, contact, reference }: BroadcastMessageFilter, { after }: PageRequest) => {
-    let query = build.selectFrom('messages').where('broadcast_id', '=', id).orderBy('id', 'desc')
-    if (after) query = query.where('id', '<', after)
+  const ofOne = (
+    id: string,
+    { status, contact, reference }: BroadcastMessageFilter,
+    { after }: PageRequest,
+    order: 'asc' | 'desc' = 'desc'
+  ) => {
+    let query = build.selectFrom('messages').where('broadcast_id', '=', id).orderBy('id', order)
+    if (after) query = query.where('id', order === 'asc' ? '>' : '<', after)
     if (status) query = query.where('state', 'in', status === 'queued' ? ['queued', 'claimed'] : [status])
     if (contact) query = query.where('contact', '=', contact)
     if (reference) query = query.where('reference', '=', reference)
@@ -257,8 +262,8 @@ export function broadcastQueries(store: Store) {
         .selectAll()
         .limit(page.limit + 1)
         .compile(),
-    /** Messages of a broadcast with the columns of a results table alone: thousands are read for one table. */
+    /** The columns of a results table alone, in the order of the recipients: ids ascend as the rows did. Thousands are read for one. */
     results: (id: string, filter: BroadcastMessageFilter, page: PageRequest) =>
-      ofOne(id, filter, page).select(resultColumns).limit(page.limit).compile()
+      ofOne(id, filter, page, 'asc').select(resultColumns).limit(page.limit).compile()
   }
 }

@@ -104,8 +104,9 @@ function readyOf(row: Row, { caller, template, frame }: Rules, faults: FieldFaul
   const fault = (path: string, message: string) => faults.push({ path, message })
   const ofVariable = (name: string, message: string) =>
     fault(`${row.variablesPath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, message)
-  if (row.fault !== undefined) {
-    fault(row.path, row.fault)
+  if (row.faults) {
+    for (const { column, message } of row.faults)
+      fault(column === undefined ? row.path : `${row.path}/${column}`, message)
     return undefined
   }
   const { value: to, fault: misread } = readPerson(row.to)

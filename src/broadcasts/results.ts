@@ -21,7 +21,7 @@ const columns: Readonly<Record<string, (row: ResultRow, error: MessageError | un
 const instant = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
 
 /**
- * A header and a row for each message, the newest first.
+ * A header and a row for each message, in the order of the recipients.
  * @param next some, from behind an id on
  */
 export async function* resultRows(next: (after: { after?: string }) => Promise<ResultRow[]>): AsyncGenerator<string[]> {

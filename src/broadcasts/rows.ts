@@ -1,13 +1,14 @@
-import { createReadStream } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
-import { CsvError, parse } from 'csv-parse'
 import type { Recipient } from '../../schemas/broadcasts.ts'
-import { unmarked } from '../csv.ts'
-import { invalid, ServiceError } from '../errors.ts'
+import { readTable } from '../tables/read.ts'
 
 // Where the recipients come from: the body, or a table on disk. Both are read as often as is needed, from the beginning.
 
-export type Source = { recipients: readonly Recipient[] } | { file: string }
+/** A table on disk, and its encoding as the sender says it. */
+export interface Table {
+  file: string
+  charset?: string | undefined
+}
+export type Source = { recipients: readonly Recipient[] } | Table
 
 /** One recipient as it was given. */
 export interface Row {
@@ -20,12 +21,11 @@ export interface Row {
   to: string
   reference?: string
   variables: Record<string, string> | string[]
-  /** It cannot be read as a row of its table. */
-  fault?: string
+  /** What cannot be read: a column, or where none is named the whole row. */
+  faults?: { column?: string; message: string }[]
 }
 
 const mostRows = 100_000
-const longest = { column: 128, columns: 102, record: 256 * 1024 }
 
 /**
  * The rows, one after the other; never all of them at once.
@@ -33,7 +33,7 @@ const longest = { column: 128, columns: 102, record: 256 * 1024 }
  *   not fit
  */
 export const rowsOf = (source: Source, header: (variables: string[]) => void): AsyncIterable<Row> =>
-  'file' in source ? tableRows(source.file, header) : bodyRows(source.recipients)
+  'file' in source ? tableRows(source, header) : bodyRows(source.recipients)
 
 async function* bodyRows(recipients: readonly Recipient[]): AsyncGenerator<Row> {
   for (const [i, { to, variables = {}, reference }] of recipients.entries()) {
@@ -49,90 +49,21 @@ async function* bodyRows(recipients: readonly Recipient[]): AsyncGenerator<Row> 
   }
 }
 
-/** The bytes as they are, as long as they are UTF-8: a parser would put other characters in the place of broken ones. */
-async function* inUtf8(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  const check = (chunk?: Buffer): void => {
-    try {
-      decoder.decode(chunk, { stream: chunk !== undefined })
-    } catch {
-      throw invalid('/file', 'must be UTF-8')
-    }
-  }
-  for await (const chunk of bytes) {
-    check(chunk)
-    yield chunk
-  }
-  check()
-}
-
-/** Throws a 400 that names each wrong column. */
-function requireColumns(columns: readonly string[]): void {
-  if (columns.length > longest.columns) throw invalid('/file/0', `must not have more than ${longest.columns} columns`)
-  const faults = columns.flatMap((column, i) => {
-    const fault = (message: string) => [{ path: `/file/0/${i}`, message }]
-    if (column === '' || column.length > longest.column)
-      return fault(`must be the name of a column, of 1 to ${longest.column} characters`)
-    if (column.includes('\0')) return fault('must not hold NUL')
-    return columns.indexOf(column) === i ? [] : fault(`repeats the column ${column}`)
+/** Row 1 is the first below the header. */
+async function* tableRows(source: Table, header: (variables: string[]) => void): AsyncGenerator<Row> {
+  const isVariable = (column: string) => column !== 'phone' && column !== 'reference'
+  const rows = readTable(source, {
+    path: '/file',
+    own: ['phone', 'reference'],
+    mostRows,
+    charset: source.charset,
+    header: columns => header(columns.filter(isVariable))
   })
-  if (!columns.includes('phone')) faults.push({ path: '/file/0', message: 'must be a header row with a column phone' })
-  if (faults.length === 0) return
-  const told = faults.map(({ path, message }) => `${path} ${message}`).slice(0, 5)
-  throw new ServiceError('invalid_request', told.join('; '), { errors: faults.slice(0, 100) })
-}
-
-/** Row 1 is the first below the header. An empty line counts, and is no recipient. */
-async function* tableRows(file: string, header: (variables: string[]) => void): AsyncGenerator<Row> {
-  const parser = parse({
-    bom: true,
-    relax_column_count: true,
-    max_record_size: longest.record,
-    // Said, and not guessed from the first line end that comes, which may stand in a cell.
-    record_delimiter: ['\r\n', '\n']
-  })
-  // What goes wrong before the parser is thrown by its loop below; where that ends early, the file is closed as well.
-  const feeding = pipeline(createReadStream(file), inUtf8, parser).catch(() => {})
-  let columns: string[] | undefined
-  let row = -1
-  try {
-    for await (const record of parser as AsyncIterable<string[]>) {
-      row++
-      const cells = record.map(unmarked)
-      if (!columns) {
-        columns = cells.map(cell => cell.trim())
-        requireColumns(columns)
-        header(columns.filter(column => column !== 'phone' && column !== 'reference'))
-      } else if (row > mostRows) {
-        throw new ServiceError('payload_too_large', `The table has more than ${mostRows} rows.`)
-      } else if (cells.some(cell => cell !== '')) yield tableRow(columns, cells, row)
-    }
-  } catch (error) {
-    if (!(error instanceof CsvError)) throw error
-    // The parser is ahead of the loop: it alone knows which row it was at, the header being row 0.
-    const { records = row + 1 } = error as { records?: number }
-    const long = error.code === 'CSV_MAX_RECORD_SIZE'
-    throw invalid(
-      `/file/${records}`,
-      long ? `is longer than ${longest.record} bytes` : 'is no CSV: a quote is not closed, or stands in a wrong place'
-    )
-  } finally {
-    parser.destroy()
-    await feeding
+  for await (const { row, cells, faults } of rows) {
+    const path = `/file/${row}`
+    const { phone = '', reference = '', ...variables } = cells
+    const given = reference.trim() === '' ? {} : { reference: reference.trim() }
+    const wrong = faults.length > 0 && { faults }
+    yield { path, toName: 'phone', variablesPath: path, to: phone, variables, ...given, ...wrong }
   }
-  if (!columns) throw invalid('/file/0', 'must be a header row with a column phone')
-}
-
-function tableRow(columns: readonly string[], cells: readonly string[], row: number): Row {
-  const path = `/file/${row}`
-  const variables: Record<string, string> = {}
-  const found: Row = { path, toName: 'phone', variablesPath: path, to: '', variables }
-  for (const [i, column] of columns.entries()) {
-    const cell = cells[i] ?? ''
-    if (column === 'phone') found.to = cell
-    else if (column !== 'reference') variables[column] = cell
-    else if (cell.trim() !== '') found.reference = cell.trim()
-  }
-  if (cells.length !== columns.length) found.fault = `has ${cells.length} cells, and the header ${columns.length}`
-  return found
 }

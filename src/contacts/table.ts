@@ -12,7 +12,7 @@ export interface ContactTable {
   /** All contacts of a channel as CSV. */
   export: (caller: Caller, channel: string | undefined) => Promise<{ csv: Readable; channel: string }>
   /** Makes or changes a contact for each row, once every row has been found right. */
-  import: (caller: Caller, channel: string | undefined, bytes: Buffer) => Promise<ContactImport>
+  import: (caller: Caller, channel: string | undefined, bytes: Buffer, charset?: string) => Promise<ContactImport>
 }
 
 export interface ContactTableParts {
@@ -69,14 +69,14 @@ export function createContactTable({ providerClient, channels, book }: ContactTa
       return { csv: toCsv(names, each(all)), channel: channel.id }
     },
 
-    import: async (caller, id, bytes) => {
+    import: async (caller, id, bytes, charset) => {
       const channel = await channels.resolve(caller, id)
       if (keeps(channel))
         throw new ServiceError(
           'unsupported',
           `Channel ${channel.id} (${channel.provider}) keeps its own contacts, ten of which can be made in ten seconds: use its own import, or POST /contacts for each. A channel whose contacts Switchboard keeps can.`
         )
-      const lines = await fromCsv(bytes)
+      const lines = await fromCsv(bytes, charset)
       for (const { phone } of lines) requireRecipient(caller, phone)
       const of = { channel: channel.id, mode: channel.mode }
       let created = 0

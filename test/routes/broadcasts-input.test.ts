@@ -24,14 +24,13 @@ t.test('every bad row of a table is a 400 that names the row and the column', as
     [`${head}${good(1)}${phone(2)},,1\r\n`, '/file/2/name', /empty/],
     [`${head}${phone(2)},a\0b,1\r\n`, '/file/1/name', /NUL/],
     [`${head}${phone(2)},${'x'.repeat(32_769)},1\r\n`, '/file/1/name', /32768/],
-    [`${head}${good(1)}${phone(2)},Ada\r\n`, '/file/2', /2 cells, and the header 3/],
+    [`${head}${good(1)}${phone(2)},Ada\r\n`, '/file/2/ordernumber', /empty/],
     [`${head}${phone(2)},Ada,1,2\r\n`, '/file/1', /4 cells/],
     [`${head}${good(1)}${phone(2)},"Ada,1\r\n`, '/file/2', /quote/],
     [`${head}${phone(2)},A"d"a,1\r\n`, '/file/1', /quote/],
     [`phone,reference,name,ordernumber\r\n${phone(2)},${'x'.repeat(129)},Ada,1\r\n`, '/file/1/reference', /128/],
     [Buffer.concat([Buffer.from(head), Buffer.from([0x31, 0xff, 0xfe, 0x0a])]), '/file', /UTF-8/],
     [Buffer.concat([Buffer.from(`${head}${good(1)}`), Buffer.from([0xe4])]), '/file', /UTF-8/],
-    [Buffer.from(`${head}${good(1)}`, 'utf16le'), '/file/0', /column phone/],
     [`${head}${phone(2)},"${'x'.repeat(300_000)}",1\r\n`, '/file/1', /longer than/]
   ]
   for (const [text, path, message] of tables) {

@@ -80,11 +80,12 @@ t.test('the results are a table that no spreadsheet runs anything of', async t =
     headers: { accept: 'text/csv' }
   })
   t.match(answer.headers, { 'content-type': /^text\/csv/, 'content-disposition': /brd_/ })
-  const rows = parse(answer.text, { columns: true }) as Record<string, string>[]
+  t.ok(answer.text.startsWith('\ufeffphone,'), 'with the mark by which Excel knows UTF-8')
+  const rows = parse(answer.text, { columns: true, bom: true }) as Record<string, string>[]
   t.equal(rows.length, 3, 'all of them, whatever the limit')
-  t.match(rows[0], { phone: '15550100001', status: 'failed', errorCode: 'recipient_invalid', attempts: '1' })
+  t.match(rows[0], { phone: phone(0), reference: 'order-0', acceptedAt: /Z$/ }, 'in the order of the recipients')
   t.match(rows[1], { phone: phone(1), reference: "'=1+1", status: 'accepted' })
-  t.match(rows[2], { phone: phone(0), reference: 'order-0', acceptedAt: /Z$/ })
+  t.match(rows[2], { phone: '15550100001', status: 'failed', errorCode: 'recipient_invalid', attempts: '1' })
 })
 
 t.test('one that begins later is scheduled, and begins by itself', async t => {

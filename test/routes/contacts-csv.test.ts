@@ -22,7 +22,7 @@ t.test('what is exported can be imported again, and nothing has changed', async 
   const out = await board.call('GET', '/contacts.csv?channel=cloud')
   t.match(out.headers['content-type'], /^text\/csv; charset=utf-8/)
   t.match(out.headers['content-disposition'], /attachment/)
-  t.ok(out.text.startsWith('phone,name,a0,a1,a2,a3,a4,a5,city\r\n'), 'a header row, CRLF')
+  t.ok(out.text.startsWith('\ufeffphone,name,a0,a1,a2,a3,a4,a5,city\r\n'), 'a mark by which Excel knows UTF-8, a header row, CRLF')
   const before = (await board.call('GET', '/contacts?channel=cloud')).body.items
   const back = await put(board, out.text)
   t.strictSame(back.body, { rows: 6, created: 0, updated: 6 })
@@ -53,7 +53,8 @@ t.test('every row is checked before any is taken; a fault names its row and colu
     ['', /^\/0$/],
     ['name\r\nAda\r\n', /^\/0$/],
     ['phone,phone\r\n14155551234,1\r\n', /^\/0\/1$/],
-    ['phone,\r\n14155551234,1\r\n', /^\/0\/1$/],
+    ['phone,,city\r\n14155551234,1,2\r\n', /^\/0\/1$/],
+    ['phone,\r\n14155551234,1\r\n', /^\/1$/],
     ['phone,name\r\n14155551234,Ada\r\n../x,Eve\r\n', /^\/2\/phone$/],
     ['phone,name\r\n14155551234,Ada\r\n+1 415 555 1234,Eve\r\n', /^\/2\/phone$/],
     [`phone,city\r\n14155551234,${'x'.repeat(2000)}\r\n`, /^\/1\/city$/],
