@@ -6,7 +6,7 @@ import { Media, MediaParams } from '../schemas/media.ts'
 import { invalid } from '../src/errors.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
-import { type Upload, uploadOf } from './multipart.ts'
+import { explainOrder, type Upload, uploadOf } from './multipart.ts'
 import { answerOnce } from './once.ts'
 
 const tags = ['Media']
@@ -48,7 +48,7 @@ export const media: RoutePlugin = app => {
       headers: Type.Object(idempotencyHeader),
       querystring: strict({}),
       description:
-        'Streamed: the field channel stands before the file. The type is read from the bytes, not believed. Given to the provider where it keeps files, else kept here until it expires.',
+        'A form is read as it comes, so the field channel stands before the part file. The type is read from the bytes, not believed. Given to the provider where it keeps files, else kept here until it expires.',
       response: {
         201: json(Media, 'The file, by the id that messages name it by.', made),
         ...problems(...guarded, 404, 409, 413, 415, 422, 429, 502, 504)
@@ -56,7 +56,7 @@ export const media: RoutePlugin = app => {
     },
     handler: async (request, reply) => {
       const { file, bytes, channel } = await upload(request)
-      const bound = await app.channels.resolve(request.caller, channel)
+      const bound = await app.channels.resolve(request.caller, channel).catch(explainOrder)
       const received = await app.media.receive(bytes, { filename: file.filename, type: file.mimetype })
       const act = async () => {
         const stored = await app.media.upload(request.caller, bound, received)

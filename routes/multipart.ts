@@ -1,6 +1,6 @@
 import type { Multipart, MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
-import { invalid } from '../src/errors.ts'
+import { invalid, ServiceError } from '../src/errors.ts'
 
 export type Parts = AsyncIterableIterator<Multipart>
 
@@ -17,7 +17,8 @@ const longestField = 64 * 1024
 export function unreadable(error: Error & { statusCode?: number; code?: string }): never {
   if (error.code === 'FST_INVALID_JSON_FIELD_ERROR')
     throw invalid('/', 'has a part that is typed application/json and is no JSON')
-  throw error.statusCode === undefined ? invalid('/', 'is not a whole multipart body') : error
+  const told = error instanceof ServiceError || error.statusCode !== undefined
+  throw told ? error : invalid('/', 'is not a whole multipart body')
 }
 
 /** The bytes of the file, which must be the last part: nothing that stands behind it is left unread. */
@@ -80,7 +81,10 @@ export async function uploadOf(request: FastifyRequest, limit?: number): Promise
     if (part.type === 'file' && name === 'file') return { fields, file: part, bytes: bytesOf(part, parts) }
     if (name === 'file') throw invalid('/file', 'must be sent as a file, with a file name (curl: file=@people.csv)')
     if (part.type === 'file' && !isJson(part.mimetype))
-      throw invalid('/file', `is required: the part ${name.slice(0, 40)} is a file, and the one with the file must be named file`)
+      throw invalid(
+        '/file',
+        `is required: the part ${name.slice(0, 40)} is a file, and the one with the file must be named file`
+      )
     if (Object.hasOwn(fields, name)) throw invalid(`/${name}`, 'must be given once')
     fields[name] = await fieldOf(part)
   }
@@ -88,3 +92,9 @@ export async function uploadOf(request: FastifyRequest, limit?: number): Promise
 
 /** Why a field that the form needs is not there yet, when its file has come. */
 export const orderHint = 'and must stand before the file: a form is read as it comes'
+
+/** Throws a fault of the fields with the hint that they may only have come too late. */
+export function explainOrder(error: unknown): never {
+  const [fault] = (error instanceof ServiceError && error.code === 'invalid_request' && error.facts.errors) || []
+  throw fault ? invalid(fault.path, `${fault.message}, ${orderHint}`) : error
+}

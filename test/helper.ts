@@ -95,7 +95,8 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
       },
       body: json ? JSON.stringify(body) : ((body as string | undefined) ?? null)
     })
-    const text = await answer.body.text()
+    // As it was sent: text() would drop a byte order mark.
+    const text = Buffer.from(await answer.body.arrayBuffer()).toString()
     const contentType = String(answer.headers['content-type'] ?? '')
     const wrong = breaches({ method, path, status: answer.statusCode, contentType, text })
     if (wrong.length > 0) t.fail(wrong.join('\n'))

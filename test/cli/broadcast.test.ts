@@ -39,7 +39,7 @@ t.test(
     t.match(first.output, /brd_[0-9a-f]{32}: 25 recipients/)
     t.match(first.output, /finished: 25 accepted/)
     t.notMatch(first.output, env.SWITCHBOARD_KEY)
-    const rows = parse(readFileSync(results), { columns: true }) as { status: string }[]
+    const rows = parse(readFileSync(results), { columns: true, bom: true }) as { status: string }[]
     t.strictSame(
       rows.map(({ status }) => status),
       Array.from({ length: 25 }, () => 'accepted')
