@@ -1,6 +1,6 @@
 import { invalid } from '../errors.ts'
 
-// Which encoding a table is in: told by its marks or by its sender, and never guessed between two that fit (RELIABILITY.md T41).
+// Which encoding a table is in: told by its marks or by its sender, and never guessed between two that fit (docs/reliability.md T41).
 
 interface Encoding {
   name: string

@@ -9,7 +9,7 @@ import type { RawRow } from './raw.ts'
 const longestRow = 256 * 1024
 /** What the separator is found in: the longest header there can be. */
 const headSize = 64 * 1024
-/** Each is read past by reading what it swallowed again, which must not go on for ever (RELIABILITY.md P49). */
+/** Each is read past by reading what it swallowed again, which must not go on for ever (docs/reliability.md P49). */
 const mostBroken = 100
 const separators = [',', ';', '\t']
 const names: Readonly<Record<string, string>> = { ',': 'commas', ';': 'semicolons', '\t': 'tabs', '|': 'bars' }

@@ -40,7 +40,7 @@ const longest = { column: 128, columns: 102 }
 /** A row costs some ten microseconds: after so many the others have a turn. */
 const rowsPerTurn = 250
 
-/** What a spreadsheet would run as a formula (RELIABILITY.md T42); written with a ' before it, and read without. */
+/** What a spreadsheet would run as a formula (docs/reliability.md T42); written with a ' before it, and read without. */
 const marked = /^'(?=[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20])/
 /** Text that was written as a formula, so that a spreadsheet does not take it for a number. */
 const asFormula = /^="([^"]*)"$/

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { stringify } from 'csv-stringify'
 
 /**
- * Rows as a table (RFC 4180, UTF-8 with a byte order mark) that no spreadsheet runs anything of (RELIABILITY.md T42). The first
+ * Rows as a table (RFC 4180, UTF-8 with a byte order mark) that no spreadsheet runs anything of (docs/reliability.md T42). The first
  * row is its header.
  */
 export function toCsvText(rows: AsyncIterable<readonly string[]>): Readable {

@@ -6,7 +6,7 @@ import { invalid, ServiceError } from '../errors.ts'
 // XML's own.
 
 const mb = 1024 * 1024
-/** A part may be so many times as large as it is packed, beside a first megabyte: what is more was made to be (RELIABILITY.md P49). */
+/** A part may be so many times as large as it is packed, beside a first megabyte: what is more was made to be (docs/reliability.md P49). */
 const mostInflated = 150
 const mostParts = 2000
 
