@@ -58,6 +58,8 @@ export interface ContainerParts {
     defaultHook: ReturnType<typeof createSandboxDoors>
   }) => Promise<{ url: string; close: () => Promise<void> }>
   log: Logger
+  /** Lines of the log that could not be written, since the start. */
+  logLost?: () => number
   pepper: string
 }
 
@@ -81,7 +83,7 @@ const mostInHand = 20
 /** Puts the parts together. Opens the store, but no port. */
 export async function buildContainer(
   config: Config,
-  { adapters, startSandbox, log, pepper }: ContainerParts
+  { adapters, startSandbox, log, logLost, pepper }: ContainerParts
 ): Promise<Switchboard> {
   const sandboxMode = config.MATON_API_KEY === undefined
   const typeBase = config.PUBLIC_URL ?? ''
@@ -90,7 +92,7 @@ export async function buildContainer(
     { ...(config.DATABASE_URL && { databaseUrl: config.DATABASE_URL }), directory: config.DATA_DIR },
     log
   )
-  const metrics = createMetrics()
+  const metrics = createMetrics(logLost)
   const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>

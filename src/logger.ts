@@ -26,12 +26,13 @@ function unescaped(text: string): string {
  * The process's logger: JSON lines. Redaction by path misses what lies elsewhere (docs/reliability.md decision 10), so every
  * line is also searched for the secrets' values before it is written.
  * @param secrets values that must never be written
- * @param sink where lines go; standard output unless given
+ * @param sink where lines go; a warning or worse takes everything before it out at once, where it can `flush`
  */
-export function createLogger(level: string, secrets: readonly string[], sink?: DestinationStream): Logger {
-  // Gathered and written beside the event loop; a warning or worse takes everything before it out at once.
-  const file = sink ? undefined : pino.destination({ fd: 1, sync: false, minLength: 8192, periodicFlush: 100 })
-  const out = sink ?? (file as DestinationStream)
+export function createLogger(
+  level: string,
+  secrets: readonly string[],
+  sink: DestinationStream & { flush?: () => void }
+): Logger {
   const hidden = [
     ...new Set(
       secrets
@@ -54,8 +55,8 @@ export function createLogger(level: string, secrets: readonly string[], sink?: D
     },
     {
       write: line => {
-        out.write(scrub(line))
-        if (!line.startsWith('{"level":"info"')) file?.flush()
+        sink.write(scrub(line))
+        if (!line.startsWith('{"level":"info"')) sink.flush?.()
       }
     }
   )

@@ -17,7 +17,7 @@ export interface Metrics {
 }
 
 /** Counters without numbers, ids or names of people in any label: routes by their pattern, codes from closed lists. */
-export function createMetrics(): Metrics {
+export function createMetrics(logLost: () => number = () => 0): Metrics {
   const registry = new Registry()
   const buckets = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20]
   const calls = new Histogram({
@@ -51,6 +51,15 @@ export function createMetrics(): Metrics {
     help: 'What webhooks told, by kind and what became of it',
     labelNames: ['provider', 'kind', 'outcome'],
     registers: [registry]
+  })
+  new Counter({
+    name: 'switchboard_log_lines_lost_total',
+    help: 'Lines of the log that could not be written',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(logLost())
+    }
   })
   return {
     webhook: (provider, outcome) => webhooks.labels(provider, outcome).inc(),

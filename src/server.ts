@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import closeWithGrace from 'close-with-grace'
 import { adapters } from './adapters/index.ts'
 import { type Config, ConfigError, loadConfig, secretNames } from './config.ts'
 import { buildContainer, type ContainerParts, type Switchboard } from './container.ts'
+import { endWithGrace } from './ending.ts'
 import { armFailpoint } from './failpoints.ts'
 import { findPepper } from './keys/first.ts'
+import { createLogOutput, standard } from './log-output.ts'
 import { createLogger } from './logger.ts'
 
 // The process: settings → parts → listen → close with grace. Nothing else reads the environment, listens or exits.
@@ -16,6 +17,16 @@ const demoChannels = [...adapters.values()].flatMap(({ provider, demo }) =>
   demo ? [{ ...demo, provider, connectionId: `${demo.id}-connection` }] : []
 )
 
+/** Ends with 1 and a sentence, whether or not somebody can read it. */
+function refuse(sentence: string): never {
+  try {
+    standard(2).writeSync(Buffer.from(`${sentence}\n`))
+  } catch {
+    // Nobody reads it.
+  }
+  process.exit(1)
+}
+
 function readSettings(): Config {
   try {
     const config = loadConfig(process.env)
@@ -25,8 +36,7 @@ function readSettings(): Config {
     return config
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    console.error(error.message)
-    process.exit(1)
+    refuse(error.message)
   }
 }
 
@@ -96,8 +106,7 @@ export async function serve(): Promise<void> {
   } catch (error) {
     const taken =
       (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? ' (set PORT, or WEBHOOK_PORT, to a free one)' : ''
-    console.error(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}${taken}`)
-    process.exit(1)
+    refuse(`Switchboard cannot start: ${error instanceof Error ? error.message : 'unknown error'}${taken}`)
   }
 }
 
@@ -108,22 +117,20 @@ async function start(): Promise<void> {
     secret => secret !== undefined
   )
   const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
-  const log = createLogger(config.LOG_LEVEL, [...secrets, pepper])
+  const output = createLogOutput(standard(1))
+  // Node's own warnings go there, in one blocking write each.
+  standard(2)
+  const log = createLogger(config.LOG_LEVEL, [...secrets, pepper], output)
   const startSandbox: ContainerParts['startSandbox'] = async options =>
     (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
   // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
   let board: Switchboard | undefined
-  closeWithGrace(
-    { delay: graceMs(config.UPSTREAM_TIMEOUT_MS) + config.SHUTDOWN_DELAY_MS, logger: log },
-    async ({ err }) => {
-      if (err) log.error({ err }, 'closing after an error that nobody caught')
-      board?.drain()
-      await new Promise(resolve => setTimeout(resolve, config.SHUTDOWN_DELAY_MS))
-      await board?.close()
-      log.info('closed')
-    }
-  )
-  board = await buildContainer(config, { adapters, startSandbox, log, pepper })
+  endWithGrace({ graceMs: graceMs(config.UPSTREAM_TIMEOUT_MS) + config.SHUTDOWN_DELAY_MS, log, output }, async () => {
+    board?.drain()
+    await new Promise(resolve => setTimeout(resolve, config.SHUTDOWN_DELAY_MS))
+    await board?.close()
+  })
+  board = await buildContainer(config, { adapters, startSandbox, log, logLost: output.lost, pepper })
 
   await board.start()
   const address = await board.app.listen({ host: config.HOST, port: config.PORT })
@@ -137,7 +144,8 @@ async function start(): Promise<void> {
     'listening'
   )
   const lines = await welcome(board, config, config.PUBLIC_URL ?? address)
-  if (lines.length > 0) console.log(lines.join('\n'))
+  if (lines.length > 0) output.write(`${lines.join('\n')}\n`)
+  output.flush()
 }
 
 if (import.meta.main) await serve()
