@@ -6,7 +6,7 @@ import t from 'tap'
 import { namedSchemas } from '../schemas/index.ts'
 import { adapters } from '../src/adapters/index.ts'
 
-// RELIABILITY.md T46: no pattern of ours takes more than 10 ms on 50 KB, whatever they are. Every regular expression of the
+// docs/reliability.md T46: no pattern of ours takes more than 10 ms on 50 KB, whatever they are. Every regular expression of the
 // code is found by a parser and run on texts that are made to be hard for it.
 
 const length = 50_000

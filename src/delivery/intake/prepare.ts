@@ -38,7 +38,7 @@ export interface Frame {
 export interface Preparation {
   /** Resolves every reference and checks a template. Throws ServiceError; nothing has been sent or stored then. */
   prepare: (draft: Draft, channel: DispatchChannel) => Promise<Prepared>
-  /** The same for a template without its recipients and their values; the provider is asked for it now. */
+  /** Checks a template without its recipients and their values; the provider is asked for it now. */
   frame: (draft: Draft<'template'>, channel: DispatchChannel) => Promise<Frame>
   /** Encodes, bringing the file first where one is needed. `dispose` is called when the request is over. */
   encode: (prepared: Prepared, channel: DispatchChannel) => Promise<Encoded & { dispose?: () => Promise<void> }>
