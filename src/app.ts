@@ -11,10 +11,12 @@ import { clientError, frameworkError, problems } from './http/problems.ts'
 import { telemetry } from './http/telemetry.ts'
 import { validation } from './http/validation.ts'
 import { newId } from './ids.ts'
+import { trusts } from './ip.ts'
 
 export interface AppOptions {
   publicUrl?: string | undefined
-  trustProxy?: boolean | string[]
+  /** How many proxies stand before us, or where they are. */
+  trustProxy?: number | readonly string[]
   /** The names of the registered providers. */
   providers?: readonly string[]
   /** Swagger UI under /docs. */
@@ -52,7 +54,7 @@ function bare(parts: AppParts, options: AppOptions): App {
     // One logger for all requests: a child for each costs more than the one line that it would write.
     childLoggerFactory: logger => logger,
     loggerInstance: options.log,
-    trustProxy: options.trustProxy ?? false,
+    trustProxy: options.trustProxy === undefined || options.trustProxy === 0 ? false : trusts(options.trustProxy),
     frameworkErrors: frameworkError(typeBase) as never,
     clientErrorHandler: clientError as never
   }) as unknown as App

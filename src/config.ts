@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
+import { misspelt } from './config-names.ts'
+import { rangeNames, readAddress } from './ip.ts'
 import { parseAllowList } from './upstream/address.ts'
 
 /** How one setting is read. `parse` throws a sentence that says the rule, never the value. */
@@ -52,12 +54,32 @@ const printable = (value: string): string => {
   if (!/^[\x21-\x7e]{1,4096}$/.test(value)) throw new Error('must be printable characters without spaces')
   return value
 }
-const trustProxy = (value: string): boolean | string[] => {
-  if (value === '0' || value === '1') return value === '1'
+/** Everything else in its query would be asked for at connection, where it replaces what we rely on or a pooler refuses it. */
+const databaseParameters = new Set([
+  ...['host', 'port', 'ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation', 'uselibpqcompat'],
+  ...['channel_binding', 'target_session_attrs', 'application_name']
+])
+const databaseUrl = (value: string): string => {
+  const url = origin('postgres:', 'postgresql:')(value)
+  for (const name of new URL(url).searchParams.keys()) {
+    if (databaseParameters.has(name)) continue
+    // A name may be a value that landed in the wrong place.
+    const known =
+      /^(options|statement_timeout|lock_timeout|idle_in_transaction_session_timeout|query_timeout|client_encoding|replication)$/
+    throw new Error(
+      `has ${known.test(name) ? `the parameter ${name}` : 'a parameter'} that is not taken: only ${[...databaseParameters].join(', ')} are`
+    )
+  }
+  return url
+}
+/** How many proxies stand before us, or whose addresses are believed. */
+export type TrustProxy = number | string[]
+const trustProxy = (value: string): TrustProxy => {
+  if (/^\d$/.test(value)) return Number(value)
   const proxies = list(value)
-  const known = (text: string) =>
-    ['loopback', 'linklocal', 'uniquelocal'].includes(text) || ipaddr.isValid(text) || ipaddr.isValidCIDR(text)
-  if (!proxies.every(known)) throw new Error('must be 0, 1, or a list of addresses and CIDR ranges')
+  const known = (text: string) => rangeNames.includes(text) || readAddress(text) === text || ipaddr.isValidCIDR(text)
+  if (!proxies.every(known))
+    throw new Error('must be the number of proxies before us (0 to 9), or a list of addresses and CIDR ranges')
   return proxies
 }
 const egressAllow = (value: string): string[] => {
@@ -81,13 +103,14 @@ const optional = <T>(parse: (text: string) => T, secret?: true): Setting<T | und
 /** Every setting, by its name in the environment (docs/api.md 14). */
 const settings = {
   MATON_API_KEY: optional(printable, true),
+  SANDBOX: setting(flag, false),
   MATON_BASE_URL: setting(origin('https:', 'http:'), 'https://api.maton.ai'),
   MATON_CONTROL_URL: setting(origin('https:', 'http:'), 'https://api.maton.ai'),
   MATON_RATE_PER_SECOND: setting(whole(0, 10_000), 10),
   CHANNELS_FILE: optional(text),
   ADMIN_KEY: optional(longSecret, true),
   KEY_PEPPER: optional(longSecret, true),
-  DATABASE_URL: optional(origin('postgres:', 'postgresql:'), true),
+  DATABASE_URL: optional(databaseUrl, true),
   DATA_DIR: setting<string>(value => value, './data'),
   HOST: setting<string>(value => value, '127.0.0.1'),
   PORT: setting(whole(0, 65_535), 3000),
@@ -95,14 +118,20 @@ const settings = {
   PUBLIC_URL: optional(origin('https:', 'http:')),
   UPSTREAM_TIMEOUT_MS: setting(whole(100, 300_000), 20_000),
   RETENTION_DAYS: setting(whole(0, 3650), 30),
+  KEEP_ROWS_DAYS: setting(whole(8, 36_500), 400),
   QUEUE_LIMIT: setting(whole(1, 10_000_000), 200_000),
   SHUTDOWN_DELAY_MS: setting(whole(0, 60_000), 0),
   AFTER_RESTORE: setting(flag, false),
   LOG_LEVEL: setting(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info'),
-  TRUST_PROXY: setting<boolean | string[]>(trustProxy, false),
+  TRUST_PROXY: setting<TrustProxy>(trustProxy, 0),
   EGRESS_ALLOW: setting(egressAllow, [] as string[]),
   DOCS: setting(flag, true)
 } as const
+
+/** The names of the settings that hold secrets, for whoever clears the environment after reading. */
+export const secretNames: readonly string[] = Object.entries(settings).flatMap(([name, rule]) =>
+  'secret' in rule && rule.secret ? [name] : []
+)
 
 type Settings = typeof settings
 export type Config = { readonly [K in keyof Settings]: ReturnType<Settings[K]['parse']> | Settings[K]['default'] }
@@ -116,12 +145,14 @@ export class ConfigError extends Error {
   }
 }
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 /**
- * Reads the settings once.
- * @throws ConfigError naming every fault at once, by the setting's name and never with a value
+ * Reads the settings once, with every fault of them, by the setting's name and never with a value. A setting that is
+ * wrong has its default, so that whatever else can be wrong is found in the same look.
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const faults: string[] = []
+export function readConfig(env: Environment): { config: Config; faults: string[] } {
+  const faults: string[] = misspelt(env, Object.keys(settings), secretNames)
   const take = (name: string, rule: Setting<unknown>): unknown => {
     const value = fromEnvironment(name, rule, env, faults)
     if (value === undefined || value === '') return rule.default
@@ -142,16 +173,23 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   if (config.WEBHOOK_PORT !== undefined && config.WEBHOOK_PORT !== 0 && config.WEBHOOK_PORT === config.PORT)
     faults.push('WEBHOOK_PORT must be another than PORT: it is a listener of its own')
-  if (faults.length > 0) throw new ConfigError(faults)
-  return Object.freeze(config)
+  if (config.SANDBOX && config.MATON_API_KEY) faults.push('SANDBOX is 1 and there is a MATON_API_KEY: keep one')
+  if (config.RETENTION_DAYS > config.KEEP_ROWS_DAYS)
+    faults.push('RETENTION_DAYS must not be more than KEEP_ROWS_DAYS: a message goes with its row')
+  return { config: Object.freeze(config), faults }
 }
 
-function fromEnvironment(
-  name: string,
-  rule: Setting<unknown>,
-  env: Readonly<Record<string, string | undefined>>,
-  faults: string[]
-): string | undefined {
+/** The settings, for whoever has nothing else to check. Throws ConfigError with every fault at once. */
+export function loadConfig(env: Environment): Config {
+  const { config, faults } = readConfig(env)
+  if (faults.length > 0) throw new ConfigError(faults)
+  return config
+}
+
+function fromEnvironment(name: string, rule: Setting<unknown>, env: Environment, faults: string[]): string | undefined {
+  // Nothing would mean the default: a secret that failed to be filled in would start sandbox mode, or make another.
+  for (const empty of rule.secret ? [name, `${name}_FILE`] : [])
+    if (env[empty] === '') faults.push(`${empty} is empty: give it a value, or leave it out`)
   const file = rule.secret ? env[`${name}_FILE`] : undefined
   if (!file) return env[name]
   if (env[name]) {
@@ -160,7 +198,6 @@ function fromEnvironment(
   }
   try {
     const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
-    // Nothing would mean the default: a secret that failed to be mounted would start sandbox mode.
     if (value === '') faults.push(`${name}_FILE is empty`)
     return value
   } catch (error) {
@@ -168,8 +205,3 @@ function fromEnvironment(
     return undefined
   }
 }
-
-/** The names of the settings that hold secrets, for whoever clears the environment after reading. */
-export const secretNames: readonly string[] = Object.entries(settings).flatMap(([name, rule]) =>
-  'secret' in rule && rule.secret ? [name] : []
-)

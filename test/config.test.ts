@@ -16,6 +16,7 @@ const faults = (env: Record<string, string>): readonly string[] => {
 t.test('without any setting the defaults are those of the contract', async t => {
   t.strictSame(loadConfig({}), {
     MATON_API_KEY: undefined,
+    SANDBOX: false,
     MATON_BASE_URL: 'https://api.maton.ai',
     MATON_CONTROL_URL: 'https://api.maton.ai',
     MATON_RATE_PER_SECOND: 10,
@@ -30,16 +31,19 @@ t.test('without any setting the defaults are those of the contract', async t => 
     PUBLIC_URL: undefined,
     UPSTREAM_TIMEOUT_MS: 20_000,
     RETENTION_DAYS: 30,
+    KEEP_ROWS_DAYS: 400,
     QUEUE_LIMIT: 200_000,
     SHUTDOWN_DELAY_MS: 0,
     AFTER_RESTORE: false,
     LOG_LEVEL: 'info',
-    TRUST_PROXY: false,
+    TRUST_PROXY: 0,
     EGRESS_ALLOW: [],
     DOCS: true
   })
   t.ok(Object.isFrozen(loadConfig({})), 'nobody changes them')
-  t.strictSame(loadConfig({ PORT: '', MATON_API_KEY: '', UNRELATED: 'x' }), loadConfig({}), 'empty is not given')
+  t.strictSame(loadConfig({ PORT: '', PUBLIC_URL: '', UNRELATED: 'x' }), loadConfig({}), 'empty is not given')
+  for (const name of secretNames.flatMap(name => [name, `${name}_FILE`]))
+    t.match(faults({ KEY_PEPPER: 'p'.repeat(32), [name]: '' })[0], `${name} is empty`, 'but an empty secret is a fault')
 })
 
 const canary = 'canary-3f9a'
@@ -51,16 +55,21 @@ const wrong: Partial<Record<keyof Config, string[]>> = {
   MATON_RATE_PER_SECOND: [canary, '-1', '1.5', '10001', '1e3', ' 5'],
   ADMIN_KEY: [canary, `${canary} ${'x'.repeat(40)}`],
   KEY_PEPPER: [canary],
-  DATABASE_URL: [`mysql://root:${canary}@db/x`, canary],
+  DATABASE_URL: [
+    ...[`mysql://root:${canary}@db/x`, canary, `postgres://db/x?options=-c%20synchronous_commit%3Doff&a=${canary}`],
+    ...[`postgres://db/x?statement_timeout=0`, `postgres://db/x?${canary}=1`]
+  ],
   PORT: [canary, '65536', '-1', '0x10'],
   PUBLIC_URL: [canary, `https://x:${canary}@example.com`],
   UPSTREAM_TIMEOUT_MS: ['99', '300001', canary],
-  RETENTION_DAYS: [canary, '3651', '-1'],
+  RETENTION_DAYS: [canary, '3651', '-1', '401'],
+  KEEP_ROWS_DAYS: [canary, '7', '-1'],
+  SANDBOX: [canary, 'true'],
   QUEUE_LIMIT: [canary, '0', '10000001'],
   AFTER_RESTORE: [canary, 'yes', '2'],
   SHUTDOWN_DELAY_MS: ['60001', canary],
   LOG_LEVEL: ['verbose', canary],
-  TRUST_PROXY: [canary, 'true', '10.0.0.0/33'],
+  TRUST_PROXY: [canary, 'true', '10', '10.0.0.0/33'],
   EGRESS_ALLOW: [`https://${canary}`, `10.0.0.0/33,${canary}.`, '169.254.169.254'],
   DOCS: [canary, 'yes']
 }
@@ -108,7 +117,7 @@ t.test('right values of every form are taken', async t => {
       PUBLIC_URL: 'https://example.com/base'
     }
   )
-  t.equal(loadConfig({ TRUST_PROXY: '1' }).TRUST_PROXY, true)
+  t.equal(loadConfig({ TRUST_PROXY: '2' }).TRUST_PROXY, 2)
   t.match(faults({ DATABASE_URL: 'postgres://db/x' }), [/^KEY_PEPPER is required with DATABASE_URL/])
   t.match(loadConfig({}), { AFTER_RESTORE: false, RETENTION_DAYS: 30, QUEUE_LIMIT: 200_000 })
   t.match(loadConfig({ AFTER_RESTORE: '1', RETENTION_DAYS: '0', QUEUE_LIMIT: '5' }), {
@@ -152,7 +161,7 @@ t.test('a secret may come from a file, and only from one place', async t => {
       )
     t.notMatch(faults({ ...only, [`${name}_FILE`]: at(name, `${canary} two words`) }).join(), canary)
   }
-  t.strictSame(loadConfig({ PORT_FILE: at('port', '1') }).PORT, 3000, 'only secrets have files')
+  t.match(faults({ PORT_FILE: at('port', '1') }), [/^PORT_FILE is not a setting: only secrets/])
 })
 
 t.test('the start itself says no more than that', async t => {
@@ -169,4 +178,48 @@ t.test('the start itself says no more than that', async t => {
   t.notMatch(output, canary)
   t.notMatch(output, /\n\s+at /, 'no stack')
   t.ok(readFileSync(new URL('../src/server.ts', import.meta.url), 'utf8').includes('delete process.env[name]'))
+})
+
+t.test('a name that is one of ours misspelt says which one is meant; others’ names are left alone', async t => {
+  const slips: Record<string, string> = {
+    MATON_API_KEY_FIEL: 'MATON_API_KEY_FILE',
+    MATON_APIKEY: 'MATON_API_KEY',
+    maton_api_key: 'MATON_API_KEY',
+    MATON_KEY: 'MATON_API_KEY',
+    MATON_TOKEN: 'MATON_API_KEY',
+    CHANNEL_FILE: 'CHANNELS_FILE',
+    DATABSE_URL: 'DATABASE_URL',
+    DATABASE_URI: 'DATABASE_URL',
+    DATADIR: 'DATA_DIR',
+    TRUSTED_PROXY: 'TRUST_PROXY',
+    TRUST_PROXIES: 'TRUST_PROXY',
+    SANBOX: 'SANDBOX',
+    HSOT: 'HOST',
+    KEEP_ROW_DAYS: 'KEEP_ROWS_DAYS',
+    LOGLEVEL: 'LOG_LEVEL',
+    METRICS_PROT: 'METRICS_PORT',
+    MAX_CONECTIONS: 'MAX_CONNECTIONS',
+    WEBHOOKS_PORT: 'WEBHOOK_PORT'
+  }
+  for (const [slip, meant] of Object.entries(slips))
+    t.strictSame(
+      faults({ [slip]: canary }).map(fault => fault.replace(canary, 'A VALUE')),
+      [`${slip} is not a setting: is ${meant} meant?`]
+    )
+  for (const other of [
+    ...['HOME', 'HOSTNAME', 'PORTS', 'HOSTS', 'DOC', 'host', 'PATH', 'NODE_ENV', 'http_proxy', 'NO_PROXY', 'FTP_PROXY'],
+    ...[
+      'DATABASE_USER',
+      'DATABASE_PASSWORD',
+      'LOGNAME',
+      'LOG_FORMAT',
+      'SSL_CERT_FILE',
+      'OTEL_SERVICE_NAME',
+      'X'.repeat(9)
+    ],
+    ...['METRICS_PORT', 'MAX_CONNECTIONS', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'npm_config_cache', '_']
+  ])
+    t.strictSame(faults({ [other]: 'x' }), [], other)
+  const service = { WEBHOOKS_SERVICE_HOST: '10.0.0.1', WEBHOOKS_PORT: 'tcp://10.0.0.1:80', WEBHOOKS_SERVICE_PORT: '80' }
+  t.strictSame(faults(service), [], 'nor what Kubernetes says of a Service that happens to have such a name')
 })

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.ts'
+import { readAddress } from '../ip.ts'
 import { type Caller, requireScope } from '../keys/caller.ts'
 import { createAuthThrottle } from './auth-throttle.ts'
 import type { App } from './fastify.ts'
@@ -28,12 +29,13 @@ export function auth(app: App): void {
   })
   const authenticate = async (request: FastifyRequest): Promise<Caller> => {
     const secret = bearer(request)
+    const address = readAddress(request.ip)
     try {
-      return await app.keyring.authenticate(secret, request.ip)
+      return await app.keyring.authenticate(secret, address)
     } catch (error) {
       // Looked at first all the same: a right key is never refused for what others at its address try (T3).
       const wrong = error instanceof ServiceError && error.code === 'unauthenticated'
-      const retryAfterSeconds = wrong ? throttle.failed(request.ip) : undefined
+      const retryAfterSeconds = wrong ? throttle.failed(address ?? 'nobody') : undefined
       if (retryAfterSeconds === undefined) throw error
       throw new ServiceError('rate_limited', 'Too many wrong keys from this address.', { retryAfterSeconds })
     }

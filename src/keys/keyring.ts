@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js'
 import type { CreateKey, Key, KeyWithSecret, PatchKey, Scope } from '../../schemas/keys.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
+import { inRanges } from '../ip.ts'
 import { requirePrefix } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import { type PageRequest, toPage } from '../store/page.ts'
@@ -21,8 +22,8 @@ export interface KeyringOptions {
 }
 
 export interface Keyring {
-  /** Who the secret belongs to. Throws 401 alike for unknown, expired and revoked keys. */
-  authenticate: (secret: string, address: string) => Promise<Caller>
+  /** Who the secret belongs to, asked from an address that is undefined where nobody can read it. Throws 401 alike for unknown, expired and revoked keys. */
+  authenticate: (secret: string, address: string | undefined) => Promise<Caller>
   create: (input: CreateKey, actor: Caller | null) => Promise<KeyWithSecret>
   list: (page: PageRequest & { service?: string }) => Promise<{ items: Key[]; nextCursor: string | null }>
   get: (id: string) => Promise<Key>
@@ -83,15 +84,6 @@ const toKey = (row: KeyRow): Key => ({
   revokedAt: iso(row.revoked_at),
   lastUsedAt: iso(row.last_used_at)
 })
-
-/** Whether an address lies in one of the ranges; a v4 address in a v6 coat is judged as v4. */
-function inRanges(address: string, ranges: readonly string[]): boolean {
-  const ip = ipaddr.process(address)
-  return ranges.some(text => {
-    const [range, bits] = ipaddr.parseCIDR(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
-    return ip.kind() === range.kind() && ip.match(range, bits)
-  })
-}
 
 function checkCidrs(cidrs: readonly string[] | null | undefined): void {
   for (const [i, text] of (cidrs ?? []).entries()) {
@@ -158,9 +150,9 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     believed.set(digest, entry)
     return entry
   }
-  const check = ({ caller, deadAt }: Believed, address: string): Caller => {
+  const check = ({ caller, deadAt }: Believed, address: string | undefined): Caller => {
     if (deadAt <= store.clock()) throw unauthenticated()
-    if (caller.cidrs && !inRanges(address, caller.cidrs))
+    if (caller.cidrs && (address === undefined || !inRanges(address, caller.cidrs)))
       throw new ServiceError('forbidden', 'This key may not be used from this address.')
     return caller
   }

@@ -43,6 +43,26 @@ t.test('addresses are counted apart, and behind a proxy it is the caller’s', a
   t.equal(await times(21, 'no address'), 429)
 })
 
+t.test(
+  'what a caller writes before the proxy’s own word counts for nothing, neither for limits nor for cidrs',
+  async t => {
+    const board = await startBoard(t, { env: { TRUST_PROXY: '1' } })
+    const inside = await board.key({ cidrs: ['10.0.0.0/8', '2001:db8::/32'] })
+    const asked = async (forwarded: string, key = inside) =>
+      (await board.call('GET', '/keys/self', { key, headers: { 'x-forwarded-for': forwarded } })).status
+    t.equal(await asked('10.1.2.3'), 200)
+    t.equal(await asked('10.1.2.3, 198.51.100.9'), 403, 'the leftmost is whatever the caller says')
+    t.equal(await asked('198.51.100.9, 10.1.2.3'), 200)
+    t.equal(await asked('10.1.2.3:51234'), 200, 'with a port')
+    t.equal(await asked('[2001:db8::7]:443'), 200)
+    for (const nobody of ['unknown', '10.1.2', '10.1.2.3:x', '1.2.3.4:51234:1', '%'])
+      t.equal(await asked(nobody), 403, `${nobody} is nobody’s address`)
+    let last = 0
+    for (let n = 0; n < 21; n++) last = await asked(`203.0.113.${n}, 198.51.100.1`, 'sk_live_x')
+    t.equal(last, 429, 'another address before it does not make another caller')
+  }
+)
+
 t.test('the count ends with its minute, and what is remembered is bounded', async t => {
   let now = 0
   const throttle = createAuthThrottle({ limit: 2, windowMs: 60_000, most: 3, now: () => now })
