@@ -46,7 +46,7 @@ export const BroadcastForm = strict({
   ratePerSecond: Type.Optional(Rate)
 })
 export type BroadcastForm = Static<typeof BroadcastForm>
-/** The same with what only a table has. */
+/** The members of a broadcast that comes with a table: the form, and what only a table has. */
 export const BroadcastUpload = strict({
   ...BroadcastForm.properties,
   charset: Type.Optional(

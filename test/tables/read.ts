@@ -30,7 +30,7 @@ export async function refusal(table: string | Buffer, more: Partial<TableOptions
   }
 }
 
-/** The same table on disk. */
+/** A table written to disk. */
 export function onDisk(t: Test, table: string | Buffer): TableSource {
   const file = join(t.testdir(), 'table')
   writeFileSync(file, table)
