@@ -58,6 +58,7 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
   for (const channel of demoChannels)
     if (!known.has(channel.id)) await channels.create({ ...channel, settings: { ...channel.settings } }, null)
   await keyring.revokeService('demo')
+  const { scenarios } = await import('./sandbox/index.ts')
   const { secret } = await keyring.create(
     {
       service: 'demo',
@@ -95,6 +96,9 @@ async function welcome({ app, sandboxMode }: Switchboard, config: Config, addres
     'A first message:',
     `  curl -sS ${address}/messages -H 'Authorization: Bearer ${secret}' -H 'Content-Type: application/json' \\`,
     `    -d '{"channel":"demo-cloud","to":"+1 415 555 1234","type":"text","text":{"body":"Hello"}}'`,
+    'It is delivered and read within seconds; sent to +15550100111 it is answered, to other numbers of docs/sandbox.md',
+    `it meets another fate (${scenarios.map(({ name }) => name).join(', ')}). What came in:`,
+    `  curl -sS '${address}/messages?direction=inbound' -H 'Authorization: Bearer ${secret}'`,
     ''
   ]
 }

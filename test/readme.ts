@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { messageTypes } from '../schemas/content.ts'
 import { effects } from '../src/adapters/adapter.ts'
 import { adapters } from '../src/adapters/index.ts'
-import { magicRecipients, standIns, wordsOf } from '../src/sandbox/index.ts'
+import { magicRecipients, scenarios, standIns, wordsOf } from '../src/sandbox/index.ts'
 
 // The tables of docs/ that are made from code: `npm run readme`. readme.test.ts compares them with the pages.
 
@@ -12,7 +12,15 @@ const yes = (has: unknown): string => (has ? 'yes' : '–')
 
 const pages: Record<string, { file: string; make: () => string }> = {
   matrix: { file: 'docs/providers.md', make: matrix },
-  recipients: { file: 'docs/sandbox.md', make: recipients }
+  recipients: { file: 'docs/sandbox.md', make: recipients },
+  scenarios: {
+    file: 'docs/sandbox.md',
+    make: () =>
+      table(
+        ['recipient', 'name', 'what happens'],
+        scenarios.map(({ number, name, description }) => [`\`${number}\``, `\`${name}\``, description])
+      )
+  }
 }
 
 function matrix(): string {
