@@ -38,7 +38,7 @@ export const broadcastsResults: RoutePlugin = app => {
       const table = await app.broadcasts.results(caller, params.id, query)
       reply.header('content-type', 'text/csv; charset=utf-8; header=present')
       reply.header('content-disposition', `attachment; filename="${params.id}.csv"`)
-      return reply.header('x-content-type-options', 'nosniff').send(table as never)
+      return reply.send(table as never)
     }
   })
 
@@ -61,8 +61,8 @@ export const broadcastsResults: RoutePlugin = app => {
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
       const events = await app.broadcasts.events(request.caller, request.params.id, gone.signal)
-      reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' })
-      return reply.header('x-accel-buffering', 'no').send(Readable.from(events) as never)
+      reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
+      return reply.send(Readable.from(events) as never)
     }
   })
 }

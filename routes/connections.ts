@@ -24,11 +24,7 @@ export const connections: RoutePlugin = app => {
       querystring: ConnectionQuery,
       response: { 200: json(ConnectionPage, 'All of them.'), ...problems(...guarded, 422, 429, 502) }
     },
-    handler: (request, reply) => {
-      // The links in it are secrets.
-      reply.header('cache-control', 'no-store')
-      return app.connections.list(request.caller, request.query)
-    }
+    handler: request => app.connections.list(request.caller, request.query)
   })
 
   app.post('/connections', {
@@ -62,10 +58,7 @@ export const connections: RoutePlugin = app => {
       querystring: strict({}),
       response: { 200: json(Connection, 'The connection.'), ...problems(...guarded, 404, 422, 429, 502) }
     },
-    handler: (request, reply) => {
-      reply.header('cache-control', 'no-store')
-      return app.connections.get(request.caller, request.params.id)
-    }
+    handler: request => app.connections.get(request.caller, request.params.id)
   })
 
   app.delete('/connections/:id', {

@@ -56,7 +56,7 @@ export const contactsCsv: RoutePlugin = app => {
       const { csv, channel } = await app.contactTable.export(request.caller, request.query.channel)
       reply.header('content-type', 'text/csv; charset=utf-8; header=present')
       reply.header('content-disposition', `attachment; filename="contacts-${channel}.csv"`)
-      return reply.header('x-content-type-options', 'nosniff').send(csv)
+      return reply.send(csv)
     }
   })
 

@@ -112,8 +112,7 @@ export const media: RoutePlugin = app => {
         'content-type': file.mimeType,
         ...(size !== null && { 'content-length': size }),
         ...(kept && { 'accept-ranges': 'bytes', etag: `"${file.sha256}"` }),
-        'content-disposition': disposition(file.filename),
-        'x-content-type-options': 'nosniff'
+        'content-disposition': disposition(file.filename)
       })
       return reply.send(bytes instanceof Readable ? bytes : Readable.from(bytes, { objectMode: false }))
     }

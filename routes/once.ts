@@ -14,7 +14,7 @@ export async function answerOnce<T>(
 ): Promise<FastifyReply> {
   const run = async (): Promise<Answer> => {
     const { object, location, status = 201 } = await act()
-    const headers = { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', location }
+    const headers = { 'content-type': 'application/json; charset=utf-8', location }
     return { status, headers, body: JSON.stringify(object) }
   }
   const key = parseIdempotencyKey(request.headers['idempotency-key'])

@@ -19,11 +19,7 @@ export const webhooks: RoutePlugin = app => {
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_, body, done) => done(null, body))
   const admitted = new WeakMap<object, Admission>()
   app.addHook<{ Params: { channel: string; token: string } }>('onRequest', async (request, reply) => {
-    reply.headers({
-      'referrer-policy': 'no-referrer',
-      'x-content-type-options': 'nosniff',
-      'cache-control': 'no-store'
-    })
+    reply.headers({ 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' })
     admitted.set(request, await app.door.admit(request.params.channel, request.params.token))
   })
 

@@ -5,6 +5,7 @@ import { auth } from './http/auth.ts'
 import { bodies } from './http/bodies.ts'
 import { docs } from './http/docs.ts'
 import type { App, AppParts } from './http/fastify.ts'
+import { hygiene } from './http/hygiene.ts'
 import { methodNotAllowed } from './http/methods.ts'
 import { overload } from './http/overload.ts'
 import { clientError, frameworkError, problems } from './http/problems.ts'
@@ -75,6 +76,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
 
   const addMissingMethods = methodNotAllowed(app)
   telemetry(app)
+  hygiene(app)
   problems(app)
   overload(app)
   // Before the keys are looked at: a stranger's slow body is watched too.
@@ -91,6 +93,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
 export async function buildWebhookApp(parts: AppParts, options: AppOptions): Promise<App> {
   const app = bare(parts, options)
   telemetry(app)
+  hygiene(app)
   problems(app)
   overload(app)
   bodies(app)

@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { connect } from 'node:net'
 
 export interface RawAnswer {
   status: number
@@ -28,4 +29,22 @@ export const raw = (
     )
     outgoing.on('error', reject)
     outgoing.end(options.body)
+  })
+
+/** One request as it is written, with `Connection: close`, over a socket of its own. */
+export const exchange = (
+  url: string,
+  head: string,
+  body = ''
+): Promise<{ status: number; headers: string; text: string }> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(url)
+    const socket = connect(Number(port), hostname)
+    let answer = ''
+    socket.on('data', chunk => (answer += chunk)).on('error', reject)
+    socket.on('close', () => {
+      const [headers = '', text = ''] = answer.split('\r\n\r\n')
+      resolve({ status: Number(answer.slice(9, 12)), headers, text })
+    })
+    socket.write(`${head}Connection: close\r\n\r\n${body}`)
   })

@@ -40,9 +40,11 @@ export function auth(app: App): void {
       throw new ServiceError('rate_limited', 'Too many wrong keys from this address.', { retryAfterSeconds })
     }
   }
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', async (request, reply) => {
     const { scope } = request.routeOptions.config
     if (scope === undefined) return
+    // Whatever a key is needed for is nothing that a cache on the way may keep.
+    reply.header('cache-control', 'no-store')
     request.caller = await authenticate(request)
     if (scope !== 'any') requireScope(request.caller, scope)
   })

@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify from 'fastify'
+import { type Document, makeDocument } from './documents.ts'
 
 /**
  * The library's own policy also upgrades http to https, which leaves a blank page wherever Switchboard is reached by
@@ -15,9 +16,12 @@ function nativePath<R extends { url: string }>(request: R): R {
   return request
 }
 
-/** Swagger UI under /docs for a finished document, as a server that is never listened on: requests are handed to it. */
-export async function makeDocsUi(document: Record<string, unknown>): Promise<FastifyInstance> {
-  const ui = Fastify({ routerOptions: { ignoreTrailingSlash: true } })
+/**
+ * Swagger UI under /docs for a finished document: each of its pages by its path. The library makes them as a server, which
+ * is asked for each page once and never listens.
+ */
+export async function makeDocsUi(document: Record<string, unknown>): Promise<Map<string, Document>> {
+  const ui = Fastify()
   await ui.register(swagger, { mode: 'static', specification: { document: document as never } })
   await ui.register(swaggerUi, {
     routePrefix: '/docs',
@@ -39,6 +43,15 @@ export async function makeDocsUi(document: Record<string, unknown>): Promise<Fas
       requestInterceptor: nativePath as never
     }
   })
-  await ui.ready()
-  return ui
+  const pages = new Map<string, Document>()
+  const add = async (path: string): Promise<string> => {
+    const { headers, rawPayload } = await ui.inject(path)
+    const said = headers['content-security-policy'] as string | undefined
+    pages.set(path, await makeDocument(String(headers['content-type']), rawPayload, said))
+    return rawPayload.toString()
+  }
+  const page = await add('/docs/')
+  for (const [name] of page.matchAll(/static\/[\w./-]{1,100}/g)) await add(`/docs/${name}`)
+  await ui.close()
+  return pages
 }

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
-import type { FastifyInstance } from 'fastify'
-import { errorTable } from '../errors.ts'
+import { readFile } from 'node:fs/promises'
+import { Worker } from 'node:worker_threads'
+import { errorTable, ServiceError } from '../errors.ts'
+import type { DocsOrder } from './docs-worker.ts'
+import { type Document, makeDocument, sendDocument } from './documents.ts'
 import type { App } from './fastify.ts'
 
 const escapeHtml = (text: string): string =>
@@ -25,40 +27,61 @@ ${sections.join('\n')}</html>`
 
 const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
+/** Makes a thing when it is first asked for, and once; what failed is made again. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make().catch(error => {
+      made = undefined
+      throw error
+    })
+    return made
+  }
+}
+
+/** What takes long to make, made in a thread of its own. */
+function inThread(order: DocsOrder): { pages: Promise<Record<string, Document>>; stop: () => Promise<unknown> } {
+  const worker = new Worker(new URL('./docs-worker.ts', import.meta.url), { workerData: order, execArgv: [] })
+  const pages = new Promise<Record<string, Document>>((resolve, reject) => {
+    worker.once('message', resolve).once('error', reject)
+    worker.once('exit', code => reject(new Error(`the documents were not made: the thread ended with ${code}`)))
+  })
+  return { pages, stop: () => worker.terminate() }
+}
+
 /**
- * The document, the errors page and Swagger UI. The UI is a server of its own, made when somebody first opens it, so
- * that a service nobody looks at does not carry it.
+ * The document, the errors page and Swagger UI: each made when somebody first asks for it, so that a service nobody looks
+ * at does not carry them, and then kept.
  * @param file openapi.yaml
  */
 export function docs(app: App, file: URL, withUi: boolean): void {
   const hide = { schema: { hide: true } }
   /** The checked-in document byte for byte; with PUBLIC_URL, under that address. */
-  const yaml = (): string => {
-    const text = readFileSync(file, 'utf8')
+  const yaml = async (): Promise<string> => {
+    const text = await readFile(file, 'utf8')
     return app.publicUrl ? text.replace(/^servers:\n {2}- url: \/$/m, `servers:\n  - url: ${app.publicUrl}`) : text
   }
-  app.get('/openapi.yaml', hide, async (_, reply) => reply.type('application/yaml; charset=utf-8').send(yaml()))
-  app.get('/openapi.json', hide, async (_, reply) => {
-    const { parse } = await import('yaml')
-    return reply.type('application/json; charset=utf-8').send(JSON.stringify(parse(yaml())))
+  let thread: ReturnType<typeof inThread> | undefined
+  app.addHook('onClose', async () => thread?.stop())
+  const asText = once(async () => makeDocument('application/yaml; charset=utf-8', await yaml()))
+  const errors = once(() => makeDocument('text/html; charset=utf-8', errorsPage(), policy))
+  const made = once(async () => {
+    thread = inThread({ yaml: await yaml(), ui: withUi })
+    return thread.pages
   })
-  app.get('/errors', hide, async (_, reply) =>
-    reply.type('text/html; charset=utf-8').header('content-security-policy', policy).send(errorsPage())
+  app.get('/openapi.yaml', hide, async (request, reply) => sendDocument(request, reply, await asText()))
+  app.get('/openapi.json', hide, async (request, reply) =>
+    sendDocument(request, reply, (await made())['/openapi.json']!)
   )
+  app.get('/errors', hide, async (request, reply) => sendDocument(request, reply, await errors()))
   if (!withUi) return
 
-  let ui: Promise<FastifyInstance> | undefined
-  app.addHook('onClose', async () => (await ui)?.close())
-  const open = async (): Promise<FastifyInstance> => {
-    const [{ makeDocsUi }, { parse }] = await Promise.all([import('./docs-ui.ts'), import('yaml')])
-    return makeDocsUi(parse(yaml()))
-  }
   app.get('/', hide, async (_, reply) => reply.redirect('/docs/'))
   app.get('/docs', hide, async (_, reply) => reply.redirect('/docs/'))
-  app.get('/docs/*', hide, async (request, reply) => {
-    ui ??= open()
-    const inner = await ui
-    reply.hijack()
-    inner.routing(request.raw, reply.raw)
+  app.get<{ Params: { '*': string } }>('/docs/*', hide, async (request, reply) => {
+    const name = request.params['*']
+    const found = name === 'yaml' ? await asText() : (await made())[name === 'json' ? '/openapi.json' : `/docs/${name}`]
+    if (!found) throw new ServiceError('not_found', `There is no page ${name.slice(0, 100)} under /docs.`)
+    return sendDocument(request, reply, found)
   })
 }

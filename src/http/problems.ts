@@ -166,7 +166,7 @@ export function clientError(error: { code?: string }, socket: Socket): void {
   const refused = new ServiceError('invalid_request', `The request ${message}.`, { errors: [{ path: '/', message }] })
   const problem = toProblem(refused, { path: '/', requestId: '', isWrite: false, typeBase: '' })
   const body = JSON.stringify({ ...problem, requestId: undefined, status })
-  const head = `HTTP/1.1 ${status} ${words}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nContent-Type: application/problem+json; charset=utf-8\r\nConnection: close\r\n\r\n`
+  const head = `HTTP/1.1 ${status} ${words}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nContent-Type: application/problem+json; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n`
   if (socket.writable) socket.write(head + body)
   socket.destroy()
 }
@@ -175,6 +175,6 @@ export function clientError(error: { code?: string }, socket: Socket): void {
 export const frameworkError =
   (typeBase: string) =>
   (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
-    reply.header('x-request-id', request.id)
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff')
     answer(error, request, reply, typeBase)
   }
