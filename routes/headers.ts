@@ -4,7 +4,8 @@ import type { SendOptions } from '../src/delivery/intake/submit.ts'
 import { traceparent } from '../src/http/telemetry.ts'
 
 const defaultWaitSeconds = 10
-const longestWaitSeconds = 60
+/** Below 60 s, at which every proxy gives up by default. */
+const longestWaitSeconds = 50
 
 /** Prefer (RFC 7240): respond-async, or wait=N seconds. What cannot be read is no preference, as the RFC has it. */
 function waitSeconds(header: string | string[] | undefined): number | undefined {
@@ -25,6 +26,7 @@ export function sendOptions(request: FastifyRequest): SendOptions {
   const trace = traceparent(headers.traceparent)
   return {
     waitMs: (waitSeconds(headers.prefer) ?? defaultWaitSeconds) * 1000,
+    patient: waitSeconds(headers.prefer) !== undefined,
     requestId: request.id,
     ...(key !== undefined && { idempotencyKey: key }),
     ...(trace && { traceparent: trace })

@@ -53,7 +53,7 @@ export const messages: RoutePlugin = app => {
       params: MessageParams,
       headers: Type.Object({
         Prefer: Type.Optional(
-          Type.String({ description: 'wait=N: how many seconds to wait for it to be final (default 0, at most 60).' })
+          Type.String({ description: 'wait=N: how many seconds to wait for it to be final (default 0, at most 50).' })
         )
       }),
       querystring: strict({}),

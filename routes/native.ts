@@ -35,7 +35,6 @@ export const native: RoutePlugin = app => {
         const { method, url, headers, id: requestId, body } = request
         const call = { method, url, headers, requestId, body: body as Readable | undefined }
         const answer = await app.native(request.caller, request.params.id, call)
-        request.timing.upstream = answer.upstreamMs
         return reply.code(answer.status).headers(answer.headers).send(answer.body)
       }
     })

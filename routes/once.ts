@@ -1,5 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Answer, parseIdempotencyKey, requestHash } from '../src/delivery/intake/idempotency.ts'
+import { type Answer, parseIdempotencyKey, requestHash, requireReplay } from '../src/delivery/intake/idempotency.ts'
+
+/** The path in one spelling, as the router read it: an escaped letter is the letter. */
+function pathOf({ routeOptions, params }: FastifyRequest): string {
+  const given = params as Record<string, string>
+  return routeOptions.url!.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(given[name] ?? ''))
+}
 
 /**
  * Answers a POST that makes something, once for an Idempotency-Key: the same key and body again get the first answer.
@@ -19,9 +25,10 @@ export async function answerOnce<T>(
   }
   const key = parseIdempotencyKey(request.headers['idempotency-key'])
   const { service, mode } = request.caller
-  const scope = { service, mode, method: request.method, path: request.url.split('?')[0]! }
+  const scope = { service, mode, method: request.method, path: pathOf(request) }
   const answer =
     key === undefined ? await run() : await request.server.idempotency.once({ ...scope, key }, requestHash(body), run)
+  if (answer.replayed) requireReplay(request.caller, answer)
   return reply
     .code(answer.status)
     .headers(answer.headers)

@@ -10,7 +10,7 @@ export const sendHeaders = Type.Object({
   Prefer: Type.Optional(
     Type.String({
       description:
-        'wait=N: how many seconds to wait for the provider (default 10, at most 60). respond-async: do not wait.'
+        'wait=N: how many seconds to wait for the provider (default 10, at most 50). respond-async: do not wait.'
     })
   ),
   traceparent: Type.Optional(Type.String({ description: 'W3C Trace Context; logged and kept, never sent on.' }))
@@ -27,6 +27,7 @@ export function replySent(
 ): FastifyReply {
   request.timing.upstream = sent.upstreamMs
   request.timing.queue = sent.queueMs
+  if (sent.messageId) request.messageId = sent.messageId
   return reply
     .code(sent.status)
     .headers(sent.headers)

@@ -159,7 +159,12 @@ export const TimelineEntry = Type.Object(
 )
 export type TimelineEntry = Static<typeof TimelineEntry>
 export const Timeline = Type.Object(
-  { messageId: Type.String(), traceparent: Type.Optional(Type.String()), items: Type.Array(ref(TimelineEntry)) },
+  {
+    messageId: Type.String(),
+    requestId: Type.Optional(Type.String({ description: 'X-Request-Id of the request that made it.' })),
+    traceparent: Type.Optional(Type.String()),
+    items: Type.Array(ref(TimelineEntry))
+  },
   { $id: 'Timeline', additionalProperties: false }
 )
 export type Timeline = Static<typeof Timeline>

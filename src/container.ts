@@ -123,7 +123,7 @@ export async function buildContainer(
     deliver: (rows, permit) => worker.deliverClaimed(rows, permit)
   })
   const { rateLimiter, scheduler, breaker, admission } = scheduling
-  const waitEstimate = createWaitEstimate({ store, rateLimiter, scheduler })
+  const waitEstimate = createWaitEstimate({ store, rateLimiter, scheduler, limitsOf: scheduling.limitsOf })
   const providerClient = createProviderClient({
     adapters,
     admission,

@@ -9,6 +9,7 @@ import { judgeAs } from '../dispatch/verdict.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, hasScope, requireChannel } from '../keys/caller.ts'
 import type { Metrics } from '../metrics.ts'
+import { timed } from '../request-trace.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { Store } from '../store/store.ts'
 import type { ControlRequest, Passthrough } from '../upstream/passthrough.ts'
@@ -64,7 +65,7 @@ export function createConnections({
     const maton = await passthrough(caller.mode)
     // Maton's own calls count against the account too.
     const account = { id: '', mode: caller.mode, service: caller.service }
-    await admission.admit(account, {})
+    await timed('queue', () => admission.admit(account, {}))
     const begun = performance.now()
     const done = (code: string): void => metrics.call(operation, 'maton', code, performance.now() - begun)
     try {

@@ -169,6 +169,7 @@ export function createContacts({ providerClient, channels, book }: ContactsParts
 
     remove: async (caller, phone, id) => {
       const { person, channel } = await enter(caller, phone, 'path/phone', id)
+      requireRecipient(caller, person)
       if (keeps(channel))
         throw new ServiceError(
           'unsupported',

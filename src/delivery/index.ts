@@ -83,6 +83,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const idempotency = createIdempotency(store, seal)
   const messages = createMessages({
     ...{ store, queries, accept, preparation, executor, scheduler, notifications, idempotency, log },
+    basePath: typeBase === '' ? '' : new URL(typeBase).pathname.replace(/\/$/, ''),
     failOver: worker.failOver,
     deliverOwn: worker.deliverOwn,
     limitsOf: ({ channel_id: id, mode, type, contact }) =>

@@ -7,6 +7,7 @@ import { invalid, ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { blockKeysOf, blockQueries } from '../messages/blocks.ts'
 import type { Metrics } from '../metrics.ts'
+import { timed } from '../request-trace.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { Store } from '../store/store.ts'
 import type { Passthrough, PassthroughAnswer, PassthroughRequest } from '../upstream/passthrough.ts'
@@ -190,7 +191,7 @@ export function createNative({ store, adapters, channels, passthrough, admission
   const call = async (channel: DispatchChannel, request: PassthroughRequest, { requestId }: NativeCall) => {
     const { app, provider } = adapters.get(channel.provider)!
     const maton = await passthrough(channel.mode)
-    await admission.admit(channel, {})
+    await timed('queue', () => admission.admit(channel, {}))
     // It may have waited for its turn for long.
     if (request.method !== 'GET' && request.method !== 'HEAD') await requireOpen(channel)
     const begun = performance.now()

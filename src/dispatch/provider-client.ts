@@ -11,6 +11,7 @@ import {
 } from '../adapters/adapter.ts'
 import { ServiceError } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
+import { requestTrace, timed } from '../request-trace.ts'
 import type { Maton } from '../upstream/maton.ts'
 import type { Admission, Permit, Throttle } from './admission.ts'
 import { judge, retryAfter } from './verdict.ts'
@@ -61,6 +62,8 @@ export interface CallOptions {
   type?: string
   to?: string
   attempt?: number
+  /** The message that it sends, for the log. */
+  message?: string
   lane?: 0 | 1
   /** performance.now() after which it must not go out any more: somebody may have judged it. */
   notAfter?: number
@@ -178,11 +181,11 @@ export function createProviderClient({
         const unpaced = options.permit?.until === Number.POSITIVE_INFINITY
         const inTime =
           unpaced ||
-          (await admission
-            .admit(channel, { operation, ...(type && { type }), ...(to && { to }) }, options)
-            .catch(error => {
-              throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
-            }))
+          (await timed('queue', () =>
+            admission.admit(channel, { operation, ...(type && { type }), ...(to && { to }) }, options)
+          ).catch(error => {
+            throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
+          }))
         begun = performance.now()
         // Late, or stopped for longer than it is ours.
         const ours = options.notAfter === undefined || begun <= options.notAfter
@@ -234,6 +237,7 @@ export function createProviderClient({
           {
             operation,
             channel: channel.id,
+            ...(options.message ? { message: options.message } : { requestId: requestTrace.getStore()?.requestId }),
             code: verdict.code,
             outcome: verdict.outcome,
             provider: { ...verdict.provider },

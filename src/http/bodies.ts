@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import multipart from '@fastify/multipart'
+import type { FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.ts'
 import type { App } from './fastify.ts'
 
@@ -40,6 +41,14 @@ function refuseBadQuery(url: string): void {
   if (text.includes('\0')) throw fault('must not hold NUL')
 }
 
+/** Whether a request may come without a body: its route has none, or one that may be null. */
+function takesNone({ routeOptions, server }: FastifyRequest): boolean {
+  const body = routeOptions.schema?.body as { $ref?: string; type?: string | string[] } | undefined
+  if (body === undefined) return true
+  const named = body.$ref === undefined ? body : (server.getSchema(body.$ref.replace(/#$/, '')) as typeof body)
+  return [named?.type ?? []].flat().includes('null')
+}
+
 /** Objects and lists of one body: the largest broadcast has some 40,000; each costs memory however short its text is (P49). */
 const mostContainers = 100_000
 
@@ -65,7 +74,8 @@ export function bodies(app: App): void {
   app.removeContentTypeParser(['text/plain', 'application/json'])
   const parse = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0) return done(unreadable('must be JSON, and is empty'))
+    // Many clients name a type for everything, an act without a body included.
+    if (body.length === 0) return takesNone(request) ? done(null, null) : done(unreadable('must be JSON, and is empty'))
     // Node would replace broken bytes in silence, and the message would say something else than the caller meant.
     if (!isUtf8(body)) return done(unreadable('must be UTF-8'))
     if (holdsTooMuch(body)) return done(unreadable(`holds more than ${mostContainers} objects and lists`))

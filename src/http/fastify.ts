@@ -91,6 +91,8 @@ declare module 'fastify' {
     /** Who asks; set on every route that has a scope. */
     caller: Caller
     timing: Timing
+    /** The message that it made or asked about, for its log line. */
+    messageId?: string
   }
   interface FastifyContextConfig {
     /** The right that a key needs; `any` is any valid key. Absent: no key is asked for. */

@@ -10,6 +10,7 @@ import type { FieldFault } from '../../schemas/problem.ts'
 import { ServiceError, toProblem } from '../errors.ts'
 import { StoreUnavailable } from '../store/store.ts'
 import type { App } from './fastify.ts'
+import { basePath } from './telemetry.ts'
 
 type AjvFault = { instancePath: string; keyword: string; params: Record<string, unknown>; message?: string }
 const places: Record<string, string> = { body: '', querystring: 'query', params: 'path', headers: 'header' }
@@ -129,7 +130,7 @@ const isWrite = (method: string): boolean => method !== 'GET' && method !== 'HEA
 function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, typeBase: string): void {
   const service = toServiceError(error, request)
   const problem = toProblem(service, {
-    path: shownPath(request.url),
+    path: basePath(request.server.publicUrl) + shownPath(request.url),
     requestId: request.id,
     isWrite: isWrite(request.method),
     typeBase

@@ -1,3 +1,4 @@
+import { requestTrace } from '../request-trace.ts'
 import type { App } from './fastify.ts'
 
 const isTraceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/
@@ -7,9 +8,16 @@ export function traceparent(header: string | string[] | undefined): string | und
   return typeof header === 'string' && header.length <= 256 && isTraceparent.test(header) ? header : undefined
 }
 
+const rounded = (ms = 0): number => Math.round(ms * 10) / 10
+
+/** The path under which the outside reaches us, without a trailing slash: usually nothing. */
+export const basePath = (publicUrl: string): string =>
+  publicUrl === '' ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
+
 /** Request id, timing headers, one log line and one observation an answer. Hooks by callback: a promise each would cost more than they do. */
 export function telemetry(app: App): void {
   let closing = false
+  const base = basePath(app.publicUrl)
   app.addHook('preClose', done => {
     closing = true
     done()
@@ -18,7 +26,7 @@ export function telemetry(app: App): void {
   app.addHook('onRequest', (request, reply, done) => {
     request.timing = { queue: 0, upstream: 0 }
     reply.header('x-request-id', request.id)
-    done()
+    requestTrace.run({ requestId: request.id, timing: request.timing }, done)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     const { queue, upstream } = request.timing ?? { queue: 0, upstream: 0 }
@@ -27,6 +35,9 @@ export function telemetry(app: App): void {
       'server-timing',
       `queue;dur=${queue.toFixed(1)}, upstream;dur=${upstream.toFixed(1)}, own;dur=${own.toFixed(1)}`
     )
+    // Behind a path of PUBLIC_URL an address of ours begins with it; what is stored does not hold it.
+    const location = base === '' ? undefined : reply.getHeader('location')
+    if (typeof location === 'string' && location.startsWith('/')) reply.header('location', base + location)
     // While closing, every answer ends its connection: without that a busy keep-alive connection held Fastify's close for
     // over a minute (docs/reliability.md decision 8).
     if (closing) reply.header('connection', 'close')
@@ -46,7 +57,9 @@ export function telemetry(app: App): void {
           route,
           status: reply.statusCode,
           ms: Math.round(ms * 10) / 10,
-          upstreamMs: request.timing?.upstream,
+          queueMs: rounded(request.timing?.queue),
+          upstreamMs: rounded(request.timing?.upstream),
+          ...(request.messageId && { message: request.messageId }),
           service: request.caller?.service,
           key: request.caller?.keyId,
           traceparent: traceparent(request.headers.traceparent)

@@ -92,6 +92,11 @@ function checkCidrs(cidrs: readonly string[] | null | undefined): void {
   }
 }
 
+function checkScopes(mode: string, scopes: readonly Scope[] | undefined): void {
+  const at = mode === 'test' ? (scopes?.indexOf('admin') ?? -1) : -1
+  if (at >= 0) throw invalid(`/scopes/${at}`, 'admin is for live keys alone: a test key administers nothing')
+}
+
 const prefixesOf = (texts: readonly string[] | null | undefined): string[] | undefined =>
   texts?.map((text, i) => requirePrefix(text, `/recipientPrefixes/${i}`))
 
@@ -187,6 +192,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
 
     create: async (input, actor) => {
       checkCidrs(input.cidrs)
+      checkScopes(input.mode, input.scopes)
       const secret = mint(input.mode)
       const row: KeyRow = {
         id: newId('key'),
@@ -239,6 +245,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       checkCidrs(input.cidrs)
       const before = await load(id)
       if (before.revoked_at !== null) throw new ServiceError('conflict', `The key ${id} is revoked.`)
+      checkScopes(before.mode, input.scopes)
       const changes: Partial<KeyRow> = {
         ...(input.scopes && { scopes: JSON.stringify(input.scopes) }),
         ...('name' in input && { name: input.name ?? null }),

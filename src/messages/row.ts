@@ -10,6 +10,8 @@ import { queueOf } from './queue.ts'
 /** What a row keeps beside its content: for sending it again, and for where to go on after a refusal. */
 export interface RowOptions {
   replyTo?: string
+  /** The request that made it. */
+  requestId?: string
   providerOptions?: Record<string, Record<string, unknown> | undefined>
   /** Channels that have not been tried. */
   channels?: string[]
@@ -52,13 +54,15 @@ export const newRow = (
   channel: DispatchChannel,
   to: string,
   traceparent: string | undefined,
-  rest: string[] = []
+  rest: string[] = [],
+  requestId?: string
 ): MessageRow => {
   const { replyTo, providerOptions, fallback, onUnknown, sendAt, expiresAt, reference, metadata } = body
   const options = {
     replyTo,
     providerOptions,
     fallback,
+    ...(requestId !== undefined && { requestId }),
     ...(rest.length > 0 && { channels: rest }),
     ...(onUnknown === 'resend_once' && { onUnknown })
   }

@@ -102,9 +102,11 @@ export function toTimeline(row: MessageRow): Timeline {
     .split('\n')
     .filter(Boolean)
     .map(line => JSON.parse(line) as Line)
+  const { requestId } = JSON.parse(row.options ?? '{}') as { requestId?: string }
   const begun: Line = { at: row.created_at, status: row.direction === 'inbound' ? 'received' : 'queued', attempt: 0 }
   return {
     messageId: row.id,
+    ...(requestId !== undefined && { requestId }),
     ...(row.traceparent !== null && { traceparent: row.traceparent }),
     items: [begun, ...lines].map(({ at, ...line }) => ({ at: new Date(at).toISOString(), ...line }))
   }

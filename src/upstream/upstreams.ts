@@ -1,5 +1,6 @@
 import type { Mode } from '../../schemas/common.ts'
 import type { Config } from '../config.ts'
+import { timed } from '../request-trace.ts'
 import { createMaton, type Maton } from './maton.ts'
 import { createPassthrough, type Passthrough } from './passthrough.ts'
 
@@ -29,8 +30,12 @@ export function createUpstreams(
     const client = createMaton({ ...account, timeoutMs })
     const passthrough = createPassthrough({ ...account, timeoutMs })
     return {
-      client,
-      passthrough,
+      client: {
+        ...client,
+        request: (...call) => timed('upstream', () => client.request(...call)),
+        stream: (...call) => timed('upstream', () => client.stream(...call))
+      },
+      passthrough: { ...passthrough, send: (...call) => timed('upstream', () => passthrough.send(...call)) },
       close: async () => {
         await client.close()
         await passthrough.close()

@@ -3,9 +3,10 @@ import type { Channels } from '../../channels/channels.ts'
 import type { OptionsCheck } from '../../channels/provider-options.ts'
 import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { ServiceError } from '../../errors.ts'
-import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
+import { type Caller, requireChannel, requireRecipient, requireTemplate } from '../../keys/caller.ts'
 import { keepOptions, newRow, optionsOf, toDraft } from '../../messages/row.ts'
 import { requirePerson } from '../../phone.ts'
+import { requestTrace } from '../../request-trace.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import type { BacklogLimit } from './backlog-limit.ts'
 import type { Preparation, Prepared } from './prepare.ts'
@@ -37,6 +38,14 @@ export interface AcceptParts {
   unseen?: boolean
 }
 
+/** Throws the 403 for whatever a request names that the key does not allow; the channel that it leaves out is not known here. */
+export function requireRights(caller: Caller, body: SendMessage): void {
+  for (const id of [body.channel ?? []].flat()) requireChannel(caller, id)
+  requireRecipient(caller, requirePerson(body.to, '/to'))
+  if (body.type === 'template') requireTemplate(caller, body.template.name)
+  if (body.fallback) requireTemplate(caller, body.fallback.template.name)
+}
+
 export function createAccept(parts: AcceptParts): Accept {
   const { channels, preparation, checkOptions, backlogLimit, clock, unseen = false } = parts
   /** A fallback that could not be sent is told before the message is, not when it is too late. */
@@ -62,16 +71,14 @@ export function createAccept(parts: AcceptParts): Accept {
     const wanted = Array.isArray(body.channel) ? body.channel : [body.channel]
     const candidates: DispatchChannel[] = []
     for (const id of wanted) candidates.push(await channels.resolve(caller, id))
-    requireRecipient(caller, to)
-    if (body.type === 'template') requireTemplate(caller, body.template.name)
-    if (body.fallback) requireTemplate(caller, body.fallback.template.name)
+    requireRights(caller, body)
     await backlogLimit?.(caller.service, caller.mode, 1)
 
     let refused: ServiceError | undefined
     const passed: string[] = []
     for (const [i, channel] of candidates.entries()) {
       const rest = candidates.slice(i + 1).map(candidate => candidate.id)
-      const made = newRow(clock(), caller, body, channel, to, traceparent, rest)
+      const made = newRow(clock(), caller, body, channel, to, traceparent, rest, requestTrace.getStore()?.requestId)
       const row = unseen ? { ...made, options: keepOptions({ ...optionsOf(made), unseen }) } : made
       try {
         const prepared = await preparation.prepare(toDraft(row, body), channel)

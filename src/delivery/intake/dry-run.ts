@@ -1,11 +1,10 @@
-import type { Mode } from '../../../schemas/common.ts'
 import type { DryRun } from '../../../schemas/dry-run.ts'
 import type { SendMessage } from '../../../schemas/messages.ts'
 import type { NativeRequest, ResolvedMedia, ResolvedTemplate } from '../../adapters/adapter.ts'
 import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import type { Caller } from '../../keys/caller.ts'
 import type { FileNeed } from '../../media/library.ts'
-import type { WaitEstimate } from '../scheduling/wait-estimate.ts'
+import type { WaitEstimator } from '../scheduling/wait-estimate.ts'
 import type { Accept } from './accept.ts'
 import type { Preparation, Prepared } from './prepare.ts'
 
@@ -19,7 +18,7 @@ export interface DryRunParts {
   preview: (channel: DispatchChannel, request: NativeRequest) => DryRun['request']
   /** The store's clock. */
   clock: () => number
-  waitEstimate: (channel: string, mode: Mode) => Promise<WaitEstimate>
+  waitEstimate: WaitEstimator
 }
 
 /** Stands where the message's own id would go out. */
@@ -61,7 +60,7 @@ export function createDryRun({ accept, preparation, preview, waitEstimate, clock
     const { file } = prepared
     const { request, warnings } = preparation.encodeNow(file ? withFile(prepared, file) : prepared, channel)
     const seen = preview(channel, request)
-    const { waitMs } = await waitEstimate(channel.id, channel.mode)
+    const { waitMs } = await waitEstimate(channel.id, channel.mode, { type: body.type, to: row.contact! })
     const template = body.type === 'template' ? (prepared.sendable.content as ResolvedTemplate) : undefined
     return {
       channel: channel.id,

@@ -3,6 +3,7 @@ import canonicalize from 'canonicalize'
 import type { ExpressionBuilder } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { newId } from '../../ids.ts'
+import { type Caller, requireChannel, requireRecipient, requireTemplate } from '../../keys/caller.ts'
 import type { Seal } from '../../keys/seal.ts'
 import type { Database, IdempotencyRow } from '../../store/schema.ts'
 import { change, first, prepare, type Store, type Unit } from '../../store/store.ts'
@@ -50,6 +51,18 @@ export const requestHash = (body: unknown): string =>
   createHash('sha256')
     .update(canonicalize(body) ?? '')
     .digest('hex')
+
+/**
+ * Throws the 403 that the caller would get for the object in a kept answer: rights hold for a replay as for the first
+ * request, which another key of the service may have made (docs/api.md 11).
+ */
+export function requireReplay(caller: Caller, { body }: Pick<Answer, 'body'>): void {
+  const { channel, to, phone, template } = JSON.parse(body || '{}') as Record<string, unknown>
+  if (typeof channel === 'string') requireChannel(caller, channel)
+  for (const person of [to, phone]) if (typeof person === 'string') requireRecipient(caller, person)
+  const { name } = (template ?? {}) as { name?: unknown }
+  if (typeof name === 'string') requireTemplate(caller, name)
+}
 
 /** How long an act other than a message may take before another request may take it over: an upload is the longest. */
 const actLockMs = 120_000

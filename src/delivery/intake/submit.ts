@@ -14,14 +14,23 @@ import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { change, first, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
 import type { Scheduler } from '../scheduling/scheduler.ts'
 import type { Executor } from '../sending/attempt.ts'
-import type { Accept, AcceptedRequest } from './accept.ts'
+import { type Accept, type AcceptedRequest, requireRights } from './accept.ts'
 import { answerOf } from './answer.ts'
-import { type Answer, type Idempotency, type IdempotencyScope, type LockedRow, requestHash } from './idempotency.ts'
+import {
+  type Answer,
+  type Idempotency,
+  type IdempotencyScope,
+  type LockedRow,
+  requestHash,
+  requireReplay
+} from './idempotency.ts'
 import type { Preparation } from './prepare.ts'
 
 export interface SendOptions {
   /** How long the caller waits for the provider, in milliseconds; 0: not at all. */
   waitMs: number
+  /** The wait was asked for in so many words: it is waited out, whatever puts the message off. */
+  patient?: boolean
   idempotencyKey?: string
   requestId: string
   traceparent?: string
@@ -32,6 +41,8 @@ export interface Sent extends Answer {
   upstreamMs: number
   /** Milliseconds that it waited for its turn. */
   queueMs: number
+  /** The message that it is about; absent where the answer was kept. */
+  messageId?: string
 }
 
 export interface Messages extends MessageReads {
@@ -47,6 +58,8 @@ export interface Submission {
   body: unknown
   /** @param replaces a message that the same request has made before, and that failed for no fault of its own */
   acceptRow: (replaces?: string) => Promise<AcceptedRequest>
+  /** Throws where the caller may not do it: asked before an answer is given again, which no acceptRow looks at. */
+  rights?: () => void | Promise<void>
   /** Inside the commit that makes the row: throws where what the message rests on is not so any more. */
   rests?: (row: MessageRow) => Unit<void>
 }
@@ -63,6 +76,8 @@ export interface MessagesParts {
   notifications: Notifications
   /** What a message counts against, beside the account. */
   limitsOf: (row: MessageRow) => Limit[]
+  /** The path under which the outside reaches us; usually nothing. */
+  basePath: string
   /** Takes a message that was refused on to where it goes next; any other is given back as it is. */
   failOver: (row: MessageRow) => MessageRow | Promise<MessageRow>
   /** Delivers a claimed message that has to be made ready first. */
@@ -98,6 +113,7 @@ export function createMessages({
   scheduler,
   notifications,
   limitsOf,
+  basePath,
   failOver,
   deliverOwn
 }: MessagesParts): Messages {
@@ -108,9 +124,9 @@ export function createMessages({
   const waitFor = async (
     row: MessageRow,
     sent: Promise<MessageRow> | undefined,
-    waitMs: number
+    { waitMs, patient = false }: Pick<SendOptions, 'waitMs' | 'patient'>
   ): Promise<MessageRow> => {
-    if (!sent) return waitMs === 0 ? row : turnOf(row, waitMs)
+    if (!sent) return waitMs === 0 ? row : turnOf(row, waitMs, patient)
     // respond-async is always a 202 (docs/api.md 4), however fast the provider is.
     if (waitMs === 0) {
       sent.catch(() => {}) // The row tells how it ended; the engine has logged why.
@@ -123,8 +139,8 @@ export function createMessages({
     clearTimeout(timer)
     if (!settled) return standing(row)
     // Its turn had passed, or it goes out once more.
-    const waits = awaitsSecond(settled) || executor.undone.has(settled)
-    return waits ? turnOf(settled, end - performance.now()) : settled
+    const waits = awaitsSecond(settled) || executor.undone.has(settled) || (patient && settled.state === 'queued')
+    return waits ? turnOf(settled, end - performance.now(), patient) : settled
   }
   /** Reads the row as it is on disk: by a unit, since a bare read may run ahead of the disk, and what is answered must be on it. */
   const standing = async (row: MessageRow): Promise<MessageRow> => {
@@ -137,13 +153,13 @@ export function createMessages({
   }
   /**
    * Waits for a queued message: the row once something came of it, here or in another replica. What the provider put off is
-   * told at once: it may take long, and the caller knows what there is to know.
+   * told at once, since it may take long and the caller knows what there is to know; but not to a patient one.
    */
-  const turnOf = async (row: MessageRow, waitMs: number): Promise<MessageRow> => {
+  const turnOf = async (row: MessageRow, waitMs: number, patient: boolean): Promise<MessageRow> => {
     const end = performance.now() + waitMs
     for (let now = row; ; now = await standing(row)) {
       const left = end - performance.now()
-      const turn = (now.state === 'queued' && now.attempts === 0) || awaitsSecond(now)
+      const turn = (now.state === 'queued' && (patient || now.attempts === 0)) || awaitsSecond(now)
       const waits = turn || now.state === 'claimed' || now.state === 'sending'
       if (!waits || left <= 0 || notifications.closed()) return now
       await notifications.wait(row.id, Math.min(left, lookAgainMs))
@@ -174,7 +190,8 @@ export function createMessages({
   const begin = async (
     { row, prepared, channel }: AcceptedRequest,
     claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined,
-    rests: Submission['rests']
+    rests: Submission['rests'],
+    patient: boolean
   ): Promise<Begun | { taken: Answer | 'gone' }> => {
     // Encoded before the row exists: what the provider cannot say is refused without one.
     const encoded = prepared.file ? undefined : preparation.encodeNow(prepared, channel)
@@ -224,7 +241,7 @@ export function createMessages({
     if (first.state === 'queued') {
       scheduler.wake(row.mode, row.run_at)
       // What somebody has to lift, or what lasts, is not waited for.
-      const held = waits || (typeof way === 'object' && !isPermit(way) && way.until === null)
+      const held = waits || (!patient && typeof way === 'object' && !isPermit(way) && way.until === null)
       return { first, sent: held ? Promise.resolve(first) : undefined }
     }
     const sent = isPermit(way)
@@ -243,7 +260,7 @@ export function createMessages({
     row: MessageRow,
     requestId: string
   ): Promise<Answer> => {
-    const made = answerOf(row, requestId, path)
+    const made = answerOf(row, requestId, basePath + path)
     if (!claim) return made
     try {
       if (made.status < 500) return await idempotency.keep(claim.scope, row.id, made)
@@ -255,7 +272,7 @@ export function createMessages({
     return made
   }
 
-  const submit: Messages['submit'] = async (caller, { path, body, acceptRow, rests }, options) => {
+  const submit: Messages['submit'] = async (caller, { path, body, acceptRow, rights, rests }, options) => {
     const lockMs = options.waitMs + lockMarginMs
     const claim =
       options.idempotencyKey === undefined
@@ -267,7 +284,11 @@ export function createMessages({
           }
     let replaces: string | undefined
     const found = claim && (await idempotency.find(claim.scope, claim.hash))
-    if (found?.state === 'done') return { ...found.answer, upstreamMs: 0, queueMs: 0 }
+    if (found) await rights?.()
+    if (found?.state === 'done') {
+      requireReplay(caller, found.answer)
+      return { ...found.answer, upstreamMs: 0, queueMs: 0 }
+    }
     if (found?.state === 'orphaned') {
       const [row] = await store.read(queries.byId({ id: found.messageId }))
       // A 5xx is never kept: a retry answers from the row, and only a failed one makes room for a new send.
@@ -277,7 +298,12 @@ export function createMessages({
     }
 
     const taken = await acceptRow(replaces)
-    const begun = await begin(taken, claim && { ...claim, ...(replaces && { replaces }) }, rests)
+    const begun = await begin(
+      taken,
+      claim && { ...claim, ...(replaces && { replaces }) },
+      rests,
+      options.patient === true
+    )
     if ('taken' in begun) {
       if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0, queueMs: 0 }
       throw new ServiceError('idempotency_in_progress', 'Another request with this Idempotency-Key is running.', {
@@ -285,16 +311,25 @@ export function createMessages({
       })
     }
     const since = performance.now()
-    const now = await waitFor(begun.first, begun.sent, options.waitMs)
+    const now = await waitFor(begun.first, begun.sent, options)
     const upstreamMs = executor.upstreamMs.get(now) ?? (now.attempts > 0 ? lastUpstreamMs(now) : 0)
     const queueMs = begun.sent ? 0 : Math.max(0, performance.now() - since - upstreamMs)
-    return { ...(await finish(path, claim, now, options.requestId)), upstreamMs, queueMs }
+    return { ...(await finish(path, claim, now, options.requestId)), upstreamMs, queueMs, messageId: now.id }
   }
 
   return {
     ...createMessageReads({ store, queries, notifications }),
     submit,
     send: (caller, body, options) =>
-      submit(caller, { path, body, acceptRow: () => accept(caller, body, options.traceparent) }, options)
+      submit(
+        caller,
+        {
+          path,
+          body,
+          rights: () => requireRights(caller, body),
+          acceptRow: () => accept(caller, body, options.traceparent)
+        },
+        options
+      )
   }
 }

@@ -3,6 +3,7 @@ import type { Limit } from '../../adapters/adapter.ts'
 import type { Permit } from '../../dispatch/admission.ts'
 import { ServiceError } from '../../errors.ts'
 import { blockKeysOf, blockQueries } from '../../messages/blocks.ts'
+import { requestTrace } from '../../request-trace.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { first, StoreUnavailable, type Unit } from '../../store/store.ts'
 import { aheadMs, createDecisions, type DecisionParts, free, pollMs, type Waiter, type Want } from './decisions.ts'
@@ -152,7 +153,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     loop.nextAt = dueAt
     const sleep = Math.min(Math.max(dueAt - Date.now(), 0), pollMs)
     // Without a timer where it is due: a line of thousands would wait a millisecond for each.
-    loop.timer = setTimeout(() => tick(mode), sleep)
+    // What it sends is done for whoever waits longest, and not for the request that woke it.
+    requestTrace.exit(() => {
+      loop.timer = setTimeout(() => tick(mode), sleep)
+    })
   }
 
   function* peek(row: MessageRow): Unit<'turn' | BlockRow | undefined> {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Mode } from '../../../schemas/common.ts'
+import type { CallFacts, Limit } from '../../adapters/adapter.ts'
 import { blockKey, blockQueries } from '../../messages/blocks.ts'
 import { prepare, type Store } from '../../store/store.ts'
 import { earliest, type RateLimiter } from './rate-limiter.ts'
@@ -17,19 +18,24 @@ export interface WaitEstimate {
   throttledUntil: number | null
 }
 
+/** @param call what is to be sent, where it is about one message: limits of its type and its recipient count then */
+export type WaitEstimator = (
+  channel: string,
+  mode: Mode,
+  call?: { type?: string; to?: string }
+) => Promise<WaitEstimate>
+
 export interface WaitEstimateParts {
   store: Store
   rateLimiter: RateLimiter
   scheduler: Scheduler
+  /** The provider's own limits that a call counts against. */
+  limitsOf: (channel: { id: string; mode: Mode }, call: Partial<CallFacts>) => Limit[]
 }
 
 const many = 1000
 
-export function createWaitEstimate({
-  store,
-  rateLimiter,
-  scheduler
-}: WaitEstimateParts): (channel: string, mode: Mode) => Promise<WaitEstimate> {
+export function createWaitEstimate({ store, rateLimiter, scheduler, limitsOf }: WaitEstimateParts): WaitEstimator {
   const { build, now } = store
   const blocks = blockQueries(store)
   const log = prepare<{ key: string }, { log: string | null; now: number }>(p =>
@@ -48,7 +54,7 @@ export function createWaitEstimate({
       .where('run_at', '<=', now)
       .limit(many)
   )
-  return async (channel, mode) => {
+  return async (channel, mode, { type, to } = {}) => {
     const limit = rateLimiter.account(mode)
     const [row] = await store.read(log({ key: limit?.key ?? '' }))
     const keys = {
@@ -57,7 +63,7 @@ export function createWaitEstimate({
       channel: blockKey.channel(channel),
       breaker: blockKey.breaker(mode, channel),
       throttle: blockKey.throttle(mode, channel),
-      recipient: '',
+      recipient: to === undefined ? '' : blockKey.recipient(mode, channel, to),
       broadcast: ''
     }
     const standing = await store.read(blocks.of(keys))
@@ -68,11 +74,19 @@ export function createWaitEstimate({
     const held = Math.max(time, ...untils.map(until => until ?? 0))
     const past = JSON.parse(row!.log ?? '[]') as number[]
     const free = limit ? earliest({ limit, now: time, log: past }, false) : time
+    // A send passes the provider's own windows as well, whichever of them is the tightest.
+    const own = limitsOf({ id: channel, mode }, { operation: 'sendMessage', ...(type && { type }), ...(to && { to }) })
+    const frees = await Promise.all(
+      own.map(async each => {
+        const [slots] = await store.read(log({ key: each.key }))
+        return earliest({ limit: each, now: time, log: JSON.parse(slots?.log ?? '[]') as number[] }, false)
+      })
+    )
     const each = limit ? limit.windowMs / limit.calls : 0
     return {
       available: limit ? limit.calls - past.filter(at => at > time - limit.windowMs).length : null,
       waiting,
-      waitMs: untils.includes(null) ? null : Math.max(held, free + waiting * each) - time,
+      waitMs: untils.includes(null) ? null : Math.max(held, free + waiting * each, ...frees) - time,
       throttledUntil: held > time ? held : null
     }
   }

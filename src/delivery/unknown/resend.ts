@@ -11,7 +11,7 @@ import { publicStatus } from '../../messages/view.ts'
 import { auditEntry } from '../../store/audit.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, type Store, type Unit } from '../../store/store.ts'
-import type { Accept } from '../intake/accept.ts'
+import { type Accept, requireRights } from '../intake/accept.ts'
 import type { Messages, SendOptions, Sent } from '../intake/submit.ts'
 
 export interface ResendParts {
@@ -34,7 +34,7 @@ export type Resend = (
 
 /** The request that would make this message now. */
 export const requestOf = (row: MessageRow): SendMessage => {
-  const { channels = [], ...options } = optionsOf(row)
+  const { channels = [], requestId: _, ...options } = optionsOf(row)
   return {
     ...options,
     channel: channels.length > 0 ? [row.channel_id, ...channels] : row.channel_id,
@@ -106,13 +106,18 @@ export function createResend(parts: ResendParts): Resend {
       const taken = await accept({ ...caller, service: original.service }, requestOf(original), options.traceparent)
       return { ...taken, row: { ...taken.row, resend_of: id } }
     }
+    const rights = async () => requireRights(caller, requestOf(await load(caller, id)))
     const rests = function* (made: MessageRow): Unit<void> {
       if (original?.state !== 'unknown') return
       const entry = timelineEntry(store.clock(), original, `sent anew as ${made.id} by ${caller.keyId}`)
       if ((yield* change(unknown.supersede({ id, entry }))) === 0) throw changedMeanwhile(id)
       yield auditEntry(store, caller, 'message.resent', id, { as: made.id })
     }
-    const sent = await messages.submit(caller, { path: `/messages/${id}/resend`, body, acceptRow, rests }, options)
+    const sent = await messages.submit(
+      caller,
+      { path: `/messages/${id}/resend`, body, acceptRow, rights, rests },
+      options
+    )
     notifications.publish(id)
     return sent
   }
