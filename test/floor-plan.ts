@@ -79,20 +79,24 @@ export const rooms: Room[] = [
   // The registry is handed in to all of these.
   {
     at: 'src/dispatch/',
-    may: ['src/adapters/adapter.ts', 'src/errors.ts'],
+    may: ['src/request-trace.ts', 'src/adapters/adapter.ts', 'src/errors.ts'],
     types: ['schemas/', 'src/metrics.ts', 'src/upstream/maton.ts'],
     packageTypes: ['pino']
   },
   // The provider's own API in bytes: held up by the blocks of messages, and written into the audit log.
   {
     at: 'src/dispatch/native.ts',
-    may: ['src/dispatch/', 'src/adapters/adapter.ts', 'src/errors.ts', 'src/messages/blocks.ts', 'src/store/'],
+    may: ['src/request-trace.ts', 'src/dispatch/', 'src/adapters/adapter.ts', 'src/errors.ts'].concat(
+      'src/messages/blocks.ts',
+      'src/store/'
+    ),
     types: ['schemas/', 'src/channels/', 'src/keys/caller.ts', 'src/metrics.ts', 'src/upstream/passthrough.ts'],
     packageTypes: ['pino']
   },
   {
     at: 'src/channels/',
     may: [
+      'src/request-trace.ts',
       'src/adapters/adapter.ts',
       'src/dispatch/',
       'src/errors.ts',
@@ -122,6 +126,7 @@ export const rooms: Room[] = [
   {
     at: 'src/delivery/intake/',
     may: [
+      'src/request-trace.ts',
       'src/messages/',
       'src/templates/',
       'src/adapters/adapter.ts',
@@ -135,7 +140,7 @@ export const rooms: Room[] = [
   },
   {
     at: 'src/delivery/scheduling/',
-    may: ['src/messages/', 'src/dispatch/', 'src/errors.ts', 'src/store/'],
+    may: ['src/request-trace.ts', 'src/messages/', 'src/dispatch/', 'src/errors.ts', 'src/store/'],
     types: ['schemas/', 'src/adapters/adapter.ts', 'src/channels/'],
     packages: ['kysely'],
     packageTypes: ['pino']
@@ -241,11 +246,23 @@ export const rooms: Room[] = [
     packageTypes: ['pino']
   },
   { at: 'src/upstream/', may: [], packages: ['undici', 'ipaddr.js'] },
-  { at: 'src/upstream/upstreams.ts', may: ['src/upstream/'], types: ['schemas/common.ts', 'src/config.ts'] },
+  {
+    at: 'src/upstream/upstreams.ts',
+    may: ['src/request-trace.ts', 'src/upstream/'],
+    types: ['schemas/common.ts', 'src/config.ts']
+  },
   { at: 'src/upstream/wire.ts', may: [] },
   {
     at: 'src/http/',
-    may: ['schemas/', 'src/errors.ts', 'src/ip.ts', 'src/keys/caller.ts', 'src/phone.ts', 'src/store/store.ts'],
+    may: [
+      'src/request-trace.ts',
+      'schemas/',
+      'src/errors.ts',
+      'src/ip.ts',
+      'src/keys/caller.ts',
+      'src/phone.ts',
+      'src/store/store.ts'
+    ],
     packages: [
       '@fastify/multipart',
       '@fastify/under-pressure',

@@ -35,7 +35,11 @@ export function createUpstreams(
         request: (...call) => timed('upstream', () => client.request(...call)),
         stream: (...call) => timed('upstream', () => client.stream(...call))
       },
-      passthrough: { ...passthrough, send: (...call) => timed('upstream', () => passthrough.send(...call)) },
+      passthrough: {
+        ...passthrough,
+        send: (...call) => timed('upstream', () => passthrough.send(...call)),
+        control: (...call) => timed('upstream', () => passthrough.control(...call))
+      },
       close: async () => {
         await client.close()
         await passthrough.close()

@@ -166,8 +166,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
         permit,
         type: row.type,
         to: row.contact!,
-        attempt: row.attempts,
-        message: row.id,
+        ...{ attempt: row.attempts, message: row.id },
         // Stopped for longer than the lease between commit and write: others may have judged it.
         notAfter: leasedAt + leaseMs,
         lane: row.lane === 1 ? 1 : 0

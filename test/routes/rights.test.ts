@@ -1,0 +1,173 @@
+import t from 'tap'
+import { type Board, startBoard } from '../helper.ts'
+import { until } from '../until.ts'
+
+// Who may do what, where it is easily forgotten: test keys, replays, deletions, other spellings of a path (docs/api.md 2, 11).
+
+const text = (to = '+14155550000') => ({ channel: 'cloud', to, type: 'text', text: { body: 'Hello' } })
+const once = (key: string) => ({ 'idempotency-key': key })
+const admin = async (board: Board, path: string, key: string) => (await board.call('GET', path, { key })).status
+
+t.test('a test key cannot be an administrator, and an old one that says so administers nothing', async t => {
+  const board = await startBoard(t)
+  const made = await board.call('POST', '/keys', {
+    body: { service: 's', mode: 'test', scopes: ['messages:send', 'admin'] }
+  })
+  t.equal(made.status, 400)
+  t.match(made.body.errors, [{ path: '/scopes/1', message: /live keys alone/ }])
+  const { body } = await board.call('POST', '/keys', {
+    body: { service: 's', mode: 'test', scopes: ['messages:send'] }
+  })
+  t.equal((await board.call('PATCH', `/keys/${body.id}`, { body: { scopes: ['admin'] } })).status, 400)
+  // As a store of before may hold one.
+  const old = await board.call('POST', '/keys', { body: { service: 's', mode: 'live', scopes: ['admin'] } })
+  t.equal(await admin(board, '/keys', old.body.secret), 200, 'CONTROL: a live one may')
+  const test = { ...(await board.board.app.keyring.authenticate(old.body.secret, '127.0.0.1')), mode: 'test' as const }
+  const { hasScope } = await import('../../src/keys/caller.ts')
+  for (const scope of ['admin', 'read_all', 'messages:send'] as const) t.notOk(hasScope(test, scope), scope)
+})
+
+t.test('a replay passes the rights of the key that asks now', async t => {
+  const board = await startBoard(t)
+  const key = (more: object) =>
+    board.key({ service: 'shop', scopes: ['messages:send', 'broadcasts:write', 'contacts:write'], ...more })
+  const first = await key({})
+  const bodies: [string, object][] = [
+    ['/messages', text()],
+    [
+      '/broadcasts',
+      {
+        channel: 'cloud',
+        name: 'x',
+        template: { name: 'order_update', language: 'en_US' },
+        recipients: [{ to: '+14155550000', variables: { name: 'Ada', ordernumber: '1' } }]
+      }
+    ],
+    ['/contacts', { channel: 'cloud', phone: '+14155550000', name: 'Ada' }]
+  ]
+  const elsewhere = await key({ channels: ['wati'] })
+  const abroad = await key({ recipientPrefixes: ['49'] })
+  for (const [path, body] of bodies) {
+    const made = await board.call('POST', path, { body, key: first, headers: once(path) })
+    t.ok(made.status < 300, `${path} ${made.text}`)
+    const replay = (by: string) => board.call('POST', path, { body, key: by, headers: once(path) })
+    t.equal((await replay(first)).headers['idempotency-replayed'], 'true', `CONTROL: ${path} again`)
+    t.equal((await replay(elsewhere)).status, 403, `${path} through a channel that the key may not use`)
+    if (path !== '/broadcasts')
+      t.equal((await replay(abroad)).status, 403, `${path} to a person that the key may not message`)
+  }
+  // A refusal of the provider's is kept as well, and names no channel.
+  const refused = { ...text('15550100001') }
+  t.equal((await board.call('POST', '/messages', { body: refused, key: first, headers: once('r') })).status, 422)
+  t.equal((await board.call('POST', '/messages', { body: refused, key: elsewhere, headers: once('r') })).status, 403)
+})
+
+t.test('one path is one scope of an Idempotency-Key, however it is spelt; two paths are two', async t => {
+  const board = await startBoard(t)
+  const body = { channel: 'cloud', phone: '+14155550000', name: 'Ada' }
+  const post = (path: string) => board.call('POST', path, { body, headers: once('k') })
+  t.equal((await post('/contacts')).headers['idempotency-replayed'], undefined)
+  t.equal((await post('/%63ontacts')).headers['idempotency-replayed'], 'true')
+  t.equal((await post('/contacts?')).headers['idempotency-replayed'], 'true')
+  const paused = await board.call('POST', '/channels/cloud/pause', { headers: once('k') })
+  t.equal(paused.headers['idempotency-replayed'], undefined, 'another path with the same key is another act')
+  t.equal(
+    (await board.call('POST', '/channels/wati/pause', { headers: once('k') })).headers['idempotency-replayed'],
+    undefined
+  )
+  t.equal((await board.call('GET', '/channels/wati')).body.paused, true)
+})
+
+t.test('a contact can be deleted only by a key that may message the person', async t => {
+  const board = await startBoard(t)
+  await board.call('POST', '/contacts', { body: { channel: 'cloud', phone: '+14155550000' } })
+  const key = await board.key({ scopes: ['contacts:write'], recipientPrefixes: ['49'] })
+  t.equal((await board.call('DELETE', '/contacts/14155550000?channel=cloud', { key })).status, 403)
+  t.equal((await board.call('DELETE', '/contacts/14155550000?channel=cloud')).status, 204)
+})
+
+t.test('an act without a body is taken with a JSON content type and no byte', async t => {
+  const board = await startBoard(t)
+  const json = { 'content-type': 'application/json' }
+  const later = await board.call('POST', '/messages', {
+    body: { ...text(), sendAt: new Date(Date.now() + 3600_000).toISOString() }
+  })
+  t.equal((await board.call('POST', `/messages/${later.body.id}/cancel`, { headers: json, body: '' })).status, 200)
+  for (const act of ['pause', 'resume'])
+    t.equal((await board.call('POST', `/channels/cloud/${act}`, { headers: json, body: '' })).status, 200)
+  await board.call('POST', '/contacts', { body: { channel: 'cloud', phone: '+14155550000' } })
+  t.equal((await board.call('DELETE', '/contacts/14155550000?channel=cloud', { headers: json, body: '' })).status, 204)
+  const missing = await board.call('POST', '/messages', { headers: json, body: '' })
+  t.match([missing.status, missing.body.detail], [400, /is empty/], 'CONTROL: a body that is needed')
+})
+
+t.test('a wait that is asked for is waited out, whatever put the message off', async t => {
+  const board = await startBoard(t)
+  const send = (to: string, prefer?: string) =>
+    board.call('POST', '/messages', { body: text(to), headers: prefer ? { prefer } : {} })
+  const without = await send('15550100023')
+  t.match([without.status, without.body.status], [202, 'queued'], 'what the provider puts off is told at once')
+  board.sandbox.force({ recipient: '14155550001', fault: 'throttled_once' })
+  const patient = await send('14155550001', 'wait=20')
+  t.match([patient.status, patient.headers['preference-applied']], [201, 'wait=20'])
+  await board.call('POST', '/channels/cloud/pause')
+  const paused = send('14155550002', 'wait=30')
+  await until(
+    async () => (await board.call('GET', '/messages?contact=14155550002')).body.items.length,
+    n => n === 1
+  )
+  await board.call('POST', '/channels/cloud/resume')
+  t.equal((await paused).status, 201)
+})
+
+t.test('every call to a provider is in Server-Timing and in the log, and a send’s line names its message', async t => {
+  const board = await startBoard(t)
+  const upstream = (headers: Record<string, unknown>) =>
+    Number(/upstream;dur=([\d.]+)/.exec(String(headers['server-timing']))![1])
+  for (const path of [
+    '/templates?channel=cloud',
+    '/contacts?channel=wati',
+    '/connections',
+    '/channels/wati/native/api/v1/getContacts'
+  ])
+    t.ok(upstream((await board.call('GET', path)).headers) > 0, path)
+  t.equal(upstream((await board.call('GET', '/keys')).headers), 0, 'CONTROL: no provider is asked')
+  const sent = await board.call('POST', '/messages', { body: text(), headers: { 'x-request-id': 'req-of-mine' } })
+  t.ok(upstream(sent.headers) > 0)
+  const lines = board.log.map(line => JSON.parse(line))
+  t.match(
+    lines.find(line => line.requestId === 'req-of-mine'),
+    { message: sent.body.id, upstreamMs: Number }
+  )
+  t.equal((await board.call('GET', `/messages/${sent.body.id}/timeline`)).body.requestId, 'req-of-mine')
+  await board.call('POST', '/messages', { body: text('15550100001') })
+  t.ok(board.log.some(line => line.includes('provider call failed') && /"message":"msg_/.test(line)))
+  board.sandbox.force({ operation: 'cloud.getProfile', fault: 'unavailable' })
+  await board.call('GET', '/channels/cloud/profile', { headers: { 'x-request-id': 'req-of-a-read' } })
+  t.ok(board.log.some(line => line.includes('provider call failed') && line.includes('"requestId":"req-of-a-read"')))
+})
+
+t.test('behind a path of PUBLIC_URL, Location, redirects and instance carry it', async t => {
+  const board = await startBoard(t, { env: { PUBLIC_URL: 'https://h.example/switchboard' } })
+  const sent = await board.call('POST', '/messages', { body: text(), headers: once('k') })
+  t.equal(sent.headers.location, `/switchboard/messages/${sent.body.id}`)
+  const again = await board.call('POST', '/messages', { body: text(), headers: once('k') })
+  t.equal(again.headers.location, sent.headers.location)
+  t.equal((await board.call('GET', '/docs')).headers.location, '/switchboard/docs/')
+  t.equal((await board.call('GET', '/nowhere')).body.instance, '/switchboard/nowhere')
+  t.equal((await board.call('POST', '/messages', { body: text('15550100001') })).body.instance, '/switchboard/messages')
+})
+
+t.test('the wait that a dry run tells knows the provider’s own windows', async t => {
+  const board = await startBoard(t, { env: { MATON_RATE_PER_SECOND: '100' } })
+  const dry = async () =>
+    (await board.call('POST', '/messages/validate', { body: text('+14155550077') })).body.expectedWaitSeconds
+  t.equal(await dry(), 0)
+  // Meta's limit of one pair: after a burst there is a wait, though the account has slots.
+  await Promise.all(
+    Array.from({ length: 46 }, () =>
+      board.call('POST', '/messages', { body: text('+14155550077'), headers: { prefer: 'respond-async' } })
+    )
+  )
+  await until(dry, wait => wait > 0)
+})
