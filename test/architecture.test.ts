@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import t from 'tap'
 import { type Room, rooms } from './floor-plan.ts'
-import { reserved, words } from './floor-plan-keys.ts'
+import { commons, reserved, words } from './floor-plan-keys.ts'
 
 // The floor plan (floor-plan.ts) against the imports that really stand in the files.
 
@@ -44,7 +44,8 @@ function trespass(one: Import): string[] {
   if (ours && !to.endsWith('.ts')) return [`${what} without its ending`]
   if (ours) {
     const home = room.at.endsWith('/') ? [room.at] : []
-    return within(to, [...home, ...room.may, ...(typeOnly ? (room.types ?? []) : [])]) ? [] : [what]
+    const shared = /^src\/(adapters|sandbox)\/|^schemas\//.test(file) ? [] : commons
+    return within(to, [...home, ...shared, ...room.may, ...(typeOnly ? (room.types ?? []) : [])]) ? [] : [what]
   }
   if (to.startsWith('node:')) return []
   return within(to, [...(room.packages ?? []), ...(typeOnly ? (room.packageTypes ?? []) : [])]) ? [] : [what]

@@ -1,5 +1,8 @@
 // What only some rooms may do: import a thing, call by a name, read the environment. architecture.test.ts holds the house against it.
 
+/** What every room but the adapters, the sandbox and schemas may import: it imports nothing of ours. */
+export const commons = ['src/request-trace.ts']
+
 /** Who alone may import a thing. */
 export const reserved: { what: string; by: string[] }[] = [
   { what: 'src/sandbox/', by: ['src/sandbox/', 'src/server.ts'] },

@@ -79,17 +79,14 @@ export const rooms: Room[] = [
   // The registry is handed in to all of these.
   {
     at: 'src/dispatch/',
-    may: ['src/request-trace.ts', 'src/adapters/adapter.ts', 'src/errors.ts'],
+    may: ['src/adapters/adapter.ts', 'src/errors.ts'],
     types: ['schemas/', 'src/metrics.ts', 'src/upstream/maton.ts'],
     packageTypes: ['pino']
   },
   // The provider's own API in bytes: held up by the blocks of messages, and written into the audit log.
   {
     at: 'src/dispatch/native.ts',
-    may: ['src/request-trace.ts', 'src/dispatch/', 'src/adapters/adapter.ts', 'src/errors.ts'].concat(
-      'src/messages/blocks.ts',
-      'src/store/'
-    ),
+    may: ['src/dispatch/', 'src/adapters/adapter.ts', 'src/errors.ts'].concat('src/messages/blocks.ts', 'src/store/'),
     types: ['schemas/', 'src/channels/', 'src/keys/caller.ts', 'src/metrics.ts', 'src/upstream/passthrough.ts'],
     packageTypes: ['pino']
   },
@@ -140,7 +137,7 @@ export const rooms: Room[] = [
   },
   {
     at: 'src/delivery/scheduling/',
-    may: ['src/request-trace.ts', 'src/messages/', 'src/dispatch/', 'src/errors.ts', 'src/store/'],
+    may: ['src/messages/', 'src/dispatch/', 'src/errors.ts', 'src/store/'],
     types: ['schemas/', 'src/adapters/adapter.ts', 'src/channels/'],
     packages: ['kysely'],
     packageTypes: ['pino']
@@ -248,7 +245,7 @@ export const rooms: Room[] = [
   { at: 'src/upstream/', may: [], packages: ['undici', 'ipaddr.js'] },
   {
     at: 'src/upstream/upstreams.ts',
-    may: ['src/request-trace.ts', 'src/upstream/'],
+    may: ['src/upstream/'],
     types: ['schemas/common.ts', 'src/config.ts']
   },
   { at: 'src/upstream/wire.ts', may: [] },
