@@ -3,6 +3,7 @@ import { routes, webhookRoutes } from '../routes/index.ts'
 import { namedSchemas } from '../schemas/index.ts'
 import { auth } from './http/auth.ts'
 import { bodies } from './http/bodies.ts'
+import { limitConnections } from './http/connections.ts'
 import { docs } from './http/docs.ts'
 import type { App, AppParts } from './http/fastify.ts'
 import { hygiene } from './http/hygiene.ts'
@@ -20,6 +21,8 @@ export interface AppOptions {
   trustProxy?: number | readonly string[]
   /** The names of the registered providers. */
   providers?: readonly string[]
+  /** Most connections at a time; no limit unless given. */
+  maxConnections?: number
   /** Swagger UI under /docs. */
   docs?: boolean
   log: FastifyBaseLogger
@@ -77,6 +80,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   const addMissingMethods = methodNotAllowed(app)
   telemetry(app)
   hygiene(app)
+  if (options.maxConnections !== undefined) limitConnections(app, options.maxConnections)
   problems(app)
   overload(app)
   // Before the keys are looked at: a stranger's slow body is watched too.
@@ -94,6 +98,7 @@ export async function buildWebhookApp(parts: AppParts, options: AppOptions): Pro
   const app = bare(parts, options)
   telemetry(app)
   hygiene(app)
+  if (options.maxConnections !== undefined) limitConnections(app, options.maxConnections)
   problems(app)
   overload(app)
   bodies(app)

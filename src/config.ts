@@ -119,6 +119,7 @@ const settings = {
   UPSTREAM_TIMEOUT_MS: setting(whole(100, 300_000), 20_000),
   RETENTION_DAYS: setting(whole(0, 3650), 30),
   KEEP_ROWS_DAYS: setting(whole(8, 36_500), 400),
+  MAX_CONNECTIONS: optional(whole(8, 1_000_000)),
   QUEUE_LIMIT: setting(whole(1, 10_000_000), 200_000),
   SHUTDOWN_DELAY_MS: setting(whole(0, 60_000), 0),
   AFTER_RESTORE: setting(flag, false),

@@ -26,6 +26,7 @@ import { leaseOf } from './delivery/sending/attempt.ts'
 import { createDeliverMany } from './delivery/sending/attempt-many.ts'
 import { createOutcomes } from './delivery/sending/outcome.ts'
 import { assembleUnknown } from './delivery/unknown/index.ts'
+import { connectionsFor, descriptorLimit } from './descriptors.ts'
 import { createNative } from './dispatch/native.ts'
 import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
 import type { App, AppParts } from './http/fastify.ts'
@@ -252,8 +253,11 @@ export async function buildContainer(
     ...{ publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log },
     providers: [...adapters.keys()]
   }
-  const app = await buildApp(parts, options)
-  const webhookApp = config.WEBHOOK_PORT === undefined ? undefined : await buildWebhookApp(parts, options)
+  const mostConnections = connectionsFor(config.MAX_CONNECTIONS, descriptorLimit())
+  // The providers' listener has a fifth of its own, so that neither can take the other's.
+  const ofWebhooks = config.WEBHOOK_PORT === undefined ? 0 : Math.ceil(mostConnections / 5)
+  const app = await buildApp(parts, { ...options, maxConnections: mostConnections - ofWebhooks })
+  const webhookApp = ofWebhooks ? await buildWebhookApp(parts, { ...options, maxConnections: ofWebhooks }) : undefined
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
   return {
     app,

@@ -11,6 +11,8 @@ export interface Metrics {
   webhook: (provider: string, outcome: 'kept' | 'known' | 'forged') => void
   /** Something that a webhook told, by its kind, and what became of it. */
   heard: (provider: string, kind: string, outcome: string) => void
+  /** A connection was closed at once, since there were too many. */
+  refusedConnection: () => void
   /** The Prometheus text. */
   text: () => Promise<string>
   contentType: string
@@ -52,6 +54,11 @@ export function createMetrics(logLost: () => number = () => 0): Metrics {
     labelNames: ['provider', 'kind', 'outcome'],
     registers: [registry]
   })
+  const refused = new Counter({
+    name: 'switchboard_connections_refused_total',
+    help: 'Connections that were one too many',
+    registers: [registry]
+  })
   new Counter({
     name: 'switchboard_log_lines_lost_total',
     help: 'Lines of the log that could not be written',
@@ -62,6 +69,7 @@ export function createMetrics(logLost: () => number = () => 0): Metrics {
     }
   })
   return {
+    refusedConnection: () => refused.inc(),
     webhook: (provider, outcome) => webhooks.labels(provider, outcome).inc(),
     heard: (provider, kind, outcome) => heard.labels(provider, kind, outcome).inc(),
     call: (operation, provider, code, ms) => calls.labels(operation, provider, code).observe(ms / 1000),

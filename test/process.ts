@@ -18,10 +18,16 @@ export interface Served {
 /**
  * Starts src/server.ts, with the channels file of a folder; resolves when it listens.
  * @param directory where channels.json is; DATA_DIR too, unless `env` has another
+ * @param before what the shell does first: its limits are the server's
  * @throws when it ends before it listens, with what it printed
  */
-export async function serve(directory: string, matonUrl: string, env: Record<string, string> = {}): Promise<Served> {
-  const child = spawn(process.execPath, [file('src/server.ts')], {
+export async function serve(
+  directory: string,
+  matonUrl: string,
+  env: Record<string, string> = {},
+  before = ':'
+): Promise<Served> {
+  const child = spawn('sh', ['-c', `${before}; exec "$0" "$1"`, process.execPath, file('src/server.ts')], {
     env: {
       PATH: process.env.PATH,
       MATON_API_KEY: matonKey,

@@ -36,6 +36,15 @@ function memoryLimit(): number {
   return limit > 0 && limit < totalmem() ? limit * 0.95 : Number.POSITIVE_INFINITY
 }
 
+/** Whether the process uses more than it may. To ask opens a file, which is not possible when there is no descriptor left. */
+export function memoryFull(rssLimit: number, heapLimit: number, before: boolean): boolean {
+  try {
+    return process.memoryUsage.rss() > rssLimit || process.memoryUsage().heapUsed > heapLimit
+  } catch {
+    return before
+  }
+}
+
 /** How many requests may be in hand; it shrinks by a share while the loop is late, and grows again step by step. */
 export function nextLimit(limit: number, inHand: number, late: boolean): number {
   if (limit === Number.POSITIVE_INFINITY) return late ? Math.max(least, inHand * 0.8) : limit
@@ -93,7 +102,7 @@ export function overload(app: App): void {
     const late = now - inTimeAt > (limit === Number.POSITIVE_INFINITY ? patienceMs : 0)
     limit = nextLimit(limit, inHand, late)
     if (++looks % memoryEvery !== 0) return
-    full = process.memoryUsage.rss() > rssLimit || process.memoryUsage().heapUsed > heapLimit
+    full = memoryFull(rssLimit, heapLimit, full)
   }
   let timer: NodeJS.Timeout | undefined
   app.addHook('onListen', done => {
