@@ -5,7 +5,7 @@
 const elsewhere: readonly string[] = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'ALL_PROXY', 'FTP_PROXY']
 /** Settings of API.md 14 that another release reads: right names all the same. */
 const reserved: readonly string[] = [
-  ...['METRICS_PORT', 'METRICS_TOKEN', 'METRICS_TOKEN_FILE', 'MAX_CONNECTIONS', 'CONSOLE', 'LOG_PRETTY']
+  ...['METRICS_PORT', 'METRICS_TOKEN', 'METRICS_TOKEN_FILE', 'CONSOLE', 'LOG_PRETTY']
 ]
 /** Nobody else's names begin so. */
 const ours = 'MATON_'

@@ -9,9 +9,9 @@ import { ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { type Caller, sees } from '../keys/caller.ts'
 import type { MediaRow } from '../store/schema.ts'
-import { prepare, type Store } from '../store/store.ts'
+import { prepare, type Store, StoreUnavailable } from '../store/store.ts'
 import { type Egress, EgressError } from '../upstream/egress.ts'
-import { type SpooledFile, spool, TooLargeError } from '../upstream/spool.ts'
+import { isDiskFault, type SpooledFile, spool, TooLargeError } from '../upstream/spool.ts'
 import { checkMedia, LARGEST_MEDIA, MEDIA_KINDS } from './kinds.ts'
 import { type ByteRange, rangeOf, type Wanted } from './range.ts'
 import { type RemoteMedia, toRemoteMedia } from './remote.ts'
@@ -159,6 +159,7 @@ export function createMediaLibrary({
     } catch (error) {
       if (error instanceof TooLargeError)
         throw new ServiceError('payload_too_large', `The file is larger than ${maxBytes} bytes.`)
+      if (isDiskFault(error)) throw new StoreUnavailable(`a file could not be kept: ${error.code}`)
       throw error
     }
   }

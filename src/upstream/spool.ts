@@ -39,6 +39,10 @@ export class TooLargeError extends Error {
   }
 }
 
+/** Whether an error says that our disk is full or cannot be written, or that no descriptor is left: nobody's file is wrong. */
+export const isDiskFault = (error: unknown): error is NodeJS.ErrnoException =>
+  /^(ENOSPC|EDQUOT|EROFS|EIO|EMFILE|ENFILE|EACCES|EPERM|ENOENT)$/.test((error as NodeJS.ErrnoException).code ?? '')
+
 /**
  * Writes a stream to a new file (random name, mode 0600), counting and hashing on the way; the source waits for the
  * disk. On any failure the file is gone before the promise rejects.

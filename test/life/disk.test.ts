@@ -117,6 +117,8 @@ t.test('a full disk: 503 and nothing half, reads go on, not ready within 2 s, an
     t.match(answer, { status: 503, body: { code: 'overloaded' }, headers: { 'retry-after': /\d/ } })
     refused.push(to)
   }
+  for (const path of ['/media', '/broadcasts', '/contacts.csv?channel=cloud'])
+    t.match(await board.upload(path), { status: 503, body: { code: 'overloaded', outcome: 'not_sent' } }, path)
 
   for (const name of root('ls', data)
     .split('\n')

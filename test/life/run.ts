@@ -27,6 +27,8 @@ export interface Running {
     headers?: Record<string, string>
     // biome-ignore lint/suspicious/noExplicitAny: answers of every route
   ) => Promise<{ status: number; body: any; headers: Record<string, string | string[] | undefined> }>
+  /** Sends a file of some size to a route that takes files. */
+  upload: (path: string) => ReturnType<Running['call']>
 }
 
 /** An empty DATA_DIR beside a channels file with the channel `cloud`. */
@@ -72,7 +74,23 @@ export async function run(
     const text = await answer.body.text()
     return { status: answer.statusCode, body: text === '' ? undefined : JSON.parse(text), headers: answer.headers }
   }
-  return { url, child, output, end, call }
+  const upload: Running['upload'] = async path => {
+    const rows = Array.from({ length: 5000 }, (_, i) => `1415555${String(i).padStart(4, '0')},a name of some length\n`)
+    const table = `phone,name\n${rows.join('')}`
+    const form = new FormData()
+    form.set('channel', 'cloud')
+    if (path === '/broadcasts') form.set('name', 'x')
+    if (path === '/broadcasts') form.set('template', JSON.stringify({ name: 'x', language: 'en' }))
+    form.set('file', new Blob([table]), 'table.txt')
+    const csv = path.includes('.csv')
+    const answer = await fetch(url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminKey}`, ...(csv && { 'content-type': 'text/csv' }) },
+      body: csv ? table : form
+    })
+    return { status: answer.status, body: await answer.json(), headers: Object.fromEntries(answer.headers) }
+  }
+  return { url, child, output, end, call, upload }
 }
 
 export const text = (to: string, more: Record<string, unknown> = {}) => ({
