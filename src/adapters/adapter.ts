@@ -43,7 +43,10 @@ export type MediaSource = { link: string } | { providerMediaId: string } | { fil
 export interface ResolvedMedia {
   source: MediaSource
   caption?: string
+  /** What a document is to be called: the caller's word, or the file's. */
   filename?: string
+  /** What its link is called, for a provider that shows a document without a name as "Untitled". */
+  linkName?: string
 }
 
 /** A template send after it has been checked against the template's definition: complete, and in its order. */

@@ -12,18 +12,22 @@ import type { MediaRow } from '../store/schema.ts'
 import { prepare, type Store, StoreUnavailable } from '../store/store.ts'
 import { type Egress, EgressError } from '../upstream/egress.ts'
 import { isDiskFault, type SpooledFile, spool, TooLargeError } from '../upstream/spool.ts'
-import { checkMedia, LARGEST_MEDIA, MEDIA_KINDS } from './kinds.ts'
+import { judge } from './check.ts'
+import { remarksOn } from './facts.ts'
+import { LARGEST_MEDIA, MEDIA_KINDS } from './kinds.ts'
+import { fittingName, linkName } from './names.ts'
 import { type ByteRange, rangeOf, type Wanted } from './range.ts'
 import { type RemoteMedia, toRemoteMedia } from './remote.ts'
 import { samples } from './samples.ts'
 import { createSharedFiles } from './shared.ts'
-import { sniff } from './sniff.ts'
+import { sniff, sniffFetched } from './sniff.ts'
 
 /** A file that a send needs as bytes. */
 export interface FileNeed {
   kind: MediaType
   link?: string
   media?: MediaRow
+  /** What it is to be called; its ending is made to fit the bytes. */
   filename?: string
 }
 
@@ -136,19 +140,6 @@ export function createMediaLibrary({
       await handle.close()
     }
   }
-  /** What the bytes really are, if they may be sent at all (as `kind`). */
-  const judge = async (file: SpooledFile, kind?: MediaType): Promise<string> => {
-    const found = await sniff(file)
-    if ('rejected' in found) throw new ServiceError('media_rejected', `The file is not taken: ${found.rejected}.`)
-    const fault = checkMedia({
-      ...(kind && { kind }),
-      mimeType: found.mimeType,
-      size: file.size,
-      ...(found.animated !== undefined && { animated: found.animated })
-    })
-    if (fault) throw new ServiceError('media_rejected', `The file is not taken: ${fault.detail}.`)
-    return found.mimeType
-  }
   const take = async (
     source: AsyncIterable<Uint8Array>,
     maxBytes: number,
@@ -180,9 +171,10 @@ export function createMediaLibrary({
     receive: (source, said) => take(source, LARGEST_MEDIA, said),
 
     upload: async (caller, channel, file) => {
-      const mimeType = await judge(file)
+      const { mimeType, facts } = await judge(file, sniff)
       const id = newId('med')
-      const filename = file.filename ?? `${id}`
+      const shown = file.filename === undefined ? null : fittingName(file.filename, mimeType)
+      const filename = shown ?? fittingName(id, mimeType)
       const now = store.clock()
       const row: MediaRow = {
         id,
@@ -192,8 +184,9 @@ export function createMediaLibrary({
         mime_type: mimeType,
         size: file.size,
         sha256: file.sha256,
-        filename: file.filename ?? null,
+        filename: shown,
         provider_media_id: null,
+        facts: JSON.stringify(facts),
         created_at: now,
         expires_at: now + keptSeconds * 1000
       }
@@ -274,7 +267,12 @@ export function createMediaLibrary({
         const bytes = Buffer.from(sample.base64, 'base64')
         await writeFile(path, bytes, { mode: 0o600 })
         return {
-          file: { path, size: bytes.length, mimeType: sample.mimeType, filename: need.filename ?? sample.filename },
+          file: {
+            path,
+            size: bytes.length,
+            mimeType: sample.mimeType,
+            filename: fittingName(need.filename ?? linkName(need.link, sample.filename), sample.mimeType)
+          },
           warnings: [`In the sandbox links are not fetched: a sample ${need.kind} was sent in place of the link.`],
           dispose: async () => rmSync(path, { force: true })
         }
@@ -286,9 +284,11 @@ export function createMediaLibrary({
           })
         : await fetch(need.link!, need.kind)
       try {
-        const mimeType = await judge(file, need.kind)
-        const filename = need.filename ?? file.filename ?? samples[need.kind].filename
-        return { file: { path: file.path, size: file.size, mimeType, filename }, warnings: [], dispose: file.remove }
+        const { mimeType, facts } = await judge(file, need.media ? sniff : sniffFetched, need.kind)
+        const filename = fittingName(need.filename ?? file.filename ?? samples[need.kind].filename, mimeType)
+        // Of a kept file they were told when the message was prepared.
+        const warnings = need.media ? [] : remarksOn(need.kind, facts)
+        return { file: { path: file.path, size: file.size, mimeType, filename }, warnings, dispose: file.remove }
       } catch (error) {
         await file.remove()
         throw error

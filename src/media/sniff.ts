@@ -1,9 +1,10 @@
 import { open } from 'node:fs/promises'
 import type { SpooledFile } from '../upstream/spool.ts'
+import { type MediaFacts, type Tracks, tracksOf, webpSize } from './facts.ts'
 import { essence } from './kinds.ts'
 
 /** The type that the bytes have and the declaration does not contradict, or why there is none, for the caller. */
-export type Sniffed = { mimeType: string; animated?: boolean } | { rejected: string }
+export type Sniffed = ({ mimeType: string } & MediaFacts) | { rejected: string }
 
 /** Other names of one type, theirs → ours. Left side lower case, as senders and the file-type library write them. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -33,8 +34,8 @@ const ALIASES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Containers whose bytes do not settle the type: sniffed → declared types that may speak for them. An MP4 or 3GP with
- * only a sound track has the same head as one with pictures; old Office files share the compound-file signature.
+ * Containers whose bytes do not settle the type: sniffed → declared types that may speak for them. A 3GP, or an MP4 that
+ * does not list its tracks, may be of sound alone; old Office files share the compound-file signature.
  */
 const SETTLED_BY_DECLARATION: Readonly<Record<string, readonly string[]>> = {
   'video/mp4': ['audio/mp4'],
@@ -64,7 +65,7 @@ const HEAD = 4096
 /**
  * Tells a file's type from its bytes (threat T43). The declared type must agree; aliases do. Without one (missing or
  * application/octet-stream) the bytes decide. A declared type without a signature of its own (text/plain, text/csv)
- * holds if the whole file is UTF-8 text. `animated` is told for WebP and PNG. Ogg that is not Opus comes out as
+ * holds if the whole file is UTF-8 text. An MP4 without pictures is audio/mp4. Ogg that is not Opus comes out as
  * application/ogg, which WhatsApp does not take. Never throws on what the bytes are, only on disk errors.
  */
 export async function sniff(file: SpooledFile): Promise<Sniffed> {
@@ -78,18 +79,63 @@ export async function sniff(file: SpooledFile): Promise<Sniffed> {
   if (magic === undefined || (texty && WEAK_IN_TEXT.includes(magic) && (await isUtf8Text(file.path)))) {
     return textual(file, head, declared, texty)
   }
-  const animated = isAnimated(magic, head)
-  const sniffed = canonical(magic)
-  const mimeType = agree(declared, magic, sniffed, file.filename)
+  const container = canonical(magic)
+  const tracks = container === 'video/mp4' || container === 'audio/mp4' ? await tracksOf(file.path) : undefined
+  const sniffed = withoutPictures(tracks) ? 'audio/mp4' : container
+  const mimeType = agree(declared, magic, sniffed, file.filename, tracks)
   if (mimeType === undefined) {
     const as = declared === '' ? 'without a type that settles it' : `declared as ${declared}`
     return { rejected: `the file is ${sniffed} but came ${as}; send it with its own type` }
   }
-  return animated === undefined ? { mimeType } : { mimeType, animated }
+  return { mimeType, ...factsOf(magic, head, tracks) }
 }
 
-function agree(declared: string, magic: string, sniffed: string, filename: string | undefined): string | undefined {
-  const settled = SETTLED_BY_DECLARATION[sniffed] ?? []
+/**
+ * The type of a file that a link gave, whose host says of it what it likes (docs/api.md 7): where its word and the bytes
+ * differ, the bytes decide alone.
+ */
+export async function sniffFetched(file: SpooledFile): Promise<Sniffed> {
+  const believed = await sniff(file)
+  if (!('rejected' in believed) || file.declaredType === undefined) return believed
+  const { declaredType: _, ...bytes } = file
+  return sniff(bytes)
+}
+
+const withoutPictures = (tracks: Tracks | undefined): boolean =>
+  tracks !== undefined && tracks.video.length === 0 && tracks.sound.length > 0
+
+function factsOf(magic: string, head: Buffer, tracks: Tracks | undefined): MediaFacts {
+  const animated = isAnimated(magic, head)
+  const codec = tracks?.video[0]
+  return {
+    ...(animated !== undefined && { animated }),
+    ...(magic === 'image/webp' && webpSize(head)),
+    ...(codec && { codec })
+  }
+}
+
+/** An Open XML file is a zip, and its sender may know it by its older kind. */
+const OPEN_XML = 'application/vnd.openxmlformats-officedocument.'
+const OPEN_XML_TOO = [
+  'application/msword',
+  'application/vnd.ms-excel',
+  'application/vnd.ms-powerpoint',
+  'application/zip',
+  'application/x-zip',
+  'application/x-zip-compressed'
+]
+
+function agree(
+  declared: string,
+  magic: string,
+  sniffed: string,
+  filename: string | undefined,
+  tracks: Tracks | undefined
+): string | undefined {
+  if (sniffed.startsWith(OPEN_XML) && OPEN_XML_TOO.includes(declared)) return sniffed
+  // The name of the container, said of one that has sound alone.
+  if (sniffed === 'audio/mp4' && declared === 'video/mp4' && withoutPictures(tracks)) return sniffed
+  const settled = tracks ? [] : (SETTLED_BY_DECLARATION[sniffed] ?? [])
   if (declared !== '' && settled.includes(declared)) return declared
   if (sniffed === 'application/x-cfb') {
     return declared === '' ? CFB_EXTENSIONS[extensionOf(filename)] : undefined

@@ -204,6 +204,10 @@ const released: readonly Migration[] = [
   {
     name: '009_usernames',
     statements: () => ['alter table identities add column username text']
+  },
+  {
+    name: '010_media_facts',
+    statements: () => ['alter table media add column facts text']
   }
 ]
 

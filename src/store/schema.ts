@@ -125,6 +125,8 @@ export interface MediaRow {
   filename: string | null
   /** Where the provider keeps it; null: we keep the bytes. */
   provider_media_id: string | null
+  /** MediaFacts as JSON; null of one that was kept before they were looked for. */
+  facts: string | null
   created_at: number
   expires_at: number
 }

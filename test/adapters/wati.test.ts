@@ -83,7 +83,10 @@ for (const type of ['image', 'video', 'document', 'audio', 'sticker'] as const) 
   t.test(`${type} goes as one part named file`, async t => {
     t.equal(wati.encoders[type]?.media, 'file')
     t.strictSame(encode(type, { source: { file } }), {
-      request: post(`api/v1/sendSessionFile/${to}`, {}, { multipart: [{ name: 'file', file }] }),
+      // a document without a caption would show as "null"
+      request: post(`api/v1/sendSessionFile/${to}`, type === 'document' ? { caption: file.filename } : {}, {
+        multipart: [{ name: 'file', file }]
+      }),
       warnings: []
     })
     for (const source of [{ link }, { providerMediaId: '1' }]) t.throws(() => encode(type, { source }), Unsupported)

@@ -27,6 +27,7 @@ async function file(store: Store, made: number, expires: number, pieces: number,
     sha256: '00',
     filename: null,
     provider_media_id: null,
+    facts: null,
     created_at: made,
     expires_at: expires
   }

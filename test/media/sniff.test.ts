@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
-import { type Sniffed, sniff } from '../../src/media/sniff.ts'
+import { type Sniffed, sniff, sniffFetched } from '../../src/media/sniff.ts'
 
 const directory = await mkdtemp(join(tmpdir(), 'sniff-'))
 t.teardown(() => rm(directory, { recursive: true }))
@@ -203,13 +203,21 @@ t.test('a rejection says what the file is and what it came as', async t => {
   })
 })
 
-t.test('animation is told for WebP and PNG', async t => {
-  t.strictSame(await sniffed(webp('VP8X', 0x02), 'image/webp'), { mimeType: 'image/webp', animated: true })
-  t.strictSame(await sniffed(webp('VP8X', 0x10), 'image/webp'), { mimeType: 'image/webp', animated: false })
-  t.strictSame(await sniffed(webp('VP8L', 0x02), 'image/webp'), { mimeType: 'image/webp', animated: false })
+t.test('animation is told for WebP and PNG, and the size of a WebP', async t => {
+  t.match(await sniffed(webp('VP8X', 0x02), 'image/webp'), { mimeType: 'image/webp', animated: true })
+  t.match(await sniffed(webp('VP8X', 0x10), 'image/webp'), { mimeType: 'image/webp', animated: false })
+  t.match(await sniffed(webp('VP8L', 0x02), 'image/webp'), { mimeType: 'image/webp', animated: false })
   t.strictSame(await sniffed(png('acTL')), { mimeType: 'image/png', animated: true })
   t.strictSame(await sniffed(PNG), { mimeType: 'image/png', animated: false })
   t.strictSame(await sniffed(JPEG), { mimeType: 'image/jpeg' })
+  const sized = (form: string, at: number, bytes: string) => {
+    const file = webp(form)
+    hex(bytes).copy(file, at)
+    return sniffed(file, 'image/webp')
+  }
+  t.match(await sized('VP8X', 24, 'ff0100 ff0100'), { width: 512, height: 512 })
+  t.match(await sized('VP8 ', 26, '0002 0001'), { width: 512, height: 256 })
+  t.match(await sized('VP8L', 20, '2f ffc17f00'), { width: 512, height: 512 })
 })
 
 t.test('any bytes get an answer, and a picture type only with its signature', async () => {
@@ -238,4 +246,81 @@ t.test('any bytes get an answer, and a picture type only with its signature', as
 t.test('an error of our disk is thrown, not blamed on the file', async t => {
   const file = { path: join(directory, 'gone'), size: 1, sha256: '', remove: async () => {} }
   await t.rejects(sniff(file), { code: 'ENOENT' })
+})
+
+const box = (type: string, ...parts: Buffer[]): Buffer => {
+  const head = Buffer.alloc(8)
+  head.writeUInt32BE(8 + parts.reduce((sum, part) => sum + part.length, 0))
+  head.write(type, 4, 'latin1')
+  return Buffer.concat([head, ...parts])
+}
+const track = (kind: string, codec: string) =>
+  box(
+    'trak',
+    box('tkhd', Buffer.alloc(84)),
+    box(
+      'mdia',
+      box('mdhd', Buffer.alloc(24)),
+      box('hdlr', Buffer.alloc(8), latin1(kind), Buffer.alloc(13)),
+      box('minf', box('stbl', box('stsd', hex('00000000 00000001'), box(codec, Buffer.alloc(70)))))
+    )
+  )
+const movie = (brand: string, ...tracks: Buffer[]) =>
+  Buffer.concat([
+    box('ftyp', latin1(`${brand}\0\0\0\0isommp42`)),
+    box('mdat', Buffer.alloc(100_000, 1)),
+    box('moov', box('mvhd', Buffer.alloc(100)), ...tracks)
+  ])
+
+t.test('an MP4 is what its tracks are', async t => {
+  const sound = track('soun', 'mp4a')
+  const pictures = track('vide', 'avc1')
+  const table: [string, Buffer, string | undefined, object][] = [
+    ['sound alone', movie('isom', sound), 'video/mp4', { mimeType: 'audio/mp4' }],
+    ['sound alone, without a type', movie('isom', sound), undefined, { mimeType: 'audio/mp4' }],
+    ['sound alone, as it is', movie('mp42', sound), 'audio/mp4', { mimeType: 'audio/mp4' }],
+    ['an M4A as a video', movie('M4A ', sound), 'video/mp4', { mimeType: 'audio/mp4' }],
+    ['pictures and sound', movie('isom', pictures, sound), 'video/mp4', { mimeType: 'video/mp4', codec: 'avc1' }],
+    ['H.265', movie('isom', sound, track('vide', 'hvc1')), 'video/mp4', { mimeType: 'video/mp4', codec: 'hvc1' }],
+    ['pictures as sound', movie('isom', pictures, sound), 'audio/mp4', { rejected: /video\/mp4/ }],
+    ['no track at all', movie('isom'), 'audio/mp4', { rejected: /video\/mp4/ }],
+    ['a box longer than its file', MP4.subarray(0, 100), 'audio/mp4', { mimeType: 'audio/mp4' }]
+  ]
+  for (const [name, bytes, declared, expected] of table) t.match(await sniffed(bytes, declared), expected, name)
+  const many = movie('isom', ...Array.from({ length: 50_000 }, () => box('free')), sound)
+  const begun = performance.now()
+  t.match(await sniffed(many, 'video/mp4'), { mimeType: 'video/mp4' })
+  t.ok(performance.now() - begun < 2000, 'a file of boxes alone is given up')
+})
+
+t.test('Open XML under an older name or as a zip is Open XML', async t => {
+  const table = [
+    [DOCX, 'wordprocessingml.document'],
+    [XLSX, 'spreadsheetml.sheet'],
+    [PPTX, 'presentationml.presentation']
+  ] as const
+  for (const [bytes, type] of table) {
+    for (const as of ['msword', 'vnd.ms-excel', 'vnd.ms-powerpoint', 'zip', 'x-zip-compressed'])
+      t.match(await sniffed(bytes, `application/${as}`), { mimeType: `${OPEN_XML}${type}` }, `${type} as ${as}`)
+  }
+})
+
+t.test('of what a link gives the bytes decide', async t => {
+  const fetched = async (bytes: Buffer | string, declaredType: string, filename?: string) => {
+    const path = join(directory, randomUUID())
+    await writeFile(path, bytes)
+    const file = { path, size: Buffer.byteLength(bytes), sha256: '', remove: async () => {}, declaredType }
+    return sniffFetched({ ...file, ...(filename && { filename }) })
+  }
+  for (const type of ['application/force-download', 'text/html', 'image/png', 'application/x-download', 'nonsense'])
+    t.match(await fetched(PDF, type), { mimeType: 'application/pdf' }, type)
+  t.match(
+    await fetched(CFB, 'application/msword'),
+    { mimeType: 'application/msword' },
+    'what bytes leave open the host says'
+  )
+  t.match(await fetched(CFB, 'application/force-download', 'a.xls'), { mimeType: 'application/vnd.ms-excel' })
+  t.match(await fetched('hello', 'application/pdf', 'a.txt'), { mimeType: 'text/plain' })
+  t.match(await fetched('<!doctype html><p>gone', 'application/pdf'), { rejected: /markup/ })
+  t.match(await fetched('<!doctype html><p>gone', 'text/html'), { rejected: /markup/ })
 })

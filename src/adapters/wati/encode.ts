@@ -39,7 +39,9 @@ function file(message: Sendable<MediaType>, channel: Channel): Encoded {
     throw new Unsupported(`WATI takes ${type} only as a file: give a public link, or a mediaId of POST /media`)
   }
   const part = { ...content.source.file, filename: content.filename ?? content.source.file.filename }
-  const query = { caption: content.caption, ...sender(channel), ...target(to) }
+  // WATI shows a document without a caption as "null".
+  const caption = content.caption ?? (type === 'document' ? part.filename : undefined)
+  const query = { caption, ...sender(channel), ...target(to) }
   return {
     request: post(['v1', 'sendSessionFile', to], query, { multipart: [{ name: 'file', file: part }] }),
     warnings: lostName(message)
@@ -52,7 +54,7 @@ const headerTypes = { image: 'Image', video: 'Video', document: 'Document' } as 
 function buttonsHeader(header: NonNullable<SendableContent['buttons']['header']>) {
   if ('text' in header) return { type: 'Text', text: header.text }
   const { kind, media } = header
-  const fileName = kind === 'document' ? media.filename : undefined
+  const fileName = kind === 'document' ? (media.filename ?? media.linkName) : undefined
   return { type: headerTypes[kind], media: { url: linkOf(media, 'buttons header'), ...defined({ fileName }) } }
 }
 

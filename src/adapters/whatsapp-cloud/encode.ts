@@ -51,12 +51,17 @@ function source({ source }: ResolvedMedia): Json {
   if ('providerMediaId' in source) return { id: source.providerMediaId }
   throw new Error('a file has to be uploaded before it is sent: this provider takes media by reference')
 }
+/** A document without a name shows as "Untitled" (docs/api.md 7). */
+const extraOf = {
+  caption: ({ caption }: ResolvedMedia) => caption,
+  filename: ({ filename, linkName }: ResolvedMedia) => filename ?? linkName
+}
 /** Which of caption and filename a kind of media may carry (4.2); what a kept file brings beyond that stays here. */
 const media =
   (type: string, ...extras: ('caption' | 'filename')[]) =>
   (content: ResolvedMedia): Wire => [
     type,
-    { ...source(content), ...defined(Object.fromEntries(extras.map(extra => [extra, content[extra]]))) }
+    { ...source(content), ...defined(Object.fromEntries(extras.map(extra => [extra, extraOf[extra](content)]))) }
   ]
 
 const location = ({ latitude, longitude, name, address }: ContentByType['location']): Wire => [

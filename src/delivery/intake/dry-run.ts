@@ -4,6 +4,7 @@ import type { NativeRequest, ResolvedMedia, ResolvedTemplate } from '../../adapt
 import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import type { Caller } from '../../keys/caller.ts'
 import type { FileNeed } from '../../media/library.ts'
+import { linkName } from '../../media/names.ts'
 import type { WaitEstimator } from '../scheduling/wait-estimate.ts'
 import type { Accept } from './accept.ts'
 import type { Preparation, Prepared } from './prepare.ts'
@@ -34,8 +35,8 @@ const described = ({ link, media, filename }: FileNeed) => ({
 })
 
 /** So that an encoder finds a file where it expects one; of a link's nothing is known before it is fetched. */
-function withFile(prepared: Prepared, { media, filename }: FileNeed): Prepared {
-  const name = filename ?? media?.filename ?? 'file'
+function withFile(prepared: Prepared, { media, filename, link }: FileNeed): Prepared {
+  const name = filename ?? (link === undefined ? 'file' : linkName(link, 'file'))
   const file = {
     path: '',
     size: media?.size ?? 0,

@@ -15,10 +15,10 @@ import { invalid, ServiceError } from '../../errors.ts'
 import type { FileNeed, MediaLibrary } from '../../media/library.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import type { Draft } from '../../messages/row.ts'
-import type { MediaRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import type { Definitions } from '../../templates/definitions.ts'
 import { chooseDefinition, resolveTemplate } from '../../templates/fill.ts'
+import { createMediaReferences } from './media-references.ts'
 
 /** Ready to be encoded, but for a file that has to be brought first. */
 export interface Prepared {
@@ -31,6 +31,8 @@ export interface Prepared {
 export interface Frame {
   /** The definition's, where the draft named none. */
   language: string
+  /** What is to be said of its header's file. */
+  warnings: string[]
   /** Puts one recipient's values in. Throws ServiceError template_invalid naming every fault. */
   fill: (variables: ContentByType['template']['variables']) => SendableContent['template']
 }
@@ -58,6 +60,13 @@ export interface PreparationParts {
   sandboxed: (channel: DispatchChannel) => boolean
 }
 
+/** A message's content with every reference of ours resolved. */
+interface Resolved {
+  content: unknown
+  file?: FileNeed
+  warnings: string[]
+}
+
 /** Refusals that rest on a template's definition. */
 const templateRefusals = new Set<ErrorCode>(['template_not_found', 'template_invalid', 'unsupported'])
 
@@ -68,6 +77,7 @@ export type WhoCan = (type: MessageType) => string[]
 
 export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Preparation {
   const { providerClient, definitions, library, store, queries } = parts
+  const references = createMediaReferences(library)
 
   const encoderOf = (adapter: AnyAdapter, type: MessageType, channel: DispatchChannel) => {
     const encoder = adapter.encoders[type]
@@ -98,47 +108,6 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     return row.provider_message_id
   }
 
-  const mediaRow = async (id: string, draft: Draft, channel: DispatchChannel, path: string): Promise<MediaRow> => {
-    const row = await library.find({ service: draft.service, mode: channel.mode }, id)
-    if (!row) throw invalid(path, `names no file, or one that has expired: ${id}`)
-    if (row.channel_id !== channel.id)
-      throw invalid(path, `names a file that was uploaded for the channel ${row.channel_id}, not ${channel.id}`)
-    return row
-  }
-
-  /** A media reference inside buttons or a template: by link, or by the provider's id. */
-  const referenceOf = (
-    media: { mediaId?: string; link?: string; filename?: string },
-    rows: Map<string, MediaRow>,
-    channel: DispatchChannel
-  ): ResolvedMedia => {
-    const row = media.mediaId === undefined ? undefined : rows.get(media.mediaId)
-    if (row && row.provider_media_id === null) {
-      throw new ServiceError(
-        'unsupported',
-        `Channel ${channel.id} (${channel.provider}) takes a header's file only by link: give link in place of mediaId.`
-      )
-    }
-    const source = row ? { providerMediaId: row.provider_media_id! } : { link: media.link! }
-    const filename = media.filename ?? row?.filename ?? undefined
-    return { source, ...(filename && { filename }) }
-  }
-
-  /** The rows of the files that headers name, looked up before the pure part begins. */
-  const headerRows = async (
-    header: Record<string, unknown> | undefined,
-    draft: Draft,
-    channel: DispatchChannel,
-    path: string
-  ) => {
-    const rows = new Map<string, MediaRow>()
-    for (const [kind, media] of Object.entries(header ?? {})) {
-      const id = (media as { mediaId?: string }).mediaId
-      if (id) rows.set(id, await mediaRow(id, draft, channel, `${path}/${kind}/mediaId`))
-    }
-    return rows
-  }
-
   const frameOf = async (
     draft: Draft<'template'>,
     found: TemplateDefinition[],
@@ -147,9 +116,9 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     const { content } = draft
     const near = found.length > 0 ? [] : await definitions.near(channel, content.name)
     const definition = chooseDefinition(content, found, channel.id, near)
-    const rows = await headerRows(content.header, draft, channel, '/template/header')
-    const resolve = (media: Parameters<typeof referenceOf>[0]) => referenceOf(media, rows, channel)
+    const { resolve, warnings } = await references.inHeader(content.header, draft, channel, '/template/header')
     return {
+      warnings,
       language: definition.language,
       fill: variables => resolveTemplate({ ...content, ...(variables && { variables }) }, definition, resolve)
     }
@@ -160,13 +129,13 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     return frameOf(draft, await definitions.ask(channel, draft.content.name), channel)
   }
 
-  const templateOf = async (
-    draft: Draft<'template'>,
-    channel: DispatchChannel
-  ): Promise<SendableContent['template']> => {
+  const templateOf = async (draft: Draft<'template'>, channel: DispatchChannel): Promise<Resolved> => {
     const { name, variables } = draft.content
     const { items, remembered } = await definitions.find(channel, name)
-    const filled = async (found: TemplateDefinition[]) => (await frameOf(draft, found, channel)).fill(variables)
+    const filled = async (found: TemplateDefinition[]): Promise<Resolved> => {
+      const { fill, warnings } = await frameOf(draft, found, channel)
+      return { content: fill(variables), warnings }
+    }
     return filled(items).catch(async error => {
       // It may have been approved, or changed, since it was asked for.
       const aboutIt = error instanceof ServiceError && templateRefusals.has(error.code)
@@ -175,48 +144,23 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     })
   }
 
-  const buttonsOf = async (draft: Draft<'buttons'>, channel: DispatchChannel): Promise<SendableContent['buttons']> => {
+  const buttonsOf = async (draft: Draft<'buttons'>, channel: DispatchChannel): Promise<Resolved> => {
     const { header, ...rest } = draft.content
-    if (!header) return rest
-    if (header.text !== undefined) return { ...rest, header: { text: header.text } }
-    const rows = await headerRows(header, draft, channel, '/buttons/header')
+    if (!header) return { content: rest, warnings: [] }
+    if (header.text !== undefined) return { content: { ...rest, header: { text: header.text } }, warnings: [] }
+    const { resolve, warnings } = await references.inHeader(header, draft, channel, '/buttons/header')
     const kind = (['image', 'video', 'document'] as const).find(each => header[each])!
-    return { ...rest, header: { kind, media: referenceOf(header[kind]!, rows, channel) } }
+    return { content: { ...rest, header: { kind, media: resolve(header[kind]!, kind) } }, warnings }
   }
 
-  const mediaOf = async (
-    draft: Draft<MediaType>,
-    channel: DispatchChannel,
-    asFile: boolean
-  ): Promise<{ content: ResolvedMedia; file?: FileNeed }> => {
-    const { mediaId, link, ...said } = draft.content as ContentByType['document']
-    const row = mediaId === undefined ? undefined : await mediaRow(mediaId, draft, channel, `/${draft.type}/mediaId`)
-    if (!asFile) {
-      const filename = said.filename ?? (draft.type === 'document' ? (row?.filename ?? undefined) : undefined)
-      return {
-        content: {
-          source: row ? { providerMediaId: row.provider_media_id! } : { link: link! },
-          ...said,
-          ...(filename && { filename })
-        }
-      }
-    }
-    const filename = said.filename ?? row?.filename ?? undefined
-    const file = { kind: draft.type, ...(link && { link }), ...(row && { media: row }), ...(filename && { filename }) }
-    return { content: { source: { file: { path: '', size: 0, mimeType: '', filename: '' } }, ...said }, file }
-  }
-
-  const contentOf = async (
-    draft: Draft,
-    channel: DispatchChannel,
-    asFile: boolean
-  ): Promise<{ content: unknown; file?: FileNeed }> => {
-    if (isMedia(draft.type)) return mediaOf(draft as Draft<MediaType>, channel, asFile)
-    if (draft.type === 'template') return { content: await templateOf(draft as Draft<'template'>, channel) }
-    if (draft.type === 'buttons') return { content: await buttonsOf(draft as Draft<'buttons'>, channel) }
-    if (draft.type !== 'reaction') return { content: draft.content }
+  const contentOf = async (draft: Draft, channel: DispatchChannel, asFile: boolean): Promise<Resolved> => {
+    if (isMedia(draft.type)) return references.own(draft as Draft<MediaType>, channel, asFile)
+    if (draft.type === 'template') return templateOf(draft as Draft<'template'>, channel)
+    if (draft.type === 'buttons') return buttonsOf(draft as Draft<'buttons'>, channel)
+    if (draft.type !== 'reaction') return { content: draft.content, warnings: [] }
     const { messageId, emoji } = draft.content as ContentByType['reaction']
-    return { content: { messageId: await providerIdOf(messageId, draft, channel, '/reaction/messageId'), emoji } }
+    const target = await providerIdOf(messageId, draft, channel, '/reaction/messageId')
+    return { content: { messageId: target, emoji }, warnings: [] }
   }
 
   const encodeNow: Preparation['encodeNow'] = ({ sendable, warnings }, channel) => {
@@ -236,7 +180,7 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
   return {
     prepare: async (draft, channel) => {
       const encoder = encoderOf(providerClient.adapter(channel.provider), draft.type, channel)
-      const { content, file } = await contentOf(draft, channel, encoder.media === 'file')
+      const { content, file, warnings } = await contentOf(draft, channel, encoder.media === 'file')
       const replyTo =
         draft.replyTo === undefined ? undefined : await providerIdOf(draft.replyTo, draft, channel, '/replyTo')
       const { [channel.provider]: options, ...others } = draft.providerOptions ?? {}
@@ -250,9 +194,12 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
           ...(options && { options })
         },
         ...(file && { file }),
-        warnings: Object.keys(others).map(
-          name => `providerOptions.${name} has no meaning on this channel, whose provider is ${channel.provider}.`
-        )
+        warnings: [
+          ...warnings,
+          ...Object.keys(others).map(
+            name => `providerOptions.${name} has no meaning on this channel, whose provider is ${channel.provider}.`
+          )
+        ]
       }
     },
     frame,
