@@ -92,6 +92,14 @@ const egressAllow = (value: string): string[] => {
   return hosts
 }
 
+/** Of a proxy; it may carry a user and a password, so it is never shown. */
+const proxyUrl = (value: string): string => {
+  const url = URL.parse(value)
+  if (!url || !['http:', 'https:'].includes(url.protocol) || url.hostname === '')
+    throw new Error('must be a URL that begins with http:// or https://, of a proxy that takes CONNECT')
+  return url.href
+}
+
 const setting = <T>(parse: (text: string) => T, fallback: T, secret?: true): Setting<T> => ({
   parse,
   default: fallback,
@@ -125,6 +133,9 @@ const settings = {
   AFTER_RESTORE: setting(flag, false),
   LOG_LEVEL: setting(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info'),
   TRUST_PROXY: setting<TrustProxy>(trustProxy, 0),
+  HTTPS_PROXY: optional(proxyUrl),
+  HTTP_PROXY: optional(proxyUrl),
+  NO_PROXY: optional(text),
   EGRESS_ALLOW: setting(egressAllow, [] as string[]),
   DOCS: setting(flag, true)
 } as const
@@ -192,7 +203,9 @@ function fromEnvironment(name: string, rule: Setting<unknown>, env: Environment,
   for (const empty of rule.secret ? [name, `${name}_FILE`] : [])
     if (env[empty] === '') faults.push(`${empty} is empty: give it a value, or leave it out`)
   const file = rule.secret ? env[`${name}_FILE`] : undefined
-  if (!file) return env[name]
+  // The proxies alone are written in lower case as often.
+  if (!file)
+    return env[name] || (name.endsWith('_PROXY') && name !== 'TRUST_PROXY' ? env[name.toLowerCase()] : undefined)
   if (env[name]) {
     faults.push(`${name} and ${name}_FILE are both set: keep one`)
     return undefined

@@ -97,7 +97,10 @@ export async function buildContainer(
   const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>
-    (await import('./upstream/egress.ts')).createEgress({ allow: config.EGRESS_ALLOW })
+    (await import('./upstream/egress.ts')).createEgress({
+      allow: config.EGRESS_ALLOW,
+      proxies: { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
+    })
 
   const channels = createChannels({ store, adapters, seal: createSeal(pepper) })
   const queries = messageQueries(store)

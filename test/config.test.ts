@@ -38,6 +38,9 @@ t.test('without any setting the defaults are those of the contract', async t => 
     AFTER_RESTORE: false,
     LOG_LEVEL: 'info',
     TRUST_PROXY: 0,
+    HTTPS_PROXY: undefined,
+    HTTP_PROXY: undefined,
+    NO_PROXY: undefined,
     EGRESS_ALLOW: [],
     DOCS: true
   })

@@ -1,6 +1,9 @@
 import { openAsBlob } from 'node:fs'
 import { Readable } from 'node:stream'
-import { type Dispatcher, FormData, Pool } from 'undici'
+import { type Dispatcher, FormData } from 'undici'
+import { decoded, decodedStream, jsonText } from './encoding.ts'
+import { longestAnswer, longestDecoded, openPool, poolOptions } from './pool.ts'
+import type { Proxies } from './proxies.ts'
 import {
   type FailureFacts,
   type MultipartPart,
@@ -16,6 +19,7 @@ export interface MatonOptions {
   apiKey: string
   /** Whole deadline of one call in milliseconds, from hand-over to the last byte of the answer. */
   timeoutMs: number
+  proxies?: Proxies
 }
 
 export interface Maton {
@@ -35,26 +39,12 @@ export interface Maton {
   close: () => Promise<void>
 }
 
-// docs/reliability.md 7.2. Sockets are reused only with a keep-alive shorter than any server's: a stale one loses requests
-// that may have been processed. Header and body time-outs are off because the deadline covers both, dripping included.
-export const poolOptions: Pool.Options = {
-  connections: 256,
-  pipelining: 1,
-  allowH2: false,
-  keepAliveTimeout: 4000,
-  keepAliveMaxTimeout: 4000,
-  headersTimeout: 0,
-  bodyTimeout: 0,
-  maxResponseSize: 4 * 1024 * 1024,
-  connect: { timeout: 3000 }
-}
-
-export function createMaton({ baseUrl, apiKey, timeoutMs }: MatonOptions): Maton {
+export function createMaton({ baseUrl, apiKey, timeoutMs, proxies }: MatonOptions): Maton {
   const base = new URL(baseUrl)
   const prefix = base.pathname.replace(/\/$/, '')
-  const pool = new Pool(base.origin, poolOptions)
+  const pool = openPool(base.origin, poolOptions, proxies)
   // Sockets of their own: slow downloads must not stand in the way of sends.
-  const streams = new Pool(base.origin, { ...poolOptions, maxResponseSize: -1 })
+  const streams = openPool(base.origin, { ...poolOptions, maxResponseSize: -1 }, proxies)
   const authorization = `Bearer ${apiKey}`
   const options = async (app: string, connectionId: string, request: NativeRequest, accept: string) => {
     const path = `${prefix}/${app}${target(request)}`
@@ -67,7 +57,7 @@ export function createMaton({ baseUrl, apiKey, timeoutMs }: MatonOptions): Maton
       'accept-encoding': 'identity'
     }
     if (contentType) headers['content-type'] = contentType
-    return { method: request.method, path, headers, body }
+    return { origin: base.origin, method: request.method, path, headers, body }
   }
   const secretsOf = (connectionId: string) => [apiKey, connectionId].filter(secret => secret.length >= 8)
   return {
@@ -127,7 +117,7 @@ async function multipart(parts: readonly MultipartPart[]): Promise<FormData> {
 
 /** Runs one request by undici's dispatch hooks: only they tell whether it was started (docs/reliability.md 4). */
 function once(
-  pool: Pool,
+  pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
   timeoutMs: number,
   secrets: readonly string[]
@@ -170,7 +160,7 @@ function once(
       },
       onResponseEnd() {
         if (over) return
-        const body = parse(chunks, secrets)
+        const body = parse(chunks, headers, secrets)
         if (status < 200 || status > 299)
           return fail(`the answer was ${status}`, { kind: 'status', started: true, status, headers, body })
         if (body === undefined)
@@ -200,7 +190,7 @@ const refusalPieces = 16
 
 /** The hooks of a call whose body is passed on as it comes; a reader that is slow holds the provider back. */
 function streamed(
-  pool: Pool,
+  pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
   timeoutMs: number,
   secrets: readonly string[]
@@ -250,7 +240,7 @@ function streamed(
         })
         // It may break before anybody listens; who reads it later is told all the same.
         body.on('error', () => {})
-        resolve({ status, headers, body })
+        resolve({ status, ...decodedStream(body, headers, longestDecoded, unreadable) })
       },
       onResponseData(current, chunk) {
         if (over) return
@@ -263,7 +253,11 @@ function streamed(
       onResponseEnd() {
         if (over) return
         if (!body)
-          return fail(`the answer was ${status}`, { kind: 'status', started: true, body: parse(refusal, secrets) })
+          return fail(`the answer was ${status}`, {
+            kind: 'status',
+            started: true,
+            body: parse(refusal, headers, secrets)
+          })
         over = true
         clearTimeout(timer)
         body.push(null)
@@ -278,6 +272,12 @@ function streamed(
   })
 }
 
+/** What a body is that cannot be decoded, or has no end then. */
+export const unreadable = (error: Error): Error =>
+  error instanceof UpstreamFailure
+    ? error
+    : new UpstreamFailure('the answer cannot be read', { kind: 'unreadable', started: true })
+
 /** undici's own checks refuse a header before the start; a success over the size limit came, and only cannot be read. */
 function kindOf(cause: string, started: boolean, status: number): FailureFacts['kind'] {
   if (cause === 'UND_ERR_INVALID_ARG' && !started) return 'unsendable'
@@ -285,8 +285,10 @@ function kindOf(cause: string, started: boolean, status: number): FailureFacts['
 }
 
 /** The body as JSON; undefined where it is none. An error that repeats our credential must not carry it to a caller (T11). */
-function parse(chunks: Buffer[], secrets: readonly string[]): unknown {
-  let text = chunks.length === 1 ? chunks[0]!.toString() : Buffer.concat(chunks).toString()
+function parse(chunks: Buffer[], headers: NativeAnswer['headers'], secrets: readonly string[]): unknown {
+  const bytes = decoded(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), headers, longestAnswer)
+  if (!bytes) return undefined
+  let text = jsonText(bytes)
   for (const secret of secrets) if (text.includes(secret)) text = text.replaceAll(secret, '[redacted]')
   try {
     return JSON.parse(text)

@@ -1,6 +1,9 @@
 import { Readable, Transform } from 'node:stream'
-import { type Dispatcher, Pool } from 'undici'
-import { poolOptions } from './maton.ts'
+import type { Dispatcher, Pool } from 'undici'
+import { decoded, decodedStream, jsonText } from './encoding.ts'
+import { unreadable } from './maton.ts'
+import { longestDecoded, openPool, poolOptions } from './pool.ts'
+import type { Proxies } from './proxies.ts'
 import { type FailureFacts, type NativeAnswer, UpstreamFailure } from './wire.ts'
 
 // What goes to Maton beside the operations: its own control plane, and bytes that nobody here reads.
@@ -13,6 +16,7 @@ export interface PassthroughOptions {
   apiKey: string
   /** Until the answer begins, and for each stretch in which no byte moves; in milliseconds. */
   timeoutMs: number
+  proxies?: Proxies
 }
 
 /** A request in the provider's own words, as a caller wrote them; what is not here does not travel. */
@@ -50,14 +54,15 @@ export interface Passthrough {
 /** The whole of a call may take this many deadlines: a body that dribbles must end some day (docs/reliability.md 7.2). */
 const longest = 15
 /** Sockets of their own, since a slow file must not stand in the way of sends, and bodies of any size. */
-const streamed: Pool.Options = { ...poolOptions, maxResponseSize: -1 }
+const streamed = { ...poolOptions, maxResponseSize: -1 } satisfies Pool.Options
 /** No answer of the control plane is longer. */
 const longestControl = 4 * 1024 * 1024
 
-export function createPassthrough({ baseUrl, controlUrl, apiKey, timeoutMs }: PassthroughOptions): Passthrough {
+export function createPassthrough(options: PassthroughOptions): Passthrough {
+  const { baseUrl, controlUrl, apiKey, timeoutMs, proxies } = options
   const proxy = new URL(baseUrl)
   const control = new URL(controlUrl)
-  const pools = new Map([proxy.origin, control.origin].map(origin => [origin, new Pool(origin, streamed)]))
+  const pools = new Map([proxy.origin, control.origin].map(origin => [origin, openPool(origin, streamed, proxies)]))
   const prefix = (url: URL): string => url.pathname.replace(/\/$/, '')
   // A word as short as the sandbox's key would be found where it means something else.
   const secret = apiKey.length >= 8 ? apiKey : undefined
@@ -66,9 +71,15 @@ export function createPassthrough({ baseUrl, controlUrl, apiKey, timeoutMs }: Pa
     send: async (app, connectionId, { method, target, headers, body }) => {
       const path = `${prefix(proxy)}/${app}${target}`
       const all = { accept: '*/*', ...headers, ...ours, 'maton-connection': connectionId }
-      const answer = await open(pools.get(proxy.origin)!, { method, path, headers: all }, body, timeoutMs)
-      if (!secret) return answer
-      return { ...answer, headers: scrubbed(answer.headers, secret), body: masked(answer.body, secret) }
+      const { origin } = proxy
+      const answer = await open(pools.get(origin)!, { origin, method, path, headers: all }, body, timeoutMs)
+      // Decoded too, since our key would not be seen in a compressed body.
+      const plain =
+        method === 'HEAD'
+          ? answer
+          : { ...answer, ...decodedStream(answer.body, answer.headers, longestDecoded, unreadable) }
+      if (!secret) return plain
+      return { ...plain, headers: scrubbed(plain.headers, secret), body: masked(plain.body, secret) }
     },
     control: async ({ method, target, json }) => {
       const path = prefix(control) + target
@@ -78,7 +89,8 @@ export function createPassthrough({ baseUrl, controlUrl, apiKey, timeoutMs }: Pa
         ...(json !== undefined && { 'content-type': 'application/json' })
       }
       const body = json === undefined ? undefined : [Buffer.from(JSON.stringify(json))]
-      const answer = await open(pools.get(control.origin)!, { method, path, headers }, body, timeoutMs)
+      const { origin } = control
+      const answer = await open(pools.get(origin)!, { origin, method, path, headers }, body, timeoutMs)
       return readJson(method, answer, secret)
     },
     close: async () => {
@@ -91,8 +103,8 @@ type Body = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
 /** Runs one request by undici's dispatch hooks: only they tell whether it was started (docs/reliability.md 4). */
 function open(
-  pool: Pool,
-  options: Pick<Dispatcher.DispatchOptions, 'method' | 'path' | 'headers'>,
+  pool: Dispatcher,
+  options: Pick<Dispatcher.DispatchOptions, 'origin' | 'method' | 'path' | 'headers'>,
   source: Body | undefined,
   timeoutMs: number
 ): Promise<PassthroughAnswer> {
@@ -195,7 +207,7 @@ async function readJson(method: string, answer: PassthroughAnswer, secret: strin
     const { kind, started, cause } = error
     throw new UpstreamFailure(error.message, { kind, started, status, ...(cause && { cause }) })
   }
-  const text = Buffer.concat(chunks).toString()
+  const text = jsonText(decoded(Buffer.concat(chunks), headers, longestControl) ?? Buffer.alloc(0))
   const body = parse(secret ? text.replaceAll(secret, '[redacted]') : text)
   if (status < 200 || status > 299)
     throw new UpstreamFailure(`the answer was ${status}`, { kind: 'status', started: true, status, headers, body })

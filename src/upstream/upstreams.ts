@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import { timed } from '../request-trace.ts'
 import { createMaton, type Maton } from './maton.ts'
 import { createPassthrough, type Passthrough } from './passthrough.ts'
+import type { Proxies } from './proxies.ts'
 
 /** Where calls go: live traffic to Maton, test traffic (and without an account all of it) to the sandbox. */
 export interface Upstreams {
@@ -24,7 +25,7 @@ export function createUpstreams(
 ): Upstreams {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS
   const upstream = (
-    account: { baseUrl: string; controlUrl: string; apiKey: string },
+    account: { baseUrl: string; controlUrl: string; apiKey: string; proxies?: Proxies },
     end = async () => {}
   ): Upstream => {
     const client = createMaton({ ...account, timeoutMs })
@@ -53,7 +54,9 @@ export function createUpstreams(
       : upstream({
           baseUrl: config.MATON_BASE_URL,
           controlUrl: config.MATON_CONTROL_URL,
-          apiKey: config.MATON_API_KEY
+          apiKey: config.MATON_API_KEY,
+          // Of calls to Maton alone: the sandbox runs in this process.
+          proxies: { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
         })
   let opened: Promise<Upstream> | undefined
   const open = async (): Promise<Upstream> => {

@@ -47,7 +47,11 @@ const trap: buildConnector.connector = (options, callback) => {
 }
 
 const named: Resolve = async host => NAMES[host] ?? NAMES[`${host}.`] ?? []
-const unchecked = (guard: Pick<Guard, 'connect'>): Guard => ({ check: url => new URL(url), connect: guard.connect })
+const unchecked = (guard: Pick<Guard, 'connect'>): Guard => ({
+  check: url => new URL(url),
+  connect: guard.connect,
+  connectThrough: connect => connect
+})
 
 /** How one URL fares: the code of its refusal. */
 async function outcome(url: string, options: Parameters<typeof createEgress>[0]): Promise<string> {
@@ -266,3 +270,16 @@ t.test('the next address is tried when one does not answer, four at the most', a
 })
 
 t.test('no refusal left a file', async t => t.strictSame(await readdir(directory), []))
+
+t.test('a name with many IPv6 addresses is tried at an IPv4 one second', async t => {
+  const tried: string[] = []
+  const egress = createEgress({
+    resolve: async () => ['2606:4700::1', '2606:4700::2', '2606:4700::3', '2606:4700::4', PUBLIC],
+    dial: ({ hostname }, callback) => {
+      tried.push(hostname)
+      callback(Object.assign(new Error('no route'), { code: 'ENETUNREACH' }), null)
+    }
+  })
+  await t.rejects(egress.download('https://six.example/', { directory, maxBytes: 9 }), { code: 'unreachable' })
+  t.strictSame(tried, ['2606:4700::1', PUBLIC, '2606:4700::2', '2606:4700::3'])
+})
