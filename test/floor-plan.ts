@@ -130,7 +130,7 @@ export const rooms: Room[] = [
       'src/errors.ts',
       'src/ids.ts',
       'src/keys/caller.ts'
-    ].concat('src/failpoints.ts', 'src/phone.ts', 'src/store/', 'schemas/'),
+    ].concat('src/failpoints.ts', 'src/phone.ts', 'src/store/', 'schemas/', 'src/media/check.ts', 'src/media/names.ts'),
     types: ['src/dispatch/', 'src/channels/', 'src/delivery/', 'src/media/library.ts', 'src/keys/seal.ts'],
     packages: ['canonicalize', 'kysely'],
     packageTypes: ['pino']

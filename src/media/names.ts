@@ -1,3 +1,6 @@
+import type { MediaType } from '../../schemas/content.ts'
+import type { ResolvedMedia } from '../adapters/adapter.ts'
+import type { MediaRow } from '../store/schema.ts'
 import { cleanFilename } from '../upstream/spool.ts'
 import { essence } from './kinds.ts'
 
@@ -67,4 +70,18 @@ export function linkName(link: string, fallback: string): string {
   const name = cleanFilename(text)
   if (name === undefined) return fallback
   return makers.split(' ').includes(endingOf(name)) ? withoutEnding(name) : name
+}
+
+/**
+ * What a file is called: as the caller says, cleaned like the name of an upload, else as it was uploaded, with the ending
+ * of what it is as far as that is known; beside that what its link is called.
+ */
+export function namesOf(
+  kind: MediaType,
+  { filename, link }: { filename?: string | undefined; link?: string },
+  row: MediaRow | undefined
+): Pick<ResolvedMedia, 'filename' | 'linkName'> {
+  const name = cleanFilename(filename) ?? row?.filename ?? (row && kind === 'document' ? 'document' : undefined)
+  if (name !== undefined) return { filename: row ? fittingName(name, row.mime_type) : name }
+  return kind === 'document' && link !== undefined ? { linkName: linkName(link, 'document') } : {}
 }

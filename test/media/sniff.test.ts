@@ -248,51 +248,6 @@ t.test('an error of our disk is thrown, not blamed on the file', async t => {
   await t.rejects(sniff(file), { code: 'ENOENT' })
 })
 
-const box = (type: string, ...parts: Buffer[]): Buffer => {
-  const head = Buffer.alloc(8)
-  head.writeUInt32BE(8 + parts.reduce((sum, part) => sum + part.length, 0))
-  head.write(type, 4, 'latin1')
-  return Buffer.concat([head, ...parts])
-}
-const track = (kind: string, codec: string) =>
-  box(
-    'trak',
-    box('tkhd', Buffer.alloc(84)),
-    box(
-      'mdia',
-      box('mdhd', Buffer.alloc(24)),
-      box('hdlr', Buffer.alloc(8), latin1(kind), Buffer.alloc(13)),
-      box('minf', box('stbl', box('stsd', hex('00000000 00000001'), box(codec, Buffer.alloc(70)))))
-    )
-  )
-const movie = (brand: string, ...tracks: Buffer[]) =>
-  Buffer.concat([
-    box('ftyp', latin1(`${brand}\0\0\0\0isommp42`)),
-    box('mdat', Buffer.alloc(100_000, 1)),
-    box('moov', box('mvhd', Buffer.alloc(100)), ...tracks)
-  ])
-
-t.test('an MP4 is what its tracks are', async t => {
-  const sound = track('soun', 'mp4a')
-  const pictures = track('vide', 'avc1')
-  const table: [string, Buffer, string | undefined, object][] = [
-    ['sound alone', movie('isom', sound), 'video/mp4', { mimeType: 'audio/mp4' }],
-    ['sound alone, without a type', movie('isom', sound), undefined, { mimeType: 'audio/mp4' }],
-    ['sound alone, as it is', movie('mp42', sound), 'audio/mp4', { mimeType: 'audio/mp4' }],
-    ['an M4A as a video', movie('M4A ', sound), 'video/mp4', { mimeType: 'audio/mp4' }],
-    ['pictures and sound', movie('isom', pictures, sound), 'video/mp4', { mimeType: 'video/mp4', codec: 'avc1' }],
-    ['H.265', movie('isom', sound, track('vide', 'hvc1')), 'video/mp4', { mimeType: 'video/mp4', codec: 'hvc1' }],
-    ['pictures as sound', movie('isom', pictures, sound), 'audio/mp4', { rejected: /video\/mp4/ }],
-    ['no track at all', movie('isom'), 'audio/mp4', { rejected: /video\/mp4/ }],
-    ['a box longer than its file', MP4.subarray(0, 100), 'audio/mp4', { mimeType: 'audio/mp4' }]
-  ]
-  for (const [name, bytes, declared, expected] of table) t.match(await sniffed(bytes, declared), expected, name)
-  const many = movie('isom', ...Array.from({ length: 50_000 }, () => box('free')), sound)
-  const begun = performance.now()
-  t.match(await sniffed(many, 'video/mp4'), { mimeType: 'video/mp4' })
-  t.ok(performance.now() - begun < 2000, 'a file of boxes alone is given up')
-})
-
 t.test('Open XML under an older name or as a zip is Open XML', async t => {
   const table = [
     [DOCX, 'wordprocessingml.document'],

@@ -4,10 +4,9 @@ import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../../errors.ts'
 import { checkRow } from '../../media/check.ts'
 import type { FileNeed, MediaLibrary } from '../../media/library.ts'
-import { fittingName, linkName } from '../../media/names.ts'
+import { namesOf } from '../../media/names.ts'
 import type { Draft } from '../../messages/row.ts'
 import type { MediaRow } from '../../store/schema.ts'
-import { cleanFilename } from '../../upstream/spool.ts'
 
 /** A media object as callers write it. */
 interface Said {
@@ -32,20 +31,6 @@ export interface MediaReferences {
     channel: DispatchChannel,
     asFile: boolean
   ) => Promise<{ content: ResolvedMedia; file?: FileNeed; warnings: string[] }>
-}
-
-/**
- * What a file is called: as the caller says, cleaned like the name of an upload, else as it was uploaded, with the ending
- * of what it is as far as that is known; beside that what its link is called.
- */
-function namesOf(
-  kind: MediaType,
-  { filename, link }: { filename?: string | undefined; link?: string },
-  row: MediaRow | undefined
-): Pick<ResolvedMedia, 'filename' | 'linkName'> {
-  const name = cleanFilename(filename) ?? row?.filename ?? (row && kind === 'document' ? 'document' : undefined)
-  if (name !== undefined) return { filename: row ? fittingName(name, row.mime_type) : name }
-  return kind === 'document' && link !== undefined ? { linkName: linkName(link, 'document') } : {}
 }
 
 export function createMediaReferences(library: MediaLibrary): MediaReferences {
