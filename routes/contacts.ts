@@ -112,6 +112,24 @@ export const contacts: RoutePlugin = app => {
     }
   })
 
+  app.delete('/contacts/:phone/data', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'erasePerson',
+      tags,
+      summary: 'Erase a person from everything that is kept here',
+      description:
+        'On every channel and under every name that is known of the person. Messages keep their counts and times, and lose number, ids, words and notes; what waits is canceled; the audit trail says that it was done, without the number. What a provider keeps itself stays there.',
+      params: ContactParams,
+      querystring: strict({}),
+      response: { 204: noBody('Erased.'), ...problems(...guarded, 404, 409, 413, 415) }
+    },
+    handler: async ({ caller, params }, reply) => {
+      await app.erase(caller, params.phone)
+      return reply.code(204).send()
+    }
+  })
+
   app.get('/contacts/:phone/messages', {
     config: { scope: 'inbound:read' },
     schema: {

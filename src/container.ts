@@ -13,6 +13,7 @@ import type { Config } from './config.ts'
 import { createBook } from './contacts/book.ts'
 import { createContacts } from './contacts/contacts.ts'
 import { createConversations } from './contacts/conversations.ts'
+import { createErase } from './contacts/erase.ts'
 import { createHistory } from './contacts/history.ts'
 import { createContactTable } from './contacts/table.ts'
 import { createDelivery } from './delivery/index.ts'
@@ -240,6 +241,7 @@ export async function buildContainer(
     numbers: createNumbers({ channels, providerClient }),
     media: library,
     contacts,
+    erase: createErase({ store, queries }),
     history,
     contactTable,
     idempotency,

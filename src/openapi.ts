@@ -204,6 +204,7 @@ export async function makeOpenApi(): Promise<string> {
     numbers: nothing,
     media: nothing,
     contacts: nothing,
+    erase: nothing,
     history: nothing,
     contactTable: nothing,
     idempotency: nothing,

@@ -143,6 +143,7 @@ t.test('POSITIVE CONTROL: what the plan forbids is found', async t => {
   const lines = [
     "await fetch('http://x')",
     'process.env.KEY',
+    'if (hashed === adminHash) return admin',
     "if (channel.provider === 'wati') return",
     "db.exec('BEGIN')",
     "db.exec('begin;')",

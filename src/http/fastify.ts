@@ -16,6 +16,7 @@ import type { ChannelHealths } from '../channels/health.ts'
 import type { Numbers } from '../channels/numbers.ts'
 import type { Contacts } from '../contacts/contacts.ts'
 import type { Conversations } from '../contacts/conversations.ts'
+import type { Erase } from '../contacts/erase.ts'
 import type { History } from '../contacts/history.ts'
 import type { ContactTable } from '../contacts/table.ts'
 import type { DryRunner } from '../delivery/intake/dry-run.ts'
@@ -68,6 +69,7 @@ export interface AppParts {
   numbers: Numbers
   media: MediaLibrary
   contacts: Contacts
+  erase: Erase
   history: History
   contactTable: ContactTable
   idempotency: Idempotency

@@ -6,6 +6,7 @@ import { blockCases } from './store-blocks.ts'
 import { broadcastCases } from './store-broadcasts.ts'
 import { channelCases } from './store-channels.ts'
 import { contactCases } from './store-contacts.ts'
+import { eraseCases } from './store-erase.ts'
 import { heardCases } from './store-heard.ts'
 import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
@@ -49,6 +50,7 @@ const subjects = {
   channels: channelCases,
   'names of people': identityCases,
   'the address book': contactCases,
+  'people who are erased': eraseCases,
   'kept files': mediaCases,
   'what is kept for a time only': retentionCases
 }

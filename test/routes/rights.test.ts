@@ -1,4 +1,7 @@
+import { pino } from 'pino'
 import t from 'tap'
+import { toServiceError } from '../../src/http/problems.ts'
+import { isWellFormed, mint } from '../../src/keys/secret.ts'
 import { type Board, startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
@@ -170,4 +173,37 @@ t.test('the wait that a dry run tells knows the provider’s own windows', async
     )
   )
   await until(dry, wait => wait > 0)
+})
+
+t.test('a mistyped key is known by its check sum, before anything is looked up', async t => {
+  for (const mode of ['live', 'test'] as const) {
+    const secret = mint(mode)
+    t.ok(isWellFormed(secret))
+    const typed = [...secret].map(
+      (letter, at) => secret.slice(0, at) + (letter === 'a' ? 'b' : 'a') + secret.slice(at + 1)
+    )
+    t.equal(typed.slice(8).filter(isWellFormed).length, 0, 'no single wrong letter passes')
+  }
+})
+
+t.test('an error that nobody expected tells nothing of its text', async t => {
+  const lines: string[] = []
+  const log = pino({}, { write: line => void lines.push(line) })
+  const secret = 'postgres://user:hunter2@db/x'
+  const told = toServiceError(new Error(secret), { id: 'req_1', log } as never)
+  t.equal(told.code, 'internal')
+  t.notOk(JSON.stringify({ ...told, message: told.message }).includes('hunter2'))
+  t.match(lines.join(''), /an error that nobody expected/, 'it stands in the log')
+})
+
+t.test('bytes that are no UTF-8 are refused, and nothing is sent', async t => {
+  const board = await startBoard(t)
+  const body = Buffer.concat([
+    Buffer.from('{"channel":"cloud","to":"+14155550000","type":"text","text":{"body":"caf'),
+    Buffer.from([0xe9]),
+    Buffer.from('"}}')
+  ])
+  const answer = await board.call('POST', '/messages', { body, headers: { 'content-type': 'application/json' } })
+  t.match([answer.status, answer.body.detail], [400, /UTF-8/])
+  t.equal(board.sandbox.ledger.entries.length, 0)
 })

@@ -1,0 +1,138 @@
+import { sql } from 'kysely'
+import type { Mode } from '../../schemas/common.ts'
+import { ServiceError } from '../errors.ts'
+import type { Caller } from '../keys/caller.ts'
+import { identities } from '../messages/identities.ts'
+import type { MessageQueries } from '../messages/queries.ts'
+import { timelineEntry } from '../messages/timeline.ts'
+import { requirePerson } from '../phone.ts'
+import { auditEntry } from '../store/audit.ts'
+import type { Store } from '../store/store.ts'
+
+/**
+ * Erases a person (docs/api.md 6): rows of messages keep their counts and times, and lose number, ids, words and notes;
+ * the address book, the names, kept webhooks and kept answers lose the person altogether. What waits is canceled.
+ * @throws a conflict while something is on its way to the person: it is erased once that has ended
+ */
+export type Erase = (caller: Caller, person: string) => Promise<void>
+
+export interface EraseParts {
+  store: Store
+  queries: MessageQueries
+}
+
+const atOnce = 200
+const modes: readonly Mode[] = ['live', 'test']
+
+export function createErase({ store, queries }: EraseParts): Erase {
+  const { build } = store
+  const names = identities(store)
+  const nothing = Buffer.from('{}')
+
+  /** Whether a kept body holds one of the names, byte for byte. */
+  const holds = (people: readonly string[]) => {
+    const each = people.map(name => {
+      const bytes = Buffer.from(name)
+      return store.dialect === 'postgres'
+        ? sql<boolean>`position(${bytes} in body) > 0`
+        : sql<boolean>`instr(body, ${bytes}) > 0`
+    })
+    return sql<boolean>`(${sql.join(each, sql` or `)})`
+  }
+  const told = (column: string, people: readonly string[]) =>
+    sql<boolean>`(${sql.join(
+      people.map(name => sql`${sql.ref(column)} like ${`%${name}%`}`),
+      sql` or `
+    )})`
+
+  const ofPerson = (mode: Mode, people: readonly string[]) =>
+    build
+      .selectFrom('messages')
+      .select(['id', 'state', 'attempts', 'content'])
+      .where('mode', '=', mode)
+      .where(eb => eb.or([eb('contact', 'in', people), eb('user_id', 'in', people)]))
+      .where('state', 'not in', ['claimed', 'sending'])
+      .limit(atOnce)
+
+  const eraseMessages = async (mode: Mode, people: readonly string[]): Promise<number> => {
+    for (let count = 0; ; ) {
+      const rows = await store.read(ofPerson(mode, people).compile())
+      if (rows.length === 0) return count
+      const ids = rows.map(({ id }) => id)
+      const files = rows.flatMap(({ content }) => content?.match(/med_[a-z0-9]{32}/g) ?? [])
+      await store.write(function* () {
+        for (const { id, attempts } of rows.filter(({ state }) => state === 'queued')) {
+          const entry = timelineEntry(store.clock(), { state: 'canceled', attempts }, 'the person was erased')
+          yield queries.cancel({ id, entry, doubt: entry })
+        }
+        yield build
+          .updateTable('messages')
+          .set({
+            ...{ contact: null, user_id: null, content: null, options: null, metadata: null, reference: null },
+            // WhatsApp's own id of a message is made of the number.
+            ...{ person: null, provider_message_id: null, error: null, warnings: null }
+          })
+          .where('id', 'in', ids)
+          .compile()
+        yield build.deleteFrom('message_ids').where('message_id', 'in', ids).compile()
+        yield build
+          .updateTable('idempotency')
+          .set({ body: '{}' })
+          .where('message_id', 'in', ids)
+          .where('status', 'is not', null)
+          .compile()
+        if (files.length > 0) yield build.deleteFrom('remote_media').where('id', 'in', files).compile()
+      })
+      count += rows.length
+    }
+  }
+
+  const eraseTraces = async (mode: Mode, people: readonly string[]): Promise<void> => {
+    await store.write(function* () {
+      const contacts = build.selectFrom('contacts').select('id').where('mode', '=', mode).where('phone', 'in', people)
+      yield build.deleteFrom('contact_attributes').where('contact_id', 'in', contacts).compile()
+      yield build.deleteFrom('contacts').where('mode', '=', mode).where('phone', 'in', people).compile()
+      yield build.deleteFrom('identities').where('mode', '=', mode).where('identity', 'in', people).compile()
+      yield build.deleteFrom('parked_events').where('mode', '=', mode).where(told('event', people)).compile()
+      yield build.deleteFrom('heard_events').where('mode', '=', mode).where(told('identity', people)).compile()
+      yield build.deleteFrom('idempotency').where('mode', '=', mode).where(told('path', people)).compile()
+    })
+    // What waits to be read has had no effect yet: it is erased with the next call.
+    const read = build.selectFrom('webhooks').select('id').where('mode', '=', mode).where('state', '!=', 'waiting')
+    await store.write(function* () {
+      yield build
+        .updateTable('webhook_bodies')
+        .set({ body: nothing })
+        .where('id', 'in', read)
+        .where(holds(people))
+        .compile()
+    })
+  }
+
+  return async (caller, text) => {
+    const person = requirePerson(text, 'path/phone')
+    let messages = 0
+    for (const mode of modes) {
+      const people = await names.of(mode, undefined, person)
+      messages += await eraseMessages(mode, people)
+      const [busy] = await store.read(
+        build
+          .selectFrom('messages')
+          .select('id')
+          .where('mode', '=', mode)
+          .where('contact', 'in', people)
+          .limit(1)
+          .compile()
+      )
+      if (busy)
+        throw new ServiceError('conflict', 'A message to this person is on its way: ask again once it has ended.', {
+          messageId: busy.id,
+          retryAfterSeconds: 5
+        })
+      await eraseTraces(mode, people)
+    }
+    await store.write(function* () {
+      yield auditEntry(store, caller, 'person.erased', 'a person', { messages })
+    })
+  }
+}

@@ -1,0 +1,122 @@
+import { createBook } from '../../src/contacts/book.ts'
+import { createErase } from '../../src/contacts/erase.ts'
+import { identities } from '../../src/messages/identities.ts'
+import { messageQueries } from '../../src/messages/queries.ts'
+import type { Store } from '../../src/store/store.ts'
+import type { Case } from './store.ts'
+import { caller, failure, get, message, put } from './store-rows.ts'
+
+const phone = '5215512345678'
+const other = '525512345678'
+const userId = 'MX.13491208655302741918'
+const words = 'a secret of theirs'
+
+/** Everything that the store holds, as text: a name or a word that is in it is found. */
+async function dump(store: Store): Promise<string> {
+  const { build } = store
+  const tables = [
+    'messages',
+    'contacts',
+    'contact_attributes',
+    'identities',
+    'message_ids',
+    'idempotency',
+    'webhooks',
+    'webhook_bodies',
+    'parked_events',
+    'heard_events',
+    'audit'
+  ] as const
+  const parts = await Promise.all(
+    tables.map(async table =>
+      (await store.read(build.selectFrom(table).selectAll().compile())).map(row =>
+        JSON.stringify(row, (_, value) =>
+          value instanceof Uint8Array || value?.type === 'Buffer'
+            ? Buffer.from(value.data ?? value).toString('latin1')
+            : value
+        )
+      )
+    )
+  )
+  return parts.flat().join('\n')
+}
+
+async function fill(store: Store): Promise<void> {
+  const at = { channel: 'support', mode: 'live' } as const
+  const place = { channel_id: 'support', mode: 'live' } as const
+  await store.write(() => identities(store).link(place, { names: [phone, other, userId], username: 'ada' }))
+  await createBook(store).upsert(at, phone, { name: words, attributes: { city: words } })
+  await store.write(function* () {
+    const body = Buffer.from(JSON.stringify({ from: phone, text: words }))
+    const row = {
+      channel_id: 'support',
+      mode: 'live' as const,
+      headers: '{}',
+      position: 1,
+      reason: null,
+      received_at: 1
+    }
+    yield store.build
+      .insertInto('webhooks')
+      .values([{ ...row, id: 'whk_1', sha256: 'a', state: 'read', size: body.length }])
+      .compile()
+    yield store.build
+      .insertInto('webhook_bodies')
+      .values([{ id: 'whk_1', body }])
+      .compile()
+    yield store.build
+      .insertInto('parked_events')
+      .values([
+        {
+          channel_id: 'support',
+          mode: 'live',
+          provider_id: 'x',
+          identity: 'i',
+          event: JSON.stringify({ phone }),
+          at: 1,
+          due_at: null
+        }
+      ])
+      .compile()
+  })
+}
+
+/** A person who is erased is nowhere any more; everybody else stays. */
+export function eraseCases(test: Case): void {
+  const content = JSON.stringify({ body: words })
+  const row = (changes: object) =>
+    message({ content, contact: phone, metadata: JSON.stringify({ note: words }), ...changes })
+
+  test('a person who is erased is nowhere any more, under any name; rows keep their times and others everything', async (t, {
+    store
+  }) => {
+    const queries = messageQueries(store)
+    await fill(store)
+    const sent = await put(
+      store,
+      row({ state: 'accepted', final: 1, accepted_at: 5, provider_message_id: `wamid.${phone}` })
+    )
+    const asOther = await put(store, row({ contact: other, state: 'delivered', final: 1 }))
+    const waiting = await put(store, row({ contact: userId, user_id: userId }))
+    const somebody = await put(store, row({ contact: '4915100000001', state: 'accepted' }))
+    t.match(await dump(store), words, 'CONTROL: it is there')
+    await createErase({ store, queries })(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    const text = await dump(store)
+    for (const name of [phone, other, userId]) t.notOk(text.includes(name), name)
+    t.equal(text.split(words).length - 1, 2, 'what is said to somebody else stays: content and note')
+    t.match(await get(store, sent.id), { state: 'accepted', created_at: sent.created_at, contact: null, content: null })
+    t.match(await get(store, asOther.id), { state: 'delivered', contact: null })
+    t.match(await get(store, waiting.id), { state: 'canceled', contact: null }, 'what waited is canceled')
+    t.match(await get(store, somebody.id), { contact: '4915100000001', content })
+    t.match(text, /person\.erased/)
+  })
+
+  test('while something is on its way to the person it is told so, and done once that has ended', async (t, {
+    store
+  }) => {
+    const erase = createErase({ store, queries: messageQueries(store) })
+    const sending = await put(store, row({ state: 'sending', attempts: 1 }))
+    t.match(await failure(erase(caller({}), phone)), { code: 'conflict', facts: { retryAfterSeconds: 5 } })
+    t.equal((await get(store, sending.id)).contact, phone)
+  })
+}
