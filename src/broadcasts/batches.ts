@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newId } from '../ids.ts'
-import { batchSize } from './queries.ts'
+import { batchSize } from '../messages/transitions/broadcast.ts'
 import type { Ready } from './recipients.ts'
 
 /** Checked recipients on disk, as the statement that stores them takes them: read twice, a table would be checked twice. */

@@ -2,9 +2,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { timelineEntry } from '../messages/timeline.ts'
+import { batchSize } from '../messages/transitions/broadcast.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { all, change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
-import { type BroadcastQueries, batchSize } from './queries.ts'
+import type { BroadcastQueries } from './queries.ts'
 import { toCounts } from './view.ts'
 
 /** Milliseconds between two looks at the broadcasts that begin or end by themselves. */

@@ -1,15 +1,13 @@
 import { sql } from 'kysely'
 import type { BroadcastFilter, BroadcastMessageFilter } from '../../schemas/broadcasts.ts'
 import { type Caller, hasScope } from '../keys/caller.ts'
+import { batchSize, broadcastTransitions } from '../messages/transitions/broadcast.ts'
 import type { PageRequest } from '../store/page.ts'
 import type { BroadcastRow, MessageRow, MessageState } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 
 /** Of a draft that is being taken away. */
 const condemned = -1
-/** Rows in one statement of those that change many: more would hold an embedded store for too long. */
-export const batchSize = 250
-
 const resultColumns = [
   'id',
   'contact',
@@ -26,46 +24,12 @@ const resultColumns = [
 ] as const satisfies (keyof MessageRow)[]
 export type ResultRow = Pick<MessageRow, (typeof resultColumns)[number]>
 
-/** What all messages of a broadcast have in common. */
-export type Common = Pick<
-  MessageRow,
-  | 'service'
-  | 'key_id'
-  | 'mode'
-  | 'channel_id'
-  | 'provider'
-  | 'queue'
-  | 'run_at'
-  | 'send_at'
-  | 'expires_at'
-  | 'traceparent'
-  | 'created_at'
-> & { broadcast_id: string }
-
 export type BroadcastQueries = ReturnType<typeof broadcastQueries>
 
 export function broadcastQueries(store: Store) {
   const { build, dialect, now } = store
   const postgres = dialect === 'postgres'
-  const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
   const open = sql<boolean>`state in ('queued', 'claimed', 'sending')`
-  /** An update of those messages of a broadcast that another replica does not have in its hands just now. */
-  const some = (id: string, states: MessageState[]) =>
-    build
-      .with(
-        cte => cte('due').materialized(),
-        () =>
-          build
-            .selectFrom('messages')
-            .select('id')
-            .where('broadcast_id', '=', id)
-            .where('state', 'in', states)
-            .limit(batchSize)
-            .$if(postgres, query => query.forUpdate().skipLocked())
-      )
-      .updateTable('messages')
-      .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
-
   /** Messages of one broadcast: nothing but the filter narrows them, since who sees a broadcast sees all of them, and the index of results carries it. */
   const ofOne = (
     id: string,
@@ -82,6 +46,7 @@ export function broadcastQueries(store: Store) {
   }
 
   return {
+    ...broadcastTransitions(store),
     insert: prepare<BroadcastRow, unknown>(p =>
       build.insertInto('broadcasts').values({
         id: p.id,
@@ -111,25 +76,6 @@ export function broadcastQueries(store: Store) {
         .where('id', '=', p.id)
         .$if(postgres, query => query.forUpdate())
     ),
-    /**
-     * Many messages in one statement: what they share once, the rest as JSON, [id, contact, content, reference] each. A
-     * statement of their thousands of parameters would take longer to build than to run.
-     */
-    addMessages: prepare<Common & { rows: string }, unknown>(p => ({
-      compile: () =>
-        sql`
-          insert into messages (id, contact, user_id, content, reference, service, key_id, mode, channel_id, provider, queue,
-            broadcast_id, traceparent, run_at, send_at, expires_at, created_at, direction, type, state, lane, final,
-            attempts, timeline)
-          select r.value ->> 0, r.value ->> 1, case when r.value ->> 1 like '%.%' then r.value ->> 1 end, r.value ->> 2, r.value ->> 3, cast(${p.service} as text),
-            cast(${p.key_id} as text), cast(${p.mode} as text), cast(${p.channel_id} as text),
-            cast(${p.provider} as text), cast(${p.queue} as text), cast(${p.broadcast_id} as text),
-            cast(${p.traceparent} as text), cast(${p.run_at} as bigint), cast(${p.send_at} as bigint),
-            cast(${p.expires_at} as bigint), cast(${p.created_at} as bigint), 'outbound', 'template', 'queued', 1, 0, 0, ''
-          from ${postgres ? sql`json_array_elements(cast(${p.rows} as json))` : sql`json_each(${p.rows})`} as r`.compile(
-          build
-        )
-    })),
     /** Shows that somebody is still at work on the draft. No row changes where it has been given up. */
     keepDraft: prepare<{ id: string }, unknown>(p =>
       build
@@ -158,13 +104,6 @@ export function broadcastQueries(store: Store) {
     ),
     condemn: prepare<{ id: string }, unknown>(p =>
       build.updateTable('broadcasts').set({ total: condemned }).where('id', '=', p.id).where('status', '=', 'draft')
-    ),
-    dropMessages: prepare<{ id: string }, unknown>(p =>
-      build
-        .deleteFrom('messages')
-        .where('id', 'in', eb =>
-          eb.selectFrom('messages').select('id').where('broadcast_id', '=', p.id).limit(batchSize)
-        )
     ),
     drop: prepare<{ id: string }, unknown>(p =>
       build.deleteFrom('broadcasts').where('id', '=', p.id).where('status', '=', 'draft')
@@ -196,15 +135,6 @@ export function broadcastQueries(store: Store) {
         .where('broadcast_id', '=', p.id)
         .groupBy('state')
     ),
-    /** The end of a canceled broadcast's messages, some at a time. */
-    cancelSome: prepare<{ id: string; entry: string }, unknown>(p =>
-      some(p.id, ['queued', 'claimed']).set({
-        state: 'canceled',
-        final: 1,
-        lease_until: null,
-        timeline: told(p.entry)
-      })
-    ),
     /** Ids of failed messages from one on, in their order. */
     failedAfter: prepare<{ id: string; after: string }, { id: string }>(p =>
       build
@@ -215,31 +145,6 @@ export function broadcastQueries(store: Store) {
         .where('id', '>', p.after)
         .orderBy('id')
         .limit(batchSize)
-    ),
-    /** failed → queued, as new but for its attempts: a late word on an older one must not be taken for the new one's. */
-    retry: prepare<
-      { id: string; from: string; to: string; run_at: number; expires_at: number; entry: string },
-      unknown
-    >(p =>
-      build
-        .updateTable('messages')
-        .set(eb => ({
-          state: 'queued',
-          final: 0,
-          run_at: p.run_at,
-          error: null,
-          failed_at: null,
-          accepted_at: null,
-          sent_at: null,
-          provider_message_id: null,
-          // Kept where it still lies ahead.
-          expires_at: eb.case().when('expires_at', '>', p.run_at).then(eb.ref('expires_at')).else(p.expires_at).end(),
-          timeline: told(p.entry)
-        }))
-        .where('broadcast_id', '=', p.id)
-        .where('state', '=', 'failed')
-        .where('id', '>=', p.from)
-        .where('id', '<=', p.to)
     ),
     list: (caller: Caller, { channel, status }: BroadcastFilter, page: PageRequest) => {
       let query = build

@@ -3,6 +3,7 @@ import type { HeardFile, HeardInbound, HeardOutgoing, Person } from '../adapters
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { newId } from '../ids.ts'
 import { messageIds } from '../messages/provider-ids.ts'
+import { messageTransitions } from '../messages/transitions/message.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { all, type Store, type Unit } from '../store/store.ts'
 import type { Place } from './effects.ts'
@@ -28,6 +29,7 @@ export interface InboundRows {
 
 export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
   const ids = messageIds(store)
+  const { insertHeard } = messageTransitions(store)
 
   /** Our id of a message that the provider names, where it is known here; else the provider's. */
   function* named(providerId: string, { channel: { mode }, siblings }: Place): Unit<string> {
@@ -82,7 +84,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
       ...{ origin: null, person: personJson(person) ?? null, pricing: null },
       ...more
     }
-    yield store.build.insertInto('messages').values(row).compile()
+    yield insertHeard(row)
     return row
   }
 

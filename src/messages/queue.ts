@@ -1,6 +1,7 @@
-import { type SelectQueryBuilder, sql } from 'kysely'
-import type { Database, MessageRow, MessageState } from '../store/schema.ts'
+import { sql } from 'kysely'
+import type { MessageRow, MessageState } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
+import { queueTransitions } from './transitions/queue.ts'
 
 /** The first due message of a line. */
 export type Head = Pick<
@@ -22,33 +23,13 @@ export type Head = Pick<
 export const queueOf = (row: Pick<MessageRow, 'mode' | 'lane' | 'service' | 'channel_id' | 'broadcast_id'>): string =>
   [row.mode, row.lane, row.service, row.channel_id, row.broadcast_id ?? ''].join('/')
 
-type Picking = SelectQueryBuilder<Database, 'messages', { id: string }>
-
 export type QueueQueries = ReturnType<typeof queueQueries>
 
 /** Every query on messages that wait, and on what dead processes held. */
 export function queueQueries(store: Store) {
   const { build, now } = store
-  /**
-   * An update of the queued messages that `pick` narrows. On PostgreSQL rows that another replica is taking are skipped.
-   * Materialized: a plan that looked for them once per row would take more than the limit.
-   */
-  const ofQueued = (pick: (queued: Picking) => Picking) =>
-    build
-      .with(
-        cte => cte('due').materialized(),
-        () =>
-          // The words of the partial index, unbound: PostgreSQL must see that they imply it.
-          pick(build.selectFrom('messages').select('id').where(sql<boolean>`state = 'queued'`)).$if(
-            store.dialect === 'postgres',
-            query => query.forUpdate().skipLocked()
-          )
-      )
-      .updateTable('messages')
-      .where('id', 'in', eb => eb.selectFrom('due').select('due.id'))
-  const told = (entry: string) => sql<string>`timeline || cast(${entry} as text)`
-
   return {
+    ...queueTransitions(store),
     /**
      * The first due message of every line of a mode: from line to line down the index, so what it costs grows with the
      * lines and not with the messages in them.
@@ -73,20 +54,6 @@ export function queueQueries(store: Store) {
           where lines.queue is not null
           limit ${p.limit}`.compile(build)
     })),
-    /** Takes due messages of one line for this process, the longest due first. */
-    claim: prepare<{ queue: string; limit: number; lease_ms: number }, MessageRow>(p =>
-      ofQueued(queued =>
-        queued
-          .where('queue', '=', p.queue)
-          .where('run_at', '<=', now)
-          .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
-          .orderBy('run_at')
-          .orderBy('id')
-          .limit(p.limit)
-      )
-        .set({ state: 'claimed', lease_until: sql`${now} + ${p.lease_ms}` })
-        .returningAll()
-    ),
     /** Whether something of this line is due: what comes after it must not pass it. */
     waiting: prepare<{ queue: string }, { id: string }>(p =>
       build
@@ -109,19 +76,6 @@ export function queueQueries(store: Store) {
         .where(sql<boolean>`state = 'queued'`)
         .where('queue', '=', '')
     ),
-    /** At most 500 at a time: after a long pause the whole queue may be due, and one statement has five seconds. */
-    expireDue: prepare<{ entry: string; doubt?: string }, MessageRow>(p =>
-      ofQueued(queued => queued.where('expires_at', '<=', now).orderBy('expires_at').limit(500))
-        // What waits only for its one more attempt is not sent again, and stays in doubt.
-        .set({
-          state: sql`case when resolution = 'resent_once' then 'unknown' else 'expired' end`,
-          final: sql`case when resolution = 'resent_once' then 0 else 1 end`,
-          run_at: sql`case when resolution = 'resent_once' then ${now} else run_at end`,
-          timeline: sql`timeline || case when resolution = 'resent_once'
-            then coalesce(cast(${p.doubt} as text), '') else cast(${p.entry} as text) end`
-        })
-        .returningAll()
-    ),
     /** What a dead process held: what was only claimed waits again, what may have left is unknown (docs/reliability.md 3.1 rule 10). */
     abandoned: (state: MessageState, everything: boolean) =>
       build
@@ -133,27 +87,6 @@ export function queueQueries(store: Store) {
         .$if(!everything, query => query.where('lease_until', '<=', now))
         .orderBy('lease_until')
         .limit(500)
-        .compile(),
-    requeue: prepare<{ id: string; lease: number; run_at?: number; entry?: string }, unknown>(p =>
-      build
-        .updateTable('messages')
-        .set({
-          state: 'queued',
-          lease_until: null,
-          run_at: eb => eb.fn.coalesce(eb.val(p.run_at), 'run_at'),
-          timeline: sql<string>`timeline || coalesce(cast(${p.entry} as text), '')`
-        })
-        .where('id', '=', p.id)
-        .where('state', '=', 'claimed')
-        .where('lease_until', '=', p.lease)
-    ),
-    forget: prepare<{ id: string; attempts: number; error: string; entry: string }, unknown>(p =>
-      build
-        .updateTable('messages')
-        .set({ state: 'unknown', run_at: now, error: p.error, lease_until: null, timeline: told(p.entry) })
-        .where('id', '=', p.id)
-        .where('state', '=', 'sending')
-        .where('attempts', '=', p.attempts)
-    )
+        .compile()
   }
 }

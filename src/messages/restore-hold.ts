@@ -8,6 +8,7 @@ import type { BlockRow, MessageRow } from '../store/schema.ts'
 import { all, change, first, prepare, type Store, type Unit } from '../store/store.ts'
 import { blockKey, blockQueries } from './blocks.ts'
 import { timelineEntry } from './timeline.ts'
+import { queueTransitions } from './transitions/queue.ts'
 
 // After a restore the store says "queued" of messages that were sent since the copy was made (docs/reliability.md P33). So a
 // restored store starts held: a block that stands before anything is looked at, and whose text says how far it has come.
@@ -88,20 +89,7 @@ export function createRestoreHold({
       .orderBy('lease_until')
       .limit(batch)
   )
-  const turn = (ids: string[], attempts: number) =>
-    build
-      .updateTable('messages')
-      .set({
-        state: 'unknown',
-        run_at: store.now,
-        error: unknown,
-        lease_until: null,
-        timeline: sql<string>`timeline || cast(${timelineEntry(store.clock(), { state: 'unknown', attempts }, detail)} as text)`
-      })
-      .where('id', 'in', ids)
-      .where('attempts', '=', attempts)
-      .where('state', 'in', ['queued', 'claimed', 'sending'])
-
+  const { doubtAll } = queueTransitions(store)
   /** One commit's worth, and whether it was the last. Two replicas may be at it: the block's row is what they queue for. */
   function* step(): Unit<boolean> {
     if ((yield* change(build.updateTable('blocks').set({ until: null }).where('key', '=', key))) === 0) return true
@@ -110,7 +98,8 @@ export function createRestoreHold({
     let turned = 0
     for (const attempts of new Set(rows.map(row => row.attempts))) {
       const ids = rows.filter(row => row.attempts === attempts).map(row => row.id)
-      turned += yield* change(turn(ids, attempts))
+      const entry = timelineEntry(store.clock(), { state: 'unknown', attempts }, detail)
+      turned += yield* change(doubtAll({ ids, attempts, error: unknown, entry }))
     }
     // Rows that could not be changed were somebody else's at that moment: they are looked at again.
     const done = rows.length === 0

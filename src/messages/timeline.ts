@@ -1,3 +1,4 @@
+import { type RawBuilder, sql } from 'kysely'
 import type { MessageStatus, Timeline } from '../../schemas/messages.ts'
 import type { CallRecord } from '../dispatch/provider-client.ts'
 import type { MessageRow } from '../store/schema.ts'
@@ -14,6 +15,9 @@ interface Line {
   traceId?: string
   detail?: string
 }
+
+/** Adds a line to the timeline, in the statement that changes the row. */
+export const told = (entry: string): RawBuilder<string> => sql<string>`timeline || cast(${entry} as text)`
 
 /**
  * One line for the change that a row is just undergoing.

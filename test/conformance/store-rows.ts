@@ -1,7 +1,8 @@
 import type { Compilable, CompiledQuery } from 'kysely'
 import { newId } from '../../src/ids.ts'
 import type { Caller } from '../../src/keys/caller.ts'
-import { messageQueries, type Outcome } from '../../src/messages/queries.ts'
+import { messageQueries } from '../../src/messages/queries.ts'
+import type { Outcome } from '../../src/messages/transitions/message.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import { all, change, type Store } from '../../src/store/store.ts'
 
