@@ -188,6 +188,8 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       const before = await inspect(channel, url)
       // Told again: a provider may refuse an address that it has (docs/webhooks.md D2).
       const known = before.atProvider === true && before.inherited === undefined
+      // Switched off by the provider: it would refuse the address that it still has.
+      if (before.switchedOff && before.id !== undefined) await take(channel, url, before.id)
       const hookId = known ? before.id : await tell(channel, url)
       const after = known ? before : await inspect(channel, url)
       await keep(caller, channel, after.id ?? hookId, after, 'webhooks.registered')
@@ -247,6 +249,8 @@ interface Seen {
   fields?: string[]
   problem?: string
   inherited?: true
+  /** It has our address, and does not call it. */
+  switchedOff?: true
 }
 
 /** @param url ours */
@@ -262,7 +266,7 @@ function seen(found: RegisteredWebhook | null, url: string): Seen {
   if (found.working) return { ...told, atProvider: true }
   return {
     ...told,
-    atProvider: false,
+    ...{ atProvider: false, switchedOff: true },
     problem: 'The provider has switched the webhook off, because its calls failed: register it again.'
   }
 }

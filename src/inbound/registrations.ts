@@ -53,14 +53,23 @@ export function registrationQueries(store: Store) {
           .where('channel_id', '=', p.channel)
           .where('mode', '=', p.mode as Mode)
     ),
-    /** Marks since when it is silent, or that it speaks again (null); the change alone counts. */
-    silence: prepare<RegistrationKey & { since: number | null }, unknown>(p =>
+    /** Marks since when it is silent; the change alone counts. */
+    silent: prepare<RegistrationKey & { since: number }, unknown>(p =>
       build
         .updateTable('webhook_registrations')
         .set({ silent_since: p.since })
         .where('channel_id', '=', p.channel)
         .where('mode', '=', p.mode as Mode)
-        .where(p.since === null ? sql<boolean>`silent_since is not null` : sql<boolean>`silent_since is null`)
+        .where('silent_since', 'is', null)
+    ),
+    /** Marks that it speaks again; the change alone counts. */
+    speaking: prepare<RegistrationKey, unknown>(p =>
+      build
+        .updateTable('webhook_registrations')
+        .set({ silent_since: null })
+        .where('channel_id', '=', p.channel)
+        .where('mode', '=', p.mode as Mode)
+        .where('silent_since', 'is not', null)
     ),
     /** When the first message was accepted after an instant: what should have been told of since. */
     acceptedAfter: prepare<RegistrationKey & { after: number; before: number }, { accepted_at: number | null }>(p =>
@@ -72,6 +81,8 @@ export function registrationQueries(store: Store) {
         .where('accepted_at', 'is not', null)
         .where('accepted_at', '>', p.after)
         .where('accepted_at', '<=', p.before)
+        // what somebody sends from the provider's own inbox is told of by what we hear
+        .where('origin', 'is', null)
         .orderBy('accepted_at')
         .limit(1)
     ),

@@ -63,7 +63,7 @@ export function createWebhookWatch({
     if ((since === null) === (row.silent_since === null)) return undefined
     const key = { channel: row.channel_id, mode: row.mode }
     const changed = await store.write(function* () {
-      return yield* change(queries.silence({ ...key, since }))
+      return yield* change(since === null ? queries.speaking(key) : queries.silent({ ...key, since }))
     })
     // another replica found it first
     if (changed === 0) return undefined

@@ -1,0 +1,159 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t, { type Test } from 'tap'
+import { startSandbox } from '../../src/sandbox/index.ts'
+import { type Board, cloudSettings, matonKey, startBoard } from '../helper.ts'
+import { until } from '../until.ts'
+
+// The silence that nobody notices for weeks is noticed (docs/api.md 12): each start looks at once, and rows are set back between.
+
+const minute = 60_000
+const channels = ['cloud', 'wati'] as const
+type Channel = (typeof channels)[number]
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** A server that can be stopped, aged and started again, with both channels registered at the providers. */
+async function open(t: Test) {
+  const sandbox = await startSandbox({ apiKey: matonKey, tempoMs: 0 })
+  t.teardown(() => sandbox.close())
+  const directory = t.testdir()
+  const port = await freePort()
+  const start = () => startBoard(t, { sandbox, directory, port, env: { PUBLIC_URL: `http://127.0.0.1:${port}` } })
+  let board: Board = await start()
+  for (const [id, provider, settings] of [
+    ['cloud', 'whatsapp-cloud', cloudSettings],
+    ['wati', 'wati', {}]
+  ] as const) {
+    await board.call('POST', '/channels', { body: { id, provider, connectionId: `${id}-connection`, settings } })
+    await board.call('POST', `/channels/${id}/webhooks`)
+  }
+  const call: Board['call'] = (...of) => board.call(...of)
+  return {
+    sandbox,
+    call,
+    log: () => board.log.join(''),
+    /** What its watch and its people see after the database was changed while it was away. */
+    again: async (...changes: string[]) => {
+      await board.close()
+      const db = new DatabaseSync(join(directory, 'switchboard.db'))
+      for (const change of changes) db.exec(change)
+      db.close()
+      board = await start()
+    },
+    webhooks: async (channel: Channel) => (await call('GET', `/channels/${channel}/webhooks`)).body,
+    health: async () => (await call('GET', '/readyz', { key: '' })).body as { status: string; reason?: string },
+    /** Sends, and waits until the provider has told that it was read. */
+    heard: async (channel: Channel) => {
+      const body = { channel, to: '+14155551234', type: 'text', text: { body: 'Hello' } }
+      const { id } = (await call('POST', '/messages', { body })).body
+      await until(
+        async () => (await call('GET', `/messages/${id}`)).body.status,
+        status => status === 'read'
+      )
+    }
+  }
+}
+const ago = (minutes: number): number => Date.now() - minutes * minute
+/** What was accepted, and when the channel last told of a status. */
+const aged = (channel: Channel, accepted: number, told: number): string[] => [
+  `update messages set accepted_at = ${ago(accepted)} where channel_id = '${channel}'`,
+  `update webhook_lanes set status_at = ${ago(told)} where channel_id = '${channel}'`,
+  'update webhook_registrations set registered_at = 1'
+]
+const looked = `update webhook_registrations set checked_at = ${ago(11)}`
+
+for (const channel of channels)
+  t.test(`${channel}: a quarter of an hour of messages and no word of any is told; one word ends it`, async t => {
+    const { again, webhooks, health, heard, log } = await open(t)
+    await heard(channel)
+    t.strictSame(await health(), { status: 'ok' })
+
+    await again(...aged(channel, 14, 30))
+    t.equal((await webhooks(channel)).silentSince, undefined, 'CONTROL: 14 minutes are no silence')
+    await again(...aged(channel, 16, 15))
+    t.equal((await webhooks(channel)).silentSince, undefined, 'CONTROL: nor is a word after it was accepted')
+
+    const since = ago(16)
+    await again(...aged(channel, 16, 30))
+    const silent = await until(
+      () => webhooks(channel),
+      ({ silentSince }) => silentSince !== undefined
+    )
+    t.ok(Math.abs(Date.parse(silent.silentSince) - since) < minute, 'since the first message that nothing was told of')
+    t.match(await health(), { status: 'degraded', reason: new RegExp(`nothing is heard of ${channel}: see GET`) })
+    t.match(log(), 'webhooks are silent')
+    const other = channels.find(each => each !== channel)!
+    t.equal((await webhooks(other)).silentSince, undefined, 'the other channel is not')
+
+    await heard(channel)
+    await again()
+    await until(
+      () => webhooks(channel),
+      ({ silentSince }) => silentSince === undefined
+    )
+    t.strictSame(await health(), { status: 'ok' })
+    t.match(log(), 'webhooks are heard again')
+  })
+
+t.test('a webhook that WATI has switched off is found, and registering it again mends it', async t => {
+  const { sandbox, again, webhooks, health, heard, call } = await open(t)
+  await again(looked)
+  t.match(await webhooks('wati'), { registered: { atProvider: true }, silentSince: undefined }, 'CONTROL: it works')
+  const hooks = () => [...sandbox.hooks()].filter(([key]) => key.startsWith('tenant/')).flatMap(([, hooks]) => hooks)
+  for (const hook of hooks()) hook.status = 2
+  await again(looked)
+  const found = await until(
+    () => webhooks('wati'),
+    ({ silentSince }) => silentSince !== undefined
+  )
+  t.match(found.registered, { atProvider: false, problem: /switched the webhook off.*register it again/ })
+  t.match(await health(), { status: 'degraded', reason: /wati/ })
+  t.match((await call('POST', '/channels/wati/webhooks')).body, { registered: { atProvider: true } })
+  t.match(
+    hooks().map(({ status }) => status),
+    [1],
+    'one, and it works'
+  )
+  t.strictSame(await health(), { status: 'ok' })
+  await heard('wati')
+})
+
+t.test('an override that somebody has put in the place of ours is found, and ours put back', async t => {
+  const { sandbox, again, webhooks, health, heard, call } = await open(t)
+  const number = `number/${cloudSettings.phoneNumberId}`
+  const [ours] = sandbox.hooks().get(number)!
+  const { url } = ours!
+  ours!.url = 'https://somebody.example/hook?secret=theirs'
+  await again(looked)
+  const found = await until(
+    () => webhooks('cloud'),
+    ({ silentSince }) => silentSince !== undefined
+  )
+  t.match(found.registered, { atProvider: false, problem: /another address than ours, at somebody\.example/ })
+  t.notMatch(JSON.stringify(found), 'theirs', 'somebody else’s secret is not shown')
+  t.match(await health(), { status: 'degraded', reason: /cloud/ })
+  await call('POST', '/channels/cloud/webhooks')
+  t.equal(sandbox.hooks().get(number)![0]!.url, url)
+  t.strictSame(await health(), { status: 'ok' })
+  await heard('cloud')
+})
+
+t.test('an override that is gone is found', async t => {
+  const { sandbox, again, webhooks } = await open(t)
+  ;(sandbox.hooks() as Map<string, unknown>).delete(`number/${cloudSettings.phoneNumberId}`)
+  await again(looked)
+  const { registered } = await until(
+    () => webhooks('cloud'),
+    ({ silentSince }) => silentSince !== undefined
+  )
+  t.match(registered, { atProvider: false, problem: /calls no address/ })
+})
