@@ -79,7 +79,8 @@ export const Template = Type.Object(
       })
     ),
     providerTemplateId: Type.Optional(Type.String()),
-    rejectedReason: Type.Optional(Type.String())
+    rejectedReason: Type.Optional(Type.String()),
+    syncedAt: Type.String({ format: 'date-time', description: 'When the provider said so.' })
   },
   { $id: 'Template', additionalProperties: false }
 )

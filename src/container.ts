@@ -33,6 +33,7 @@ import { createProviderClient, type DispatchChannel } from './dispatch/provider-
 import type { App, AppParts } from './http/fastify.ts'
 import { createInbound } from './inbound/index.ts'
 import { createSandboxDoors } from './inbound/sandbox-doors.ts'
+import { createTemplateHandler } from './inbound/templates.ts'
 import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
 import { createMediaLibrary } from './media/library.ts'
@@ -47,6 +48,7 @@ import { createAudit } from './store/audit.ts'
 import { openStore } from './store/index.ts'
 import { createUpkeep } from './store/upkeep.ts'
 import { createDefinitions } from './templates/definitions.ts'
+import { createTemplatePoll } from './templates/poll.ts'
 import { createTemplates } from './templates/templates.ts'
 import type { Egress } from './upstream/egress.ts'
 import { preview } from './upstream/preview.ts'
@@ -160,7 +162,8 @@ export async function buildContainer(
   const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
   const whoCan = (type: (typeof messageTypes)[number]) =>
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
-  const definitions = createDefinitions(providerClient)
+  const definitions = createDefinitions(providerClient, change => log.info(change, 'a template has changed'))
+  const templatePoll = createTemplatePoll(definitions, adapters, log)
   const preparation = createPreparation({ providerClient, definitions, library, store, queries, sandboxed }, whoCan)
   const backlogLimit = createBacklogLimit(store, config.QUEUE_LIMIT)
   const shared = { store, queries, channels, providerClient, preparation, notifications, backlogLimit, log }
@@ -193,6 +196,7 @@ export async function buildContainer(
   const inbound = createInbound({
     ...{ store, adapters, channels, providerClient, pepper, metrics, log, typeBase },
     keepFile: remote.keep,
+    handlers: createTemplateHandler(store, definitions.forget),
     tell: notifications.publish,
     wakeQueue: mode => scheduler.wake(mode, Date.now()),
     baseUrl: () => config.PUBLIC_URL ?? (sandboxMode ? ownAddress() : undefined),
@@ -276,6 +280,7 @@ export async function buildContainer(
       await lifecycle.start()
       upkeep.start()
       finaliser.start()
+      templatePoll.start()
       inbound.start()
     },
     drain: readiness.close,
@@ -283,7 +288,9 @@ export async function buildContainer(
       readiness.close()
       notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      const rooms = [worker, lifecycle, upkeep, finaliser, inbound].map(backlogLimit => backlogLimit.stop())
+      const rooms = [worker, lifecycle, upkeep, finaliser, templatePoll, inbound].map(backlogLimit =>
+        backlogLimit.stop()
+      )
       await Promise.all([...rooms, app.close(), webhookApp?.close()])
       await executor.idle()
       await upstreams.close()

@@ -132,7 +132,7 @@ export interface Receipt {
 }
 
 /** A template with what only sending needs. */
-export interface TemplateDefinition extends Template {
+export interface TemplateDefinition extends Omit<Template, 'syncedAt'> {
   mediaVariable?: string
   /** How many variables stand before it. */
   mediaPosition?: number

@@ -27,8 +27,13 @@ export interface Definitions {
   find: (channel: DispatchChannel, name: string) => Promise<Known>
   /** All languages, asked of the provider now. */
   ask: (channel: DispatchChannel, name: string) => Promise<TemplateDefinition[]>
-  /** To be called when a template was made or deleted: nothing that was asked before is believed of that name. */
-  forget: (name: string) => void
+  /**
+   * To be called when a template was made, changed or deleted: nothing that was asked before is believed of that name.
+   * @param name absent: of none
+   */
+  forget: (name?: string) => void
+  /** Asks for all templates of each channel whose definitions were used since the last time. Throws ServiceError. */
+  refreshUsed: (of: (channel: DispatchChannel) => boolean) => Promise<void>
   /**
    * Takes note that something was refused because of a template, here or by the provider.
    * @returns whether it is to be asked for again; false: that has been done often enough of late
@@ -43,10 +48,28 @@ interface Entry {
   until: number
 }
 
-/** The cache of template definitions: one refresh at a time for a name, however many sends wait for it. */
-export function createDefinitions(providerClient: ProviderClient): Definitions {
+/** A template that is not what it was. */
+export interface TemplateChange {
+  channel: string
+  name: string
+  language: string
+  /** Its status, before and now; null: it was, or is, not there. */
+  before: string | null
+  now: string | null
+}
+
+/**
+ * The cache of template definitions: one refresh at a time for a name, however many sends wait for it.
+ * @param onChange told when the provider says another status of a template than it did before
+ */
+export function createDefinitions(
+  providerClient: ProviderClient,
+  onChange: (change: TemplateChange) => void = () => {}
+): Definitions {
   const cache = new Map<string, Entry>()
   const doubts = new Map<string, { since: number; count: number }>()
+  /** By the channel, whose definitions a send has needed. */
+  const used = new Map<string, DispatchChannel>()
   const running = new Map<string, Promise<TemplateDefinition[]>>()
   /** How often something was forgotten: what was asked before that is not kept. */
   let forgotten = 0
@@ -79,6 +102,8 @@ export function createDefinitions(providerClient: ProviderClient): Definitions {
       for (const each of new Set([...items.map(item => item.name), ...(name ? [name] : [])])) {
         const same = items.filter(item => item.name === each)
         if (cache.size >= 20_000) cache.clear()
+        const before = cache.get(`${scope(channel)} ${each}`)?.items
+        if (before) for (const change of changes(channel.id, before, same)) onChange(change)
         cache.set(`${scope(channel)} ${each}`, {
           items: same,
           until: Date.now() + (same.length > 0 ? lifeMs : missLifeMs)
@@ -95,6 +120,7 @@ export function createDefinitions(providerClient: ProviderClient): Definitions {
 
   return {
     find: async (channel, name) => {
+      used.set(`${channel.mode} ${channel.id}`, channel)
       const hit = cache.get(`${scope(channel)} ${name}`)
       if (hit && hit.until > Date.now()) return { items: hit.items, remembered: true }
       return { items: await ask(channel, name), remembered: false }
@@ -115,7 +141,12 @@ export function createDefinitions(providerClient: ProviderClient): Definitions {
     forget: name => {
       forgotten++
       running.clear()
-      for (const key of cache.keys()) if (key.endsWith(` ${name}`)) cache.delete(key)
+      for (const key of cache.keys()) if (name === undefined || key.endsWith(` ${name}`)) cache.delete(key)
+    },
+    refreshUsed: async of => {
+      const channels = [...used.values()].filter(of)
+      used.clear()
+      for (const channel of channels) await refresh(channel, undefined)
     },
     near: async (channel, name) => {
       // Cached too: a service that keeps sending a misspelt name must not use up the account's calls with it.
@@ -133,6 +164,17 @@ export function createDefinitions(providerClient: ProviderClient): Definitions {
         .map(({ candidate }) => candidate)
     }
   }
+}
+
+/** Where the two say another status of one language. */
+function changes(channel: string, before: TemplateDefinition[], after: TemplateDefinition[]): TemplateChange[] {
+  const statuses = (items: TemplateDefinition[]) => new Map(items.map(({ language, status }) => [language, status]))
+  const [old, fresh] = [statuses(before), statuses(after)]
+  const [{ name } = { name: '' }] = [...before, ...after]
+  return [...new Set([...old.keys(), ...fresh.keys()])]
+    .map(language => ({ language, before: old.get(language) ?? null, now: fresh.get(language) ?? null }))
+    .filter(({ before, now }) => before !== now)
+    .map(change => ({ channel, name, ...change }))
 }
 
 /** Edit distance (Levenshtein): names are short and this runs only for a name that does not exist. */

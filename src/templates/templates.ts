@@ -31,13 +31,15 @@ const maxPages = 10
 const spelt = (language: string): string => language.toLowerCase().replace('-', '_')
 
 /** Without what only sending needs. */
-const toTemplate = ({ mediaVariable: _, mediaPosition: _position, ...template }: TemplateDefinition): Template =>
-  template
+const toTemplate = ({ mediaVariable: _, mediaPosition: _position, ...template }: TemplateDefinition): Template => ({
+  ...template,
+  syncedAt: new Date().toISOString()
+})
 
 /** A provider that filters has done this already; for one that cannot it is done here. */
 const fits =
   ({ name, status, category, language }: TemplateFilter) =>
-  (item: Template): boolean =>
+  (item: TemplateDefinition): boolean =>
     (name === undefined || item.name === name) &&
     (status === undefined || item.status === status) &&
     (category === undefined || item.category === category) &&
@@ -52,6 +54,7 @@ function created(
     channel,
     ...draft,
     ...made,
+    syncedAt: new Date().toISOString(),
     ...(header && { header: { format: header.format, ...(header.text !== undefined && { text: header.text }) } }),
     ...(buttons.length > 0 && { buttons: buttons.map(button => ({ ...button, text: button.text ?? '' })) })
   }

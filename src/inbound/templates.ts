@@ -1,0 +1,21 @@
+import type { Store } from '../store/store.ts'
+import type { HeardHandlers } from './effects.ts'
+
+const word = 'template '
+
+/**
+ * What follows from a template's change: every replica asks for its definition again.
+ * @param forget drops what is remembered of a name, or of all
+ */
+export function createTemplateHandler(store: Store, forget: (name?: string) => void): HeardHandlers {
+  store.notifications?.subscribe(told => {
+    if (told.startsWith(word)) forget(told.slice(word.length) || undefined)
+  })
+  return {
+    template: function* ({ name }) {
+      forget(name)
+      if (store.notifications) yield store.notifications.publish(word + (name ?? ''))
+      return { outcome: 'done' }
+    }
+  }
+}
