@@ -107,8 +107,9 @@ export const rooms: Room[] = [
   },
   {
     at: 'src/templates/',
-    may: ['src/dispatch/', 'src/errors.ts', 'schemas/'],
-    types: ['src/adapters/adapter.ts', 'src/channels/', 'src/keys/caller.ts']
+    may: ['src/dispatch/', 'src/errors.ts', 'src/periodic.ts', 'schemas/'],
+    types: ['src/adapters/adapter.ts', 'src/channels/', 'src/keys/caller.ts'],
+    packageTypes: ['pino']
   },
   // The record: rows, what is read of them, and what stops them. It knows no HTTP and no provider.
   {
@@ -182,6 +183,7 @@ export const rooms: Room[] = [
       'src/adapters/adapter.ts',
       'src/dispatch/',
       'src/periodic.ts',
+      'src/failpoints.ts',
       'src/errors.ts',
       'src/ids.ts',
       'src/keys/caller.ts',
