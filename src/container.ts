@@ -147,7 +147,9 @@ export async function buildContainer(
     log,
     metrics
   })
-  const remote = createRemoteMedia({ store, providerClient, bind: channels.bind })
+  const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
+  const spooling = { egress: () => (egress ??= openEgress()), directory: join(config.DATA_DIR, 'spool') }
+  const remote = createRemoteMedia({ store, providerClient, bind: channels.bind, sandboxed, ...spooling })
   const book = createBook(store)
   const contacts = createContacts({ providerClient, channels, book })
   const contactTable = createContactTable({ providerClient, channels, book })
@@ -155,11 +157,9 @@ export async function buildContainer(
   const library = createMediaLibrary({
     store,
     providerClient,
-    egress: () => (egress ??= openEgress()),
     remote,
-    directory: join(config.DATA_DIR, 'spool')
+    ...spooling
   })
-  const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
   const whoCan = (type: (typeof messageTypes)[number]) =>
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
   const definitions = createDefinitions(providerClient, change => log.info(change, 'a template has changed'))

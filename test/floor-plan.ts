@@ -182,15 +182,11 @@ export const rooms: Room[] = [
       'src/messages/',
       'src/adapters/adapter.ts',
       'src/dispatch/',
-      'src/periodic.ts',
-      'src/failpoints.ts',
       'src/errors.ts',
+      'src/failpoints.ts',
       'src/ids.ts',
-      'src/keys/caller.ts',
-      'src/phone.ts',
-      'src/store/',
-      'schemas/'
-    ],
+      'src/keys/caller.ts'
+    ].concat('src/periodic.ts', 'src/phone.ts', 'src/store/', 'schemas/'),
     types: ['src/channels/', 'src/delivery/', 'src/metrics.ts', 'src/upstream/egress.ts'],
     packages: ['kysely', 'standardwebhooks'],
     packageTypes: ['pino']

@@ -77,6 +77,8 @@ export interface Operations {
   }
   /** The bytes of a file of a conversation, as they come. */
   getMedia: { input: { path: string }; output: NativeStream }
+  /** Where the bytes of such a file lie for a token of the provider's own, where the provider hands out no bytes itself. */
+  locateMedia: { input: { path: string }; output: { url: string; mimeType?: string } }
   /** Hands a template in for review; the category may become another than asked for. Throws Unsupported. */
   createTemplate: { input: TemplateDraft; output: { providerTemplateId: string; status: string; category: string } }
   /** Deletes one language, named by the provider's id, or all languages of the name. */
@@ -138,5 +140,6 @@ export const effects: Readonly<Record<Operation, 'read' | 'write' | 'send'>> = {
   upsertContact: 'write',
   updateContactAttributes: 'write',
   listConversation: 'read',
-  getMedia: 'read'
+  getMedia: 'read',
+  locateMedia: 'read'
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Readable } from 'node:stream'
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
 import type { CompiledQuery } from 'kysely'
 import type { Media } from '../../schemas/media.ts'
 import type { HeardFile } from '../adapters/adapter.ts'
@@ -10,6 +11,9 @@ import { type Caller, hasScope } from '../keys/caller.ts'
 import type { RemoteMediaRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 import { remoteMediaMs } from '../store/upkeep.ts'
+import { type Egress, EgressError } from '../upstream/egress.ts'
+import { LARGEST_MEDIA, type MediaKind } from './kinds.ts'
+import { samples } from './samples.ts'
 
 /** Files that only a provider has: seen in a conversation, fetched when somebody asks for them. */
 export interface RemoteMedia {
@@ -19,13 +23,24 @@ export interface RemoteMedia {
   keep: (channel: DispatchChannel, file: HeardFile) => { id: string; query: CompiledQuery }
   /** Undefined where there is no such file for this caller: it belongs to its channel, whatever the service. */
   find: (caller: Caller, id: string) => Promise<RemoteMediaRow | undefined>
-  open: (row: RemoteMediaRow) => Promise<{ bytes: Readable; mimeType: string; size: number | null }>
+  /** Throws ServiceError: `unsupported` where its provider gives no bytes out, or a setting for it is missing. */
+  open: (row: RemoteMediaRow) => Promise<Opened>
+}
+interface Opened {
+  bytes: Readable
+  mimeType: string
+  size: number | null
 }
 
 export interface RemoteMediaParts {
   store: Store
   providerClient: ProviderClient
   bind: (channelId: string, mode: 'live' | 'test') => Promise<DispatchChannel | undefined>
+  egress: () => Promise<Egress>
+  /** Where fetched files lie until they are read. */
+  directory: string
+  /** Whether nothing of this channel may leave the machine. */
+  sandboxed: (channel: DispatchChannel) => boolean
 }
 
 /** For some the provider says how long it keeps them; else they are known for 30 days. */
@@ -63,14 +78,56 @@ const unknownType = 'application/octet-stream'
 const sayable =
   /^(image\/(jpeg|png|webp|gif)|video\/[a-z0-9.+-]+|audio\/[a-z0-9.+-]+|application\/[a-z0-9.+-]+|text\/plain)$/
 
+const typeOf = (declared = ''): string | undefined => {
+  const type = declared.split(';')[0]!.trim().toLowerCase()
+  return sayable.test(type) ? type : undefined
+}
+
+/** Of the stand-in's files there are no bytes: the smallest that are of that kind. */
+function sampleOf({ mime_type }: RemoteMediaRow): Opened {
+  const kind = mime_type.split('/')[0]!
+  const { mimeType, base64 } = samples[Object.hasOwn(samples, kind) ? (kind as MediaKind) : 'document']
+  const bytes = Buffer.from(base64, 'base64')
+  return { bytes: Readable.from([bytes]), mimeType, size: bytes.length }
+}
+
 const idOf = (channel: DispatchChannel, path: string): string =>
   `med_${createHash('sha256').update(`${channel.mode}\n${channel.id}\n${path}`).digest('hex').slice(0, 32)}`
 
-export function createRemoteMedia({ store, providerClient, bind }: RemoteMediaParts): RemoteMedia {
+export function createRemoteMedia({
+  store,
+  providerClient,
+  bind,
+  egress,
+  directory,
+  sandboxed
+}: RemoteMediaParts): RemoteMedia {
   const { build } = store
   const byId = prepare<{ id: string }, RemoteMediaRow>(p =>
     build.selectFrom('remote_media').selectAll().where('id', '=', p.id)
   )
+  /** With a token of the operator's own, from where the provider says that the file lies. */
+  const fetchLocated = async (row: RemoteMediaRow, channel: DispatchChannel): Promise<Opened> => {
+    const { mediaToken } = channel.settings as { mediaToken?: string }
+    if (mediaToken === undefined)
+      throw new ServiceError(
+        'unsupported',
+        `The bytes of ${row.id} lie with ${channel.provider}, which gives them out for a token of your own only: set the channel setting mediaToken of ${channel.id}.`
+      )
+    const { url, mimeType } = await ask(providerClient, 'locateMedia', channel, { path: row.path })
+    if (sandboxed(channel)) return sampleOf(row)
+    const options = { maxBytes: LARGEST_MEDIA, directory, headers: { authorization: `Bearer ${mediaToken}` } }
+    const file = await (await egress()).download(url, options).catch(error => {
+      if (!(error instanceof EgressError)) throw error
+      throw new ServiceError('provider_unavailable', `The file ${row.id} could not be fetched: ${error.detail}.`, {
+        outcome: 'not_sent'
+      })
+    })
+    const bytes = createReadStream(file.path)
+    // The open file stays readable; whoever stops reading leaves nothing behind.
+    for (const event of ['open', 'close']) bytes.once(event, () => void file.remove())
+    return { bytes, mimeType: typeOf(file.declaredType ?? mimeType) ?? row.mime_type, size: file.size }
+  }
   const gone = (id: string) => new ServiceError('not_found', `There is no file ${id}.`)
   return {
     remember: async (channel, path, filename) => {
@@ -129,20 +186,18 @@ export function createRemoteMedia({ store, providerClient, bind }: RemoteMediaPa
     open: async row => {
       const channel = await bind(row.channel_id, row.mode)
       if (!channel) throw gone(row.id)
-      if (!providerClient.adapter(channel.provider).operations.getMedia)
+      const { operations } = providerClient.adapter(channel.provider)
+      if (operations.locateMedia) return fetchLocated(row, channel)
+      if (!operations.getMedia)
         throw new ServiceError(
           'unsupported',
           `The file ${row.id} came through ${channel.provider}, whose files cannot be fetched here; GET /media/${row.id} tells what is known of it.`
         )
       const { headers, body } = await ask(providerClient, 'getMedia', channel, { path: row.path })
-      const type = String(headers['content-type'] ?? '')
-        .split(';')[0]!
-        .trim()
-        .toLowerCase()
       const length = headers['content-length']
       return {
         bytes: body,
-        mimeType: sayable.test(type) ? type : row.mime_type,
+        mimeType: typeOf(String(headers['content-type'] ?? '')) ?? row.mime_type,
         size: typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : null
       }
     }

@@ -27,6 +27,8 @@ export interface DownloadOptions {
   maxBytes: number
   /** Where the file goes: an existing directory. */
   directory: string
+  /** Sent beside our own: a token that the host is to have. The host has to be judged before; no redirect is followed. */
+  headers?: Readonly<Record<string, string>>
   /** Ends the fetch early; the promise then rejects with the signal's reason. */
   signal?: AbortSignal
 }
@@ -50,7 +52,10 @@ export function createEgress(options: EgressOptions = {}): Egress {
   const timeoutMs = options.timeoutMs ?? 30_000
   const deadlineAfter = options.deadline ?? AbortSignal.timeout
 
-  async function download(text: string, { maxBytes, directory, signal }: DownloadOptions): Promise<SpooledFile> {
+  async function download(
+    text: string,
+    { maxBytes, directory, signal, headers }: DownloadOptions
+  ): Promise<SpooledFile> {
     const url = guard.check(text)
     signal?.throwIfAborted()
     const deadline = deadlineAfter(timeoutMs)
@@ -60,7 +65,10 @@ export function createEgress(options: EgressOptions = {}): Egress {
     let body: { errored: Error | null } | undefined
     try {
       // undici heeds the signal only once it is connected, and a lookup may hang
-      const answer = await orAborted(stop, request(url, { dispatcher, signal: stop, headers: HEADERS }))
+      const answer = await orAborted(
+        stop,
+        request(url, { dispatcher, signal: stop, headers: { ...HEADERS, ...headers } })
+      )
       answer.body.on('error', () => {}) // refused below, it is torn down unread
       refuseStatus(url.hostname, answer.statusCode)
       if (Number(answer.headers['content-length']) > maxBytes) throw new TooLargeError(maxBytes)

@@ -25,7 +25,8 @@ await conformance(t, {
     registerWebhook: 'POST /whatsapp-business/v24.0/106540352242922',
     getWebhook: 'GET /whatsapp-business/v24.0/106540352242922',
     removeWebhook: 'POST /whatsapp-business/v24.0/106540352242922',
-    deleteMedia: 'DELETE /whatsapp-business/v24.0/{id}'
+    deleteMedia: 'DELETE /whatsapp-business/v24.0/{id}',
+    locateMedia: 'GET /whatsapp-business/v24.0/{id}'
   },
   words: {
     success: { messaging_product: 'whatsapp', contacts: [{ wa_id: '14155551234' }], messages: [{ id: 'wamid.HBgA' }] },

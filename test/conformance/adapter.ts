@@ -86,6 +86,7 @@ const shapes: Record<Operation, TSchema> = {
     { additionalProperties: false }
   ),
   deleteMedia: Type.Null(),
+  locateMedia: Type.Object({ url: Type.String({ pattern: '^https://' }), mimeType: Type.Optional(Type.String()) }),
   ...accountShapes,
   ...webhookShapes,
   ...contactShapes
@@ -202,6 +203,7 @@ export async function conformance(t: Test, example: Example): Promise<void> {
     listTemplates: async () => ({ limit: 100 }),
     uploadMedia: async () => ({ file: await sampleOf('image') }),
     deleteMedia: async sandbox => ({ providerMediaId: sandbox ? await upload(sandbox, 'image') : '1' }),
+    locateMedia: async sandbox => ({ path: sandbox ? await upload(sandbox, 'image') : '1' }),
     ...accountInputs,
     ...webhookInputs(t, example),
     ...contactInputs

@@ -33,7 +33,10 @@ t.test(
     })
     const channels = createChannels({ store, adapters, seal: createSeal('pepper') })
     await channels.create({ id: 'cloud', provider: 'whatsapp-cloud', connectionId: 'c', settings: cloudSettings }, null)
-    const remote = createRemoteMedia({ store, providerClient, bind: channels.bind })
+    const remote = createRemoteMedia({
+      ...{ store, providerClient, bind: channels.bind, sandboxed: () => false, directory: '' },
+      egress: () => Promise.reject(new Error('nothing is fetched'))
+    })
     const history = createHistory({
       store,
       providerClient,

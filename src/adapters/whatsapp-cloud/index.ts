@@ -6,6 +6,7 @@ import { encoders } from './encode.ts'
 import { classify } from './errors.ts'
 import { hearing } from './hear/index.ts'
 import { limits } from './limits.ts'
+import { located, locateRequest } from './media.ts'
 import * as numbers from './numbers.ts'
 import { graphPath, remarks, Settings } from './settings.ts'
 import { createdTemplate, createRequest, deleteTemplateRequest } from './templates.ts'
@@ -71,6 +72,7 @@ export const whatsappCloud = defineAdapter({
       templatePage(await call.request(templateRequest(settings, input)), id),
     uploadMedia: async ({ settings }, input, call) => uploaded(await call.request(uploadRequest(settings, input))),
     deleteMedia: async ({ settings }, input, call) => done(await call.request(deleteRequest(settings, input))),
+    locateMedia: async ({ settings }, input, call) => located(await call.request(locateRequest(settings, input))),
     createTemplate: async ({ settings }, input, call) =>
       createdTemplate(await call.request(createRequest(settings, input)), input),
     deleteTemplate: async ({ settings }, input, call) =>
