@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
-import { parse } from 'yaml'
+import { document as openapi } from './document.ts'
 
 interface Response {
   content?: Record<string, { schema: object }>
@@ -12,7 +11,7 @@ interface Document {
   components: { schemas: Record<string, object> }
 }
 
-const document = parse(readFileSync(new URL('../openapi.yaml', import.meta.url), 'utf8')) as Document
+const document = openapi as Document
 const ajv = new Ajv2020({ strict: false, allErrors: true })
 ;(formats as unknown as (ajv: Ajv2020) => void)(ajv)
 ajv.addSchema({ $id: 'document', components: document.components })

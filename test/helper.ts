@@ -10,6 +10,7 @@ import { loadConfig } from '../src/config.ts'
 import { buildContainer, type Switchboard } from '../src/container.ts'
 import { type Sandbox, startSandbox } from '../src/sandbox/index.ts'
 import { breaches } from './contract.ts'
+import './patience.ts'
 
 export { until } from './until.ts'
 

@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { pino } from 'pino'
@@ -11,17 +8,16 @@ import { messageExamples } from '../schemas/examples.ts'
 import { errorCodes } from '../schemas/problem.ts'
 import { buildApp } from '../src/app.ts'
 import { makeOpenApi } from '../src/openapi.ts'
+import { document as openapi, documentText as text } from './document.ts'
 import { startBoard } from './helper.ts'
 
-const file = new URL('../openapi.yaml', import.meta.url)
-const text = readFileSync(file, 'utf8')
 interface Operation {
   operationId: string
   summary: string
   responses: Record<string, { description: string; content?: Record<string, { schema: object; example?: unknown }> }>
   requestBody?: { content: Record<string, { schema: object; examples?: Record<string, { value: unknown }> }> }
 }
-const document = parse(text) as {
+const document = openapi as {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, { examples?: unknown[] }> }
 }
@@ -32,30 +28,6 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 t.test('openapi.yaml is what the routes make', async t => {
   const made = await makeOpenApi()
   t.ok(made === text, 'run `npm run openapi` and commit openapi.yaml')
-})
-
-/** What the linter may say, and why that is right here. */
-const explained = new Set<string>()
-
-t.test('the linter finds nothing but what is explained', async t => {
-  const bin = new URL('../node_modules/@redocly/cli/bin/cli.js', import.meta.url).pathname
-  const lint = async (path: string) => {
-    const { stdout } = await promisify(execFile)(process.execPath, [bin, 'lint', path, '--format=json'], {
-      env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' },
-      maxBuffer: 1 << 26
-    }).catch(error => error as { stdout: string })
-    const { problems } = JSON.parse(stdout.slice(stdout.indexOf('{'))) as {
-      problems: { ruleId: string; message: string; location: { pointer?: string }[] }[]
-    }
-    return problems.map(({ ruleId, message, location }) => `${ruleId} ${location[0]?.pointer}: ${message}`)
-  }
-  t.strictSame(
-    (await lint(file.pathname)).filter(each => !explained.has(each)),
-    []
-  )
-  const broken = `${t.testdir()}/broken.yaml`
-  writeFileSync(broken, text.replace('operationId: getMessage\n', 'operationId: listMessages\n'))
-  t.match(await lint(broken), [/operationId/], 'POSITIVE CONTROL: it finds an operationId that is there twice')
 })
 
 /** Paths beside the API: the document itself, the pages, and the answers to wrong methods. */

@@ -1,5 +1,5 @@
 /** Asks until the answer is right, or gives up loudly: nothing in the tests sleeps and hopes. */
-export async function until<T>(ask: () => Promise<T> | T, right: (value: T) => boolean, withinMs = 10_000): Promise<T> {
+export async function until<T>(ask: () => Promise<T> | T, right: (value: T) => boolean, withinMs = 60_000): Promise<T> {
   const end = performance.now() + withinMs
   for (;;) {
     const value = await ask()

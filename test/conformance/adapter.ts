@@ -21,6 +21,7 @@ import { id, messagesOf, to } from './examples.ts'
 import { type Failure, failures, type Meaning, type Words } from './failures.ts'
 import { apiKey, connectionId, type Result, run, temporaryFile } from './rig.ts'
 import { webhookInputs, webhookShapes } from './webhook-operations.ts'
+import '../patience.ts'
 
 /** What the suite has to be told of a provider; everything else it reads from the adapter's tables. */
 export interface Example {

@@ -21,6 +21,7 @@ import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
 import { unknownCases } from './store-unknown.ts'
 import { webhookCases } from './store-webhooks.ts'
+import '../patience.ts'
 
 /** One empty store for one case; whoever opened it closes it with the case. */
 export interface Opened {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -12,6 +12,19 @@ export interface Block {
   kind: 'run' | 'start' | 'elsewhere'
   text: string
 }
+
+/** The folder of the project. */
+export const root = new URL('../..', import.meta.url).pathname
+/** The pages whose blocks are run, in this order. */
+export const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'src/adapters/README.md',
+  ...globSync('docs/**/*.md', { cwd: root }).sort()
+]
+/** Every block of every page. */
+export const blocks = (): Block[] => pages.flatMap(page => blocksOf(page, readFileSync(join(root, page), 'utf8')))
+export const where = ({ page, line }: Block): string => `${page}:${line}`
 
 /** The blocks of a page in their order. Throws where a fence says what nobody knows. */
 export function blocksOf(page: string, text: string): Block[] {
@@ -43,7 +56,7 @@ export function terminal(root: string, folder: string, address: URL, variables: 
   const state = join(folder, 'state')
   writeFileSync(
     join(folder, '.curlrc'),
-    `connect-to = "localhost:3000:${address.hostname}:${address.port}"\nfail-with-body\nmax-time = 60\n`
+    `connect-to = "localhost:3000:${address.hostname}:${address.port}"\nfail-with-body\nmax-time = 300\n`
   )
   writeFileSync(
     state,
@@ -54,7 +67,7 @@ export function terminal(root: string, folder: string, address: URL, variables: 
   return async ({ text }: Block): Promise<string> => {
     const script = `set -a; . ${state}; set +a -euo pipefail\n${text}\ndeclare -p ADMIN KEY ID 2>/dev/null | sed 's/^declare [^ ]* //' > ${state} || true\n`
     const env = { PATH: process.env.PATH, HOME: folder, SWITCHBOARD_URL: address.origin }
-    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { cwd: root, env, timeout: 120_000 })
+    const { stdout, stderr } = await promisify(execFile)('bash', ['-c', script], { cwd: root, env, timeout: 600_000 })
     return stdout + stderr
   }
 }

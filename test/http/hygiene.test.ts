@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { parse } from 'yaml'
+import { document as openapi } from '../document.ts'
 import { adminKey, startBoard } from '../helper.ts'
 import { exchange } from '../raw.ts'
 
-const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8'))
+const document = openapi as { paths: Record<string, Record<string, unknown>> }
 const operations = Object.entries<Record<string, { security?: object[] }>>(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).flatMap(([method, { security }]) =>
     /^(get|post|put|patch|delete)$/.test(method)

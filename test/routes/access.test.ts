@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { parse } from 'yaml'
 import { messageExamples } from '../../schemas/examples.ts'
 import { ended, order } from '../broadcasts/order.ts'
+import { document as openapi } from '../document.ts'
 import { adminKey, type Board, startBoard, until } from '../helper.ts'
 import { future, type Objects, type Row, rows, unreadable, upload } from './access-rows.ts'
 
@@ -14,7 +13,7 @@ interface Operation {
   security: unknown[]
   description?: string
 }
-const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+const document = openapi as {
   paths: Record<string, Record<string, Operation>>
 }
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { parse } from 'yaml'
+import { document as openapi } from '../document.ts'
 import { cloudSettings, startBoard } from '../helper.ts'
 
 // What Swagger UI fills in, sent as it stands to the channels of the sandbox.
@@ -10,7 +9,7 @@ interface Operation {
   parameters?: { name: string; in: string; example?: unknown }[]
   requestBody?: { content: Record<string, { schema: { $ref?: string } }> }
 }
-const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+const document = openapi as {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, { examples?: unknown[] }> }
 }

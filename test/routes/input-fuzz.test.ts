@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { parse } from 'yaml'
 import { CreateBroadcast } from '../../schemas/broadcasts.ts'
 import { messageExamples } from '../../schemas/examples.ts'
 import { UpdateProfile } from '../../schemas/numbers.ts'
 import { CreateTemplate } from '../../schemas/templates.ts'
 import { breaches } from '../contract.ts'
+import { document as openapi } from '../document.ts'
 import { adminKey, type Board, cloudSettings, matonKey, startBoard } from '../helper.ts'
 
 // P46: whatever comes, no 5xx that the document does not explain, no answer outside its schema, no secret, no hang.
@@ -17,7 +16,7 @@ interface Operation {
   parameters?: { name: string; in: string }[]
   requestBody?: { content: Record<string, unknown> }
 }
-const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+const document = openapi as {
   paths: Record<string, Record<string, Operation>>
 }
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { type Dispatcher, request } from 'undici'
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/index.ts'
+import '../patience.ts'
 
 /** A tap test, as far as the helper needs it. */
 interface Teardown {

