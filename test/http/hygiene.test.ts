@@ -3,7 +3,7 @@ import { document as openapi } from '../document.ts'
 import { adminKey, startBoard } from '../helper.ts'
 import { exchange } from '../raw.ts'
 
-const document = openapi as { paths: Record<string, Record<string, unknown>> }
+const document = openapi as { paths: Record<string, Record<string, { security?: object[] }>> }
 const operations = Object.entries<Record<string, { security?: object[] }>>(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).flatMap(([method, { security }]) =>
     /^(get|post|put|patch|delete)$/.test(method)
