@@ -1,12 +1,9 @@
 import { isUtf8 } from 'node:buffer'
-import type { IncomingMessage } from 'node:http'
 import multipart from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import { ServiceError } from '../errors.ts'
 import type { App } from './fastify.ts'
-
-/** How long a body may take in all, or an upload stand still (docs/reliability.md 7.1). */
-const slowMs = 10_000
+import { continueAfterAuth, watchUnreadBodies } from './unread-bodies.ts'
 
 const unreadable = (message: string) =>
   new ServiceError('invalid_request', `The body ${message}.`, { errors: [{ path: '/', message }] })
@@ -112,41 +109,6 @@ export function bodies(app: App): void {
       done(error as Error)
     }
   })
-  watchSlowBodies(app)
-}
-
-/** One sweep a second over the requests whose body is still coming: a timer each would cost every fast request. */
-function watchSlowBodies(app: App): void {
-  const pending = new Map<IncomingMessage, { since: number; bytes: number; upload: boolean }>()
-  app.addHook('onRequest', (request, _, done) => {
-    const { raw } = request
-    const upload = request.routeOptions.config.upload === true
-    if (!raw.complete) pending.set(raw, { since: performance.now(), bytes: raw.socket.bytesRead, upload })
-    done()
-  })
-  // Answered before its body was there (a stranger's, say): what is still to come is watched all the same.
-  app.addHook('onResponse', (request, _, done) => {
-    if (request.raw.complete) pending.delete(request.raw)
-    done()
-  })
-  const sweep = setInterval(() => {
-    const now = performance.now()
-    for (const [raw, entry] of pending) {
-      const { socket } = raw
-      if (socket.destroyed || raw.complete) pending.delete(raw)
-      else if (entry.upload && socket.bytesRead > entry.bytes)
-        Object.assign(entry, { since: now, bytes: socket.bytesRead })
-      else if (now - entry.since > slowMs) {
-        pending.delete(raw)
-        socket.destroy()
-      }
-    }
-  }, 1000)
-  sweep.unref()
-  app.addHook('preHandler', (request, _, done) => {
-    // An upload is read by its handler; any other body is complete by now, and its handler may wait as long as it likes.
-    if (request.routeOptions.config.upload !== true && request.raw.complete) pending.delete(request.raw)
-    done()
-  })
-  app.addHook('onClose', async () => clearInterval(sweep))
+  watchUnreadBodies(app)
+  continueAfterAuth(app)
 }

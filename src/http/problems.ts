@@ -150,9 +150,12 @@ function answer(error: unknown, request: FastifyRequest, reply: FastifyReply, ty
 export function problems(app: App): void {
   const typeBase = app.publicUrl
   app.setErrorHandler((error, request, reply) => answer(error, request, reply, typeBase))
-  app.setNotFoundHandler((request, reply) =>
-    answer(new ServiceError('not_found', `There is nothing at ${shownPath(request.url)}.`), request, reply, typeBase)
-  )
+  // Before the body is read: nobody was let in.
+  app.addHook('onRequest', (request, _, done) => {
+    if (!request.is404) return done()
+    done(new ServiceError('not_found', `There is nothing at ${shownPath(request.url)}.`))
+  })
+  app.setNotFoundHandler(async () => undefined)
 }
 
 const unread: Record<string, [status: number, words: string, message: string]> = {
