@@ -56,23 +56,27 @@ const place = 'path/*'
 /**
  * The provider's path, from what stands behind native/. By what may be there and not by what may not: letters, digits
  * and the few marks that ids and file names have, so that whatever decodes it once more, or normalises it, finds
- * nothing to climb with (T15).
+ * nothing to climb with (T15). One slash at its end says nothing, and is left off.
  */
 export function nativePath(raw: string): string {
   if (raw === '') throw invalid(place, 'must be the provider’s path, with its version')
   if (raw.length > longestPath) throw invalid(place, `must not be longer than ${longestPath} characters`)
-  const segments = raw.split('/').map(segment => {
-    let text: string
-    try {
-      text = decodeURIComponent(segment)
-    } catch {
-      throw invalid(place, 'must be UTF-8 in percent-encoding')
-    }
-    if (text === '' || /^\.+$/.test(text)) throw invalid(place, 'must not have an empty segment, or one of dots alone')
-    if (!/^[A-Za-z0-9 ._~!$'()*+,=@-]+$/.test(text))
-      throw invalid(place, "must be of letters, digits and the marks _ - . ~ ! $ ' ( ) * + , = @ alone")
-    return encodeURIComponent(text)
-  })
+  const segments = raw
+    .replace(/(?<=.)\/$/, '')
+    .split('/')
+    .map(segment => {
+      let text: string
+      try {
+        text = decodeURIComponent(segment)
+      } catch {
+        throw invalid(place, 'must be UTF-8 in percent-encoding')
+      }
+      if (text === '' || /^\.+$/.test(text))
+        throw invalid(place, 'must not have an empty segment, or one of dots alone')
+      if (!/^[A-Za-z0-9 ._~!$'()*+,=@-]+$/.test(text))
+        throw invalid(place, "must be of letters, digits and the marks _ - . ~ ! $ ' ( ) * + , = @ alone")
+      return encodeURIComponent(text)
+    })
   return `/${segments.join('/')}`
 }
 
@@ -155,14 +159,40 @@ const answerHeaders = (headers: PassthroughAnswer['headers']): Record<string, st
   'cache-control': 'no-store'
 })
 
+/** What is read at most of an answer that does not pass. */
+const longestRefusal = 64 * 1024
+
+/** The JSON of a refusal, for the provider's code and words in it; undefined where there is none. */
+async function wordsOf({ body }: PassthroughAnswer): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size > longestRefusal) return undefined
+    }
+    return JSON.parse(Buffer.concat(chunks).toString())
+  } catch {
+    // Broken off, or not JSON: its status alone says that it was refused.
+    return undefined
+  }
+}
+
 const refusal: Readonly<Record<number, string>> = {
   401: 'The credential was refused; whether by Maton or by the provider is not told.',
   403: 'Access was refused; whether by Maton or by the provider is not told.'
 }
 /** An answer that must not pass as if it were the caller's; undefined: it may. */
-function refused({ status }: PassthroughAnswer, provider: string): ServiceError | undefined {
-  const said = { provider: { name: provider, status } }
-  if (refusal[status]) return new ServiceError('channel_rejected', refusal[status], said)
+async function refused(answer: PassthroughAnswer, adapter: AnyAdapter): Promise<ServiceError | undefined> {
+  const { status, headers } = answer
+  const said = { provider: { name: adapter.provider, status } }
+  if (refusal[status]) {
+    const facts = { kind: 'status', started: true, status, headers, body: await wordsOf(answer) } as const
+    const verdict = adapter.classify(new UpstreamFailure('refused', facts))
+    const { detail = refusal[status], provider = said.provider } = verdict ?? {}
+    return new ServiceError('channel_rejected', detail, { provider })
+  }
   if (status >= 300 && status < 400)
     return new ServiceError('provider_protocol', 'The answer was a redirect, which is never followed.', said)
   if (status > 599) return new ServiceError('provider_protocol', `The answer had the status ${status}.`, said)
@@ -189,7 +219,8 @@ export function createNative({ store, adapters, channels, passthrough, admission
 
   /** One call, once, with a log line and an observation however it ends. */
   const call = async (channel: DispatchChannel, request: PassthroughRequest, { requestId }: NativeCall) => {
-    const { app, provider } = adapters.get(channel.provider)!
+    const adapter = adapters.get(channel.provider)!
+    const { app, provider } = adapter
     const maton = await passthrough(channel.mode)
     await timed('queue', () => admission.admit(channel, {}))
     // It may have waited for its turn for long.
@@ -205,7 +236,7 @@ export function createNative({ store, adapters, channels, passthrough, admission
     try {
       const answer = await maton.send(app, channel.connectionId, request)
       watch(channel, answer)
-      const error = refused(answer, provider)
+      const error = await refused(answer, adapter)
       const ms = done(error?.code ?? 'ok', answer.status)
       if (!error) return { answer, ms }
       answer.body.destroy()

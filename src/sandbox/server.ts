@@ -40,7 +40,9 @@ export async function buildServer(world: World): Promise<FastifyInstance> {
     logger: false,
     bodyLimit: LARGEST,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 500 }
+    rewriteUrl: ({ url = '/' }) => [...standIns.values()].reduce((path, { rewrite }) => rewrite?.(path) ?? path, url),
+    // Neither Graph nor WATI's framework minds a slash at the end
+    routerOptions: { maxParamLength: 500, ignoreTrailingSlash: true }
   })
   app.removeAllContentTypeParsers()
   await app.register(multipart, { limits: { fileSize: LARGEST, fieldSize: 1024 * 1024, fieldNameSize: 1000 } })
@@ -73,7 +75,7 @@ function record(world: World, request: FastifyRequest, more: Partial<LedgerEntry
     operation: '',
     kind: 'none',
     method: request.method,
-    path: request.url.split('?', 1)[0] ?? '',
+    path: request.originalUrl.split('?', 1)[0] ?? '',
     query: request.query as Record<string, unknown>,
     headers: request.headers,
     body: null,

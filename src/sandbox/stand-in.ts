@@ -49,6 +49,8 @@ export interface StandIn {
   says: Readonly<Record<RefusalName, Said>>
   /** A request that is not formed as it wants. */
   malformed: (text: string) => Refusal
+  /** Another way to write a path of its own that the provider takes as well, in the one that the operations have. */
+  rewrite?: (path: string) => string
   /** What is checked of every call before its operation is. Throws Refusal. */
   check?: (call: Call) => void
   /** Puts on whatever stands on everything that it says. */

@@ -95,7 +95,7 @@ const whole = [
   '%2f%2fevil.example',
   '//evil.example/api/v1/x',
   'api//v1',
-  'api/v1/',
+  'api/v1//',
   '/api/v1/x',
   'a'.repeat(1025),
   'user:pass@evil.example',
@@ -142,6 +142,7 @@ t.test('no spelling of a way out leaves: a 400, and not a byte upstream', async 
   t.notMatch(board.log.join(''), /an error that nobody expected/)
   for (const path of [
     'api/v1/getContacts',
+    'api/v1/',
     "v24.0/106540352242922/a-b_c~d!$'()*,=@",
     'api/v1/a%20b',
     '%61pi/v1/x',

@@ -20,6 +20,8 @@ export const cloud: StandIn = {
   operations: cloudOperations,
   says,
   malformed: text => wrong(100, text),
+  // without a version Graph takes the app's own
+  rewrite: path => path.replace(/^\/whatsapp-business\/(?=\d{5,}(\/|$|\?))/, '/whatsapp-business/v24.0/'),
   check: call => {
     if (!/^v(1[6-9]|2\d)\.0$/.test(call.params.version ?? ''))
       throw wrong(2500, `Unknown path components: /${call.params.version}`)

@@ -6,7 +6,7 @@ import { missing, objectId } from './objects.ts'
 
 const PART_NAMES = ['file', 'type', 'messaging_product']
 
-/** Row 32: exactly three parts, and the file's own content type decides (docs/upstream.md 4.5). */
+/** Row 32: the file's own content type decides, with or without the field beside it (docs/upstream.md 4.5). */
 export function uploadMedia(call: Call): Act {
   const phoneNumberId = objectId(call)
   const parts = call.body.kind === 'multipart' ? call.body.parts : []
@@ -23,7 +23,7 @@ export function uploadMedia(call: Call): Act {
   const file = part('file')
   if (!file.filename) throw wrong(100, 'Param file must be a file')
   checkFile(file.contentType, file.size)
-  const type = part('type').value ?? ''
+  const type = parts.find(({ name }) => name === 'type')?.value ?? file.contentType
   if (bareType(type) !== bareType(file.contentType)) {
     throw wrong(100, `Param type '${type}' is not the type of the file, '${file.contentType}'`)
   }

@@ -23,15 +23,16 @@ const HeaderMedia = {
 }
 const Text = (most: number) => object({ text: text(most) })
 
+/** A header as Meta takes it with every kind but a list's. */
+const Header = object({
+  type: Type.String({ pattern: '^(text|image|video|document)$' }),
+  text: optional(text(60)),
+  ...HeaderMedia
+})
+
 const Button = object({
   type: constant('button'),
-  header: optional(
-    object({
-      type: Type.String({ pattern: '^(text|image|video|document)$' }),
-      text: optional(text(60)),
-      ...HeaderMedia
-    })
-  ),
+  header: optional(Header),
   body: Text(1024),
   footer: optional(Text(60)),
   action: object({
@@ -62,6 +63,31 @@ const List = object({
     )
   })
 })
+
+const Url = object({
+  type: constant('cta_url'),
+  header: optional(Header),
+  body: Text(1024),
+  footer: optional(Text(60)),
+  action: object({
+    name: constant('cta_url'),
+    parameters: object({ display_text: text(20), url: Link })
+  })
+})
+
+/** Kinds that only callers of the native route send: their action is Meta's to judge. */
+const others = [
+  ...['location_request_message', 'address_message', 'flow', 'product', 'product_list', 'catalog_message'],
+  ...['voice_call', 'call_permission_request', 'carousel', 'order_details', 'order_status']
+]
+const Other = (type: string) =>
+  object({
+    type: constant(type),
+    header: optional(Type.Object({})),
+    body: optional(Text(4096)),
+    footer: optional(Text(60)),
+    action: Type.Object({})
+  })
 
 const words = (...names: string[]): TProperties =>
   Object.fromEntries(names.map(name => [name, optional(Type.String())]))
@@ -155,7 +181,11 @@ const envelope = (type: string, name: string, content: TSchema) =>
 export const messageSchemas: Record<string, TSchema> = {
   ...Object.fromEntries(Object.entries(CONTENTS).map(([type, content]) => [type, envelope(type, type, content)])),
   'interactive button': envelope('interactive', 'interactive', Button),
-  'interactive list': envelope('interactive', 'interactive', List)
+  'interactive list': envelope('interactive', 'interactive', List),
+  'interactive cta_url': envelope('interactive', 'interactive', Url),
+  ...Object.fromEntries(
+    others.map(type => [`interactive ${type}`, envelope('interactive', 'interactive', Other(type))])
+  )
 }
 
 /** Mark as read, with the typing hint (docs/upstream.md 4.4). */

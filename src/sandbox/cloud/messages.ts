@@ -90,7 +90,7 @@ interface Row {
 /** What a schema cannot say of buttons and lists (docs/upstream.md 4.2). */
 function checkInteractive(call: Call, content: Fields): void {
   const header = content.header as Fields | undefined
-  if (header !== undefined) checkHeader(call, header)
+  if (header !== undefined && content.type !== 'product') checkHeader(call, header)
   const action = content.action as Fields
   if (content.type === 'button') {
     unique(
@@ -99,6 +99,7 @@ function checkInteractive(call: Call, content: Fields): void {
     )
     return
   }
+  if (content.type !== 'list') return
   const sections = action.sections as { title?: string; rows: Row[] }[]
   const rows = sections.flatMap(section => section.rows)
   if (rows.length > 10) throw wrong(131009, `Total row count exceed max allowed count: 10, got ${rows.length}`)
