@@ -26,6 +26,7 @@ export const templateParts = [
   'single_product',
   'order_details',
   'order_status',
+  'catalog',
   'flow',
   'gif_header'
 ] as const

@@ -5,8 +5,7 @@
 const filled = {
   component: new Set(['header', 'body', 'footer', 'buttons', 'call_permission_request']),
   header: new Set(['text', 'image', 'video', 'document', 'location']),
-  // Without a parameter a catalog button shows the catalogue's first item (4.3)
-  button: new Set(['quick_reply', 'url', 'phone_number', 'copy_code', 'otp', 'catalog', 'voice_call'])
+  button: new Set(['quick_reply', 'url', 'phone_number', 'copy_code', 'otp', 'voice_call'])
 } as const
 
 /** Meta's words and ours. A header of a product comes with a button for it: they are one part. */

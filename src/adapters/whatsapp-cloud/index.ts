@@ -112,7 +112,7 @@ export const whatsappCloud = defineAdapter({
     'A CSV file is uploaded as plain text under its own name, because WhatsApp takes no CSV.',
     'A contact card with only a formatted name carries it as first name too: WhatsApp wants a second part.',
     'WhatsApp keeps no contacts and no history: Switchboard keeps an address book, and shows its own messages.',
-    'Flows, carousels, limited-time offers, products, orders and GIF headers of a template cannot be filled in: such a template is refused, and told in unsupportedParts.',
+    'Flows, catalogs, carousels, limited-time offers, products, orders and GIF headers of a template cannot be filled in: such a template is refused, and told in unsupportedParts.',
     'A template with a file in its header needs a handle of Meta’s upload for templates; authentication templates are made in WhatsApp Manager.'
   ],
   remarks,
