@@ -92,7 +92,7 @@ export const broadcasts: RoutePlugin = app => {
   for (const [path, operationId, summary, description] of acts) {
     const name = path === 'retry-failed' ? 'retryFailed' : path
     app.post(`/broadcasts/:id/${path}`, {
-      config: { scope: 'broadcasts:write' },
+      config: { scope: 'broadcasts:write', ...((path === 'pause' || path === 'cancel') && { stops: true }) },
       schema: {
         operationId,
         tags,

@@ -1,11 +1,17 @@
 import { Type } from '@sinclair/typebox'
-import { strict } from '../schemas/kit.ts'
+import { strict, stringEnum } from '../schemas/kit.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
 import { json, problems } from './answers.ts'
 
 const tags = ['Health']
 const Health = Type.Object(
-  { status: Type.String(), reason: Type.Optional(Type.String()) },
+  {
+    status: Type.String(),
+    reason: Type.Optional(Type.String()),
+    mode: Type.Optional(
+      stringEnum(['live', 'sandbox'], { description: 'sandbox: there is no account, and nothing leaves the machine.' })
+    )
+  },
   { additionalProperties: false }
 )
 
@@ -41,9 +47,10 @@ export const health: RoutePlugin = app => {
     },
     handler: async (_, reply) => {
       const reason = await app.notReady()
-      if (reason !== null) return reply.code(503).send({ status: 'not_ready', reason })
+      if (reason !== null) return reply.code(503).send({ status: 'not_ready', reason, mode: app.serverMode })
       const trouble = await app.degraded()
-      return trouble === null ? { status: 'ok' } : { status: 'degraded', reason: trouble }
+      const status = trouble === null ? { status: 'ok' } : { status: 'degraded', reason: trouble }
+      return { ...status, mode: app.serverMode }
     }
   })
 

@@ -83,7 +83,7 @@ export const messages: RoutePlugin = app => {
   })
 
   app.post('/messages/:id/cancel', {
-    config: { scope: 'messages:send' },
+    config: { scope: 'messages:send', stops: true },
     schema: {
       operationId: 'cancelMessage',
       tags,

@@ -8,9 +8,9 @@ export const ChannelHealth = Type.Object(
     channel: Type.String({ examples: ['demo-cloud'] }),
     connection: Type.Object(
       {
-        status: stringEnum(['active', 'pending', 'failed', 'unknown'], {
+        status: stringEnum(['active', 'pending', 'failed', 'refused', 'missing', 'unknown'], {
           description:
-            "By Maton. unknown: it gives no answer, or knows no such connection of the channel's provider, or says a word that we do not know."
+            "By Maton. refused: it does not take the server's key. missing: it knows no such connection of the channel's provider. unknown: it gives no answer, or says a word that we do not know."
         }),
         checkedAt: Instant
       },

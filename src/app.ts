@@ -19,6 +19,8 @@ export interface AppOptions {
   publicUrl?: string | undefined
   /** How many proxies stand before us, or where they are. */
   trustProxy?: number | readonly string[]
+  /** No account: live keys send nothing. */
+  sandboxMode?: boolean
   /** The names of the registered providers. */
   providers?: readonly string[]
   /** Most connections at a time; no limit unless given. */
@@ -85,7 +87,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   overload(app)
   // Before the keys are looked at: a stranger's slow body is watched too.
   bodies(app)
-  auth(app)
+  auth(app, options.sandboxMode ?? false)
   for (const route of routes) app.register(async scope => route(scope as unknown as App))
   docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true)
   app.register(async () => addMissingMethods())

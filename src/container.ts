@@ -30,7 +30,7 @@ import { assembleUnknown } from './delivery/unknown/index.ts'
 import { connectionsFor, descriptorLimit } from './descriptors.ts'
 import { createNative } from './dispatch/native.ts'
 import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
-import type { App, AppParts } from './http/fastify.ts'
+import type { AppParts } from './http/fastify.ts'
 import { createInbound } from './inbound/index.ts'
 import { createSandboxDoors } from './inbound/sandbox-doors.ts'
 import { createTemplateHandler } from './inbound/templates.ts'
@@ -44,8 +44,11 @@ import { queueQueries } from './messages/queue.ts'
 import { createRestoreHold } from './messages/restore-hold.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
+import { createConnectionWatch } from './start/connections.ts'
+import { demoChannelsOf } from './start/demo.ts'
+import { openOwnStore } from './start/store.ts'
+import type { Switchboard } from './start/switchboard.ts'
 import { createAudit } from './store/audit.ts'
-import { openStore } from './store/index.ts'
 import { createUpkeep } from './store/upkeep.ts'
 import { createDefinitions } from './templates/definitions.ts'
 import { createTemplatePoll } from './templates/poll.ts'
@@ -53,6 +56,8 @@ import { createTemplates } from './templates/templates.ts'
 import type { Egress } from './upstream/egress.ts'
 import { preview } from './upstream/preview.ts'
 import { createUpstreams } from './upstream/upstreams.ts'
+
+export type { Switchboard }
 
 export interface ContainerParts {
   adapters: ReadonlyMap<string, AnyAdapter>
@@ -67,20 +72,6 @@ export interface ContainerParts {
   pepper: string
 }
 
-export interface Switchboard {
-  app: App
-  /** The listener that only providers call, where WEBHOOK_PORT is set. */
-  webhookApp?: App
-  /** No account: everything goes to the sandbox. */
-  sandboxMode: boolean
-  /** Settles what an earlier process left and begins to deliver what waits. */
-  start: () => Promise<void>
-  /** Readiness off, from now on. */
-  drain: () => void
-  /** Finishes what is in flight and closes everything, the app first. */
-  close: () => Promise<void>
-}
-
 /** Messages on their way at a time, so that a provider that goes silent makes no more unknown than that (docs/reliability.md P4). */
 const mostInHand = 20
 
@@ -92,10 +83,7 @@ export async function buildContainer(
   const sandboxMode = config.MATON_API_KEY === undefined
   const typeBase = config.PUBLIC_URL ?? ''
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS
-  const store = await openStore(
-    { ...(config.DATABASE_URL && { databaseUrl: config.DATABASE_URL }), directory: config.DATA_DIR },
-    log
-  )
+  const store = await openOwnStore(config, { pepper, adapters, log })
   const metrics = createMetrics(logLost)
   const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
   let egress: Promise<Egress> | undefined
@@ -121,32 +109,23 @@ export async function buildContainer(
     ratePerSecond: config.MATON_RATE_PER_SECOND,
     timeoutMs,
     leaseMs: leaseOf(timeoutMs),
-    ask: (channel, probe) =>
-      providerClient.call(probe.operation, channel, probe.input as never, {
-        probe: true,
-        timeoutMs: Math.min(timeoutMs, 4000)
-      }),
-    freeSlots: () => mostInHand - worker.inHand() - executor.sending(),
+    ask: (channel, { operation, input }) =>
+      providerClient.call(operation, channel, input as never, { probe: true, timeoutMs: Math.min(timeoutMs, 4000) }),
+    freeSlots: mode => (mode === 'live' && sandboxMode ? 0 : mostInHand - worker.inHand() - executor.sending()),
     deliver: (rows, permit) => worker.deliverClaimed(rows, permit)
   })
   const { rateLimiter, scheduler, breaker, admission } = scheduling
   const waitEstimate = createWaitEstimate({ store, rateLimiter, scheduler, limitsOf: scheduling.limitsOf })
   const providerClient = createProviderClient({
-    adapters,
-    admission,
-    log,
-    metrics,
+    ...{ adapters, admission, log, metrics, sandboxMode },
     upstream: upstreams.client
   })
   const keyring = createKeyring({ store, pepper, ...(config.ADMIN_KEY && { adminKey: config.ADMIN_KEY }) })
   const connections = createConnections({
-    store,
-    adapters,
-    passthrough: upstreams.passthrough,
-    admission,
-    log,
-    metrics
+    ...{ store, adapters, admission, log, metrics },
+    passthrough: upstreams.passthrough
   })
+  const connectionWatch = createConnectionWatch({ channels, connections, log, demo: demoChannelsOf(adapters.values()) })
   const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
   const spooling = { egress: () => (egress ??= openEgress()), directory: join(config.DATA_DIR, 'spool') }
   const remote = createRemoteMedia({ store, providerClient, bind: channels.bind, sandboxed, ...spooling })
@@ -155,9 +134,7 @@ export async function buildContainer(
   const contactTable = createContactTable({ providerClient, channels, book })
   const history = createHistory({ store, providerClient, channels, queries, remote, typeBase })
   const library = createMediaLibrary({
-    store,
-    providerClient,
-    remote,
+    ...{ store, providerClient, remote },
     ...spooling
   })
   const whoCan = (type: (typeof messageTypes)[number]) =>
@@ -205,7 +182,7 @@ export async function buildContainer(
   const sandboxDoors = createSandboxDoors(adapters, channels, inbound.door, ownAddress)
   const hold = createRestoreHold({ store, log, typeBase })
 
-  const readiness = createReadiness(store, [inbound.watch.degraded])
+  const readiness = createReadiness(store, [connectionWatch.degraded, inbound.watch.degraded])
   /** What stood in the way may be gone. */
   const wakeAll = (): void => {
     for (const mode of ['live', 'test'] as const) scheduler.wake(mode, Date.now())
@@ -221,11 +198,7 @@ export async function buildContainer(
       }
     },
     channelHealth: createChannelHealths({
-      store,
-      channels,
-      connections,
-      breaker,
-      waitEstimate,
+      ...{ store, channels, connections, breaker, waitEstimate },
       ratePerSecond: config.MATON_RATE_PER_SECOND
     }),
     connections,
@@ -256,22 +229,33 @@ export async function buildContainer(
     webhookRegistrations: inbound.registrations,
     metrics,
     notReady: readiness.notReady,
-    degraded: readiness.degraded
+    degraded: readiness.degraded,
+    serverMode: sandboxMode ? 'sandbox' : 'live'
   }
   const options = {
     ...{ publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log },
-    providers: [...adapters.keys()]
+    providers: [...adapters.keys()],
+    sandboxMode
   }
   const mostConnections = connectionsFor(config.MAX_CONNECTIONS, descriptorLimit())
   // The providers' listener has a fifth of its own, so that neither can take the other's.
   const ofWebhooks = config.WEBHOOK_PORT === undefined ? 0 : Math.ceil(mostConnections / 5)
   const app = await buildApp(parts, { ...options, maxConnections: mostConnections - ofWebhooks })
   const webhookApp = ofWebhooks ? await buildWebhookApp(parts, { ...options, maxConnections: ofWebhooks }) : undefined
+  const atEnd: (() => Promise<void>)[] = []
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
   return {
     app,
     ...(webhookApp && { webhookApp }),
     sandboxMode,
+    alone: store.dialect === 'sqlite',
+    clock: store.clock,
+    atEnd: work => void atEnd.push(work),
+    connectionWatch,
+    reload: async () => {
+      if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
+      wakeAll()
+    },
     start: async () => {
       // On an embedded store this is the only process, so nobody holds any lock (docs/reliability.md 3.1 rule 10).
       if (store.dialect === 'sqlite') await idempotency.takeOver()
@@ -288,11 +272,14 @@ export async function buildContainer(
       readiness.close()
       notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      const rooms = [worker, lifecycle, upkeep, finaliser, templatePoll, inbound].map(backlogLimit =>
+      const rooms = [worker, lifecycle, upkeep, finaliser, templatePoll, inbound, connectionWatch].map(backlogLimit =>
         backlogLimit.stop()
       )
       await Promise.all([...rooms, app.close(), webhookApp?.close()])
       await executor.idle()
+      // What fails here must not keep the store from being closed: it ends by itself some day.
+      for (const work of atEnd)
+        await work().catch(error => log.warn({ err: error }, 'the end of the process was not clean'))
       await upstreams.close()
       await store.close()
     }

@@ -35,6 +35,8 @@ export function endWithGrace(
   closeWithGrace(
     {
       delay: graceMs,
+      // It reads the channels file again. On a terminal that closes it ends the process as ever.
+      ...(!process.stdin.isTTY && { skip: ['SIGHUP'] }),
       logger: log,
       onTimeout: hard('the grace is over'),
       onSecondSignal: hard('a second signal'),

@@ -278,3 +278,10 @@ export function toProblem(
     requestId: request.requestId
   }
 }
+
+/** The answer to a live key that would send, or change anything at a provider, in sandbox mode. */
+export const sandboxOnly = (): ServiceError =>
+  new ServiceError(
+    'forbidden',
+    'This server is in sandbox mode (it has no MATON_API_KEY): a live key administers and reads here, and sends nothing. Use a key with mode test.'
+  )

@@ -215,7 +215,8 @@ export async function makeOpenApi(): Promise<string> {
     replayWebhooks: nothing,
     metrics: nothing,
     notReady: async () => null,
-    degraded: async () => null
+    degraded: async () => null,
+    serverMode: 'sandbox'
   }
   const version = (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string })
     .version

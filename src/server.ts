@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import type { Logger } from 'pino'
 import { adapters } from './adapters/index.ts'
-import { type Config, ConfigError, loadConfig, secretNames } from './config.ts'
+import { type Config, ConfigError, readConfig, secretNames } from './config.ts'
 import { buildContainer, type ContainerParts, type Switchboard } from './container.ts'
 import { endWithGrace } from './ending.ts'
 import { armFailpoint } from './failpoints.ts'
-import { findPepper } from './keys/first.ts'
 import { createLogOutput, standard } from './log-output.ts'
 import { createLogger } from './logger.ts'
+import { startFaults } from './start/faults.ts'
+import { findPepper } from './start/pepper.ts'
+import { welcome } from './start/welcome.ts'
 
 // The process: settings → parts → listen → close with grace. Nothing else reads the environment, listens or exits.
 
 /** From the first signal to a hard exit: the whole deadline of one call and some (P25), however long that is set. */
 const graceMs = (timeoutMs: number): number => Math.max(25_000, timeoutMs + 5000)
-
-const demoChannels = [...adapters.values()].flatMap(({ provider, demo }) =>
-  demo ? [{ ...demo, provider, connectionId: `${demo.id}-connection` }] : []
-)
 
 /** Ends with 1 and a sentence, whether or not somebody can read it. */
 function refuse(sentence: string): never {
@@ -27,80 +26,33 @@ function refuse(sentence: string): never {
   process.exit(1)
 }
 
-function readSettings(): Config {
-  try {
-    const config = loadConfig(process.env)
-    // So that no child process and no dump of process.env holds them. /proc/<pid>/environ keeps what the process was
-    // started with: only NAME_FILE avoids that (T12).
-    for (const name of secretNames) delete process.env[name]
-    return config
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    refuse(error.message)
-  }
+async function readSettings(): Promise<Config> {
+  const { config, faults } = readConfig(process.env)
+  // So that no child process and no dump of process.env holds them. /proc/<pid>/environ keeps what the process was
+  // started with: only NAME_FILE avoids that (T12).
+  for (const name of secretNames) delete process.env[name]
+  const all = [...faults, ...(await startFaults(config, adapters))]
+  if (all.length > 0) refuse(new ConfigError(all).message)
+  return config
 }
 
-/** A first administrator, or in sandbox mode a fresh demo key and two channels: what a newcomer needs, printed once. */
-async function welcome({ app, sandboxMode }: Switchboard, config: Config, address: string): Promise<string[]> {
-  const lines: string[] = []
-  const { keyring, channels } = app
-  if (!config.ADMIN_KEY && (await keyring.isEmpty())) {
-    const { secret } = await keyring.create(
-      { service: 'admin', name: 'first key', mode: 'live', scopes: ['admin'] },
-      null
-    )
-    lines.push('The first admin key, shown this once; keep it like a password:', `  ADMIN=${secret}`)
-  }
-  if (!sandboxMode) return lines
-  const known = new Set(
-    (await channels.list({ keyId: '', service: '', mode: 'test', scopes: new Set() })).map(channel => channel.id)
-  )
-  for (const channel of demoChannels)
-    if (!known.has(channel.id)) await channels.create({ ...channel, settings: { ...channel.settings } }, null)
-  await keyring.revokeService('demo')
-  const { scenarios } = await import('./sandbox/index.ts')
-  const { secret } = await keyring.create(
-    {
-      service: 'demo',
-      name: 'sandbox',
-      mode: 'test',
-      scopes: [
-        'messages:send',
-        'messages:read',
-        'broadcasts:read',
-        'broadcasts:write',
-        'media:read',
-        'media:write',
-        'channels:read',
-        'templates:read',
-        'templates:write',
-        'contacts:read',
-        'contacts:write',
-        'channels:write',
-        'connections:read',
-        'connections:write',
-        'inbound:read',
-        'native'
-      ]
-    },
-    null
-  )
-  return [
-    '',
-    '  SANDBOX MODE: there is no MATON_API_KEY, so nothing leaves this machine and nobody receives anything.',
-    '',
-    ...lines,
-    'A test key for service demo, new on each start:',
-    `  KEY=${secret}`,
-    `API description to try it in:  ${address}/docs`,
-    'A first message:',
-    `  curl -sS ${address}/messages -H 'Authorization: Bearer ${secret}' -H 'Content-Type: application/json' \\`,
-    `    -d '{"channel":"demo-cloud","to":"+1 415 555 1234","type":"text","text":{"body":"Hello"}}'`,
-    'It is delivered and read within seconds; sent to +15550100111 it is answered, to other numbers of docs/sandbox.md',
-    `it meets another fate (${scenarios.map(({ name }) => name).join(', ')}). What came in:`,
-    `  curl -sS '${address}/messages?direction=inbound' -H 'Authorization: Bearer ${secret}'`,
-    ''
-  ]
+/** SIGHUP reads the channels file again, and SIGUSR1 does nothing: by itself Node opens its debugger to whoever is on this machine. */
+function onSignals(log: Logger, board: () => Switchboard | undefined): void {
+  process.on('SIGUSR1', () => log.warn('SIGUSR1 does nothing here'))
+  let running = Promise.resolve()
+  process.on('SIGHUP', () => {
+    running = running.then(async () => {
+      const there = board()
+      if (!there) return
+      try {
+        await there.reload()
+        log.info('SIGHUP: the channels file was read again')
+        if (!there.sandboxMode) await there.connectionWatch.run()
+      } catch (error) {
+        log.error({ err: error }, 'SIGHUP: the channels file was not applied, what was there goes on')
+      }
+    })
+  })
 }
 
 /** Runs the process: resolves when it listens; whatever keeps it from that ends it with 1 and a sentence. */
@@ -116,7 +68,9 @@ export async function serve(): Promise<void> {
 
 async function start(): Promise<void> {
   if (process.env.NODE_ENV === 'test' && process.env.CRASH_AT) armFailpoint(process.env.CRASH_AT)
-  const config = readSettings()
+  // What this process makes is nobody else's to read, whatever it was started with.
+  process.umask(0o077)
+  const config = await readSettings()
   const secrets = [config.MATON_API_KEY, config.ADMIN_KEY, config.KEY_PEPPER, config.DATABASE_URL].filter(
     secret => secret !== undefined
   )
@@ -134,6 +88,7 @@ async function start(): Promise<void> {
     await new Promise(resolve => setTimeout(resolve, config.SHUTDOWN_DELAY_MS))
     await board?.close()
   })
+  onSignals(log, () => board)
   board = await buildContainer(config, { adapters, startSandbox, log, logLost: output.lost, pepper })
 
   await board.start()
@@ -147,9 +102,11 @@ async function start(): Promise<void> {
     { instance: randomUUID(), address, sandbox: board.sandboxMode, store: config.DATABASE_URL ? 'postgres' : 'sqlite' },
     'listening'
   )
-  const lines = await welcome(board, config, config.PUBLIC_URL ?? address)
+  const fates = async () => (await import('./sandbox/index.ts')).scenarios.map(({ name }) => name)
+  const lines = await welcome(board, config, { adapters, fates, address: config.PUBLIC_URL ?? address })
   if (lines.length > 0) output.write(`${lines.join('\n')}\n`)
   output.flush()
+  if (!board.sandboxMode) board.connectionWatch.start()
 }
 
 if (import.meta.main) await serve()

@@ -222,7 +222,7 @@ t.test('a name that is one of ours misspelt says which one is meant; others’ n
       'OTEL_SERVICE_NAME',
       'X'.repeat(9)
     ],
-    ...['METRICS_PORT', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'npm_config_cache', '_']
+    ...['METRICS_PORT', 'METRICS_TOKEN', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'npm_config_cache', '_']
   ])
     t.strictSame(faults({ [other]: 'x' }), [], other)
   const service = { WEBHOOKS_SERVICE_HOST: '10.0.0.1', WEBHOOKS_PORT: 'tcp://10.0.0.1:80', WEBHOOKS_SERVICE_PORT: '80' }

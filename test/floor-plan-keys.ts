@@ -27,7 +27,8 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/inbound/',
       'src/broadcasts/',
       'src/contacts/',
-      'src/channels/'
+      'src/channels/',
+      'src/keys/'
     ]
   },
   { what: 'prom-client', by: ['src/metrics.ts'] },

@@ -231,7 +231,14 @@ export const rooms: Room[] = [
     at: 'src/keys/',
     may: ['src/errors.ts', 'src/ids.ts', 'src/ip.ts', 'src/phone.ts', 'src/store/'],
     types: ['schemas/'],
-    packages: ['ipaddr.js']
+    packages: ['ipaddr.js', 'kysely']
+  },
+  {
+    // What a process does between its settings and its first request.
+    at: 'src/start/',
+    may: ['src/channels/', 'src/errors.ts', 'src/keys/', 'src/periodic.ts', 'src/store/'],
+    types: ['schemas/', 'src/adapters/adapter.ts', 'src/config.ts', 'src/dispatch/', 'src/http/fastify.ts'],
+    packageTypes: ['pino']
   },
   {
     at: 'src/store/',
@@ -258,15 +265,9 @@ export const rooms: Room[] = [
       'src/phone.ts',
       'src/store/store.ts'
     ],
-    packages: [
-      '@fastify/multipart',
-      '@fastify/under-pressure',
-      '@sinclair/typebox',
-      'ajv',
-      'ajv-formats',
-      'ipaddr.js',
-      'yaml'
-    ],
+    packages: ['@fastify/multipart', '@fastify/under-pressure', '@sinclair/typebox'].concat(
+      ...['ajv', 'ajv-formats', 'ipaddr.js', 'yaml']
+    ),
     packageTypes: ['fastify']
   },
   // Swagger UI is a server of its own; the types are of all that routes find on the application.

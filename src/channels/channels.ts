@@ -256,19 +256,10 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     },
 
     applyFile: async path => {
-      const declared = await readChannelsFile(path, check.secretsOf)
-      const faults = declared.flatMap((channel, i) =>
-        check.faultsOf(channel.provider, channel.settings ?? {}, `/channels/${i}/settings`)
-      )
-      const ids = declared.map(channel => channel.id)
-      for (const [i, id] of ids.entries())
-        if (ids.indexOf(id) !== i) faults.push({ path: `/channels/${i}/id`, message: `${id} is there twice` })
-      if (declared.filter(channel => channel.default).length > 1)
-        faults.push({ path: '/channels', message: 'only one may be the default' })
+      const { declared, faults } = await readChannelsFile(path, check)
       if (faults.length > 0)
-        throw new Error(
-          `CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault.path} ${fault.message}`).join('\n')}`
-        )
+        throw new Error(`CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault}`).join('\n')}`)
+      const ids = declared.map(channel => channel.id)
       const now = store.clock()
       await store.write(function* () {
         yield* alone()

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { ChannelHealth } from '../../schemas/channel-health.ts'
 import { ConnectionId } from '../../schemas/channels.ts'
 import type { Mode } from '../../schemas/common.ts'
 import type { Connection, ConnectionQuery, CreateConnection } from '../../schemas/connections.ts'
@@ -20,6 +21,15 @@ export interface Connections {
   create: (caller: Caller, input: CreateConnection) => Promise<Connection>
   /** Throws `conflict` while a channel uses it, unless forced. */
   remove: (caller: Caller, id: string, force: boolean) => Promise<void>
+}
+
+/** How a channel's connection stands at Maton; `refused`: it does not take our key. */
+export type Standing = ChannelHealth['connection']['status']
+
+/** What a question about connections that failed says of them. */
+export function standingOf({ code }: ServiceError): Standing {
+  if (code === 'channel_rejected') return 'refused'
+  return code === 'not_found' ? 'missing' : 'unknown'
 }
 
 export interface ConnectionsParts {

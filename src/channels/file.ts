@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
+import type { SettingsCheck } from './settings.ts'
 
 const inFile = {
   type: 'object',
@@ -32,15 +33,20 @@ export interface DeclaredChannel {
   default?: boolean
 }
 
+/** What stands in a channels file, and every fault of it as a sentence; with a fault nothing of it may be used. */
+export interface ChannelsFile {
+  declared: DeclaredChannel[]
+  faults: string[]
+}
+
+/** What of the settings' check is needed here. */
+type Check = Pick<SettingsCheck, 'faultsOf' | 'secretsOf'>
+
 /**
- * Reads CHANNELS_FILE, JSON or YAML (which JSON is part of).
- * @param secretsOf the names of a provider's secret settings: each may be given as a file that holds it, `<name>File`
- * @throws Error naming every fault of form at once; whether the settings suit the provider is judged later
+ * Reads CHANNELS_FILE, JSON or YAML (which JSON is part of). A secret may be given as a file that holds it, `<name>File`.
+ * No fault repeats a value.
  */
-export async function readChannelsFile(
-  path: string,
-  secretsOf: (provider: string) => string[]
-): Promise<DeclaredChannel[]> {
+export async function readChannelsFile(path: string, check: Check): Promise<ChannelsFile> {
   const { parse } = await import('yaml')
   let content: unknown
   try {
@@ -48,38 +54,43 @@ export async function readChannelsFile(
   } catch (error) {
     // A fault of YAML has a code too, but only its message says where.
     const { errno, code, message } = error as NodeJS.ErrnoException
-    throw new Error(`CHANNELS_FILE cannot be read: ${errno === undefined ? message.split('\n')[0] : code}`)
+    return { declared: [], faults: [`cannot be read: ${errno === undefined ? message.split('\n')[0] : code}`] }
   }
   const validate = new Ajv({ allErrors: true }).compile<{ channels: DeclaredChannel[] }>(inFile)
-  if (validate(content)) return withSecrets(content.channels, secretsOf)
-  const faults = (validate.errors ?? []).map(
-    error =>
-      `  - ${error.instancePath || '/'} ${error.message}${error.params.additionalProperty ? `: ${error.params.additionalProperty}` : ''}`
-  )
-  throw new Error(`CHANNELS_FILE is not right:\n${faults.join('\n')}`)
+  if (!validate(content))
+    return {
+      declared: [],
+      faults: (validate.errors ?? []).map(
+        ({ instancePath, message, params }) =>
+          `${instancePath || '/'} ${message}${params.additionalProperty ? `: ${params.additionalProperty}` : ''}`
+      )
+    }
+  const faults: string[] = []
+  const declared = content.channels.map((channel, i) => withSecrets(channel, `/channels/${i}/settings`, check, faults))
+  for (const [i, { provider, settings }] of declared.entries())
+    for (const fault of check.faultsOf(provider, settings, `/channels/${i}/settings`))
+      faults.push(`${fault.path} ${fault.message}`)
+  const ids = declared.map(({ id }) => id)
+  for (const [i, id] of ids.entries()) if (ids.indexOf(id) !== i) faults.push(`/channels/${i}/id ${id} is there twice`)
+  if (declared.filter(channel => channel.default).length > 1) faults.push('/channels only one may be the default')
+  return { declared, faults }
 }
 
-/** The channels with the secrets that stand in files of their own. Throws one error that names every fault, never a value. */
-function withSecrets(channels: DeclaredChannel[], secretsOf: (provider: string) => string[]): DeclaredChannel[] {
-  const faults: string[] = []
-  const filled = channels.map((channel, i) => {
-    const settings = { ...channel.settings }
-    for (const name of secretsOf(channel.provider)) {
-      const file = settings[`${name}File`]
-      if (typeof file !== 'string') continue
-      const at = `/channels/${i}/settings/${name}`
-      delete settings[`${name}File`]
-      if (name in settings) faults.push(`  - ${at} and ${at}File are both set: keep one`)
-      try {
-        const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
-        if (value === '') faults.push(`  - ${at}File is empty`)
-        settings[name] = value
-      } catch (error) {
-        faults.push(`  - ${at}File cannot be read (${(error as NodeJS.ErrnoException).code})`)
-      }
+/** A channel with the secrets that stand in files of their own. */
+function withSecrets(channel: DeclaredChannel, at: string, { secretsOf }: Check, faults: string[]) {
+  const settings = { ...channel.settings }
+  for (const name of secretsOf(channel.provider)) {
+    const file = settings[`${name}File`]
+    if (typeof file !== 'string') continue
+    delete settings[`${name}File`]
+    if (name in settings) faults.push(`${at}/${name} and ${at}/${name}File are both set: keep one`)
+    try {
+      const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      if (value === '') faults.push(`${at}/${name}File is empty`)
+      settings[name] = value
+    } catch (error) {
+      faults.push(`${at}/${name}File cannot be read (${(error as NodeJS.ErrnoException).code})`)
     }
-    return { ...channel, settings }
-  })
-  if (faults.length > 0) throw new Error(`CHANNELS_FILE is not right:\n${faults.join('\n')}`)
-  return filled
+  }
+  return { ...channel, settings }
 }

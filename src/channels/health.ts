@@ -6,7 +6,7 @@ import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { prepare, type Store } from '../store/store.ts'
 import type { Channels } from './channels.ts'
-import type { Connections } from './connections.ts'
+import { type Connections, type Standing, standingOf } from './connections.ts'
 
 /** How a channel is doing, asked without sending anything. */
 export interface ChannelHealths {
@@ -42,13 +42,13 @@ export function createChannelHealths(parts: {
   const statusOf = async (
     caller: Caller,
     { connectionId, provider }: { connectionId: string; provider: string }
-  ): Promise<ChannelHealth['connection']['status']> => {
+  ): Promise<Standing> => {
     try {
       const found = await connections.get(caller, connectionId)
       // An active account of the other provider is of no use to this channel.
-      return found.provider === provider ? found.status : 'unknown'
+      return found.provider === provider ? found.status : 'missing'
     } catch (error) {
-      if (error instanceof ServiceError) return 'unknown'
+      if (error instanceof ServiceError) return standingOf(error)
       throw error
     }
   }

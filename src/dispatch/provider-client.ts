@@ -14,6 +14,7 @@ import type { Metrics } from '../metrics.ts'
 import { requestTrace, timed } from '../request-trace.ts'
 import type { Maton } from '../upstream/maton.ts'
 import type { Admission, Permit, Throttle } from './admission.ts'
+import { keepLiveFromSandbox } from './sandbox-mode.ts'
 import { judge, retryAfter } from './verdict.ts'
 
 /** What went over the wire, for timeline, log and metrics. */
@@ -94,6 +95,8 @@ export interface ProviderClientParts {
   admission: Admission
   log: Logger
   metrics: Metrics
+  /** No account: nothing that is live goes out. */
+  sandboxMode?: boolean
 }
 
 const traceHeaders = ['x-fb-trace-id', 'x-fb-request-id', 'x-request-id']
@@ -148,7 +151,8 @@ export function createProviderClient({
   upstream,
   admission,
   log,
-  metrics
+  metrics,
+  sandboxMode = false
 }: ProviderClientParts): ProviderClient {
   const adapterOf = (provider: string): AnyAdapter => {
     const adapter = adapters.get(provider)
@@ -169,6 +173,7 @@ export function createProviderClient({
       const { timeoutMs, type, to, attempt } = options
       const adapter = adapterOf(channel.provider)
       const handler = handlerOf(operation, channel)
+      if (sandboxMode) keepLiveFromSandbox(operation, channel)
       const maton = await upstream(channel.mode)
       let begun = performance.now()
       const record: CallRecord = { started: false, ms: 0 }

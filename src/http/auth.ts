@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { ServiceError } from '../errors.ts'
+import { ServiceError, sandboxOnly } from '../errors.ts'
 import { readAddress } from '../ip.ts'
 import { type Caller, requireScope } from '../keys/caller.ts'
 import { createAuthThrottle } from './auth-throttle.ts'
@@ -21,8 +21,16 @@ function bearer(request: FastifyRequest): string {
   return match[1]!
 }
 
+/** Rights by which something is sent, or changed at a provider. */
+const outward: ReadonlySet<string> = new Set([
+  ...['messages:send', 'broadcasts:write', 'media:write', 'templates:write', 'contacts:write', 'channels:write'],
+  'native'
+])
+const reachesPeople = ({ method, routeOptions: { config } }: FastifyRequest): boolean =>
+  method !== 'GET' && method !== 'HEAD' && outward.has(config.scope ?? '') && !config.stops
+
 /** Who asks, and whether the key has the route's scope: before the body is read, so that strangers cost nothing. */
-export function auth(app: App): void {
+export function auth(app: App, sandboxMode: boolean): void {
   app.decorateRequest('caller')
   const throttle = createAuthThrottle({
     tell: network => app.log.warn({ network }, 'too many wrong keys from one address')
@@ -47,5 +55,6 @@ export function auth(app: App): void {
     reply.header('cache-control', 'no-store')
     request.caller = await authenticate(request)
     if (scope !== 'any') requireScope(request.caller, scope)
+    if (sandboxMode && request.caller.mode === 'live' && reachesPeople(request)) throw sandboxOnly()
   })
 }

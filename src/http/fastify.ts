@@ -83,6 +83,8 @@ export interface AppParts {
   notReady: () => Promise<string | null>
   /** What is not as it should be although traffic may come: null, or the words for it. */
   degraded: () => Promise<string | null>
+  /** sandbox: there is no account. */
+  serverMode: 'live' | 'sandbox'
 }
 
 declare module 'fastify' {
@@ -99,6 +101,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The right that a key needs; `any` is any valid key. Absent: no key is asked for. */
     scope?: Scope | 'any'
+    /** It only keeps something from going out: a live key may in sandbox mode too. */
+    stops?: true
     /** Answered under any load: whoever watches must see it. */
     vital?: true
     /** Bodies that may be long and slow, with the limit of the route itself. */

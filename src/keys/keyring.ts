@@ -1,5 +1,6 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
 import ipaddr from 'ipaddr.js'
+import { CompiledQuery } from 'kysely'
 import type { CreateKey, Key, KeyWithSecret, PatchKey, Scope } from '../../schemas/keys.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -8,7 +9,7 @@ import { requirePrefix } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import { type PageRequest, toPage } from '../store/page.ts'
 import type { KeyRow } from '../store/schema.ts'
-import { change, prepare, type Store } from '../store/store.ts'
+import { change, first, prepare, type Store } from '../store/store.ts'
 import type { Caller } from './caller.ts'
 import { hashSecret, isWellFormed, mint } from './secret.ts'
 
@@ -31,9 +32,10 @@ export interface Keyring {
   self: (caller: Caller) => Promise<Key>
   patch: (id: string, input: PatchKey, actor: Caller) => Promise<Key>
   revoke: (id: string, actor: Caller | null) => Promise<void>
-  /** Revokes every key of a service; for the sandbox's demo key, which is new on each start. */
-  revokeService: (service: string) => Promise<void>
-  isEmpty: () => Promise<boolean>
+  /** Makes a key if there is none at all, whoever else tries at this moment; undefined: there is one. */
+  createFirst: (input: CreateKey) => Promise<KeyWithSecret | undefined>
+  /** Ends the keys that starts of this server made for a service. */
+  endStarted: (service: string) => Promise<void>
 }
 
 interface Believed {
@@ -122,13 +124,8 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     name: 'ADMIN_KEY of the settings',
     mode: 'live',
     scopes: ['admin'],
-    channels: null,
-    templates: null,
-    recipientPrefixes: null,
-    cidrs: null,
-    defaultChannel: null,
-    prefix: '',
-    lastFour: '',
+    ...{ channels: null, templates: null, recipientPrefixes: null, cidrs: null, defaultChannel: null },
+    ...{ prefix: '', lastFour: '' },
     createdAt: new Date().toISOString(),
     createdBy: 'settings',
     expiresAt: null,
@@ -162,6 +159,50 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     return caller
   }
 
+  const add = async (
+    input: CreateKey,
+    actor: Caller | null,
+    onlyFirst: boolean
+  ): Promise<KeyWithSecret | undefined> => {
+    checkCidrs(input.cidrs)
+    checkScopes(input.mode, input.scopes)
+    const secret = mint(input.mode)
+    const row: KeyRow = {
+      id: newId('key'),
+      hash: hashSecret(pepper, secret),
+      pepper_version: 1,
+      prefix: secret.slice(0, 12),
+      last_four: secret.slice(-4),
+      service: input.service,
+      name: input.name ?? null,
+      mode: input.mode,
+      scopes: JSON.stringify(input.scopes),
+      channels: json(input.channels),
+      templates: json(input.templates),
+      recipient_prefixes: json(prefixesOf(input.recipientPrefixes)),
+      cidrs: json(input.cidrs),
+      default_channel: input.defaultChannel ?? null,
+      expires_at: futureMs(input.expiresAt, store.clock()),
+      revoked_at: null,
+      last_used_at: null,
+      created_at: store.clock(),
+      created_by: actor?.keyId ?? 'start'
+    }
+    const made = await store.write(function* () {
+      if (onlyFirst && store.dialect === 'postgres')
+        yield CompiledQuery.raw('lock table keys in share row exclusive mode')
+      if (onlyFirst && (yield* first(build.selectFrom('keys').select('id').limit(1)))) return false
+      yield build.insertInto('keys').values(row).compile()
+      yield auditEntry(store, actor, 'key.created', row.id, {
+        service: row.service,
+        mode: row.mode,
+        scopes: input.scopes
+      })
+      return true
+    })
+    return made ? { ...toKey(row), secret } : undefined
+  }
+
   return {
     authenticate: async (secret, address) => {
       const digest = hash('sha256', salt + secret)
@@ -190,40 +231,14 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       return caller
     },
 
-    create: async (input, actor) => {
-      checkCidrs(input.cidrs)
-      checkScopes(input.mode, input.scopes)
-      const secret = mint(input.mode)
-      const row: KeyRow = {
-        id: newId('key'),
-        hash: hashSecret(pepper, secret),
-        pepper_version: 1,
-        prefix: secret.slice(0, 12),
-        last_four: secret.slice(-4),
-        service: input.service,
-        name: input.name ?? null,
-        mode: input.mode,
-        scopes: JSON.stringify(input.scopes),
-        channels: json(input.channels),
-        templates: json(input.templates),
-        recipient_prefixes: json(prefixesOf(input.recipientPrefixes)),
-        cidrs: json(input.cidrs),
-        default_channel: input.defaultChannel ?? null,
-        expires_at: futureMs(input.expiresAt, store.clock()),
-        revoked_at: null,
-        last_used_at: null,
-        created_at: store.clock(),
-        created_by: actor?.keyId ?? 'start'
-      }
+    create: async (input, actor) => (await add(input, actor, false))!,
+    createFirst: input => add(input, null, true),
+    endStarted: async service => {
+      const started = build.updateTable('keys').set({ revoked_at: store.clock() }).where('created_by', '=', 'start')
       await store.write(function* () {
-        yield build.insertInto('keys').values(row).compile()
-        yield auditEntry(store, actor, 'key.created', row.id, {
-          service: row.service,
-          mode: row.mode,
-          scopes: input.scopes
-        })
+        yield started.where('service', '=', service).where('revoked_at', 'is', null).compile()
       })
-      return { ...toKey(row), secret }
+      forget()
     },
 
     list: async ({ limit, after, service }) => {
@@ -277,20 +292,6 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         if (changed > 0) yield auditEntry(store, actor, 'key.revoked', id)
       })
       forget()
-    },
-
-    revokeService: async service => {
-      await store.write(function* () {
-        yield build
-          .updateTable('keys')
-          .set({ revoked_at: store.clock() })
-          .where('service', '=', service)
-          .where('revoked_at', 'is', null)
-          .compile()
-      })
-      forget()
-    },
-
-    isEmpty: async () => (await store.read(build.selectFrom('keys').select('id').limit(1).compile())).length === 0
+    }
   }
 }

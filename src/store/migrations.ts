@@ -23,7 +23,7 @@ export interface Migration {
 }
 
 // Never edit one that has been released: add another. Each runs in one transaction and leaves the release before able to run.
-const released: readonly Migration[] = [
+export const released: readonly Migration[] = [
   {
     name: '001_first_tables',
     statements: ({ int, id, blob, strict, clustered }) => [
@@ -208,6 +208,10 @@ const released: readonly Migration[] = [
   {
     name: '010_media_facts',
     statements: () => ['alter table media add column facts text']
+  },
+  {
+    name: '011_store_facts',
+    statements: ({ id, strict }) => [`create table store_facts (name ${id} primary key, value text not null) ${strict}`]
   }
 ]
 

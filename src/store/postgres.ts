@@ -29,7 +29,7 @@ const unavailable = (error: unknown): Error => {
   const { code = '', message } = error as { code?: string; message?: string }
   // Faults of the socket have no SQLSTATE: ECONNREFUSED, or a bare "Connection terminated".
   const later = !/^[0-9A-Z]{5}$/.test(code) || transient.has(code) || transient.has(code.slice(0, 2))
-  return later ? new StoreUnavailable(message || code) : (error as Error)
+  return later ? new StoreUnavailable(message || code, { cause: error }) : (error as Error)
 }
 const refuse = (error: unknown): never => {
   throw unavailable(error)

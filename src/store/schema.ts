@@ -241,7 +241,14 @@ export interface BroadcastRow {
   finished_at: number | null
 }
 
+/** What a store knows of who writes to it: `pepper`, its fingerprint, and `mode`, live for good once it has been. */
+export interface StoreFactRow {
+  name: 'pepper' | 'mode'
+  value: string
+}
+
 export interface Database extends InboundTables {
+  store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow
   paces: PaceRow

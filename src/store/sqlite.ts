@@ -1,19 +1,13 @@
-import { closeSync, fdatasync, mkdirSync, openSync, statfsSync } from 'node:fs'
+import { chmodSync, closeSync, fdatasync, mkdirSync, openSync, readFileSync, realpathSync, statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { CompiledQuery, DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, sql } from 'kysely'
+import { judgeFileSystem, mountType } from './file-systems.ts'
 import type { Database } from './schema.ts'
 import { type Result, type Store, StoreUnavailable, storable, type Unit } from './store.ts'
 
 /** The first SQLite without the WAL-reset corruption (docs/reliability.md 6). */
 const oldestSqlite = [3, 51, 3]
-/** Magic numbers of file systems whose locks SQLite cannot trust (statfs(2)). */
-const networkFileSystems = new Map([
-  [0x6969, 'NFS'],
-  [0x517b, 'SMB'],
-  [0xff534d42, 'CIFS'],
-  [0xfe534d42, 'SMB2']
-])
 /** Units in one commit at most (docs/reliability.md 7.3): more would let one flush hold the event loop. */
 const groupSize = 64
 
@@ -23,7 +17,7 @@ interface Job {
   reject: (error: unknown) => void
 }
 
-function checkPlace(directory: string): void {
+function checkPlace(directory: string, warn: Warn): void {
   const version = (process.versions.sqlite ?? '0').split('.').map(Number)
   const older = oldestSqlite.map((part, i) => (version[i] ?? 0) - part).find(difference => difference !== 0) ?? 0
   if (older < 0)
@@ -31,9 +25,32 @@ function checkPlace(directory: string): void {
       `this Node brings SQLite ${process.versions.sqlite}, which can corrupt its log: use Node 24.15 or later`
     )
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const network = networkFileSystems.get(statfsSync(directory).type)
-  if (network)
-    throw new Error(`DATA_DIR lies on ${network}, where SQLite cannot lock: use a local disk, or DATABASE_URL`)
+  const place = judgeFileSystem(statfsSync(directory).type, typeOf(directory))
+  if (place?.verdict === 'refuse')
+    throw new Error(`DATA_DIR lies on ${place.name}, where SQLite cannot lock: use a local disk, or DATABASE_URL`)
+  if (place)
+    warn(
+      `DATA_DIR lies on ${place.name}: its locks hold only as it is set up, so never start a second server on it; a local disk, or DATABASE_URL, is safer`
+    )
+}
+
+/** Linux says what user-space file systems are; elsewhere nobody does. */
+function typeOf(directory: string): string | undefined {
+  try {
+    return mountType(readFileSync('/proc/self/mountinfo', 'utf8'), realpathSync(directory))
+  } catch {
+    return undefined
+  }
+}
+
+/** Nobody else's eyes, whoever made the folder and with whatever umask; another user's file is as that user left it. */
+function keepPrivate(directory: string): void {
+  for (const end of ['switchboard.db', 'switchboard.db-wal', 'switchboard.db-shm', 'switchboard.lock'])
+    try {
+      chmodSync(join(directory, end), 0o600)
+    } catch (error) {
+      if (!['ENOENT', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
 }
 
 const sqliteBusy = 5
@@ -69,6 +86,16 @@ function open(file: string, readOnly: boolean): DatabaseSync {
   return db
 }
 
+/** The writing connection; a file that is no database ends the start with a sentence, and lets the lock go. */
+function openOurs(file: string, lock: DatabaseSync): DatabaseSync {
+  try {
+    return open(file, false)
+  } catch (error) {
+    lock.close()
+    throw new Error(`DATA_DIR: switchboard.db cannot be opened (${(error as Error).message})`, { cause: error })
+  }
+}
+
 /** One connection with its prepared statements. */
 function statements(db: DatabaseSync): <R>(query: CompiledQuery<R>) => Result<R> {
   const cache = new Map<string, { statement: StatementSync; returns: boolean }>()
@@ -98,21 +125,25 @@ const unavailable = (error: unknown): Error => {
   return error as Error
 }
 
+/** Hears of a place that is not the best for a database, in one sentence. */
+export type Warn = (sentence: string) => void
+
 /** Puts a file's written bytes on disk. Replaced only by the control that shows what is lost without it. */
 export type Sync = (fd: number, done: (error: Error | null) => void) => void
 
 /** The embedded store: SQLite in WAL mode, every commit on disk before it is answered, commits of one tick grouped. */
-export function openSqlite(directory: string, sync: Sync = fdatasync): Store {
-  checkPlace(directory)
+export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn = () => {}): Store {
+  checkPlace(directory, warn)
   const lock = takeLock(directory)
   const file = join(directory, 'switchboard.db')
-  const writer = open(file, false)
+  const writer = openOurs(file, lock)
   writer.exec('BEGIN IMMEDIATE; COMMIT')
   const reader = open(file, true)
   const execute = statements(writer)
   const look = statements(reader)
   // The log is there from the first transaction on and stays the same file until the last connection closes.
   const wal = openSync(`${file}-wal`, 'r+')
+  keepPrivate(directory)
   /**
    * Nobody knows what of the log is on disk: after a failed sync, and in a log that another process left behind (the
    * kernel calls pages clean that it failed to write). Nothing is taken until a checkpoint has put it all there.

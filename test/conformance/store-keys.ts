@@ -32,10 +32,8 @@ async function dump(store: Store): Promise<string> {
 export function keyCases(test: Case): void {
   test('a new key opens the door for whom it was made', async (t, { store }) => {
     const keyring = ring(store)
-    t.equal(await keyring.isEmpty(), true)
     const rights = { channels: ['a'], templates: ['hi'], recipientPrefixes: ['49'], defaultChannel: 'a', name: 'ü' }
     const made = await keyring.create(input({ ...rights, cidrs: ['127.0.0.0/8'] }), admin)
-    t.equal(await keyring.isEmpty(), false)
     t.match(made, { ...rights, service: 'billing', createdBy: 'key_admin', lastFour: made.secret.slice(-4) })
     const who = await keyring.authenticate(made.secret, local)
     t.match(who, { keyId: made.id, service: 'billing', mode: 'live', recipientPrefixes: ['49'], defaultChannel: 'a' })
@@ -128,12 +126,21 @@ export function keyCases(test: Case): void {
     t.match(await failure(keyring.authenticate(secret, local)), refused)
   })
 
-  test('every key of a service can be revoked together', async (t, { store }) => {
+  test('of those who would make the first key at one moment one does', async (t, { store, replica }) => {
+    const rings = [ring(store), ring(replica ? await replica() : store), ring(store)]
+    const made = await Promise.all(rings.map(keyring => keyring.createFirst(input())))
+    t.equal(made.filter(key => key !== undefined).length, 1)
+    t.equal(await rings[0]!.createFirst(input()), undefined)
+  })
+
+  test('the keys that starts made for a service can be ended together', async (t, { store }) => {
     const keyring = ring(store)
     const mine = await Promise.all([keyring.create(input(), null), keyring.create(input(), null)])
     const other = await keyring.create(input({ service: 'other' }), null)
     for (const { secret } of [...mine, other]) await keyring.authenticate(secret, local)
-    await keyring.revokeService('billing')
+    const ours = await keyring.create(input(), admin)
+    await keyring.endStarted('billing')
+    await t.resolves(keyring.authenticate(ours.secret, local), 'somebody made that one')
     for (const { secret } of mine) t.match(await failure(keyring.authenticate(secret, local)), refused)
     await t.resolves(keyring.authenticate(other.secret, local))
   })
@@ -232,7 +239,6 @@ export function keyCases(test: Case): void {
     t.match(who, { keyId: 'key_admin', service: 'admin' })
     t.match(await keyring.self(who), { id: 'key_admin' })
     t.notOk((await dump(store)).includes(adminKey))
-    t.equal(await keyring.isEmpty(), true)
   })
 
   test('two keys cannot share a digest', async (t, { store }) => {

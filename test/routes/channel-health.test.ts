@@ -42,9 +42,9 @@ t.test('the status of the connection is told in our words, by one read at Maton'
   t.equal(seen.body.connection.status, 'pending')
   t.notMatch(seen.text, /session_token|https?:/, 'its link is told to nobody here')
   await bind(board, 'cloud', watiOne!)
-  t.equal((await health(board, 'cloud')).connection.status, 'unknown', 'an account of the other provider')
+  t.equal((await health(board, 'cloud')).connection.status, 'missing', 'an account of the other provider')
   await bind(board, 'cloud', 'nobody-knows')
-  t.equal((await health(board, 'cloud')).connection.status, 'unknown')
+  t.equal((await health(board, 'cloud')).connection.status, 'missing')
   t.strictSame(board.sandbox.ledger.violations(), [])
 })
 
@@ -77,18 +77,20 @@ t.test('the last success is the last acceptance of this channel in this mode', a
   )
 })
 
-t.test('whatever Maton does it is a 200 that says unknown, after one try', async t => {
+t.test('whatever Maton does it is a 200 that says what is known by it, after one try', async t => {
   let play: Play = 'reset'
   const stub = await openStub(() => play, {})
   t.teardown(() => stub.close())
   const board = await startBoard(t, { env: { MATON_CONTROL_URL: stub.url, UPSTREAM_TIMEOUT_MS: '400' } })
   const plays: Play[] = ['reset', 'close', 'cut', 'silence', { status: 200, body: '<html>' }, { status: 200, body: {} }]
   for (const status of [302, 400, 401, 403, 404, 429, 500, 503]) plays.push({ status })
+  const said: Record<number, string> = { 401: 'refused', 403: 'refused', 404: 'missing' }
   for (const each of plays) {
     play = each
     const asked = stub.seen.length
     const { connection } = await health(board, 'cloud')
-    t.equal(connection.status, 'unknown', JSON.stringify(each))
+    const status = (typeof each === 'object' && said[each.status]) || 'unknown'
+    t.equal(connection.status, status, JSON.stringify(each))
     t.ok(stub.seen.length - asked <= 1, 'no hidden retry')
   }
   const one = { connection_id: 'cloud-connection', app: 'whatsapp-business' }

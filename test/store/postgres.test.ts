@@ -194,8 +194,10 @@ t.test('PostgreSQL', async t => {
 
   await t.test('a database that is not there and a wrong password are told as they are', async t => {
     const url = cluster.url('nowhere')
-    t.match(await failure(open(url)), { code: '3D000' })
-    t.match(await failure(open(url.replace(':postgres@', ':wrong@'))), { code: '28P01' })
+    t.match(await failure(open(url)), { message: 'DATABASE_URL: there is no such database (3D000)' })
+    t.match(await failure(open(url.replace(':postgres@', ':wrong@'))), {
+      message: 'DATABASE_URL: the server refuses the password (28P01)'
+    })
   })
 
   await t.test('commits are durable before they are answered, whatever the server’s own default', async t => {

@@ -44,8 +44,8 @@ export interface DecisionParts {
   leaseMs: number
   /** The provider's limits of a waiting message. */
   limitsOf: (head: Head) => Limit[]
-  /** How many more messages this process can take in hand. */
-  freeSlots: () => number
+  /** How many more messages of a mode this process can take in hand. */
+  freeSlots: (mode: string) => number
   /** How many messages of a line go out in one call. */
   chunkOf: (head: Head, ratePerSecond: number | null) => number
   served: Served
@@ -128,7 +128,7 @@ export function createDecisions(parts: DecisionParts) {
       else later(block.until - now)
     }
     const lines: Head[] = []
-    if (freeSlots() > 0)
+    if (freeSlots(mode) > 0)
       for (const head of yield* all(queue.heads({ from: `${mode}/`, to: `${mode}0`, limit: mostLines }))) {
         const block = standsIn(keysOf(head), standing)
         if (!block) lines.push(head)

@@ -23,8 +23,8 @@ export interface SchedulingParts {
   leaseMs: number
   /** Makes one cheap read. */
   ask: (channel: DispatchChannel, probe: Probe) => Promise<unknown>
-  /** How many more messages this process can take in hand. */
-  freeSlots: () => number
+  /** How many more messages of a mode this process can take in hand. */
+  freeSlots: (mode: string) => number
   deliver: (rows: MessageRow[], permit: Permit) => void
 }
 
@@ -64,11 +64,11 @@ export function createScheduling(parts: SchedulingParts): Scheduling {
     deliver,
     limitsOf: ({ channel_id: id, mode, type, contact }) =>
       limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) }),
-    chunkOf: ({ broadcast_id, provider }, rate) => {
+    chunkOf: ({ broadcast_id, provider, mode }, rate) => {
       const most = broadcast_id === null ? undefined : adapters.get(provider)?.batch?.most
       if (most !== undefined) return Math.min(most, rate ?? most)
       // Without a pace there is nothing to wait for between them.
-      return paced || rate !== null ? 1 : Math.max(1, freeSlots())
+      return paced || rate !== null ? 1 : Math.max(1, freeSlots(mode))
     }
   })
   const breaker = createCircuitBreaker({

@@ -162,7 +162,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   function* peek(row: MessageRow): Unit<'turn' | BlockRow | undefined> {
     const block = yield* first(blocks.of(blockKeysOf(row)))
     if (block) return block
-    if (rateLimiter.account(row.mode) && freeSlots() <= 0) return 'turn'
+    if (rateLimiter.account(row.mode) && freeSlots(row.mode) <= 0) return 'turn'
     return (yield* first(queue.waiting({ queue: row.queue }))) ? 'turn' : undefined
   }
 
