@@ -119,6 +119,7 @@ export const rooms: Room[] = [
     packages: ['kysely'],
     packageTypes: ['pino']
   },
+  { at: 'src/delivery/retry-policy.ts', may: [], types: ['src/adapters/adapter.ts'] },
   // The four rooms of delivery. Intake makes rows and never sends; scheduling gives permits and never reads content; sending
   // alone calls the provider; unknown alone changes what nobody knows.
   {

@@ -5,6 +5,7 @@ import type { FieldFault } from '../../schemas/problem.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
 import type { Preparation } from '../delivery/intake/prepare.ts'
+import { retryPolicy } from '../delivery/retry-policy.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -52,9 +53,7 @@ export type BroadcastIntake = (
   options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
 ) => Promise<{ id: string; faults: FieldFault[] }>
 
-/** Where the store fails at the commit that makes a broadcast, its answer waits so long for the truth. */
-const longestDoubtMs = 10_000
-const doubtRetryMs = 250
+const { doubtfulCommit } = retryPolicy
 
 const tooSlow = () => new ServiceError('overloaded', 'The broadcast could not be stored in time. Nothing was sent.')
 
@@ -71,7 +70,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     wake,
     discard,
     withdraw,
-    doubtMs = longestDoubtMs
+    doubtMs = doubtfulCommit.longestMs
   } = parts
 
   /** The template as it stands now, in the words that every message of it keeps. */
@@ -154,7 +153,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
           withdraw(id)
           throw error
         }
-        await setTimeout(doubtRetryMs)
+        await setTimeout(doubtfulCommit.everyMs)
       }
     }
   }

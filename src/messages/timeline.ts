@@ -47,8 +47,6 @@ export const setbacks = {
   fault: 'it could not be made ready: a fault of ours',
   death: 'the process that had it in hand died'
 } as const
-/** At this many it is set aside, so that a message that kills its process cannot stop the line (docs/reliability.md P8). */
-export const maxSetbacks = 3
 export const setbacksOf = (row: Pick<MessageRow, 'timeline'>): number => {
   const words: (string | undefined)[] = Object.values(setbacks)
   const lines = row.timeline.split('\n').filter(Boolean)

@@ -11,6 +11,7 @@ import { createMessageReads, type MessageReads } from '../../messages/reads.ts'
 import { lastUpstreamMs } from '../../messages/timeline.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
+import { retryPolicy } from '../retry-policy.ts'
 import type { Scheduler } from '../scheduling/scheduler.ts'
 import type { Executor } from '../sending/attempt.ts'
 import { type Accept, type AcceptedRequest, requireRights } from './accept.ts'
@@ -96,11 +97,10 @@ interface Begun {
   /** Resolves to the row after its delivery in this process; undefined: it waits in the queue, for this process or another. */
   sent: Promise<MessageRow> | undefined
 }
+const { doubtfulCommit } = retryPolicy
 const path = '/messages'
 /** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
 const lockMarginMs = 15_000
-/** A row in doubt is tried to be taken back for so long: less than any lock or lease, after which others may have read it. */
-const withdrawMs = 10_000
 
 export function createMessages({
   store,
@@ -124,7 +124,7 @@ export function createMessages({
    * and may try again, so it must not be sent later.
    */
   const withdraw = async ({ id, attempts, resend_of }: MessageRow): Promise<void> => {
-    for (const end = performance.now() + withdrawMs; performance.now() < end; ) {
+    for (const end = performance.now() + doubtfulCommit.longestMs; performance.now() < end; ) {
       try {
         await store.write(function* () {
           if ((yield* change(queries.withdraw({ id, attempts }))) === 0) return
@@ -134,7 +134,7 @@ export function createMessages({
         return
       } catch {
         // As the commit before: it is tried again.
-        await new Promise(resolve => setTimeout(resolve, 250).unref())
+        await new Promise(resolve => setTimeout(resolve, doubtfulCommit.everyMs).unref())
       }
     }
   }

@@ -5,6 +5,7 @@ import type { Admission, AdmissionChannel, Permit } from '../../dispatch/admissi
 import { type BlockKeys, blockKey, blockKeysOf, blockQueries } from '../../messages/blocks.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
+import { throttleSeconds } from '../retry-policy.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { Want } from './decisions.ts'
 import { free } from './decisions.ts'
@@ -23,11 +24,6 @@ export interface AdmissionParts {
 
 /** Milliseconds that the commit ahead of a send takes: a message's permit is given so much early, and the rest is waited for after it. */
 const commitMs = 30
-
-/** Seconds to wait where an answer does not say how long: a random part of 1, 2, 4 … 60 (docs/reliability.md P18). */
-const backoff = (times: number): number => Math.max(1, Math.min(60, 2 ** times) * Math.random())
-/** Meta's rule for one recipient: 4^n seconds (docs/upstream.md 4.11). */
-export const pairSeconds = (attempt: number): number => 4 ** Math.min(attempt, 6)
 
 export interface MessageAdmission extends Admission {
   /**
@@ -113,7 +109,7 @@ export function createAdmission({
             : blockKey.recipient(mode, id, to)
       const count = times.get(key) ?? 0
       if (scope !== 'recipient') times.set(key, count + 1)
-      const wait = seconds ?? (scope === 'recipient' ? pairSeconds(attempt) : backoff(count))
+      const wait = throttleSeconds(scope, seconds, { attempt, times: count }, Math.random)
       const now = store.clock()
       log.warn({ scope, channel: id, mode, seconds: wait }, 'a provider asked to wait')
       store

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Limit } from '../../adapters/adapter.ts'
 import { blockKey, blockQueries } from '../../messages/blocks.ts'
 import { first, prepare, type Store } from '../../store/store.ts'
+import { retryPolicy } from '../retry-policy.ts'
 
 /**
  * Stops a channel whose upstream does not answer, on every replica, so that a customer's message is not what finds out
@@ -26,12 +27,7 @@ export interface CircuitBreakerParts {
   ask: (mode: string, channel: string) => Promise<boolean | 'trial'>
 }
 
-/** It judges by so many calls, of so long ago at most. */
-const calls = 20
-const windowMs = 30_000
-/** Open when at least this share of them failed. */
-const share = 0.5
-const probeMs = 5000
+const { calls, windowMs, share, probeMs } = retryPolicy.breaker
 
 type Mark = [at: number, failed: 0 | 1]
 

@@ -4,6 +4,7 @@ import { type Blockable, blockKeysOf, blockQueries } from '../../messages/blocks
 import type { Head, QueueQueries } from '../../messages/queue.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { all, first, type Store, type Unit } from '../../store/store.ts'
+import { overBudgetMs } from '../retry-policy.ts'
 import { type Contender, inTurn, type Served } from './fairness.ts'
 import { earliest, type Ledger, type RateLimiter } from './rate-limiter.ts'
 
@@ -142,7 +143,7 @@ export function createDecisions(parts: DecisionParts) {
     for (const contender of inTurn(open, lines, served)) {
       const { head, waiter } = contender
       if (head && head.attempts > 0 && !mayRetry()) {
-        yield queue.defer({ id: head.id, run_at: Math.ceil(now + 2000 + Math.random() * 3000) })
+        yield queue.defer({ id: head.id, run_at: Math.ceil(now + overBudgetMs(Math.random)) })
         later(0)
         continue
       }

@@ -1,3 +1,5 @@
+import { retryPolicy } from '../retry-policy.ts'
+
 /**
  * How many tries of what has failed before may go out, so that an upstream in trouble is not asked ever more
  * (docs/reliability.md P21): one for ten first tries, and ten a minute in any case. A try that comes to an end gives two back,
@@ -13,13 +15,11 @@ export interface RetryBudget {
   ended: () => void
 }
 
-const most = 10
-const share = 0.1
-const everyMs = 6000
+const { most, share, everyMs, givenBack } = retryPolicy.budget
 
 /** @param now milliseconds of a clock that does not jump */
 export function createRetryBudget(now: () => number = () => performance.now()): RetryBudget {
-  let left = most
+  let left: number = most
   let at = now()
   const add = (tries: number): void => {
     left = Math.min(most, left + tries + (now() - at) / everyMs)
@@ -32,6 +32,6 @@ export function createRetryBudget(now: () => number = () => performance.now()): 
     },
     first: count => add(count * share),
     again: () => add(-1),
-    ended: () => add(2)
+    ended: () => add(givenBack)
   }
 }

@@ -19,11 +19,12 @@ import { timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { all, type Store, type Unit } from '../../store/store.ts'
-import { writeUntilStored } from '../../store/write-until-stored.ts'
 import type { Preparation, Prepared } from '../intake/prepare.ts'
+import { retryPolicy } from '../retry-policy.ts'
 import type { MessageAdmission } from '../scheduling/admission.ts'
 import type { Executor } from './attempt.ts'
 import type { Outcomes } from './outcome.ts'
+import { writeUntilStored } from './write-until-stored.ts'
 
 export interface DeliverManyParts {
   store: Store
@@ -56,8 +57,6 @@ interface Settled {
 
 /** Results in one commit: as many as an embedded store writes in a few milliseconds. */
 const settledAtOnce = 100
-/** How long messages wait whose template could not be asked for, or that had no turn. */
-const laterMs = 5000
 
 const doubtful = (provider: string, code: 'internal' | 'outcome_unknown', detail: string): Verdict => ({
   code,
@@ -94,7 +93,11 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
         if (!(error instanceof ServiceError)) await executor.requeueAfterFault(row, error)
         else if (error.code === 'provider_unavailable' || error.code === 'rate_limited') {
           // Their template cannot be asked for: that is the same for all.
-          await defer([...ready.map(part => part.row), ...rows.slice(i)], store.clock() + laterMs, error.message)
+          await defer(
+            [...ready.map(part => part.row), ...rows.slice(i)],
+            store.clock() + retryPolicy.laterMs,
+            error.message
+          )
           return []
         } else await executor.fail(row, error)
       }
@@ -224,7 +227,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
       if (!(error instanceof ServiceError)) throw error
       return defer(
         ready.map(({ row }) => row),
-        store.clock() + laterMs,
+        store.clock() + retryPolicy.laterMs,
         error.message
       )
     }

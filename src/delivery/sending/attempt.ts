@@ -16,15 +16,16 @@ import { inDoubt } from '../../messages/doubt.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { draftOf } from '../../messages/row.ts'
-import { maxSetbacks, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
+import { setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
-import { writeUntilStored } from '../../store/write-until-stored.ts'
 import type { Preparation, Prepared } from '../intake/prepare.ts'
+import { afterOwnFaultMs, retryPolicy } from '../retry-policy.ts'
 import type { MessageAdmission } from '../scheduling/admission.ts'
 import { failover } from './failover.ts'
 import { createOutcomes } from './outcome.ts'
+import { writeUntilStored } from './write-until-stored.ts'
 
 export interface ExecutorParts {
   store: Store
@@ -218,14 +219,14 @@ export function createExecutor(parts: ExecutorParts): Executor {
     log.error({ err: error, message: row.id }, 'a message could not be made ready')
     const outage = error instanceof StoreUnavailable
     const count = setbacksOf(row) + 1
-    if (!outage && count >= maxSetbacks)
+    if (!outage && count >= retryPolicy.mostSetbacks)
       return fail(
         row,
         new ServiceError('internal', 'Switchboard could not make it ready, again and again. Nothing was sent.', {
           outcome: 'not_sent'
         })
       )
-    const next: MessageRow = { ...row, state: 'queued', run_at: store.clock() + 1000 * 4 ** count }
+    const next: MessageRow = { ...row, state: 'queued', run_at: store.clock() + afterOwnFaultMs(count) }
     const entry = told(next, outage ? 'the store could not be read' : setbacks.fault)
     await store.write(function* () {
       yield queries.release({ ...next, entry })
@@ -236,11 +237,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
   /** claimed → queued where something came in between; where it is not ours any more, it stays as it is. */
   const releaseClaim = async (row: MessageRow): Promise<MessageRow> => {
     await store.write(function* () {
-      yield queries.release({
-        ...row,
-        state: 'queued',
-        entry: told({ ...row, state: 'queued' }, 'it was held up')
-      })
+      yield queries.release({ ...row, state: 'queued', entry: told({ ...row, state: 'queued' }, 'it was held up') })
     })
     return (await store.read(queries.byId({ id: row.id })))[0] ?? row
   }

@@ -10,22 +10,7 @@ import { doubts, timelineEntry } from '../../messages/timeline.ts'
 import type { Outcome } from '../../messages/transitions/message.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, first, type Store, type Unit } from '../../store/store.ts'
-import { pairSeconds } from '../scheduling/admission.ts'
-
-/** Seconds until the next try: doubling from 1 to 60 with jitter, or what the provider asked for. */
-export function retryDelayMs(
-  attempt: number,
-  verdict: Pick<Verdict, 'retryAfterSeconds' | 'throttles'>,
-  random: () => number
-): number {
-  if (verdict.retryAfterSeconds !== undefined) return verdict.retryAfterSeconds * 1000 + random() * 250
-  if (verdict.throttles === 'recipient') return pairSeconds(attempt) * 1000
-  const base = Math.min(2 ** Math.min(attempt, 6), 60)
-  return Math.max(1000, base * 1000 * (0.5 + random() / 2))
-}
-
-/** Tries after the first, of a message that the provider's own faults keep from being taken. */
-const mostAfterFaults = 5
+import { isTired, retryDelayMs } from '../retry-policy.ts'
 
 export interface Outcomes {
   /** What a verdict does to the row. */
@@ -60,9 +45,7 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
   const judged: Outcomes['judged'] = (row, verdict) => {
     const error = JSON.stringify(errorOf(verdict))
     if (verdict.outcome === 'unknown') return { ...row, state: 'unknown', final: 0, run_at: store.clock(), error }
-    // What says each time that it did not take it will not at the next time either (docs/reliability.md 4).
-    const tired = (verdict.provider.status ?? 0) >= 500 && row.attempts > mostAfterFaults
-    if (verdict.later && !tired)
+    if (verdict.later && !isTired(verdict, row.attempts))
       return {
         ...row,
         state: 'queued',

@@ -3,8 +3,9 @@ import { ServiceError, toMessageError } from '../../errors.ts'
 import { inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import type { QueueQueries } from '../../messages/queue.ts'
-import { doubts, maxSetbacks, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
+import { doubts, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
 import type { Store } from '../../store/store.ts'
+import { afterDeathMs, retryPolicy } from '../retry-policy.ts'
 
 export interface Reaper {
   /**
@@ -15,9 +16,6 @@ export interface Reaper {
   /** Ends what could not be handed over in time. */
   expire: () => Promise<void>
 }
-
-/** Between messages that two processes died with: the one that is to blame must not have company at the third start. */
-const apartMs = 2000
 
 export interface ReaperParts {
   store: Store
@@ -32,7 +30,11 @@ export interface ReaperParts {
 export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }: ReaperParts): Reaper {
   const error = (code: 'internal' | 'outcome_unknown', detail: string, outcome: 'not_sent' | 'unknown') =>
     JSON.stringify(toMessageError(new ServiceError(code, detail, { outcome }), typeBase, true))
-  const poison = error('internal', `${maxSetbacks} processes died with it in hand. Nothing was sent.`, 'not_sent')
+  const poison = error(
+    'internal',
+    `${retryPolicy.mostSetbacks} processes died with it in hand. Nothing was sent.`,
+    'not_sent'
+  )
   const once = unknownQueries(store)
   const lost = error('outcome_unknown', 'The process that was sending it died: it may have left.', 'unknown')
 
@@ -46,13 +48,12 @@ export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }
           for (const row of sending) {
             const { id, attempts } = row
             if (wantsOnceMore(row)) {
-              // So late that a holder who only slept has given up before (docs/reliability.md 3.1 rule 8).
               const entry = timelineEntry(
                 store.clock(),
                 { state: 'queued', attempts },
                 `${doubts.death}. ${doubts.again}`
               )
-              yield once.again({ id, attempts, error: lost, delay_ms: timeoutMs, entry })
+              yield once.again({ id, attempts, error: lost, delay_ms: afterDeathMs(timeoutMs), entry })
             } else {
               const entry = timelineEntry(store.clock(), { state: 'unknown', attempts }, doubts.death)
               yield queue.forget({ id, attempts, error: lost, entry })
@@ -62,11 +63,11 @@ export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }
             const before = setbacksOf(row)
             const now = store.clock()
             const failed = inDoubt({ ...row, state: 'failed', final: 1, failed_at: now, error: poison }, now, typeBase)
-            if (before + 1 >= maxSetbacks) {
+            if (before + 1 >= retryPolicy.mostSetbacks) {
               yield queries.release({ ...failed, entry: timelineEntry(store.clock(), failed, setbacks.death) })
             } else {
               const entry = timelineEntry(store.clock(), { state: 'queued', attempts: row.attempts }, setbacks.death)
-              const again = before === 0 ? row.run_at : store.clock() + i * apartMs
+              const again = before === 0 ? row.run_at : store.clock() + i * retryPolicy.apartMs
               yield queue.requeue({ id: row.id, lease: row.lease_until!, run_at: again, entry })
             }
           }

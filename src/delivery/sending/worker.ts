@@ -13,6 +13,7 @@ import { timelineEntry } from '../../messages/timeline.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { type Store, StoreUnavailable } from '../../store/store.ts'
 import type { Preparation } from '../intake/prepare.ts'
+import { retryPolicy } from '../retry-policy.ts'
 import type { CircuitBreaker } from '../scheduling/circuit-breaker.ts'
 import { free } from '../scheduling/decisions.ts'
 import type { Scheduler } from '../scheduling/scheduler.ts'
@@ -57,8 +58,6 @@ const reapMs = 5000
 const lookMs = 1000
 /** How long a message to somebody waits for the one before it. */
 const orderMs = 1000
-/** How long a message waits that could not be made ready, or had no turn. */
-const laterMs = 5000
 
 /** Delivers messages that waited: those held back by pace or provider, those with a start time, those a crash left behind. */
 export function createWorker(parts: WorkerParts): Worker {
@@ -84,7 +83,7 @@ export function createWorker(parts: WorkerParts): Worker {
 
   const defer = async (row: MessageRow, error: ServiceError): Promise<MessageRow> => {
     // Stopping is no reason to wait: another process may have it at once.
-    const run_at = stopped ? row.run_at : store.clock() + laterMs
+    const run_at = stopped ? row.run_at : store.clock() + retryPolicy.laterMs
     await store.write(function* () {
       yield queries.release({
         id: row.id,

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Store, StoreUnavailable, type Unit } from './store.ts'
-
-/** How long a result that the store would not take is held before it is offered again. */
-const againMs = 500
+import { type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
+import { retryPolicy } from '../retry-policy.ts'
 
 /**
  * A unit that must not be thrown away: while the store is not available it is kept and offered again, as long as the
@@ -17,7 +15,7 @@ export async function writeUntilStored<T>(store: Store, unit: () => Unit<T>, hel
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
       if (!told) held()
-      await sleep(againMs)
+      await sleep(retryPolicy.resultMs)
     }
   }
 }
