@@ -59,7 +59,6 @@ export const rooms: Room[] = [
     may: ['src/errors.ts', 'src/phone.ts'],
     packages: ['csv-parse', 'csv-stringify', 'sax', 'yauzl']
   },
-  // Pure as well: what an address of the internet is.
   { at: 'src/ip.ts', may: [], packages: ['ipaddr.js'] },
   // The adapters' door; the four facts about the wire have their own file, which imports nothing.
   {
