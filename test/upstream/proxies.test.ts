@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import t from 'tap'
 import { loadConfig } from '../../src/config.ts'
 import { startSandbox } from '../../src/sandbox/index.ts'
-import { createEgress } from '../../src/upstream/egress.ts'
+import { createEgress, createGuard, type Guard } from '../../src/upstream/egress.ts'
 import { createMaton } from '../../src/upstream/maton.ts'
 import { createPassthrough } from '../../src/upstream/passthrough.ts'
 import { UpstreamFailure } from '../../src/upstream/wire.ts'
@@ -126,6 +126,21 @@ t.test('the guard holds with a proxy in between', async t => {
   )
   await fetch('https://out.example/')
   t.strictSame(tunnel.asked.slice(2), ['out.example:443'])
+})
+
+t.test('CONTROL: without the judgement before the tunnel the proxy is asked for what lies inside', async t => {
+  const { directory } = await spoolDirectory(t)
+  const tunnel = await openTunnel(t, () => ({ status: 403 }))
+  const options = { resolve: async () => ['10.0.0.7'], proxies: { https: tunnel.url } }
+  const strict = createGuard(options)
+  const fetch = (guard: Guard) =>
+    createEgress({ guard })
+      .download('https://inside.example/', { directory, maxBytes: 9 })
+      .catch(() => {})
+  await fetch(strict)
+  t.strictSame(tunnel.asked, [])
+  await fetch({ ...strict, connectThrough: connect => connect })
+  t.strictSame(tunnel.asked, ['inside.example:443'])
 })
 
 t.test('the settings say so, to live traffic and links; the sandbox is never sought behind a proxy', async t => {
