@@ -4,7 +4,7 @@ import { namedSchemas } from '../schemas/index.ts'
 import { auth } from './http/auth.ts'
 import { bodies } from './http/bodies.ts'
 import { limitConnections } from './http/connections.ts'
-import { docs } from './http/docs.ts'
+import { docs, type SandboxRecipients } from './http/docs.ts'
 import type { App, AppParts } from './http/fastify.ts'
 import { hygiene } from './http/hygiene.ts'
 import { methodNotAllowed } from './http/methods.ts'
@@ -27,6 +27,8 @@ export interface AppOptions {
   maxConnections?: number
   /** Swagger UI under /docs. */
   docs?: boolean
+  /** What the page of the sandbox's recipients lists. */
+  sandboxRecipients?: SandboxRecipients
   log: FastifyBaseLogger
   /** Called before the first route, for whoever wants to see them all: the maker of the document. */
   prepare?: (app: App) => Promise<void>
@@ -89,7 +91,7 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   bodies(app)
   auth(app, options.sandboxMode ?? false)
   for (const route of routes) app.register(async scope => route(scope as unknown as App))
-  docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true)
+  docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true, options.sandboxRecipients)
   app.register(async () => addMissingMethods())
   await app.ready()
   return app

@@ -30,6 +30,7 @@ import { assembleUnknown } from './delivery/unknown/index.ts'
 import { connectionsFor, descriptorLimit } from './descriptors.ts'
 import { createNative } from './dispatch/native.ts'
 import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
+import type { SandboxRecipients } from './http/docs.ts'
 import type { AppParts } from './http/fastify.ts'
 import { createInbound } from './inbound/index.ts'
 import { createSandboxDoors } from './inbound/sandbox-doors.ts'
@@ -66,6 +67,8 @@ export interface ContainerParts {
     /** where the stand-in tells its webhooks */
     defaultHook: ReturnType<typeof createSandboxDoors>
   }) => Promise<{ url: string; close: () => Promise<void> }>
+  /** The numbers that force an outcome there, for the page that lists them. */
+  sandboxRecipients?: SandboxRecipients
   log: Logger
   /** Lines of the log that could not be written, since the start. */
   logLost?: () => number
@@ -78,7 +81,7 @@ const mostInHand = 20
 /** Puts the parts together. Opens the store, but no port. */
 export async function buildContainer(
   config: Config,
-  { adapters, startSandbox, log, logLost, pepper }: ContainerParts
+  { adapters, startSandbox, sandboxRecipients, log, logLost, pepper }: ContainerParts
 ): Promise<Switchboard> {
   const sandboxMode = config.MATON_API_KEY === undefined
   const typeBase = config.PUBLIC_URL ?? ''
@@ -235,7 +238,8 @@ export async function buildContainer(
   const options = {
     ...{ publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log },
     providers: [...adapters.keys()],
-    sandboxMode
+    sandboxMode,
+    ...(sandboxRecipients && { sandboxRecipients })
   }
   const mostConnections = connectionsFor(config.MAX_CONNECTIONS, descriptorLimit())
   // The providers' listener has a fifth of its own, so that neither can take the other's.

@@ -81,6 +81,7 @@ async function start(): Promise<void> {
   const log = createLogger(config.LOG_LEVEL, [...secrets, pepper], output)
   const startSandbox: ContainerParts['startSandbox'] = async options =>
     (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
+  const sandboxRecipients = async () => (await import('./sandbox/index.ts')).magicRecipients
   // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
   let board: Switchboard | undefined
   endWithGrace({ graceMs: graceMs(config.UPSTREAM_TIMEOUT_MS) + config.SHUTDOWN_DELAY_MS, log, output }, async () => {
@@ -89,7 +90,7 @@ async function start(): Promise<void> {
     await board?.close()
   })
   onSignals(log, () => board)
-  board = await buildContainer(config, { adapters, startSandbox, log, logLost: output.lost, pepper })
+  board = await buildContainer(config, { adapters, startSandbox, sandboxRecipients, log, logLost: output.lost, pepper })
 
   await board.start()
   const address = await board.app.listen({ host: config.HOST, port: config.PORT })

@@ -25,5 +25,29 @@ function read(): unknown {
   return document
 }
 
-/** openapi.yaml as an object; each reader names the part of it that it needs. */
-export const document: unknown = read()
+/** openapi.yaml as it is written, with what is shared in its components. */
+export const written: unknown = read()
+
+interface Shared {
+  paths: unknown
+  components: Record<string, unknown>
+}
+/** What a path of names leads to within the document. */
+const pointed = ($ref: string): unknown =>
+  $ref
+    .slice(2)
+    .split('/')
+    .reduce((node, name) => (node as Record<string, unknown>)[name], written)
+const inPlace = (node: unknown): unknown => {
+  if (Array.isArray(node)) return node.map(inPlace)
+  if (typeof node !== 'object' || node === null) return node
+  const { $ref } = node as { $ref?: string }
+  if ($ref !== undefined && !$ref.includes('/schemas/')) return inPlace(pointed($ref))
+  return Object.fromEntries(Object.entries(node).map(([name, inner]) => [name, inPlace(inner)]))
+}
+
+/**
+ * openapi.yaml as an object, with shared answers, parameters, headers and examples where they are pointed at; of schemas the
+ * pointers stay. Each reader names the part of it that it needs.
+ */
+export const document: unknown = { ...(written as Shared), paths: inPlace((written as Shared).paths) }

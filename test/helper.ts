@@ -8,7 +8,7 @@ import type { AnyAdapter } from '../src/adapters/adapter.ts'
 import { adapters } from '../src/adapters/index.ts'
 import { loadConfig } from '../src/config.ts'
 import { buildContainer, type Switchboard } from '../src/container.ts'
-import { type Sandbox, startSandbox } from '../src/sandbox/index.ts'
+import { magicRecipients, type Sandbox, startSandbox } from '../src/sandbox/index.ts'
 import { breaches } from './contract.ts'
 import './patience.ts'
 
@@ -77,6 +77,7 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
     adapters: options.adapters ?? adapters,
     log: pino({ level: 'info' }, { write: line => void log.push(line) }),
     pepper: 'p'.repeat(32),
+    sandboxRecipients: async () => magicRecipients,
     // whoever wants to see webhooks in test mode says so
     startSandbox: hooks => startSandbox(options.hears ? { ...hooks, tempoMs: 0 } : {})
   })

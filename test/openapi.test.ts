@@ -6,21 +6,31 @@ import { parse } from 'yaml'
 import { messageTypes } from '../schemas/content.ts'
 import { messageExamples } from '../schemas/examples.ts'
 import { errorCodes } from '../schemas/problem.ts'
+import { adapters } from '../src/adapters/index.ts'
 import { buildApp } from '../src/app.ts'
 import { makeOpenApi } from '../src/openapi.ts'
-import { document as openapi, documentText as text } from './document.ts'
+import { magicRecipients } from '../src/sandbox/index.ts'
+import { document as openapi, written as raw, documentText as text } from './document.ts'
 import { startBoard } from './helper.ts'
 
 interface Operation {
   operationId: string
+  parameters?: { name: string; in: string; examples?: Record<string, { value: unknown }> }[]
   summary: string
   responses: Record<string, { description: string; content?: Record<string, { schema: object; example?: unknown }> }>
   requestBody?: { content: Record<string, { schema: object; examples?: Record<string, { value: unknown }> }> }
 }
-const document = openapi as {
+interface Document {
   paths: Record<string, Record<string, Operation>>
-  components: { schemas: Record<string, { examples?: unknown[] }> }
+  components: { schemas: Record<string, Schema> } & Record<string, Record<string, object>>
 }
+interface Schema {
+  title?: string
+  examples?: unknown[]
+  properties?: Record<string, object>
+}
+const written = raw as Document
+const document = openapi as Document
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation }))
 )
@@ -31,7 +41,7 @@ t.test('openapi.yaml is what the routes make', async t => {
 })
 
 /** Paths beside the API: the document itself, the pages, and the answers to wrong methods. */
-const hidden = ['/', '/docs', '/docs/*', '/errors', '/openapi.json', '/openapi.yaml']
+const hidden = ['/', '/docs', '/docs/*', '/errors', '/openapi.json', '/openapi.yaml', '/sandbox']
 
 t.test('every route of the app is in the document, and the hidden ones are known by name', async t => {
   const heard: { url: string; method: string; hide: boolean }[] = []
@@ -69,11 +79,15 @@ const within = (schema: object) =>
 t.test('every example fits its own schema, and every message example is taken by the sandbox', async t => {
   const body = operations.find(each => each.operationId === 'sendMessage')!.requestBody!.content['application/json']!
   const check = within(body.schema)
-  t.strictSame(Object.keys(body.examples!), [...messageTypes], 'one a type')
-  for (const [type, { value }] of Object.entries(body.examples!)) {
-    t.ok(check(value), `${type}: ${ajv.errorsText(check.errors)}`)
-    t.strictSame(value, messageExamples[type as 'text'])
+  t.strictSame(Object.keys(body.examples!).slice(0, messageTypes.length), [...messageTypes], 'one a type')
+  for (const [name, { value }] of Object.entries(body.examples!)) {
+    t.ok(check(value), `${name}: ${ajv.errorsText(check.errors)}`)
+    const { type, channel } = value as { type: 'text'; channel: string }
+    t.strictSame(value, { ...messageExamples[type], channel })
   }
+  const channels = Object.values(body.examples!).map(({ value }) => (value as { channel: string }).channel)
+  const demos = [...adapters.values()].flatMap(({ demo }) => demo?.id ?? [])
+  t.strictSame([...new Set(channels)].sort(), demos.sort(), 'for the channels of all providers')
   t.notOk(check({ ...messageExamples.text, refrence: 'x' }), 'POSITIVE CONTROL: a misspelt field does not fit')
   t.notOk(check({ ...messageExamples.text, type: 'image' }), 'POSITIVE CONTROL: another type does not fit')
   for (const [name, { examples = [] }] of Object.entries(document.components.schemas)) {
@@ -125,7 +139,9 @@ t.test('the document is served byte for byte, and under PUBLIC_URL it names that
   const outside = await startBoard(t, { env: { PUBLIC_URL: `${url}/` } })
   const other = parse((await outside.call('GET', '/openapi.yaml')).text) as typeof document & { servers: unknown }
   t.strictSame(other.servers, [{ url }])
-  t.strictSame({ ...other, servers: [{ url: '/' }] }, parse(text), 'and nothing else differs')
+  const { servers } = parse(text)
+  t.strictSame({ ...other, servers }, parse(text), 'and nothing else differs')
+  t.match(servers[0].url, /^https?:/, 'an import by Postman takes the first, and needs a whole address')
   t.equal((await outside.call('GET', '/nowhere')).body.type, `${url}/errors#not_found`)
 })
 
@@ -139,4 +155,79 @@ t.test('every error code has its section on the page that problems link to', asy
   const [path, id] = type.split('#')
   t.equal((await board.call('GET', path)).status, 200)
   t.ok(page.text.includes(`<section id="${id}"`), 'the link leads there')
+})
+
+t.test('what many operations share is written once, and the whole is small', t => {
+  t.ok(Buffer.byteLength(text) <= 220 * 1024, `${Buffer.byteLength(text)} bytes`)
+  const inline = Object.values(written.paths)
+    .flatMap(Object.values)
+    .flatMap(({ operationId, responses }: Operation) =>
+      Object.entries(responses)
+        .filter(([, { content }]) => content?.['application/problem+json'])
+        .map(([status]) => `${operationId} ${status}`)
+    )
+  t.strictSame(inline, [], 'every error answer is pointed at')
+  const { schemas: _, securitySchemes: __, ...parts } = written.components
+  for (const [kind, part] of Object.entries(parts)) {
+    const each = Object.values(part).map(one => JSON.stringify(one))
+    const names = Object.keys(part)
+    const same = each.flatMap((one, i) => (each.indexOf(one) === i ? [] : [`${kind} ${names[i]}`]))
+    t.strictSame(same, [], `${kind}: none is there twice`)
+    const unused = names.filter(name => !text.includes(`"#/components/${kind}/${name}"`))
+    t.strictSame(unused, [], `${kind}: none is there for nothing`)
+  }
+  const headers = operations.flatMap(({ parameters = [] }) => parameters.filter(each => each.in === 'header'))
+  for (const header of headers.filter(({ name }) => /^(idempotency-key|prefer)$/i.test(name))) {
+    const [first, ...others] = Object.values(header.examples ?? {})
+    t.equal(first?.value, '', `${header.name}: a page fills in none`)
+    t.ok(others.length > 0 && others.every(({ value }) => value !== ''), `${header.name} has examples`)
+  }
+  t.end()
+})
+
+t.test('every schema and every choice has a title', t => {
+  const nameless: string[] = []
+  const walk = (node: unknown, path: string): void => {
+    if (typeof node !== 'object' || node === null) return
+    for (const word of ['anyOf', 'oneOf'])
+      for (const [i, each] of ((node as Record<string, Schema[]>)[word] ?? []).entries()) {
+        const { type } = each as { type?: string }
+        const plain = type !== undefined && type !== 'object' && type !== 'array'
+        if (!('$ref' in each) && each.title === undefined && !plain) nameless.push(`${path}/${word}/${i}`)
+      }
+    for (const [name, inner] of Object.entries(node)) walk(inner, `${path}/${name}`)
+  }
+  for (const [name, schema] of Object.entries(written.components.schemas)) {
+    if (schema.title === undefined) nameless.push(name)
+    walk(schema, name)
+  }
+  t.strictSame(nameless, [])
+  t.equal(written.components.schemas.SendText!.title, 'Text message')
+  t.end()
+})
+
+t.test('a message is one of its types, and nothing that the document does not have', t => {
+  const fits = within({ $ref: '#/components/schemas/Message' })
+  const message = {
+    ...{ id: 'msg_1', channel: 'c', provider: 'p', mode: 'live', direction: 'outbound', to: '1', status: 'sent' },
+    ...{ final: false, providerMessageId: null, reference: null, metadata: null, warnings: [], attempts: 1 },
+    ...{ createdAt: '2026-11-20T09:30:00.000Z', type: 'text', text: { body: 'x' } }
+  }
+  t.ok(fits(message), ajv.errorsText(fits.errors))
+  t.ok(fits({ ...message, type: 'event' }), 'what happened in a conversation')
+  t.ok(fits({ ...message, type: 'reply', reply: { kind: 'button', id: '1' } }))
+  for (const wrong of [{ type: 'fax' }, { image: { link: 'x' } }, { colour: 'red' }, { id: undefined }])
+    t.notOk(fits(JSON.parse(JSON.stringify({ ...message, ...wrong }))), `CONTROL: ${JSON.stringify(wrong)}`)
+  t.end()
+})
+
+t.test('the recipients of the sandbox are a page, and the description leads to it', async t => {
+  const board = await startBoard(t)
+  const page = await board.call('GET', '/sandbox', { key: '' })
+  t.match(page.headers['content-type'], /^text\/html/)
+  for (const { number, name } of magicRecipients) {
+    t.ok(page.text.includes(`<code>${number}</code>`), name)
+    t.equal(page.text.split(`id="${name}"`).length, 2, name)
+  }
+  t.match(text, /\(\/sandbox\)/)
 })

@@ -10,10 +10,50 @@ import { type Document, makeDocument } from './documents.ts'
 const policy =
   "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'self'; object-src 'none'; frame-ancestors 'self'"
 
+/** An operation fits the eye: what goes wrong is a line with a link to its page, and the body is as tall as an example. */
+const theme = [
+  '.swagger-ui .topbar{display:none}',
+  '.swagger-ui .info{margin:24px 0}',
+  '.swagger-ui .response:not([data-code^="2"]) .response-col_description>:not(.response-col_description__inner){display:none}',
+  '.swagger-ui .response:not([data-code^="2"]) td{padding:4px 0}',
+  '.swagger-ui .response:not([data-code^="2"]) .markdown p{margin:0}',
+  '.swagger-ui .responses-table .response .highlight-code pre{max-height:120px}',
+  '.swagger-ui .response .response-col_links,.swagger-ui .responses-table .col_header.response-col_links{display:none}',
+  '.swagger-ui .response .headers-wrapper{display:none}',
+  '.swagger-ui .body-param__text{min-height:150px!important;height:150px}'
+].join(' ')
+
 /** In the browser: OpenAPI has no way to say that a parameter holds a path, so its slashes would go out encoded. */
 function nativePath<R extends { url: string }>(request: R): R {
   request.url = request.url.replace(/(\/native\/)([^?]*)/, (_, start, path) => start + path.replaceAll('%2F', '/'))
   return request
+}
+
+interface Described {
+  servers: { url: string }[]
+  paths: Record<string, Record<string, { requestBody?: { content: Record<string, { schema: FormSchema }> } }>>
+}
+interface FormSchema {
+  required?: string[]
+  properties?: Record<string, { examples?: unknown[] }>
+}
+
+/**
+ * The document as the page takes it: tried on the server that shows it, and with nothing in the fields of a form that may
+ * be left out, where the page would invent a time or a pace.
+ */
+export function forPage(document: Described): Described {
+  const copy = structuredClone(document)
+  if (copy.servers.length > 1) copy.servers = [{ url: '/' }]
+  const bodies = Object.values(copy.paths)
+    .flatMap(Object.values)
+    .flatMap(({ requestBody }) => requestBody ?? [])
+  for (const { content } of bodies) {
+    const { required = [], properties = {} } = content['multipart/form-data']?.schema ?? {}
+    for (const [name, field] of Object.entries(properties) as [string, { examples?: unknown[] }][])
+      if (!required.includes(name)) field.examples ??= ['']
+  }
+  return copy
 }
 
 /**
@@ -29,12 +69,13 @@ export async function makeDocsUi(document: Record<string, unknown>): Promise<Map
     transformStaticCSP: () => policy,
     theme: {
       title: 'Switchboard API',
-      css: [{ filename: 'theme.css', content: '.swagger-ui .topbar{display:none} .swagger-ui .info{margin:24px 0}' }]
+      css: [{ filename: 'theme.css', content: theme }]
     },
     uiConfig: {
       deepLinking: true,
       docExpansion: 'list',
-      persistAuthorization: true,
+      // A key stays in the page that it was pasted into: a browser would keep a live one for whoever comes next.
+      persistAuthorization: false,
       displayRequestDuration: true,
       tryItOutEnabled: true,
       defaultModelsExpandDepth: 0,

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { parse } from 'yaml'
-import { makeDocsUi } from './docs-ui.ts'
+import { forPage, makeDocsUi } from './docs-ui.ts'
 import { type Document, makeDocument } from './documents.ts'
 
 // Runs once, in a thread of its own: to read the document takes longer than any request may hold the others up (P49).
@@ -17,5 +17,9 @@ const document = parse(yaml)
 const made: Record<string, Document> = {
   '/openapi.json': await makeDocument('application/json; charset=utf-8', JSON.stringify(document))
 }
-if (ui) for (const [path, page] of await makeDocsUi(document)) made[path] = page
+if (ui) {
+  const shown = forPage(document)
+  made['/docs/json'] = await makeDocument('application/json; charset=utf-8', JSON.stringify(shown))
+  for (const [path, page] of await makeDocsUi(shown as never)) made[path] = page
+}
 parentPort!.postMessage(made)

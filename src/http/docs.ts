@@ -9,6 +9,15 @@ const escapeHtml = (text: string): string =>
   text.replace(/[&<>"]/g, c => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!)
 const code = (text: string): string => escapeHtml(text).replace(/`([^`]+)`/g, '<code>$1</code>')
 
+/** The look of all pages that are no Swagger UI. */
+const page = (title: string, body: string): string =>
+  `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Switchboard: ${title}</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}h1{font-size:1.6rem}h2{font-size:1.1rem;margin:2rem 0 .3rem}
+h2 a{color:inherit;text-decoration:none;font-family:ui-monospace,monospace}small{background:#eef1f4;border-radius:4px;padding:.1rem .4rem;font-weight:400}p{margin:.3rem 0}.facts{color:#57606a;font-size:.9rem}
+code{background:#eef1f4;border-radius:4px;padding:.05rem .3rem}table{border-collapse:collapse;margin:1rem 0}td,th{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #d8dde2;vertical-align:top}section:target{background:#fff8e1;outline:.6rem solid #fff8e1}
+@media(prefers-color-scheme:dark){body{background:#14171a;color:#e4e7ea}small,code{background:#2a2f35}.facts{color:#9aa4ad}td,th{border-color:#2a2f35}section:target{background:#2d2a1c;outline-color:#2d2a1c}}</style>
+${body}</html>`
+
 /** The page that every problem's `type` links to, made from the table that makes the problems. */
 export function errorsPage(): string {
   const sections = Object.entries(errorTable).map(
@@ -16,13 +25,26 @@ export function errorsPage(): string {
       `<section id="${name}"><h2><a href="#${name}">${name}</a> <small>${row.status}</small></h2><p><b>${code(row.title)}.</b> ${code(row.when)}</p>` +
       `<p>${code(row.advice)}</p><p class="facts">outcome: ${row.outcome.replaceAll('_', ' ')} · ${row.retryable ? 'may be tried again as it is' : 'not worth repeating as it is'}</p></section>`
   )
-  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Switchboard: errors</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}h1{font-size:1.6rem}h2{font-size:1.1rem;margin:2rem 0 .3rem}
-h2 a{color:inherit;text-decoration:none;font-family:ui-monospace,monospace}small{background:#eef1f4;border-radius:4px;padding:.1rem .4rem;font-weight:400}p{margin:.3rem 0}.facts{color:#57606a;font-size:.9rem}
-code{background:#eef1f4;border-radius:4px;padding:.05rem .3rem}section:target{background:#fff8e1;outline:.6rem solid #fff8e1}
-@media(prefers-color-scheme:dark){body{background:#14171a;color:#e4e7ea}small,code{background:#2a2f35}.facts{color:#9aa4ad}section:target{background:#2d2a1c;outline-color:#2d2a1c}}</style>
-<h1>What the error codes mean</h1><p>Every error answer is <code>application/problem+json</code> (RFC 9457). Its <code>code</code> is one of these; its <code>outcome</code> says whether anything can have reached the recipient.</p>
-${sections.join('\n')}</html>`
+  const intro = `<h1>What the error codes mean</h1><p>Every error answer is <code>application/problem+json</code> (RFC 9457). Its <code>code</code> is one of these; its <code>outcome</code> says whether anything can have reached the recipient.</p>`
+  return page('errors', `${intro}\n${sections.join('\n')}`)
+}
+
+/** The numbers of the sandbox that force an outcome. */
+export type SandboxRecipients = () => Promise<
+  readonly { number: string; name: string; description: string; processed: boolean }[]
+>
+
+/** The page of the numbers that force an outcome, made from the table by which the sandbox plays them. */
+async function recipientsPage(recipients: SandboxRecipients = async () => []): Promise<string> {
+  const rows = (await recipients()).map(
+    ({ number, name, description, processed }) =>
+      `<tr id="${escapeHtml(name)}"><td><code>${number}</code></td><td>${code(description)}</td><td>${processed ? 'yes' : 'no'}</td></tr>`
+  )
+  const intro = `<h1>Recipients of the sandbox</h1><p>Nobody is behind the sandbox: a test key always goes there, and so does everything while no account is configured. Every number is taken there as a provider would, but for these, each of which always meets the same fate.</p>`
+  return page(
+    'the sandbox',
+    `${intro}<table><tr><th>to</th><th>What happens</th><th>Was it taken?</th></tr>${rows.join('')}</table>`
+  )
 }
 
 const policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
@@ -54,17 +76,18 @@ function inThread(order: DocsOrder): { pages: Promise<Record<string, Document>>;
  * at does not carry them, and then kept.
  * @param file openapi.yaml
  */
-export function docs(app: App, file: URL, withUi: boolean): void {
+export function docs(app: App, file: URL, withUi: boolean, recipients?: SandboxRecipients): void {
   const hide = { schema: { hide: true } }
   /** The checked-in document byte for byte; with PUBLIC_URL, under that address. */
   const yaml = async (): Promise<string> => {
     const text = await readFile(file, 'utf8')
-    return app.publicUrl ? text.replace(/^servers:\n {2}- url: \/$/m, `servers:\n  - url: ${app.publicUrl}`) : text
+    return app.publicUrl ? text.replace(/^servers:\n(?: *- .*\n)+/m, `servers:\n - url: ${app.publicUrl}\n`) : text
   }
   let thread: ReturnType<typeof inThread> | undefined
   app.addHook('onClose', async () => thread?.stop())
   const asText = once(async () => makeDocument('application/yaml; charset=utf-8', await yaml()))
   const errors = once(() => makeDocument('text/html; charset=utf-8', errorsPage(), policy))
+  const sandbox = once(async () => makeDocument('text/html; charset=utf-8', await recipientsPage(recipients), policy))
   const made = once(async () => {
     thread = inThread({ yaml: await yaml(), ui: withUi })
     return thread.pages
@@ -74,13 +97,14 @@ export function docs(app: App, file: URL, withUi: boolean): void {
     sendDocument(request, reply, (await made())['/openapi.json']!)
   )
   app.get('/errors', hide, async (request, reply) => sendDocument(request, reply, await errors()))
+  app.get('/sandbox', hide, async (request, reply) => sendDocument(request, reply, await sandbox()))
   if (!withUi) return
 
   app.get('/', hide, async (_, reply) => reply.redirect('/docs/'))
   app.get('/docs', hide, async (_, reply) => reply.redirect('/docs/'))
   app.get<{ Params: { '*': string } }>('/docs/*', hide, async (request, reply) => {
     const name = request.params['*']
-    const found = name === 'yaml' ? await asText() : (await made())[name === 'json' ? '/openapi.json' : `/docs/${name}`]
+    const found = name === 'yaml' ? await asText() : (await made())[`/docs/${name}`]
     if (!found) throw new ServiceError('not_found', `There is no page ${name.slice(0, 100)} under /docs.`)
     return sendDocument(request, reply, found)
   })

@@ -1,3 +1,5 @@
+import { messageTypes } from '../../../schemas/content.ts'
+import { arriving } from '../../../schemas/inbound.ts'
 import type { Message, MessageStatus } from '../../../schemas/messages.ts'
 import { identified } from '../../phone.ts'
 import type { BoundChannel, ConversationItem, NativeRequest, NativeStream, Operations } from '../adapter.ts'
@@ -61,6 +63,8 @@ const timeOf = ({ message }: ConversationItem): number => Date.parse(message.cre
 
 /** Their word for what the message is, where it is not ours. */
 const types: Readonly<Record<string, string>> = { voice: 'audio', ptt: 'audio' }
+/** Types that a message can be shown as: those that are sent, and those that only arrive. */
+const shownTypes = new Set<string>([...messageTypes, ...Object.keys(arriving)])
 const mediaTypes = new Set(['image', 'video', 'document', 'audio', 'sticker'])
 const statuses: Readonly<Record<string, MessageStatus>> = {
   sent: 'sent',
@@ -82,9 +86,13 @@ function item(row: Json, phone: string, channel: BoundChannel): ConversationItem
   // an inbound message says SENT as well (3.7): its direction comes from `owner` alone
   const status = inbound ? 'received' : (statuses[stated] ?? 'accepted')
   const word = string(row.type)?.toLowerCase()
-  const type = kind === 'broadcastMessage' ? 'template' : (types[word ?? ''] ?? word ?? 'text')
+  const stating = types[word ?? ''] ?? word ?? 'text'
+  // A word that is none of ours tells of something that we have no content of; its words are shown all the same.
+  const known = kind === 'broadcastMessage' ? 'template' : stating
+  const type = shownTypes.has(known) ? known : 'unsupported'
   const message = { ...base(row, phone, channel, type, status), ...(!mediaTypes.has(type) && said(row)) } as Message
   const operator = string(row.operatorName)
+  if (type !== known) Object.assign(message, { unsupported: { type: known } })
   // written in WATI's inbox: none of ours, whatever it says
   if (operator !== undefined && !inbound) Object.assign(message, { origin: 'operator', operator: { name: operator } })
   if (type === 'template') {

@@ -1,0 +1,73 @@
+// The rooms where the house meets what is outside: HTTP, files that people keep, the document, the command line.
+
+export interface Room {
+  /** Files or folders of the room; the longest that fits a file is its room. */
+  at: string
+  /** What it may import at run time, beside its own folder. */
+  may: string[]
+  /** What it may name as a type only, beside that. */
+  types?: string[]
+  packages?: string[]
+  /** Packages whose types it may name. */
+  packageTypes?: string[]
+}
+
+export const outside: Room[] = [
+  // Files that people keep lists in, in and out; what the columns mean is their readers' affair.
+  {
+    at: 'src/tables/',
+    may: ['src/errors.ts', 'src/phone.ts'],
+    packages: ['csv-parse', 'csv-stringify', 'sax', 'yauzl']
+  },
+  // Pure as well: what an address of the internet is.
+  { at: 'src/ip.ts', may: [], packages: ['ipaddr.js'] },
+  {
+    at: 'src/http/',
+    may: [
+      'src/request-trace.ts',
+      'schemas/',
+      'src/errors.ts',
+      'src/ip.ts',
+      'src/keys/caller.ts',
+      'src/phone.ts',
+      'src/store/store.ts'
+    ],
+    packages: [
+      '@fastify/multipart',
+      '@fastify/under-pressure',
+      '@sinclair/typebox',
+      'ajv',
+      'ajv-formats',
+      'ipaddr.js',
+      'yaml'
+    ],
+    packageTypes: ['fastify']
+  },
+  // Swagger UI is a server of its own; the types are of all that routes find on the application.
+  {
+    at: 'src/http/docs-ui.ts',
+    may: ['src/http/documents.ts'],
+    packages: ['@fastify/swagger', '@fastify/swagger-ui', 'fastify']
+  },
+  {
+    at: 'src/http/fastify.ts',
+    may: [],
+    types: ['src/', 'schemas/'],
+    packageTypes: ['@fastify/swagger', '@fastify/type-provider-typebox', 'fastify']
+  },
+  // The document: what the routes describe, with what the registry knows, shared and named.
+  {
+    at: 'src/document/',
+    may: ['schemas/', 'src/errors.ts'],
+    types: ['src/adapters/adapter.ts'],
+    packages: ['yaml']
+  },
+  // A client of the API, apart from the service: it knows nothing but its addresses.
+  { at: 'src/cli/', may: [], packages: ['@clack/prompts'] },
+  {
+    at: 'src/sandbox/',
+    may: [],
+    // it tells webhooks by HTTP, as the providers do
+    packages: ['@fastify/multipart', '@sinclair/typebox', 'ajv', 'csv-parse', 'fastify', 'undici']
+  }
+]
