@@ -13,7 +13,11 @@ export const failpoints = [
   'before_result_commit',
   'after_result_commit'
 ] as const
+/** The steps of a webhook: kept and not answered yet, taken in hand to be read, had its effects, and these committed. */
+export const webhookFailpoints = ['webhook_kept', 'webhook_in_hand', 'webhook_effects', 'webhook_committed'] as const
 export type Failpoint = (typeof failpoints)[number]
+type AnyFailpoint = Failpoint | (typeof webhookFailpoints)[number]
+const known: readonly string[] = [...failpoints, ...webhookFailpoints]
 
 let armed: { name: string; left: number } | undefined
 
@@ -23,8 +27,8 @@ let armed: { name: string; left: number } | undefined
  */
 export function armFailpoint(at: string): void {
   const [name, nth = '1'] = at.split(':')
-  if (!(failpoints as readonly string[]).includes(name!) || !/^[1-9]\d{0,5}$/.test(nth))
-    throw new Error(`CRASH_AT must be name or name:n, of ${failpoints.join(', ')}`)
+  if (!known.includes(name!) || !/^[1-9]\d{0,5}$/.test(nth))
+    throw new Error(`CRASH_AT must be name or name:n, of ${known.join(', ')}`)
   armed = { name: name!, left: Number(nth) }
   // Only the client of the wire knows when the last byte is out, and it says so here; what reads is of no interest.
   if (name === 'after_write')
@@ -34,7 +38,7 @@ export function armFailpoint(at: string): void {
 }
 
 /** Kills the own process at once, if that was asked for here; where it was not, it costs one comparison. */
-export function failpoint(name: Failpoint): void {
+export function failpoint(name: AnyFailpoint): void {
   if (armed === undefined || armed.name !== name) return
   armed.left--
   if (armed.left === 0) process.kill(process.pid, 'SIGKILL')

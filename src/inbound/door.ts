@@ -4,6 +4,7 @@ import type { Mode } from '../../schemas/common.ts'
 import type { AnyAdapter } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
 import { ServiceError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import { newId } from '../ids.ts'
 import type { Metrics } from '../metrics.ts'
 import { change, prepare, type Store } from '../store/store.ts'
@@ -74,7 +75,8 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         state: 'waiting',
         position: 0,
         reason: null,
-        received_at: p.at
+        received_at: p.at,
+        tries: 0
       })
       // Told again, byte for byte: it has been kept.
       .onConflict(conflict => conflict.columns(['channel_id', 'mode', 'sha256']).doNothing())
@@ -137,6 +139,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         if (store.notifications) yield store.notifications.publish(webhookWord)
         return true
       })
+      failpoint('webhook_kept')
       metrics.webhook(provider, fresh ? 'kept' : 'known')
       if (fresh) wake()
     },

@@ -14,6 +14,9 @@ export interface Piece extends Pick<WebhookRow, 'id' | 'received_at' | 'state' |
 /** Before every id of a webhook that came at this instant or later. */
 export const idAt = (ms: number): string => `whk_${Math.max(0, ms).toString(16).padStart(12, '0')}`
 
+/** A webhook that waits, with what came. */
+export type KeptBody = WebhookRow & { body: Uint8Array }
+
 export function webhookQueries(store: Store) {
   const { build, now } = store
   const of = ({ channel_id, mode }: Lane) =>
@@ -35,7 +38,7 @@ export function webhookQueries(store: Store) {
       ),
 
     /** The bodies that are next, as many as are good to have in hand. */
-    next: async (lane: Lane, most: number, bytes: number): Promise<(WebhookRow & { body: Uint8Array })[]> => {
+    next: async (lane: Lane, most: number, bytes: number): Promise<KeptBody[]> => {
       const heads = await store.read(of(lane).where(waiting).select(['id', 'size']).orderBy('id').limit(most).compile())
       let sum = 0
       const ids = heads.filter(({ size }, i) => (sum += size) <= bytes || i === 0).map(({ id }) => id)
@@ -95,11 +98,20 @@ export function webhookQueries(store: Store) {
         .where('mode', '=', mode)
         .compile(),
 
+    /** Before bodies that an earlier process left are taken in hand: another one that ends by them has counted them. */
+    suspect: (ids: string[]) =>
+      build
+        .updateTable('webhooks')
+        .set(eb => ({ tries: eb('tries', '+', 1) }))
+        .where('id', 'in', ids)
+        .where(waiting)
+        .compile(),
+
     /** Inside a unit: moves a body on from where it was read to. False: somebody else has. */
     advance: function* ({ id, from, to, state, reason }: Piece): Unit<boolean> {
       const moved = build
         .updateTable('webhooks')
-        .set({ position: to, state, reason })
+        .set({ position: to, state, reason, tries: 0 })
         .where('id', '=', id)
         .where(waiting)
         .where('position', '=', from)

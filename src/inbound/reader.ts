@@ -5,12 +5,15 @@ import type { Mode } from '../../schemas/common.ts'
 import type { AnyAdapter, Heard } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Metrics } from '../metrics.ts'
 import type { WebhookRow } from '../store/schema-inbound.ts'
 import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { webhookWord } from './door.ts'
 import type { Effect, Effects, Place } from './effects.ts'
 import { type Lane, type Piece, webhookQueries } from './queries.ts'
+import { readBody } from './read-body.ts'
+import { createSuspects, deadly, mostTries } from './suspects.ts'
 
 /** Reads what the door has kept: in order of arrival for each channel, each thing that is told with its effect once. */
 export interface Reader {
@@ -59,6 +62,7 @@ class Superseded extends Error {}
 export function createReader(parts: ReaderParts): Reader {
   const { store, adapters, channels, effects, metrics, log, tell, wakeQueue } = parts
   const queries = webhookQueries(store)
+  const inHand = createSuspects(store, queries)
   /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
   const shared = store.dialect === 'postgres'
   const holder = shared ? randomUUID() : 'only'
@@ -83,23 +87,6 @@ export function createReader(parts: ReaderParts): Reader {
       each => each.provider === door.provider && each.connectionId === door.connectionId
     )
 
-  /** Everything that a body tells; what cannot be read is a sentence. */
-  const readBody = (body: Uint8Array, adapter: AnyAdapter): Heard[] | string => {
-    if (!adapter.hear) return `${adapter.provider} has no webhooks here.`
-    let told: unknown
-    try {
-      told = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
-    } catch {
-      return 'The body is not JSON in UTF-8.'
-    }
-    try {
-      return adapter.hear.read(told)
-    } catch (error) {
-      log.error({ err: error, provider: adapter.provider }, 'a webhook made its decoder fail: a defect of ours')
-      return 'Reading it failed: a defect of ours. The log tells more.'
-    }
-  }
-
   const effectOf = function* (item: Item, door: DispatchChannel, all: DispatchChannel[]): Unit<Effect | 'foreign'> {
     const place = placeOf(item.heard, door, all)
     if (!place) return 'foreign'
@@ -112,6 +99,7 @@ export function createReader(parts: ReaderParts): Reader {
       if (!(yield* queries.holdLane(lane, holder, leaseMs))) throw new Superseded()
       const results: (Effect | 'foreign')[] = []
       for (const item of items) results.push(yield* effectOf(item, door, all))
+      failpoint('webhook_effects')
       for (const piece of pieces) if (!(yield* queries.advance(piece))) throw new Superseded()
       const heardAt = Math.max(...pieces.map(piece => piece.received_at))
       yield queries.heard(
@@ -124,6 +112,7 @@ export function createReader(parts: ReaderParts): Reader {
           yield store.notifications.publish(result.message.id)
       return results
     })
+    failpoint('webhook_committed')
     const foreign = items.find((_, i) => done[i] === 'foreign')
     if (foreign) {
       const { numberId, accountId } = foreign.heard.scope
@@ -191,7 +180,7 @@ export function createReader(parts: ReaderParts): Reader {
   /** Some bodies of one channel. Answers whether there may be more. */
   const readSome = async (lane: Lane): Promise<boolean> => {
     if (shared && !(await store.write(() => queries.holdLane(lane, holder, leaseMs)))) return false
-    const rows = await queries.next(lane, mostBodies, mostBytes)
+    const rows = await inHand(await queries.next(lane, mostBodies, mostBytes))
     if (rows.length === 0) {
       if (shared) await store.write(() => queries.leaveLane(lane, holder))
       return false
@@ -201,8 +190,12 @@ export function createReader(parts: ReaderParts): Reader {
     const all = door ? await siblingsOf(door) : []
     const items: Item[] = []
     const faults = new Map<string, string>()
-    for (const { body, position, ...webhook } of rows) {
-      const told = adapter ? readBody(body, adapter) : 'There is no such channel any more.'
+    for (const { body, position, tries, ...webhook } of rows) {
+      const told = !adapter
+        ? 'There is no such channel any more.'
+        : tries < mostTries
+          ? readBody(body, adapter, log)
+          : deadly
       if (typeof told === 'string' || !door || told.length <= position) {
         const state = typeof told === 'string' ? 'set_aside' : 'read'
         const reason = typeof told === 'string' ? told : null

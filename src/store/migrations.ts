@@ -212,6 +212,10 @@ export const released: readonly Migration[] = [
   {
     name: '011_store_facts',
     statements: ({ id, strict }) => [`create table store_facts (name ${id} primary key, value text not null) ${strict}`]
+  },
+  {
+    name: '012_webhook_tries',
+    statements: ({ int }) => [`alter table webhooks add column tries ${int} not null default 0`]
   }
 ]
 

@@ -16,6 +16,8 @@ export interface WebhookRow {
   /** Why it was set aside. */
   reason: string | null
   received_at: number
+  /** How often it was taken in hand after an earlier process had left it, and nothing of it was read. */
+  tries: number
 }
 
 export interface WebhookBodyRow {

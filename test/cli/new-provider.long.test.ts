@@ -72,6 +72,37 @@ t.test('the sandbox answers it in its own words', async t => {
   t.match(stdout, /^422 \{"error":\{"code":"window_closed"/)
 })
 
+t.test('its statuses reach its messages, and what people write comes in: for the price of its third table', async t => {
+  const script = `
+    import { pino } from 'pino'
+    import { adapters } from './src/adapters/index.ts'
+    import { loadConfig } from './src/config.ts'
+    import { buildContainer } from './src/container.ts'
+    import { startSandbox } from './src/sandbox/index.ts'
+    import { until } from './test/until.ts'
+    const ADMIN_KEY = 'test-admin-key-0123456789-0123456789'
+    const config = loadConfig({ ADMIN_KEY, DATA_DIR: ${JSON.stringify(join(copy, 'data'))} })
+    const board = await buildContainer(config, {
+      adapters, log: pino({ level: 'silent' }), pepper: 'p'.repeat(32),
+      startSandbox: hooks => startSandbox({ ...hooks, tempoMs: 0 })
+    })
+    await board.start()
+    const url = await board.app.listen({ host: '127.0.0.1', port: 0 })
+    const headers = { authorization: 'Bearer ' + ADMIN_KEY, 'content-type': 'application/json' }
+    const call = async (method, path, body) =>
+      (await fetch(url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) })).json()
+    await call('POST', '/channels', { id: 'bird', provider: 'parrot', connectionId: 'c', settings: {} })
+    const text = { channel: 'bird', to: '15550100111', type: 'text', text: { body: 'Hello' } }
+    const { id } = await call('POST', '/messages', text)
+    const { status } = await until(() => call('GET', '/messages/' + id), ({ status }) => status === 'read')
+    const { items } = await until(
+      () => call('GET', '/messages?direction=inbound'), ({ items }) => items.length > 0)
+    console.log(status, items[0].provider, items[0].from, items[0].text.body)
+    await board.close()`
+  const { stdout } = await node('--input-type=module', '-e', script).catch(error => error as { stdout: string })
+  t.match(stdout, /^read parrot 15550100111 Thanks, got it\.$/m)
+})
+
 t.test('a name that is taken or no name is refused, and nothing is written', async t => {
   for (const name of ['wati', 'Parrot', '../x', ''])
     await t.rejects(node('src/cli/new-provider.ts', name), { stderr: /new-provider/ } as never, name)

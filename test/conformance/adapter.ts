@@ -70,7 +70,7 @@ const shapes: Record<Operation, TSchema> = {
       items: Type.Array(
         Type.Object(
           {
-            ...Template.properties,
+            ...Type.Omit(Template, ['syncedAt']).properties,
             mediaVariable: Type.Optional(Type.String()),
             mediaPosition: Type.Optional(Type.Integer())
           },

@@ -53,6 +53,7 @@ async function fill(store: Store): Promise<void> {
       mode: 'live' as const,
       headers: '{}',
       position: 1,
+      tries: 0,
       reason: null,
       received_at: 1
     }

@@ -45,7 +45,7 @@ const keep = async (store: Store, body: unknown, more: Partial<WebhookRow> = {})
   const id = newId('whk')
   const text = typeof body === 'string' ? body : JSON.stringify(body)
   const row = { id, channel_id: 'one', mode: 'live', headers: '{}', sha256: id, state: 'waiting', position: 0 } as const
-  const all = { ...row, size: text.length, reason: null, received_at: Date.now(), ...more }
+  const all = { ...row, size: text.length, reason: null, received_at: Date.now(), tries: 0, ...more }
   await changed(store, store.build.insertInto('webhooks').values(all))
   await changed(store, store.build.insertInto('webhook_bodies').values({ id: all.id, body: Buffer.from(text) }))
   return all.id

@@ -1,0 +1,21 @@
+import type { Logger } from 'pino'
+import type { AnyAdapter, Heard } from '../adapters/adapter.ts'
+import { failpoint } from '../failpoints.ts'
+
+/** Everything that a body tells; what cannot be read is a sentence. */
+export function readBody(body: Uint8Array, adapter: AnyAdapter, log: Logger): Heard[] | string {
+  if (!adapter.hear) return `${adapter.provider} has no webhooks here.`
+  let told: unknown
+  failpoint('webhook_in_hand')
+  try {
+    told = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    return 'The body is not JSON in UTF-8.'
+  }
+  try {
+    return adapter.hear.read(told)
+  } catch (error) {
+    log.error({ err: error, provider: adapter.provider }, 'a webhook made its decoder fail: a defect of ours')
+    return 'Reading it failed: a defect of ours. The log tells more.'
+  }
+}
