@@ -89,9 +89,12 @@ t.test('its statuses reach its messages, and what people write comes in: for the
     await board.start()
     const url = await board.app.listen({ host: '127.0.0.1', port: 0 })
     const headers = { authorization: 'Bearer ' + ADMIN_KEY, 'content-type': 'application/json' }
+    const scopes = ['messages:send', 'messages:read', 'inbound:read']
     const call = async (method, path, body) =>
       (await fetch(url + path, { method, headers, ...(body && { body: JSON.stringify(body) }) })).json()
     await call('POST', '/channels', { id: 'bird', provider: 'parrot', connectionId: 'c', settings: {} })
+    const { secret } = await call('POST', '/keys', { service: 'bird', mode: 'test', scopes })
+    headers.authorization = 'Bearer ' + secret
     const text = { channel: 'bird', to: '15550100111', type: 'text', text: { body: 'Hello' } }
     const { id } = await call('POST', '/messages', text)
     const { status } = await until(() => call('GET', '/messages/' + id), ({ status }) => status === 'read')
