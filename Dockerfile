@@ -10,7 +10,7 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
 COPY . .
 # The compile cache: compiled code and TypeScript with its types taken out, so that a start reads instead of compiling, on a
 # read-only root too. Node looks it up by its own version, the user's number and each file's path and text: hence the same
-# base, user and paths as below. (Run under another user number the image works, and starts cold.) One real start in sandbox
+# base, user and paths as below. (Under another user number, as OpenShift gives one with group 0, Node fills a folder of its own beside it.) One real start in sandbox
 # mode fills it, and proves that what was trimmed is not missed and that SIGTERM ends in exit 0; then what is imported late.
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.cache
 RUN rm package-lock.json && install -d -o node -g node .cache
@@ -20,7 +20,8 @@ RUN export DATA_DIR="$(mktemp -d)" HOST=127.0.0.1 PORT=3000 && { node src/server
  && kill -TERM $server && wait $server && rm -rf "$DATA_DIR" \
  && node -e "Promise.all(['./src/sandbox/index.ts', './src/upstream/egress.ts', 'pg'].map(name => import(name)))"
 USER root
-RUN chown -R root:root .cache && chmod -R a=rX .cache
+# Group 0 may add to it; what is there stays root's, so the default user cannot change what it runs.
+RUN chown -R root:root .cache && chmod -R a=rX .cache && chmod 1775 .cache
 
 FROM node:24-slim
 ARG VERSION=dev
@@ -32,7 +33,8 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data NODE_COMPILE_CACHE
 WORKDIR /app
 # Owned by root: the server cannot change its own code. It writes to /data, and nothing else of the image has to be writable.
 COPY --from=build /app ./
-RUN install -d -o node -g node -m 700 /data
+# Group 0 as well: OpenShift runs images under any user number, in that group.
+RUN install -d -o node -g root -m 770 /data
 # The user node, by number, so that Kubernetes can see that it is not root (runAsNonRoot).
 USER 1000:1000
 VOLUME /data

@@ -166,7 +166,7 @@ export async function buildContainer(
     wake: mode => scheduler.wake(mode, Date.now()),
     sleepers: { leaseMs: executor.leaseMs, timeoutMs }
   })
-  const upkeep = createUpkeep(store, log, config.RETENTION_DAYS)
+  const upkeep = createUpkeep(store, log, config.RETENTION_DAYS, config.KEEP_ROWS_DAYS)
 
   /** Our own address, for whoever is on this machine; undefined before we listen. */
   const ownAddress = (): string | undefined => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   CompiledQuery,
   DummyDriver,
@@ -36,6 +37,8 @@ const refuse = (error: unknown): never => {
 }
 
 const statementMs = 5000
+/** A word to oneself through the server takes no longer. */
+const helloMs = 3000
 /** A connection of the pool, with the number of its server process as the first words of the connection told it. */
 type PoolClient = ClientBase & { processID: number | null }
 
@@ -141,6 +144,25 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
   const listeners = new Set<(word: string) => void>()
   let listening: InstanceType<typeof pg.Client> | undefined
   let closed = false
+  let toldOfPooler = false
+  /** A pooler takes a LISTEN and gives the connection to the next: it is heard only by trying. */
+  const hearOneself = async (client: InstanceType<typeof pg.Client>): Promise<void> => {
+    const word = `hello ${randomUUID()}`
+    const heard = new Promise<boolean>(resolve => {
+      const late = setTimeout(resolve, helloMs, false).unref()
+      client.on('notification', ({ payload }) => {
+        if (payload !== word) return
+        clearTimeout(late)
+        resolve(true)
+      })
+    })
+    await pool.query('select pg_notify($1, $2)', [channel, word])
+    if ((await heard) || closed || toldOfPooler) return
+    toldOfPooler = true
+    log.warn(
+      'DATABASE_URL leads through a pooler that does not pass LISTEN and NOTIFY (PgBouncer in transaction mode): what another replica has settled is noticed by asking, a second later at most; address the server itself, or pool sessions, to hear at once'
+    )
+  }
   /** One connection of its own: those of the pool come and go. */
   const listen = async (): Promise<void> => {
     const client = new pg.Client({ connectionString: url, keepAlive: true, application_name: 'switchboard words' })
@@ -155,6 +177,7 @@ export async function openPostgres(url: string, log: Logger, { patient = false }
     try {
       await client.connect()
       await client.query(`LISTEN ${channel}`)
+      await hearOneself(client)
     } catch (error) {
       lost(error as Error)
       await client.end().catch(lost)

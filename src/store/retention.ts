@@ -24,13 +24,14 @@ const ended: readonly MessageRow['state'][] = [
   ...(['accepted', 'sent', 'delivered', 'read', 'failed'] as const),
   ...(['expired', 'canceled', 'received'] as const)
 ]
-const hasEnded = ({ state, final }: Pick<MessageRow, 'state' | 'final'>): boolean =>
+export const hasEnded = ({ state, final }: Pick<MessageRow, 'state' | 'final'>): boolean =>
   ended.includes(state) || (state === 'unknown' && final === 1)
 
 /** The first id of an instant. */
-const idAt = (prefix: string, ms: number): string => `${prefix}_${Math.max(0, ms).toString(16).padStart(12, '0')}`
+export const idAt = (prefix: string, ms: number): string =>
+  `${prefix}_${Math.max(0, ms).toString(16).padStart(12, '0')}`
 /** When the last line of a timeline was written; a message without one has not been touched since it was made. */
-const lastChange = (row: Pick<MessageRow, 'timeline' | 'created_at'>): number => {
+export const lastChange = (row: Pick<MessageRow, 'timeline' | 'created_at'>): number => {
   const line = row.timeline.trimEnd().split('\n').at(-1)
   return line ? (JSON.parse(line) as { at: number }).at : row.created_at
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { createPeriodic } from '../periodic.ts'
 import { createBodies, forgetKeys, forgetLimits } from './retention.ts'
+import { forgetRows } from './row-retention.ts'
 import type { Store } from './store.ts'
 
 /** How long a file that only a provider has is known by its id, from when it was listed. */
@@ -33,7 +34,7 @@ export interface Upkeep {
  * Files, contents and memories whose time is over, by the clock of the database. Every replica does it: what another has deleted is only not
  * found. A file's row goes first and its pieces after it, so a reader never finds half a file behind a row.
  */
-export function createUpkeep(store: Store, log: Logger, retentionDays: number): Upkeep {
+export function createUpkeep(store: Store, log: Logger, retentionDays: number, keepRowsDays = 400): Upkeep {
   const { build, now } = store
   let stopped = false
   const going = () => !stopped
@@ -108,6 +109,9 @@ export function createUpkeep(store: Store, log: Logger, retentionDays: number): 
     const keys = await forgetKeys(store, at, going)
     const limits = await forgetLimits(store, at, going)
     if (bodies + keys + limits > 0) log.info({ bodies, keys, limits }, 'dropped what is not kept any longer')
+    // After the keys: a replay must not find a key whose message has gone.
+    const { broadcasts, messages, audit } = await forgetRows(store, at, keepRowsDays, going)
+    if (broadcasts + messages + audit > 0) log.info({ broadcasts, messages, audit }, 'deleted rows that ended long ago')
   }
   const everyRun = retentionDays === 0 ? everyShortMs : everyMs
   const repeating = createPeriodic(sweep, everyRun, log, 'what is old could not be deleted: it is tried again')

@@ -139,3 +139,105 @@ export function retentionCases(on: Case): void {
     t.strictSame(await keys('paces'), ['used'])
   })
 }
+
+/** KEEP_ROWS_DAYS: what has ended goes as a whole. */
+export function rowRetentionCases(on: Case): void {
+  const there = async (store: Store, rows: readonly MessageRow[]): Promise<string[]> => {
+    const ids = rows.map(row => row.id)
+    const found = await store.read(store.build.selectFrom('messages').select('id').where('id', 'in', ids).compile())
+    return found.map(row => row.id).sort()
+  }
+  const sorted = (rows: readonly MessageRow[]) => rows.map(row => row.id).sort()
+  const sweep = (store: Store, days: number) => createUpkeep(store, silent, 5, days).sweep()
+
+  on('rows that ended longer ago than they are kept are deleted, and no others', async (t, { store }) => {
+    const states: MessageState[] = [
+      'accepted',
+      'sent',
+      'delivered',
+      'read',
+      'failed',
+      'expired',
+      'canceled',
+      'received'
+    ]
+    const over = [...states.map(state => old(11, { state })), old(11, { state: 'unknown', final: 1 })]
+    const open = (['queued', 'claimed', 'sending', 'unknown'] as const).map(state => old(11, { state }))
+    const young = old(9)
+    const late = old(11, { timeline: at(ago(11)) + at(ago(9)) })
+    for (const row of [...over, ...open, young, late]) await put(store, row)
+    const one = over[0]!
+    const id = { channel_id: one.channel_id, mode: one.mode, provider_id: newId('msg'), attempt: 1, parked: 0 }
+    await changed(store, store.build.insertInto('message_ids').values({ ...id, message_id: one.id, created_at: 1 }))
+    await sweep(store, 10)
+    t.strictSame(await there(store, over), [], 'what has ended')
+    t.strictSame(
+      await there(store, [...open, young, late]),
+      sorted([...open, young, late]),
+      'what has not, or not so long ago'
+    )
+    const ids = store.build.selectFrom('message_ids').select('attempt').where('provider_id', '=', id.provider_id)
+    t.strictSame(await store.read(ids.compile()), [], 'and the ids that its provider had for it')
+    await sweep(store, 8)
+    t.strictSame(await there(store, [young, late]), [], 'CONTROL: they are found by a shorter keeping')
+  })
+
+  on('a broadcast goes ahead of its messages, and they stay for as long as it does', async (t, { store }) => {
+    const broadcast = (days: number, finished: number | null) => ({
+      ...{
+        id: idOf(days, 'brd'),
+        service: 'billing',
+        key_id: 'key_1',
+        mode: 'live' as const,
+        channel_id: 'cloud',
+        name: 'x'
+      },
+      ...{
+        template: '{}',
+        status: finished === null ? ('running' as const) : ('finished' as const),
+        total: 1,
+        duplicates: 0
+      },
+      ...{
+        skipped: 0,
+        rate_per_second: null,
+        start_at: null,
+        created_at: ago(days),
+        started_at: ago(days),
+        finished_at: finished
+      }
+    })
+    const [gone, late, open] = [broadcast(12, ago(11)), broadcast(12, ago(9)), broadcast(12, null)]
+    const rows: MessageRow[] = []
+    for (const of of [gone, late, open]) {
+      await changed(store, store.build.insertInto('broadcasts').values(of))
+      rows.push(await put(store, old(12, { broadcast_id: of.id, contact: newId('msg') })))
+    }
+    const key = `broadcast/${gone.id}`
+    await changed(store, store.build.insertInto('blocks').values({ key, until: null, detail: null, at: 1 }))
+    await sweep(store, 10)
+    const left = await store.read(store.build.selectFrom('broadcasts').select('id').orderBy('id').compile())
+    t.strictSame(left.map(row => row.id).filter(id => id !== gone.id).length, left.length, 'it is gone')
+    t.strictSame(await there(store, rows), sorted(rows.slice(1)), 'with its messages, and no others')
+    const block = store.build.selectFrom('blocks').select('key').where('key', '=', key)
+    t.strictSame(await store.read(block.compile()), [])
+  })
+
+  on('the audit goes after the same time', async (t, { store }) => {
+    const entry = (days: number) => ({
+      id: idOf(days, 'aud'),
+      at: ago(days),
+      actor: 'a',
+      action: 'x',
+      target: 't',
+      detail: null
+    })
+    const [gone, kept] = [entry(11), entry(9)]
+    await changed(store, store.build.insertInto('audit').values([gone, kept]))
+    await sweep(store, 10)
+    const left = await store.read(
+      store.build.selectFrom('audit').select('id').where('id', 'in', [gone.id, kept.id]).compile()
+    )
+    t.strictSame(left, [{ id: kept.id }])
+  })
+}

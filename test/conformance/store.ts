@@ -16,7 +16,7 @@ import { listCases } from './store-list.ts'
 import { mediaCases } from './store-media.ts'
 import { messageCases } from './store-messages.ts'
 import { queueCases } from './store-queue.ts'
-import { retentionCases } from './store-retention.ts'
+import { retentionCases, rowRetentionCases } from './store-retention.ts'
 import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
 import { unknownCases } from './store-unknown.ts'
@@ -53,7 +53,8 @@ const subjects = {
   'the address book': contactCases,
   'people who are erased': eraseCases,
   'kept files': mediaCases,
-  'what is kept for a time only': retentionCases
+  'what is kept for a time only': retentionCases,
+  'rows that end': rowRetentionCases
 }
 
 /** Every store does all of this (docs/reliability.md P35): the same cases, whatever the database. */

@@ -75,3 +75,37 @@ export async function lived(t: Test): Promise<string> {
   await taken(t, { ...live, DATA_DIR: directory, ADMIN_KEY: adminKey }, 'a first live start')
   return directory
 }
+
+/** A running server with exactly these settings. */
+export interface Bare {
+  url: string
+  said: () => string
+  end: () => Promise<number | null>
+}
+
+/** Starts src/server.ts in a folder of its own; resolves when it has said all that it says at a start in sandbox mode. */
+export async function serveBare(t: Teardown, env: Record<string, string>): Promise<Bare> {
+  const child = spawn(process.execPath, [file('src/server.ts')], {
+    env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: place(t), ...env },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let text = ''
+  const ended = new Promise<number | null>(resolve => child.once('close', resolve))
+  t.teardown(() => {
+    child.kill('SIGKILL')
+    return ended
+  })
+  await new Promise<void>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', chunk => {
+        text += chunk
+        if (/KEY=sk_test_\w+\n[\s\S]*direction=inbound/.test(text)) resolve()
+      })
+    void ended.then(code => reject(new Error(`ended with ${code}: ${text}`)))
+  })
+  const end = (): Promise<number | null> => {
+    child.kill('SIGTERM')
+    return ended
+  }
+  return { url: /"address":"(http[^"]+)"/.exec(text)![1]!, said: () => text, end }
+}
