@@ -29,9 +29,12 @@ for (const each of copied) cpSync(join(root, each), join(copy, each), { recursiv
 symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
 
 const run = promisify(execFile)
-// Without what the runner puts on Node: its loaders would load the compiler too.
-const { NODE_OPTIONS: _, TAP: __, TAP_CHILD_ID: ___, ...env } = process.env
-const node = (...args: string[]) => run(process.execPath, args, { cwd: copy, maxBuffer: 1 << 26, env })
+// Without what the runner puts on every child: its loaders cannot load the compiler.
+const node = (...args: string[]) =>
+  run('env', ['-u', 'NODE_OPTIONS', '-u', 'TAP', '-u', 'TAP_CHILD_ID', process.execPath, ...args], {
+    cwd: copy,
+    maxBuffer: 1 << 26
+  })
 
 const files = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(path => statSync(join(folder, path)).isFile())
