@@ -61,14 +61,19 @@ const beginning = (patient: boolean): string =>
  * The shared store, for several replicas. Every unit is a transaction of its own, durable before it is answered.
  * @param url postgres://user:password@host/database; it is never logged
  * @param patient lets queries and locks take as long as they take, as a migration of large tables must
+ * @param connectMs how long a unit waits for a connection, one of the pool's too, before it is StoreUnavailable
  */
-export async function openPostgres(url: string, log: Logger, { patient = false } = {}): Promise<Store> {
+export async function openPostgres(
+  url: string,
+  log: Logger,
+  { patient = false, connectMs = 3000 } = {}
+): Promise<Store> {
   const { default: pg } = await import('pg')
   const int8 = 20
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
-    connectionTimeoutMillis: 3000,
+    connectionTimeoutMillis: connectMs,
     // Ours and not the server's, for one that does not even say that it is too late.
     ...(!patient && { query_timeout: 6000 }),
     keepAlive: true,

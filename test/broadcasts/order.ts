@@ -66,7 +66,7 @@ export const calm = (board: Board, ...call: Parameters<Board['call']>): Promise<
     ({ status }) => status !== 503
   )
 
-export const ended = (board: Board, id: string, withinMs = 20_000): Promise<Answer> =>
+export const ended = (board: Board, id: string, withinMs = 60_000): Promise<Answer> =>
   until(
     () => board.call('GET', `/broadcasts/${id}`),
     ({ body }) => body.finishedAt !== undefined,

@@ -108,7 +108,7 @@ export const returned = <R>(store: Store, query: CompiledQuery<R> | Compilable<R
   })
 
 /** Waits for something another process does, with a deadline in place of a nap. */
-export async function until(what: () => Promise<boolean>, deadlineMs = 5000): Promise<boolean> {
+export async function until(what: () => Promise<boolean>, deadlineMs = 60_000): Promise<boolean> {
   for (const end = performance.now() + deadlineMs; performance.now() < end; ) {
     if (await what()) return true
     await new Promise(resolve => setTimeout(resolve, 10))

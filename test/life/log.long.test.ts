@@ -11,7 +11,7 @@ import { adminKey, cloudSettings, matonKey } from '../helper.ts'
 import { file } from '../process.ts'
 import { until as untilRight } from '../until.ts'
 
-const until = (is: () => boolean | Promise<boolean>): Promise<boolean> => untilRight(async () => is(), Boolean, 30_000)
+const until = (is: () => boolean | Promise<boolean>): Promise<boolean> => untilRight(async () => is(), Boolean)
 
 // docs/reliability.md P51: a log on a full disk, without a reader, or with one that reads nothing, under a whole server. Messages
 // go on, the loss is counted, SIGTERM ends it.

@@ -147,7 +147,7 @@ export async function restarts(
 
   for (const id of acked.keys()) {
     const look = async () => (await board.call('GET', `/messages/${id}`)).body as { status: string }
-    const { status } = await until(look, ({ status }) => status !== 'queued' && status !== 'sending', 30_000)
+    const { status } = await until(look, ({ status }) => status !== 'queued' && status !== 'sending')
     if (status === 'unknown') figures.unknown.push(id)
     else if (status !== 'accepted') figures.lost.push(`${id} ${status}`)
   }

@@ -16,6 +16,8 @@ const tables =
   'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, identities, remote_media' +
   ', blocks, paces, breakers, broadcasts, webhooks, webhook_bodies, webhook_lanes, webhook_tokens, heard_events, message_ids' +
   ', parked_events'
+// A truncation makes new files for every table and index; there are a few rows to take out.
+const empty = tables.replace(/\w+,?/g, table => `delete from ${table.replace(',', '')};`)
 const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
 
@@ -62,10 +64,13 @@ t.test('PostgreSQL', async t => {
   await t.test('one for the suite', async t => {
     const name = await cluster.database()
     // Opened once: connections are what costs. Each case finds the tables empty.
-    const stores = [await open(cluster.url(name)), await open(cluster.url(name)), await open(cluster.url(name))]
+    // What they do is looked at here, and not how soon a busy machine does it.
+    const relaxed = { patient: true, connectMs: 120_000 }
+    await (await open(cluster.url(name))).close()
+    const stores = await Promise.all([1, 2, 3].map(() => openPostgres(cluster.url(name), log, relaxed)))
     t.teardown(() => Promise.all(stores.map(store => store.close())))
     const opener = async () => {
-      await cluster.query(`truncate ${tables}`, name)
+      await cluster.query(empty, name)
       let given = 0
       return { store: stores[0]!, replica: async () => stores[++given]! }
     }

@@ -56,8 +56,7 @@ t.test('messages without end do not keep a broadcast from its tenth of the turns
   })
   await until(
     () => sends(board).length,
-    count => count >= 60,
-    30_000
+    count => count >= 60
   )
   stop = true
   const bulk = sends(board)
@@ -83,8 +82,7 @@ t.test(
     t.equal(made.status, 202, made.text.slice(0, 300))
     const end = await until(
       () => progress(board, made.body.id),
-      ({ status }) => status === 'finished',
-      20_000
+      ({ status }) => status === 'finished'
     )
     const calls = sends(board).map(({ body }) => (body as { receivers: unknown[] }).receivers.length)
     t.same(calls, [250, 250, 100])

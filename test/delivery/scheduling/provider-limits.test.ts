@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { createOutcomes } from '../../../src/delivery/sending/outcome.ts'
 import { messageQueries } from '../../../src/messages/queries.ts'
@@ -11,6 +13,13 @@ const fast = { MATON_RATE_PER_SECOND: '200', UPSTREAM_TIMEOUT_MS: '1500' }
 const later = { headers: { prefer: 'respond-async' } }
 const seen = (board: Board, operation: string) =>
   board.sandbox.ledger.entries.filter(entry => entry.operation === operation).length
+/** Slots of a window that are given away. A slot goes by unused where a busy machine is too late for it, and counts all the same. */
+const booked = (board: Board, limit: string): number => {
+  const db = new DatabaseSync(join(board.directory, 'switchboard.db'), { readOnly: true })
+  const row = db.prepare('select log from paces where key like ?').get(`%${limit}%`) as { log: string } | undefined
+  db.close()
+  return row ? JSON.parse(row.log).length : 0
+}
 const text = (channel: string, to: number) => ({ channel, to: String(to), type: 'text', text: { body: 'Hello' } })
 
 for (const [env, calls] of [
@@ -24,10 +33,13 @@ for (const [env, calls] of [
     async t => {
       const board = await startBoard(t, { env })
       const read = () => board.call('GET', '/contacts/14155551234/messages?channel=wati')
+      const since = performance.now()
       const statuses = (await Promise.all(Array.from({ length: 12 }, read))).map(({ status }) => status)
+      const ms = performance.now() - since
       const made = seen(board, 'wati.getMessages')
-      // On a busy machine a slot can go by unused.
-      t.ok(made <= calls && made >= calls - 2, `${made} of 12 went out`)
+      t.ok(made > 0 && made <= calls, `${made} of 12 went out`)
+      // Reads wait for a slot no longer than UPSTREAM_TIMEOUT_MS: where the machine needs that long for them, fewer get one.
+      if (ms < 1500) t.ok(made >= calls - 2, `${made} of 12 went out in ${Math.round(ms)} ms`)
       t.equal(statuses.filter(status => status === 200).length, made)
       if (calls === 12) t.equal(made, 12)
       t.same([...new Set(statuses.filter(status => status !== 200))], calls === 10 ? [429] : [])
@@ -45,8 +57,8 @@ t.test('WATI’s window for templates is kept, thirty in ten seconds, and holds 
       ...later
     })
   await until(
-    () => seen(board, 'wati.sendTemplateMessageV2'),
-    count => count >= 28
+    () => booked(board, 'templates'),
+    count => count >= 30
   )
   const other = await board.key({ service: 'other' })
   const free = await board.call('POST', '/messages', { body: text('wati', 14155551234), key: other })
@@ -60,8 +72,8 @@ t.test('Meta’s pair rate: the 46th message to one person waits, and nobody els
   const board = await startBoard(t, { env: fast })
   for (let i = 0; i < 47; i++) await board.call('POST', '/messages', { body: text('cloud', 14155551234), ...later })
   await until(
-    () => seen(board, 'cloud.sendMessage'),
-    count => count >= 43
+    () => booked(board, 'pair/'),
+    count => count >= 45
   )
   t.equal((await board.call('POST', '/messages', { body: text('cloud', 14155559999) })).status, 201)
   t.ok(seen(board, 'cloud.sendMessage') <= 46)
@@ -73,9 +85,15 @@ t.test('the dry run tells how long the provider asked us to wait', async t => {
   const board = await startBoard(t, { env: fast })
   const wait = async () => (await board.call('POST', '/messages/validate', { body: text('wati', 14155551234) })).body
   t.equal((await wait()).expectedWaitSeconds, 0)
+  const since = performance.now()
   await board.call('POST', '/messages', { body: text('wati', 15550100004), ...later })
-  const told = await until(wait, ({ expectedWaitSeconds }) => expectedWaitSeconds > 0)
-  t.ok(told.expectedWaitSeconds >= 8 && told.expectedWaitSeconds <= 11, `${told.expectedWaitSeconds} s`)
+  // A second or so is what the message itself waits for; what the provider asks for comes with its answer.
+  const told = await until(wait, ({ expectedWaitSeconds }) => expectedWaitSeconds > 2)
+  const gone = (performance.now() - since) / 1000
+  t.ok(
+    told.expectedWaitSeconds >= Math.floor(9 - gone) && told.expectedWaitSeconds <= 11,
+    `${told.expectedWaitSeconds} s`
+  )
 })
 
 t.test('what says each time that it took nothing is asked six times, and then it has failed', async t => {
