@@ -39,7 +39,7 @@ const origin =
       throw new Error(`must be a URL that begins with ${protocols.map(p => `${p}//`).join(' or ')}`)
     if (protocols[0] === 'https:' && (url.search || url.hash || url.username))
       throw new Error('must have no query, fragment or credentials')
-    return value.replace(/\/+$/, '')
+    return value.replace(/\/$/, '')
   }
 const list = (value: string): string[] =>
   value

@@ -45,7 +45,7 @@ export function watchUnreadBodies(app: App): void {
     if (raw.complete) pending.delete(raw)
     else if (entry) {
       entry.answeredAt = raw.socket.bytesRead
-      // Whoever was reading it has stopped, and would hold it up for ever.
+      // Its reader has stopped, and would hold it up for ever.
       raw.unpipe()
       raw.removeAllListeners('readable').resume()
     }

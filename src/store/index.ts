@@ -17,7 +17,7 @@ const words: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'its host does not answer'
 }
 
-/** The same fault, by the name of the setting that it is about. */
+/** Names the setting that a fault is about. */
 function named(setting: string, error: unknown): Error {
   const { code, cause, message } = error as NodeJS.ErrnoException & { cause?: { code?: string } }
   const known = setting === 'DATABASE_URL' ? (cause?.code ?? code) : undefined

@@ -172,8 +172,8 @@ function receiptFaults({ output, failure, defect }: Result): string[] {
 
 /** The id of what an operation is about: the paths of an example name it `{id}`. */
 const idIn = (input: object): string => {
-  const { providerMediaId, id } = input as { providerMediaId?: string; id?: string }
-  return providerMediaId ?? id ?? ''
+  const { providerMediaId, id, path } = input as { providerMediaId?: string; id?: string; path?: string }
+  return providerMediaId ?? id ?? path ?? ''
 }
 
 /** The suite that every provider passes. Its cases come from the adapter's own tables. */

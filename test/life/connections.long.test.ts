@@ -63,7 +63,7 @@ t.test('more idle sockets than descriptors: the process lives, messages go on, t
   t.teardown(() => {
     for (const socket of [...strangers, caller.socket]) socket.destroy()
   })
-  // Those beyond the limit are closed at once, the others a few seconds later, since they say nothing.
+  // A socket beyond the limit is closed at once, another one a few seconds later, since it says nothing.
   await until(
     () => strangers.filter(socket => socket.closed).length,
     closed => closed >= 100
