@@ -209,9 +209,9 @@ export function rowRetentionCases(on: Case): void {
     })
     const [gone, late, open] = [broadcast(12, ago(11)), broadcast(12, ago(9)), broadcast(12, null)]
     const rows: MessageRow[] = []
-    for (const of of [gone, late, open]) {
-      await changed(store, store.build.insertInto('broadcasts').values(of))
-      rows.push(await put(store, old(12, { broadcast_id: of.id, contact: newId('msg') })))
+    for (const each of [gone, late, open]) {
+      await changed(store, store.build.insertInto('broadcasts').values(each))
+      rows.push(await put(store, old(12, { broadcast_id: each.id, contact: newId('msg') })))
     }
     const key = `broadcast/${gone.id}`
     await changed(store, store.build.insertInto('blocks').values({ key, until: null, detail: null, at: 1 }))
