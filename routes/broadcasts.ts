@@ -60,7 +60,8 @@ export const broadcasts: RoutePlugin = app => {
         const object = await app.broadcasts.create(request.caller, form, source, options)
         return { object, location: `/broadcasts/${object.id}`, status: 202 as const }
       }
-      return answerOnce(request, reply, act, { ...known, ...request.query }).finally(remove)
+      const again = ({ id }: { id: string }) => app.broadcasts.requireRights(request.caller, id)
+      return answerOnce(request, reply, act, { ...known, ...request.query }, again).finally(remove)
     }
   })
 

@@ -80,9 +80,12 @@ export const contactsCsv: RoutePlugin = app => {
       const table = tableOf(request)
       const known = { ...request.query, sha256: createHash('sha256').update(table).digest('hex') }
       const charset = charsetOf(request)
-      const act = () => app.contactTable.import(request.caller, request.query.channel, table, charset)
-      const location = '/contacts'
-      return answerOnce(request, reply, async () => ({ object: await act(), location, status: 200 }), known)
+      const asked = [request.caller, request.query.channel, table, charset] as const
+      const act = async () => {
+        const object = await app.contactTable.import(...asked)
+        return { object, location: '/contacts', status: 200 as const }
+      }
+      return answerOnce(request, reply, act, known, () => app.contactTable.requireRights(...asked))
     }
   })
 }

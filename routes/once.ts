@@ -11,12 +11,14 @@ function pathOf({ routeOptions, params }: FastifyRequest): string {
  * Answers a POST that makes something, once for an Idempotency-Key: the same key and body again get the first answer.
  * @param act makes the object and says where it lies
  * @param body what the request is known by: its JSON, or the fields and the digest of an upload
+ * @param again throws where the caller may not have what was made, as far as its answer does not say it
  */
 export async function answerOnce<T>(
   request: FastifyRequest,
   reply: FastifyReply,
   act: () => Promise<{ object: T; location: string; status?: 200 | 201 | 202 }>,
-  body: unknown = request.body
+  body: unknown = request.body,
+  again?: (object: T) => Promise<unknown>
 ): Promise<FastifyReply> {
   const run = async (): Promise<Answer> => {
     const { object, location, status = 201 } = await act()
@@ -28,7 +30,10 @@ export async function answerOnce<T>(
   const scope = { service, mode, method: request.method, path: pathOf(request) }
   const answer =
     key === undefined ? await run() : await request.server.idempotency.once({ ...scope, key }, requestHash(body), run)
-  if (answer.replayed) requireReplay(request.caller, answer)
+  if (answer.replayed) {
+    requireReplay(request.caller, answer)
+    await again?.(JSON.parse(answer.body) as T)
+  }
   return reply
     .code(answer.status)
     .headers(answer.headers)

@@ -25,8 +25,6 @@ export function replySent(
   sent: Sent,
   { waitMs }: SendOptions
 ): FastifyReply {
-  request.timing.upstream = sent.upstreamMs
-  request.timing.queue = sent.queueMs
   if (sent.messageId) request.messageId = sent.messageId
   return reply
     .code(sent.status)

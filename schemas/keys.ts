@@ -20,6 +20,9 @@ export const scopes = [
   'events:read',
   'webhooks:write',
   'inbound:read',
+  'suppressions:read',
+  'suppressions:write',
+  'suppressions:ignore',
   'read_all',
   'native',
   'admin'

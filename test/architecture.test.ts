@@ -144,6 +144,7 @@ t.test('POSITIVE CONTROL: what the plan forbids is found', async t => {
     "await fetch('http://x')",
     'process.env.KEY',
     'if (hashed === adminHash) return admin',
+    'if (Buffer.from(hashed).equals(Buffer.from(adminHash))) return admin',
     "if (channel.provider === 'wati') return",
     "db.exec('BEGIN')",
     "db.exec('begin;')",

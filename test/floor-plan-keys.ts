@@ -70,6 +70,11 @@ export const words: { name: string; pattern: RegExp; only: string[] }[] = [
     only: ['src/sandbox/']
   },
   {
+    name: 'a comparison of bytes',
+    pattern: /\.equals\(|\bBuffer\.compare\(/,
+    only: ['src/sandbox/', 'src/upstream/passthrough.ts']
+  },
+  {
     name: 'the name of a provider',
     pattern: /(?<!demo-)\bwati\b|whatsapp-cloud/i,
     only: ['src/adapters/', 'src/sandbox/', 'schemas/channels.ts', 'schemas/connections.ts']

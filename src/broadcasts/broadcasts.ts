@@ -5,7 +5,7 @@ import canonicalize from 'canonicalize'
 import type { Broadcast, BroadcastFilter, BroadcastForm, BroadcastMessageFilter } from '../../schemas/broadcasts.ts'
 import type { Message } from '../../schemas/messages.ts'
 import { ServiceError } from '../errors.ts'
-import { type Caller, sees } from '../keys/caller.ts'
+import { type Caller, requireRecipient, requireTemplate, sees } from '../keys/caller.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { toMessage } from '../messages/view.ts'
@@ -28,6 +28,8 @@ export interface Broadcasts {
     source: Source,
     options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
   ) => Promise<Broadcast>
+  /** Throws the 403 for a template or a recipient of the broadcast that the key may not send. */
+  requireRights: (caller: Caller, id: string) => Promise<void>
   get: (caller: Caller, id: string) => Promise<Broadcast>
   list: (caller: Caller, filter: BroadcastFilter) => Promise<{ items: Broadcast[]; nextCursor: string | null }>
   messages: (
@@ -98,6 +100,14 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
     progress.forget(id)
     return shown(caller, id)
   }
+  /** Who has it sent has to have the rights for all of it, as whoever made it had. */
+  const requireRights = async (caller: Caller, id: string): Promise<void> => {
+    const { template } = await load(caller, id)
+    requireTemplate(caller, (JSON.parse(template) as { name: string }).name)
+    const prefixes = caller.recipientPrefixes
+    const [stranger] = prefixes ? await store.read(queries.beyond({ id, prefixes })) : []
+    if (stranger) requireRecipient(caller, stranger.contact ?? '')
+  }
   const stop = (id: string, detail: string) => blocks.stop({ key: blockKey.broadcast(id), detail, at: store.clock() })
 
   /** Queues one batch of failed messages again. Returns the id of its last; undefined: there was none left. */
@@ -118,6 +128,8 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
       const { id, faults } = await intake(caller, form, source, options)
       return { ...(await shown(caller, id)), ...(faults.length > 0 && { errors: faults }) }
     },
+
+    requireRights,
 
     get: shown,
 
@@ -159,6 +171,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
       }),
 
     resume: async (caller, id) => {
+      await requireRights(caller, id)
       const broadcast = await act(caller, id, { act: 'resumed', from: ['paused'] }, function* (row) {
         const waits = row.start_at !== null && row.start_at > store.clock()
         const began = { status: 'running', started_at: row.started_at ?? store.clock() } as const
@@ -180,6 +193,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
     },
 
     retryFailed: async (caller, id) => {
+      await requireRights(caller, id)
       let after: string | undefined = ''
       const from: BroadcastRow['status'][] = ['running', 'finished', 'failed']
       await act(caller, id, { act: 'retried', from }, function* (row) {

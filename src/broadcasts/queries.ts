@@ -146,6 +146,16 @@ export function broadcastQueries(store: Store) {
         .orderBy('id')
         .limit(batchSize)
     ),
+    /** One recipient whose number begins with none of the prefixes, if there is one. */
+    beyond: ({ id, prefixes }: { id: string; prefixes: readonly string[] }) =>
+      build
+        .selectFrom('messages')
+        .select('contact')
+        .where('broadcast_id', '=', id)
+        .where('contact', 'is not', null)
+        .where(eb => eb.and(prefixes.map(prefix => eb('contact', 'not like', `${prefix}%`))))
+        .limit(1)
+        .compile(),
     list: (caller: Caller, { channel, status }: BroadcastFilter, page: PageRequest) => {
       let query = build
         .selectFrom('broadcasts')

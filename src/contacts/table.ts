@@ -13,6 +13,8 @@ export interface ContactTable {
   export: (caller: Caller, channel: string | undefined) => Promise<{ csv: Readable; channel: string }>
   /** Makes or changes a contact for each row, once every row has been found right. */
   import: (caller: Caller, channel: string | undefined, bytes: Buffer, charset?: string) => Promise<ContactImport>
+  /** Throws what `import` would throw before it takes the first row: for an answer that is given again. */
+  requireRights: (caller: Caller, channel: string | undefined, bytes: Buffer, charset?: string) => Promise<void>
 }
 
 export interface ContactTableParts {
@@ -57,6 +59,20 @@ export function createContactTable({ providerClient, channels, book }: ContactTa
     yield* contacts
   }
 
+  /** The rows of a table, where the caller may take all of them into the channel's address book. */
+  const linesFor = async (caller: Caller, id: string | undefined, bytes: Buffer, charset?: string) => {
+    const channel = await channels.resolve(caller, id)
+    if (keeps(channel))
+      throw new ServiceError(
+        'unsupported',
+        `Channel ${channel.id} (${channel.provider}) keeps its own contacts, ten of which can be made in ten seconds: use its own import, or POST /contacts for each. A channel whose contacts Switchboard keeps can.`
+      )
+    const lines = await fromCsv(bytes, charset)
+    for (const { phone } of lines) requireRecipient(caller, phone)
+    const of = { channel: channel.id, mode: channel.mode }
+    return { of, lines }
+  }
+
   return {
     export: async (caller, id) => {
       const channel = await channels.resolve(caller, id)
@@ -70,15 +86,7 @@ export function createContactTable({ providerClient, channels, book }: ContactTa
     },
 
     import: async (caller, id, bytes, charset) => {
-      const channel = await channels.resolve(caller, id)
-      if (keeps(channel))
-        throw new ServiceError(
-          'unsupported',
-          `Channel ${channel.id} (${channel.provider}) keeps its own contacts, ten of which can be made in ten seconds: use its own import, or POST /contacts for each. A channel whose contacts Switchboard keeps can.`
-        )
-      const lines = await fromCsv(bytes, charset)
-      for (const { phone } of lines) requireRecipient(caller, phone)
-      const of = { channel: channel.id, mode: channel.mode }
+      const { of, lines } = await linesFor(caller, id, bytes, charset)
       let created = 0
       // In groups: one commit for each row would take a disk write each, and one for all would hold everybody else up.
       for (let at = 0; at < lines.length; at += pageSize) {
@@ -86,6 +94,8 @@ export function createContactTable({ providerClient, channels, book }: ContactTa
         created += made.filter(Boolean).length
       }
       return { rows: lines.length, created, updated: lines.length - created }
-    }
+    },
+
+    requireRights: async (...asked) => void (await linesFor(...asked))
   }
 }

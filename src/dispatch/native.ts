@@ -31,7 +31,6 @@ export interface NativeResult {
   headers: Record<string, string>
   /** Absent where the answer has none. */
   body?: Readable
-  upstreamMs: number
 }
 
 /** The provider's own API through a channel: bytes in, bytes out. Throws ServiceError when no answer came that may pass. */
@@ -227,18 +226,17 @@ export function createNative({ store, adapters, channels, passthrough, admission
     if (request.method !== 'GET' && request.method !== 'HEAD') await requireOpen(channel)
     const begun = performance.now()
     const line = { requestId, operation: 'native', channel: channel.id, method: request.method }
-    const done = (code: string, status: number | null): number => {
+    const done = (code: string, status: number | null): void => {
       const ms = Math.round((performance.now() - begun) * 10) / 10
       metrics.call('native', provider, code, ms)
       log.info({ ...line, path: masked(request.target), code, status, ms }, 'native call')
-      return ms
     }
     try {
       const answer = await maton.send(app, channel.connectionId, request)
       watch(channel, answer)
       const error = await refused(answer, adapter)
-      const ms = done(error?.code ?? 'ok', answer.status)
-      if (!error) return { answer, ms }
+      done(error?.code ?? 'ok', answer.status)
+      if (!error) return answer
       answer.body.destroy()
       throw error
     } catch (error) {
@@ -269,14 +267,14 @@ export function createNative({ store, adapters, channels, passthrough, admission
     let over = false
     const body = input.body && measured(input.body, () => (over = true))
     const headers = headersOf(input)
-    const { answer, ms } = await call(channel, { method, target, headers, body }, input).catch(error => {
+    const answer = await call(channel, { method, target, headers, body }, input).catch(error => {
       throw over ? tooLarge() : error
     })
     const empty = method === 'HEAD' || answer.status === 204 || answer.status === 205
     if (empty) answer.body.resume()
     const headersBack = answerHeaders(answer.headers)
-    if (empty) return { status: answer.status, headers: headersBack, upstreamMs: ms }
+    if (empty) return { status: answer.status, headers: headersBack }
     const back = told(answer.body, error => lost(error, method, channel.provider))
-    return { status: answer.status, headers: headersBack, body: back, upstreamMs: ms }
+    return { status: answer.status, headers: headersBack, body: back }
   }
 }

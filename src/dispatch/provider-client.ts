@@ -63,8 +63,9 @@ export interface CallOptions {
   type?: string
   to?: string
   attempt?: number
-  /** The message that it sends, for the log. */
+  /** The message that it sends, or the broadcast whose messages it sends, for the log. */
   message?: string
+  broadcast?: string
   lane?: 0 | 1
   /** performance.now() after which it must not go out any more: somebody may have judged it. */
   notAfter?: number
@@ -242,7 +243,9 @@ export function createProviderClient({
           {
             operation,
             channel: channel.id,
-            ...(options.message ? { message: options.message } : { requestId: requestTrace.getStore()?.requestId }),
+            ...(options.message && { message: options.message }),
+            ...(options.broadcast && { broadcast: options.broadcast }),
+            requestId: requestTrace.getStore()?.requestId,
             code: verdict.code,
             outcome: verdict.outcome,
             provider: { ...verdict.provider },

@@ -32,6 +32,7 @@ import type { Keyring } from '../keys/keyring.ts'
 import type { MediaLibrary } from '../media/library.ts'
 import type { RestoreHold } from '../messages/restore-hold.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Timing } from '../request-trace.ts'
 import type { Audit } from '../store/audit.ts'
 import type { Templates } from '../templates/templates.ts'
 
@@ -46,12 +47,6 @@ export type App = FastifyInstance<
 >
 /** A file of routes. It is called once, before the server listens. */
 export type RoutePlugin = (app: App) => void
-
-/** Milliseconds of one answer, by where they went. */
-export interface Timing {
-  queue: number
-  upstream: number
-}
 
 /** What the application is made of, and what routes find on it by these names. */
 export interface AppParts {

@@ -1,4 +1,4 @@
-import { requestTrace } from '../request-trace.ts'
+import { requestTrace, spent } from '../request-trace.ts'
 import type { App } from './fastify.ts'
 
 const isTraceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/
@@ -24,12 +24,12 @@ export function telemetry(app: App): void {
   })
   app.decorateRequest('timing')
   app.addHook('onRequest', (request, reply, done) => {
-    request.timing = { queue: 0, upstream: 0 }
+    request.timing = { queue: 0, upstream: 0, open: [] }
     reply.header('x-request-id', request.id)
     requestTrace.run({ requestId: request.id, timing: request.timing }, done)
   })
   app.addHook('onSend', (request, reply, payload, done) => {
-    const { queue, upstream } = request.timing ?? { queue: 0, upstream: 0 }
+    const { queue, upstream } = request.timing ? spent(request.timing) : { queue: 0, upstream: 0 }
     const own = Math.max(reply.elapsedTime - queue - upstream, 0)
     reply.header(
       'server-timing',
@@ -46,6 +46,7 @@ export function telemetry(app: App): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
     const ms = reply.elapsedTime
+    const parts = request.timing && spent(request.timing)
     app.metrics.request(route, request.method, reply.statusCode, ms)
     // Probes come every few seconds and say nothing by being answered.
     if (route !== '/livez' && route !== '/readyz' && route !== '/metrics') {
@@ -57,8 +58,8 @@ export function telemetry(app: App): void {
           route,
           status: reply.statusCode,
           ms: Math.round(ms * 10) / 10,
-          queueMs: rounded(request.timing?.queue),
-          upstreamMs: rounded(request.timing?.upstream),
+          queueMs: rounded(parts?.queue),
+          upstreamMs: rounded(parts?.upstream),
           ...(request.messageId && { message: request.messageId }),
           service: request.caller?.service,
           key: request.caller?.keyId,

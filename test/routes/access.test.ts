@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { messageExamples } from '../../schemas/examples.ts'
 import { ended, order } from '../broadcasts/order.ts'
@@ -65,6 +67,17 @@ async function objects(board: Board, key: string): Promise<Objects> {
   }
 }
 
+/** A test key of before, whose row says admin: none can be made any more. */
+async function oldTestAdmin(board: Board): Promise<string> {
+  const made = await board.call('POST', '/keys', { body: { service: 'old', mode: 'test', scopes: ['read_all'] } })
+  const db = new DatabaseSync(join(board.directory, 'switchboard.db'))
+  db.prepare('update keys set scopes = ? where id = ?').run('["admin","read_all"]', made.body.id)
+  db.close()
+  const { scopes } = (await board.call('GET', '/keys/self', { key: made.body.secret })).body
+  t.strictSame(scopes, ['admin', 'read_all'], 'CONTROL: its row says so')
+  return made.body.secret
+}
+
 const everyScope = [...new Set(Object.values(rows).flatMap(row => row.scope ?? []))].filter(scope => scope !== 'any')
 const all = everyScope.filter(scope => scope !== 'admin')
 /** A key's last digit of the checksum replaced by another. */
@@ -100,6 +113,7 @@ t.test('every operation × every kind of key', async t => {
     () => board.call('GET', '/keys/self', { key: expired }),
     answer => answer.status === 401
   )
+  const old = await oldTestAdmin(board)
   const unknown = (await startBoard(t).then(async other => {
     const key = await other.key({ scopes: [...all, 'admin'] })
     await other.close()
@@ -142,6 +156,10 @@ t.test('every operation × every kind of key', async t => {
       const answer = await call(board, operation, row, of, await board.key({ scopes: others }))
       t.equal(answer.status, 403, `${operationId}: every scope but its own`)
       t.match(answer.body, { code: 'forbidden', detail: new RegExp(`lacks the scope ${row.scope}\\.`) })
+    }
+    if (row.scope === 'admin') {
+      const answer = await call(board, operation, row, of, old)
+      t.match([answer.status, answer.body.detail], [403, /test key/], `${operationId}: a test key that says admin`)
     }
     if (row.owned) {
       for (const [name, input] of [

@@ -80,7 +80,7 @@ t.test('retry-failed sends again what failed for certain, and never what may hav
   const before = await ended(board, made.body.id)
   t.match(before.body, { status: 'finished', counts: { failed: 1, unknown: 1, accepted: 1 } })
   const tries = (to: string) =>
-    board.sandbox.ledger.entries.filter(({ body }) => (body as { to?: string } | undefined)?.to === to).length
+    board.sandbox.ledger.entries.filter(({ body }) => (body as { to?: string } | undefined)?.to === `+${to}`).length
   const [ofSilent, ofAway] = [tries('15550100008'), tries('15550100001')]
   t.equal(ofAway, 1)
   t.match((await act(board, made.body.id, 'retry-failed')).body, { status: 'running', counts: { unknown: 1 } })

@@ -133,7 +133,7 @@ t.test('no header of a caller reaches a provider, and no header of a provider re
     for (const name of Object.keys(answer.headers))
       t.match(
         name,
-        /^(x-request-id|server-timing|location|content-type|content-length|date|connection|keep-alive|preference-applied)$/
+        /^(x-request-id|server-timing|location|content-type|content-length|date|connection|keep-alive|preference-applied|x-content-type-options|cache-control)$/
       )
   }
   t.equal(board.sandbox.ledger.entries.length, 6, 'four sends, two reads of templates')

@@ -2,16 +2,15 @@ import { pino } from 'pino'
 import t from 'tap'
 import { toServiceError } from '../../src/http/problems.ts'
 import { isWellFormed, mint } from '../../src/keys/secret.ts'
-import { type Board, startBoard } from '../helper.ts'
+import { startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
 // Who may do what, where it is easily forgotten: test keys, replays, deletions, other spellings of a path (docs/api.md 2, 11).
 
 const text = (to = '+14155550000') => ({ channel: 'cloud', to, type: 'text', text: { body: 'Hello' } })
 const once = (key: string) => ({ 'idempotency-key': key })
-const admin = async (board: Board, path: string, key: string) => (await board.call('GET', path, { key })).status
 
-t.test('a test key cannot be an administrator, and an old one that says so administers nothing', async t => {
+t.test('a test key cannot be an administrator, whether it is made or changed', async t => {
   const board = await startBoard(t)
   const made = await board.call('POST', '/keys', {
     body: { service: 's', mode: 'test', scopes: ['messages:send', 'admin'] }
@@ -22,12 +21,6 @@ t.test('a test key cannot be an administrator, and an old one that says so admin
     body: { service: 's', mode: 'test', scopes: ['messages:send'] }
   })
   t.equal((await board.call('PATCH', `/keys/${body.id}`, { body: { scopes: ['admin'] } })).status, 400)
-  // As a store of before may hold one.
-  const old = await board.call('POST', '/keys', { body: { service: 's', mode: 'live', scopes: ['admin'] } })
-  t.equal(await admin(board, '/keys', old.body.secret), 200, 'CONTROL: a live one may')
-  const test = { ...(await board.board.app.keyring.authenticate(old.body.secret, '127.0.0.1')), mode: 'test' as const }
-  const { hasScope } = await import('../../src/keys/caller.ts')
-  for (const scope of ['admin', 'read_all', 'messages:send'] as const) t.notOk(hasScope(test, scope), scope)
 })
 
 t.test('a replay passes the rights of the key that asks now', async t => {
@@ -50,19 +43,65 @@ t.test('a replay passes the rights of the key that asks now', async t => {
   ]
   const elsewhere = await key({ channels: ['wati'] })
   const abroad = await key({ recipientPrefixes: ['49'] })
+  const worded = await key({ templates: ['hello_world'] })
   for (const [path, body] of bodies) {
     const made = await board.call('POST', path, { body, key: first, headers: once(path) })
     t.ok(made.status < 300, `${path} ${made.text}`)
     const replay = (by: string) => board.call('POST', path, { body, key: by, headers: once(path) })
     t.equal((await replay(first)).headers['idempotency-replayed'], 'true', `CONTROL: ${path} again`)
     t.equal((await replay(elsewhere)).status, 403, `${path} through a channel that the key may not use`)
-    if (path !== '/broadcasts')
-      t.equal((await replay(abroad)).status, 403, `${path} to a person that the key may not message`)
+    t.equal((await replay(abroad)).status, 403, `${path} to a person that the key may not message`)
+    if (path === '/broadcasts') t.equal((await replay(worded)).status, 403, 'with a template that the key may not send')
   }
   // A refusal of the provider's is kept as well, and names no channel.
   const refused = { ...text('15550100001') }
   t.equal((await board.call('POST', '/messages', { body: refused, key: first, headers: once('r') })).status, 422)
   t.equal((await board.call('POST', '/messages', { body: refused, key: elsewhere, headers: once('r') })).status, 403)
+  const { channel: _, ...unnamed } = refused
+  const fixed = await key({ defaultChannel: 'cloud' })
+  t.equal((await board.call('POST', '/messages', { body: unnamed, key: fixed, headers: once('u') })).status, 422)
+  t.equal((await board.call('POST', '/messages', { body: unnamed, key: fixed, headers: once('u') })).status, 422)
+  t.equal((await board.call('POST', '/messages', { body: unnamed, key: elsewhere, headers: once('u') })).status, 403)
+  const table = (by: string) =>
+    board.call('POST', '/contacts.csv?channel=cloud', {
+      body: 'phone,name\n14155550000,Ada\n',
+      key: by,
+      headers: { ...once('t'), 'content-type': 'text/csv' }
+    })
+  t.equal((await table(first)).status, 200)
+  t.equal((await table(first)).headers['idempotency-replayed'], 'true', 'CONTROL: a table again')
+  t.equal((await table(elsewhere)).status, 403)
+  t.equal((await table(abroad)).status, 403)
+})
+
+t.test('a broadcast is set going again only by a key that may send all of it', async t => {
+  const board = await startBoard(t)
+  const scopes = ['broadcasts:write', 'broadcasts:read']
+  const key = (more: object) => board.key({ service: 'shop', scopes, ...more })
+  const made = await board.call('POST', '/broadcasts', {
+    key: await key({}),
+    body: {
+      channel: 'cloud',
+      name: 'x',
+      template: { name: 'order_update', language: 'en_US' },
+      recipients: [
+        { to: '+4915100000001', variables: { name: 'Ada', ordernumber: '1' } },
+        { to: '15550100001', variables: { name: 'Bob', ordernumber: '2' } }
+      ]
+    }
+  })
+  const at = `/broadcasts/${made.body.id}`
+  await until(
+    async () => (await board.call('GET', at)).body.status,
+    status => status === 'finished'
+  )
+  for (const act of ['resume', 'retry-failed']) {
+    for (const more of [{ recipientPrefixes: ['49'] }, { templates: ['hello_world'] }])
+      t.equal((await board.call('POST', `${at}/${act}`, { key: await key(more) })).status, 403, act)
+  }
+  const right = await key({ recipientPrefixes: ['49', '1555'], templates: ['order_update'] })
+  t.equal((await board.call('POST', `${at}/resume`, { key: right })).status, 409, 'CONTROL: only its state forbids it')
+  t.equal((await board.call('POST', `${at}/retry-failed`, { key: right })).status, 200, 'CONTROL')
 })
 
 t.test('one path is one scope of an Idempotency-Key, however it is spelt; two paths are two', async t => {
@@ -72,13 +111,20 @@ t.test('one path is one scope of an Idempotency-Key, however it is spelt; two pa
   t.equal((await post('/contacts')).headers['idempotency-replayed'], undefined)
   t.equal((await post('/%63ontacts')).headers['idempotency-replayed'], 'true')
   t.equal((await post('/contacts?')).headers['idempotency-replayed'], 'true')
-  const paused = await board.call('POST', '/channels/cloud/pause', { headers: once('k') })
-  t.equal(paused.headers['idempotency-replayed'], undefined, 'another path with the same key is another act')
-  t.equal(
-    (await board.call('POST', '/channels/wati/pause', { headers: once('k') })).headers['idempotency-replayed'],
-    undefined
-  )
-  t.equal((await board.call('GET', '/channels/wati')).body.paused, true)
+  const refused = async () => (await board.call('POST', '/messages', { body: text('15550100001') })).body.messageId
+  const [one, other] = [await refused(), await refused()]
+  const resend = (id: string) => board.call('POST', `/messages/${id}/resend`, { body: {}, headers: once('k') })
+  const first = (await resend(one)).body.messageId
+  t.equal((await resend(one)).body.messageId, first, 'CONTROL: the same path again')
+  t.not((await resend(other)).body.messageId, first, 'another path with the same key is another act')
+  const replay = (id: string) =>
+    board.call('POST', `/channels/${id}/webhooks/replay`, {
+      body: { since: '2026-01-01T00:00:00Z' },
+      headers: once('k')
+    })
+  await replay('cloud')
+  t.equal((await replay('cloud')).headers['idempotency-replayed'], 'true', 'CONTROL')
+  t.equal((await replay('wati')).headers['idempotency-replayed'], undefined)
 })
 
 t.test('a contact can be deleted only by a key that may message the person', async t => {
@@ -148,6 +194,39 @@ t.test('every call to a provider is in Server-Timing and in the log, and a sendâ
   board.sandbox.force({ operation: 'cloud.getProfile', fault: 'unavailable' })
   await board.call('GET', '/channels/cloud/profile', { headers: { 'x-request-id': 'req-of-a-read' } })
   t.ok(board.log.some(line => line.includes('provider call failed') && line.includes('"requestId":"req-of-a-read"')))
+})
+
+t.test('what a send waited for is told, whichever call it was and whether it has ended', async t => {
+  const board = await startBoard(t)
+  const times = (headers: Record<string, unknown>) =>
+    Object.fromEntries(
+      String(headers['server-timing'])
+        .split(', ')
+        .map(part => part.split(';dur='))
+        .map(([name, ms]) => [name, Number(ms)])
+    )
+  // Its definition is fetched first, for 3 seconds; the send itself is quick.
+  board.sandbox.force({ operation: 'cloud.listTemplates', fault: 'slow' })
+  const template = { name: 'hello_world', language: 'en_US' }
+  const fetched = await board.call('POST', '/messages', {
+    body: { ...text(), type: 'template', text: undefined, template }
+  })
+  t.equal(fetched.status, 201)
+  t.ok(times(fetched.headers).upstream >= 2900, 'the fetch of a definition')
+  const given = await board.call('POST', '/messages', { body: text('15550100007'), headers: { prefer: 'wait=1' } })
+  const { upstream, own } = times(given.headers)
+  t.match([given.status, given.body.status], [202, 'sending'])
+  t.ok(upstream >= 900 && upstream > own, `the provider has not answered, and took the time: ${upstream}, ${own}`)
+  await board.call('POST', '/channels/cloud/pause')
+  const asked = board.call('POST', '/messages', { body: text('+14155550099'), headers: { prefer: 'wait=30' } })
+  await until(
+    async () => (await board.call('GET', '/messages?contact=14155550099')).body.items.length,
+    n => n === 1
+  )
+  await board.call('POST', '/channels/cloud/resume')
+  const queued = await asked
+  t.equal(queued.status, 201)
+  t.ok(times(queued.headers).queue > times(queued.headers).own, 'a wait for the queue is the queueâ€™s')
 })
 
 t.test('behind a path of PUBLIC_URL, Location, redirects and instance carry it', async t => {

@@ -27,7 +27,7 @@ export interface Answer {
 
 export type Found =
   /** Answered before: the same again. */
-  | { state: 'done'; answer: Answer }
+  | { state: 'done'; answer: Answer; messageId: string }
   /** Begun, and nobody is at it any more: the row tells how it ended. */
   | { state: 'orphaned'; messageId: string }
 
@@ -156,6 +156,7 @@ export function createIdempotency(store: Store, seal: Seal) {
     if (row.status !== null) {
       return {
         state: 'done',
+        messageId: row.message_id!,
         answer: { status: row.status, headers: JSON.parse(row.headers ?? '{}'), body: row.body ?? '', replayed: true }
       }
     }

@@ -4,11 +4,10 @@ import type { Limit } from '../../adapters/adapter.ts'
 import type { Permit } from '../../dispatch/admission.ts'
 import { invalid, ServiceError } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
-import type { Caller } from '../../keys/caller.ts'
+import { type Caller, requireChannel } from '../../keys/caller.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { createMessageReads, type MessageReads } from '../../messages/reads.ts'
-import { lastUpstreamMs } from '../../messages/timeline.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
 import { retryPolicy } from '../retry-policy.ts'
@@ -16,14 +15,7 @@ import type { Scheduler } from '../scheduling/scheduler.ts'
 import type { Executor } from '../sending/attempt.ts'
 import { type Accept, type AcceptedRequest, requireRights } from './accept.ts'
 import { answerOf } from './answer.ts'
-import {
-  type Answer,
-  type Idempotency,
-  type IdempotencyScope,
-  type LockedRow,
-  requestHash,
-  requireReplay
-} from './idempotency.ts'
+import { type Answer, type Idempotency, type IdempotencyScope, type LockedRow, requestHash } from './idempotency.ts'
 import type { Preparation } from './prepare.ts'
 import { createWaits } from './waits.ts'
 
@@ -38,11 +30,7 @@ export interface SendOptions {
 }
 
 export interface Sent extends Answer {
-  /** Milliseconds of the provider's call, where one was made for this answer. */
-  upstreamMs: number
-  /** Milliseconds that it waited for its turn. */
-  queueMs: number
-  /** The message that it is about; absent where the answer was kept. */
+  /** The message that it is about, for the log. */
   messageId?: string
 }
 
@@ -237,16 +225,15 @@ export function createMessages({
           }
     let replaces: string | undefined
     const found = claim && (await idempotency.find(claim.scope, claim.hash))
+    const row = found && (await store.read(queries.byId({ id: found.messageId })))[0]
     if (found) await rights?.()
-    if (found?.state === 'done') {
-      requireReplay(caller, found.answer)
-      return { ...found.answer, upstreamMs: 0, queueMs: 0 }
-    }
+    // The body may leave the channel out, and an answer that tells of a refusal does not name it.
+    if (row) requireChannel(caller, row.channel_id)
+    if (found?.state === 'done') return { ...found.answer, messageId: found.messageId }
     if (found?.state === 'orphaned') {
-      const [row] = await store.read(queries.byId({ id: found.messageId }))
       // A 5xx is never kept: a retry answers from the row, and only a failed one makes room for a new send.
       const retry = row?.state === 'failed' && answerOf(row, options.requestId).status >= 500
-      if (row && !retry) return { ...(await finish(path, claim, row, options.requestId)), upstreamMs: 0, queueMs: 0 }
+      if (row && !retry) return finish(path, claim, row, options.requestId)
       replaces = found.messageId
     }
 
@@ -258,16 +245,13 @@ export function createMessages({
       options.patient === true
     )
     if ('taken' in begun) {
-      if (begun.taken !== 'gone') return { ...begun.taken, upstreamMs: 0, queueMs: 0 }
+      if (begun.taken !== 'gone') return begun.taken
       throw new ServiceError('idempotency_in_progress', 'Another request with this Idempotency-Key is running.', {
         retryAfterSeconds: 1
       })
     }
-    const since = performance.now()
     const now = await waitFor(begun.first, begun.sent, options)
-    const upstreamMs = executor.upstreamMs.get(now) ?? (now.attempts > 0 ? lastUpstreamMs(now) : 0)
-    const queueMs = begun.sent ? 0 : Math.max(0, performance.now() - since - upstreamMs)
-    return { ...(await finish(path, claim, now, options.requestId)), upstreamMs, queueMs, messageId: now.id }
+    return { ...(await finish(path, claim, now, options.requestId)), messageId: now.id }
   }
 
   return {

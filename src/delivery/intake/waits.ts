@@ -3,6 +3,8 @@ import { awaitsSecond } from '../../messages/doubt.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { lookAgainMs } from '../../messages/reads.ts'
+import { lastUpstreamMs } from '../../messages/timeline.ts'
+import { waited } from '../../request-trace.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { first, type Store } from '../../store/store.ts'
 import type { Executor } from '../sending/attempt.ts'
@@ -57,12 +59,16 @@ export function createWaits({ store, queries, executor, notifications, log }: Wa
    * told at once, since it may take long and the caller knows what there is to know; but not to a patient one.
    */
   const turnOf = async (row: MessageRow, waitMs: number, patient: boolean): Promise<MessageRow> => {
-    const end = performance.now() + waitMs
+    const begun = performance.now()
+    const end = begun + waitMs
     for (let now = row; ; now = await standing(row)) {
       const left = end - performance.now()
       const turn = (now.state === 'queued' && (patient || now.attempts === 0)) || awaitsSecond(now)
       const waits = turn || now.state === 'claimed' || now.state === 'sending'
-      if (!waits || left <= 0 || notifications.closed()) return now
+      if (!waits || left <= 0 || notifications.closed()) {
+        waited(performance.now() - begun, now.attempts > row.attempts ? lastUpstreamMs(now) : 0)
+        return now
+      }
       await notifications.wait(row.id, Math.min(left, lookAgainMs))
     }
   }

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Mode } from '../../../schemas/common.ts'
 import type { CallFacts, Limit } from '../../adapters/adapter.ts'
 import { blockKey, blockQueries } from '../../messages/blocks.ts'
+import type { MessageRow } from '../../store/schema.ts'
 import { prepare, type Store } from '../../store/store.ts'
 import { earliest, type RateLimiter } from './rate-limiter.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -44,10 +45,10 @@ export function createWaitEstimate({ store, rateLimiter, scheduler, limitsOf }: 
       sql<number>`${now}`.as('now')
     ])
   )
-  const queued = prepare<{ from: string; to: string }, { id: string }>(p =>
+  const queued = prepare<{ from: string; to: string }, Pick<MessageRow, 'channel_id' | 'type' | 'contact'>>(p =>
     build
       .selectFrom('messages')
-      .select('id')
+      .select(['channel_id', 'type', 'contact'])
       .where(sql<boolean>`state = 'queued'`)
       .where('queue', '>=', p.from)
       .where('queue', '<', p.to)
@@ -74,12 +75,19 @@ export function createWaitEstimate({ store, rateLimiter, scheduler, limitsOf }: 
     const held = Math.max(time, ...untils.map(until => until ?? 0))
     const past = JSON.parse(row!.log ?? '[]') as number[]
     const free = limit ? earliest({ limit, now: time, log: past }, false) : time
-    // A send passes the provider's own windows as well, whichever of them is the tightest.
-    const own = limitsOf({ id: channel, mode }, { operation: 'sendMessage', ...(type && { type }), ...(to && { to }) })
+    const limitsOfSend = (id: string, type?: string, to?: string | null): Limit[] =>
+      limitsOf({ id, mode }, { operation: 'sendMessage', ...(type && { type }), ...(to && { to }) })
+    // A send passes the provider's own windows as well, whichever of them is the tightest, behind all that waits for the same.
+    const own = limitsOfSend(channel, type, to)
+    const ahead = new Map<string, number>()
+    for (const each of own.length > 0 ? rows : [])
+      for (const { key } of limitsOfSend(each.channel_id, each.type, each.contact))
+        ahead.set(key, (ahead.get(key) ?? 0) + 1)
     const frees = await Promise.all(
       own.map(async each => {
         const [slots] = await store.read(log({ key: each.key }))
-        return earliest({ limit: each, now: time, log: JSON.parse(slots?.log ?? '[]') as number[] }, false)
+        const next = earliest({ limit: each, now: time, log: JSON.parse(slots?.log ?? '[]') as number[] }, false)
+        return next + ((ahead.get(each.key) ?? 0) * each.windowMs) / each.calls
       })
     )
     const each = limit ? limit.windowMs / limit.calls : 0

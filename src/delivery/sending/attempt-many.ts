@@ -171,6 +171,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
         // Stopped between commit and write for longer than the lease: others may have judged them, so they must not go out.
         notAfter: leasedAt + executor.leaseMs,
         type: 'template',
+        ...(broadcast_id !== null && { broadcast: broadcast_id }),
         lane: 1
       })
       failpoint('after_response')

@@ -69,8 +69,6 @@ export interface Executor {
   readonly redirected: WeakSet<MessageRow>
   /** Rows whose turn had passed: they stand in line again, as if nothing had been tried. */
   readonly undone: WeakSet<MessageRow>
-  /** Milliseconds that the provider took for the last attempt of a row, where this process made it. */
-  readonly upstreamMs: WeakMap<MessageRow, number>
   /** How many sends of `send` are under way. */
   sending: () => number
   /** Resolves when nothing is in flight. */
@@ -91,7 +89,6 @@ export function createExecutor(parts: ExecutorParts): Executor {
   const { judged, accepted, settle } = createOutcomes(store, queries, typeBase)
   const inFlight = new Set<Promise<unknown>>()
   let direct = 0
-  const upstreamMs = new WeakMap<MessageRow, number>()
   const redirected = new WeakSet<MessageRow>()
   const undone = new WeakSet<MessageRow>()
 
@@ -194,9 +191,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
       }
     }
     const detail = next.error === null ? null : (JSON.parse(next.error) as MessageError).detail
-    const settled = (await redirect(next, record)) ?? (await persist(next, detail, record, waited))
-    upstreamMs.set(settled, record?.ms ?? 0)
-    return settled
+    return (await redirect(next, record)) ?? persist(next, detail, record, waited)
   }
 
   const tracked = <T>(work: Promise<T>): Promise<T> => {
@@ -289,7 +284,6 @@ export function createExecutor(parts: ExecutorParts): Executor {
     requeueAfterFault,
     redirected,
     undone,
-    upstreamMs,
     idle: async () => {
       while (inFlight.size > 0) await Promise.allSettled(inFlight)
     }
