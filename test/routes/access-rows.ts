@@ -111,7 +111,7 @@ export const rows: Record<string, Row> = {
     body: () => ({ name: 'Ada' }),
     right: 200
   },
-  erasePerson: { scope: 'admin', id: () => '4915100000099', right: 204 },
+  erasePerson: { scope: 'admin', at: '/contacts/4915100000099/data', right: 204 },
   deleteContact: { scope: 'contacts:write', at: '/contacts/14155551234?channel=cloud', right: 204 },
   listConversation: { scope: 'inbound:read', at: '/contacts/14155551234/messages?channel=wati', right: 200 },
   getContactWindow: { scope: 'contacts:read', at: '/contacts/14155551234/window?channel=wati', right: 200 },
