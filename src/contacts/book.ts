@@ -5,7 +5,7 @@ import { identities, type KnownAs } from '../messages/identities.ts'
 import { isUserId } from '../phone.ts'
 import type { PageRequest } from '../store/page.ts'
 import type { ContactRow } from '../store/schema.ts'
-import { change, first, type Store, storable, type Unit } from '../store/store.ts'
+import { change, prepare, type Store, storable, type Unit } from '../store/store.ts'
 
 // Our own address book, for channels whose provider keeps none. It belongs to the channel, whatever the service.
 
@@ -138,10 +138,20 @@ export function createBook(store: Store): Book {
     return known(of, await store.read(query.compile()))
   }
 
+  const putAttribute = prepare<{ contact: string; name: string; value: string; folded: string }, unknown>(p =>
+    build
+      .insertInto('contact_attributes')
+      .values({ contact_id: p.contact, name: p.name, value: p.value, folded: p.folded })
+      .onConflict(conflict =>
+        conflict.columns(['contact_id', 'name']).doUpdateSet({ value: p.value, folded: p.folded })
+      )
+  )
   function* put(row: ContactRow, input: ContactChange): Unit<ContactRow> {
     const now = store.clock()
     const attributes = new Map(JSON.parse(row.attributes) as [string, string][])
-    const changed = Object.entries(input.attributes ?? {}).map(([name, value]) => [kept(name), kept(value)] as const)
+    const changed = new Map<string, string>()
+    for (const [name, value] of Object.entries(input.attributes ?? {}))
+      if (attributes.get(kept(name)) !== kept(value)) changed.set(kept(name), kept(value))
     for (const [name, value] of changed) attributes.set(name, value)
     const name = input.name === undefined ? row.name : kept(input.name)
     const next: ContactRow = {
@@ -153,20 +163,17 @@ export function createBook(store: Store): Book {
     }
     const { id, ...values } = next
     yield build.updateTable('contacts').set(values).where('id', '=', id).compile()
-    for (const [name, value] of new Map(changed)) {
-      const words = { value, folded: fold(value) }
-      yield build
-        .insertInto('contact_attributes')
-        .values({ contact_id: id, name, ...words })
-        .onConflict(conflict => conflict.columns(['contact_id', 'name']).doUpdateSet(words))
-        .compile()
-    }
+    for (const [name, value] of changed) yield putAttribute({ contact: id, name, value, folded: fold(value) })
     return next
   }
+  const lookUp = prepare<BookOf & { person: string }, ContactRow>(p => {
+    const query = one({ channel: p.channel, mode: p.mode }, p.person)
+    return store.dialect === 'postgres' ? query.forUpdate() : query
+  })
   /** The row, locked where others could change it meanwhile. */
   function* held(of: BookOf, person: string): Unit<ContactRow | undefined> {
-    const query = one(of, person)
-    return yield* first(store.dialect === 'postgres' ? query.forUpdate() : query)
+    const { rows } = yield lookUp({ channel: of.channel, mode: of.mode, person })
+    return rows[0]
   }
 
   function* enter(of: BookOf, person: string, input: ContactChange): Unit<{ row: ContactRow; made: boolean }> {

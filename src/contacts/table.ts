@@ -6,7 +6,7 @@ import type { DispatchChannel, ProviderClient } from '../dispatch/provider-clien
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
 import { type Book, type BookOf, toContact } from './book.ts'
-import { fromCsv, MOST_ROWS, toCsv } from './csv.ts'
+import { fromCsv, type Line, MOST_ROWS, toCsv } from './csv.ts'
 
 export interface ContactTable {
   /** All contacts of a channel as CSV. */
@@ -24,6 +24,25 @@ export interface ContactTableParts {
 }
 
 const pageSize = 100
+/** Cells of one commit: some ten milliseconds of work, in which nobody else is answered. */
+const mostCells = 500
+
+/** A commit for each row would take a disk write each, and one for all would hold everybody else up. */
+function* commits(lines: readonly Line[]): Generator<Line[]> {
+  let group: Line[] = []
+  let cells = 0
+  for (const line of lines) {
+    const own = 2 + Object.keys(line.attributes).length
+    if (group.length > 0 && cells + own > mostCells) {
+      yield group
+      group = []
+      cells = 0
+    }
+    group.push(line)
+    cells += own
+  }
+  if (group.length > 0) yield group
+}
 
 export function createContactTable({ providerClient, channels, book }: ContactTableParts): ContactTable {
   const keeps = (channel: DispatchChannel): boolean =>
@@ -88,9 +107,8 @@ export function createContactTable({ providerClient, channels, book }: ContactTa
     import: async (caller, id, bytes, charset) => {
       const { of, lines } = await linesFor(caller, id, bytes, charset)
       let created = 0
-      // In groups: one commit for each row would take a disk write each, and one for all would hold everybody else up.
-      for (let at = 0; at < lines.length; at += pageSize) {
-        const made = await book.upsertAll(of, lines.slice(at, at + pageSize))
+      for (const group of commits(lines)) {
+        const made = await book.upsertAll(of, group)
         created += made.filter(Boolean).length
       }
       return { rows: lines.length, created, updated: lines.length - created }

@@ -84,6 +84,9 @@ function openParser({ delimiter, ends }: Dialect) {
     // Synchronously, and not by its stream: of that, rows that were not taken yet are lost with an error.
     on_record: (cells: string[], info: Info) => {
       rows.push(cells)
+      // It compares each row with the first one, and makes an error of every other length, though it is told not to mind:
+      // a thousand empty lines would take longer than all the rest. For it, each row is the first.
+      ;(parser.info as { records: number }).records = 0
       end = (info as Info & { bytes: number }).bytes
       return null
     }
@@ -138,10 +141,12 @@ export async function* csvRows(
       for (const cells of rows) yield { at: at++, cells }
       rest = rest.subarray(end - base)
       base = end
-      if (error) {
+      // The parser counts what stands in cells, and not the separators.
+      const endless = rest.length > longestRow
+      if (error || endless) {
         if (++broken > mostBroken)
           throw invalid(`${path}/${at}`, `cannot be read, nor ${mostBroken} rows before it: this is no CSV`)
-        const long = error.code === 'CSV_MAX_RECORD_SIZE'
+        const long = endless || error?.code === 'CSV_MAX_RECORD_SIZE'
         const whole = long ? `is longer than ${longestRow} bytes` : badlyQuoted
         yield { at: at++, cells: [], wrong: [{ message: whole }] }
         let line = rest.indexOf(lineEnd)

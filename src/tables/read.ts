@@ -37,6 +37,8 @@ export interface TableRow {
 }
 
 const longest = { column: 128, columns: 102 }
+/** Rows with nothing in them cost little, and not nothing; spreadsheets write some below the last one. */
+const mostEmpty = 100_000
 /** A row costs some ten microseconds: after so many the others have a turn. */
 const rowsPerTurn = 250
 
@@ -141,6 +143,7 @@ export async function* readTable(source: TableSource, options: TableOptions): As
   let turn = 0
   for await (const { at, cells, wrong = [] } of await rawRows(source, options)) {
     if (++turn % rowsPerTurn === 0) await setImmediate()
+    if (turn > mostRows + mostEmpty) throw new ServiceError('payload_too_large', 'The table has too many empty rows.')
     const empty = cells.every(cell => cell === '')
     if (empty && wrong.length === 0) continue
     if (!columns) {

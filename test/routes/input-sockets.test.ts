@@ -112,11 +112,12 @@ t.test('a client that never finishes is cut off, and one that is merely slow is 
   const letters = 'Hello, slow world of media files'
   const end = '\r\n--b--\r\n'
   const answered = (text: string) => statuses(text).length > 0
-  const [headers, silent, body, stranger, idle, moving, patient] = await Promise.all([
+  const [headers, silent, body, stranger, uploader, idle, moving, patient] = await Promise.all([
     talk(board, ['GET /livez HTTP/1.1\r\nHost: x\r\n', ...drops('X-Slow: '.padEnd(60, 'a'))], { everyMs: 400 }),
     talk(board, ['']),
     talk(board, [`${head}Content-Length: 1000\r\n\r\n{`, ...drops(' '.repeat(60))], { everyMs: 400 }),
     talk(board, [`${head.replace(auth, '')}Content-Length: 1000\r\n\r\n{`, ...drops(' '.repeat(60))], { everyMs: 400 }),
+    talk(board, [upload(100_000).replace(auth, ''), ...drops(' '.repeat(60))], { everyMs: 400 }),
     talk(board, [`${upload(100_000)}Hello`]),
     talk(board, [upload(form.length + letters.length + end.length), ...drops(letters), end], {
       everyMs: 370,
@@ -136,6 +137,8 @@ t.test('a client that never finishes is cut off, and one that is merely slow is 
   t.strictSame(statuses(body.text), [], 'a body: no answer, nobody listens')
   t.strictSame(statuses(stranger.text), [401], 'a stranger is told at once')
   took('and is cut off alike', stranger, 9500, 18_000)
+  t.strictSame(statuses(uploader.text), [401], 'a stranger who uploads too')
+  took('and however much he moves', uploader, 9500, 18_000)
   took('an upload that stands still', idle, 9500, 18_000)
   t.strictSame(statuses(moving.text), [201], `CONTROL: an upload that moves may take ${Math.round(moving.ms)} ms`)
   t.ok(moving.ms > 11_000)
