@@ -85,6 +85,16 @@ t.test('a file name is cleaned', async t => {
   for (const [given, cleaned] of names) t.equal(cleanFilename(given), cleaned, JSON.stringify(given)?.slice(0, 60))
 })
 
+t.test('a name of 60 KB costs what its length costs', async t => {
+  for (const unit of ['.', '. ', ' ', 'a.', '\u200b', '/', 'a '])
+    for (const name of [`a${unit.repeat(30_000)}b`, unit.repeat(60_000)]) {
+      const { user } = process.cpuUsage()
+      cleanFilename(name)
+      const ms = (process.cpuUsage().user - user) / 1000
+      t.ok(ms < 200, `${JSON.stringify(unit)}: ${Math.round(ms)} ms; by a pattern it was some thousand`)
+    }
+})
+
 t.test('no file name survives that could be a path, hide its ending or break a header', async () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 200 }), name => {
