@@ -86,7 +86,9 @@ export async function uploadOf(request: FastifyRequest, limit?: number): Promise
         `is required: the part ${name.slice(0, 40)} is a file, and the one with the file must be named file`
       )
     if (Object.hasOwn(fields, name)) throw invalid(`/${name}`, 'must be given once')
-    fields[name] = await fieldOf(part)
+    const value = await fieldOf(part)
+    // A form in a browser cannot leave a field out: one that is empty was not filled in.
+    if (value !== '') fields[name] = value
   }
 }
 

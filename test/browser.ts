@@ -57,7 +57,8 @@ export async function open(context: BrowserContext): Promise<{ page: Page; fault
   return { page, faults }
 }
 
-async function authorize(page: Page, key: string): Promise<void> {
+/** Pastes a key into the page. */
+export async function authorize(page: Page, key: string): Promise<void> {
   await page.locator('.auth-wrapper .btn.authorize').click()
   await page.locator('.auth-container input').fill(key)
   await page.locator('.auth-btn-wrapper .authorize').click()

@@ -47,6 +47,23 @@ t.test('`npm run client` writes a client that the example compiles and runs with
   )
   t.match(await compile(wrong), /'"txt"'[\s\S]*'request'/, 'POSITIVE CONTROL: what is not in the document does not')
 
+  const narrow = join(examples, 'narrow.ts')
+  const narrowed = (asked: string, read: string) =>
+    writeFileSync(
+      narrow,
+      `import type { Message } from './client.ts'\nexport const f = (m: Message) => (m.type === '${asked}' ? m.${read} : undefined)\n`
+    )
+  for (const [asked, read] of [
+    ['image', 'image?.caption'],
+    ['location', 'location'],
+    ['reply', 'reply?.title']
+  ] as const) {
+    narrowed(asked, read)
+    t.equal(await compile(narrow), '', `a message of type ${asked} has its content`)
+  }
+  narrowed('location', 'image')
+  t.match(await compile(narrow), /'image' does not exist/, 'POSITIVE CONTROL: and no other’s')
+
   const board = await startBoard(t)
   const key = await board.key({ mode: 'test' })
   const send = (to: string, channel: string) =>

@@ -1,10 +1,14 @@
+import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
 import { messageTypes } from '../schemas/content.ts'
-import { browser, name, ready, sendExamples, skip } from './browser.ts'
+import { authorize, browser, name, open, ready, sendExamples, skip } from './browser.ts'
 
 // What a newcomer does first: opens /docs, pastes the key, sends each example. In Debian's own browser.
 
 t.setTimeout(900_000)
+
+/** Calls of functions until the list is there: 1.7 million; 21.5 with the same document as OpenAPI 3.1 and read as YAML. */
+const mostCalls = 3_000_000
 
 t.test(
   'each message example is sent from the page with two clicks, on localhost and under a plain name',
@@ -17,3 +21,64 @@ t.test(
     await sendExamples(t, context, { origin: plain, key, types: ['text', 'template'] })
   }
 )
+
+/** An operation opened on the page. */
+async function opened(page: Page, id: string): Promise<Locator> {
+  const block = page.locator(id)
+  await block.locator('.opblock-summary-control').dispatchEvent('click')
+  await block.locator('.responses-table .response').last().waitFor()
+  return block
+}
+
+t.test('the list is made with little work, and an operation is less than three screens high', { skip }, async t => {
+  const { board } = await ready(t)
+  const { page, faults } = await open(await browser(t))
+  await page.setViewportSize({ width: 1280, height: 800 })
+  const session = await page.context().newCDPSession(page)
+  await session.send('Profiler.enable')
+  await session.send('Profiler.startPreciseCoverage', { callCount: true, detailed: false })
+  await page.goto(`${board.url}/docs/`)
+  await page.locator('#operations-Messages-sendMessage').waitFor()
+  const { result } = await session.send('Profiler.takePreciseCoverage')
+  await session.send('Profiler.stopPreciseCoverage')
+  // Calls and not seconds: they are the same on a busy machine.
+  const calls = result.flatMap(({ functions }) => functions).reduce((sum, { ranges }) => sum + ranges[0]!.count, 0)
+  t.ok(calls < mostCalls, `${calls} calls`)
+  const send = await opened(page, '#operations-Messages-sendMessage')
+  const { height } = (await send.boundingBox())!
+  t.ok(height < 3 * 800, `${height} pixels`)
+  const body = send.locator('.opblock-section-request-body')
+  await body.locator('.tablinks', { hasText: 'Schema' }).first().dispatchEvent('click')
+  await body.locator('.model-box').first().waitFor()
+  const choices = await body.innerText()
+  t.match(choices, /oneOf[^]*Text message[^]*Image message/)
+  t.notMatch(choices, /#0|object \| object/, 'no choice is nameless')
+  t.strictSame(faults, [])
+})
+
+t.test('a form invents nothing, and a table goes out from the page', { skip }, async t => {
+  const { board } = await ready(t)
+  const key = await board.key({ service: 'demo', mode: 'test', scopes: ['broadcasts:read', 'broadcasts:write'] })
+  const { page, faults } = await open(await browser(t))
+  await page.goto(`${board.url}/docs/`)
+  await authorize(page, key)
+  const form = await opened(page, '#operations-Broadcasts-createBroadcast')
+  await form.locator('.opblock-section-request-body .content-type').first().selectOption('multipart/form-data')
+  await form.locator('input[type=file]').setInputFiles({
+    name: 'people.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from('phone;name;ordernumber\r\n14155551234;Ada;1\r\n')
+  })
+  const answered = page.waitForResponse(response => response.url() === `${board.url}/broadcasts`)
+  await form.locator('.btn.execute').dispatchEvent('click')
+  const answer = await answered
+  t.equal(answer.status(), 202, await answer.text())
+  const { id } = await answer.json()
+  const { body } = await board.call('GET', `/broadcasts/${id}`, { key })
+  t.match(body, { name: 'Orders of May', total: 1 })
+  t.strictSame([body.startAt, body.ratePerSecond], [undefined, undefined], 'neither a time nor a pace')
+  t.strictSame(faults, [])
+  t.strictSame(await page.evaluate('Object.keys(localStorage)'), [], 'the browser keeps no key')
+  await page.reload()
+  await page.locator('.auth-wrapper .btn.authorize.unlocked').waitFor()
+})

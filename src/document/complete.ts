@@ -82,15 +82,16 @@ function fillIn(node: unknown, adapters: Adapters): void {
   for (const inner of Object.values(schema)) fillIn(inner, adapters)
 }
 
+const summaryOf = (type: string): string => `${/^[aeiou]/.test(type) ? 'An' : 'A'} ${type} message`
 /** The examples by their type, and the one text for each provider's own channel in the sandbox. */
 function sendExamples(adapters: Adapters): Record<string, { summary: string; value: unknown }> {
-  const byType = messageTypes.map(type => [type, { summary: `A ${type} message`, value: messageExamples[type] }])
+  const byType = messageTypes.map(type => [type, { summary: summaryOf(type), value: messageExamples[type] }])
   const channels = [...adapters.values()].flatMap(({ demo }) => demo?.id ?? [])
   const others = channels.filter(channel => channel !== messageExamples.text.channel)
   const byChannel = others.flatMap(channel =>
     (['text', 'template'] as const).map(type => [
       `${type}-${channel}`,
-      { summary: `A ${type} message through ${channel}`, value: { ...messageExamples[type], channel } }
+      { summary: `${summaryOf(type)} through ${channel}`, value: { ...messageExamples[type], channel } }
     ])
   )
   return Object.fromEntries([...byType, ...byChannel])

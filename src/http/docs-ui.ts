@@ -29,7 +29,38 @@ function nativePath<R extends { url: string }>(request: R): R {
   return request
 }
 
+interface Page {
+  specActions: {
+    updateJsonSpec: (document: object) => unknown
+    updateResolvedSubtree: (path: string[], value: unknown) => unknown
+  }
+  specSelectors: { specJson: () => { getIn: (path: string[]) => { toJS: () => unknown } | undefined } }
+}
+
+/**
+ * In the browser: the list is there before anybody waits for it. Swagger UI would read JSON as YAML, and go through the whole
+ * document for the ways to authorize, which point nowhere.
+ */
+function quickly() {
+  return {
+    statePlugins: {
+      spec: {
+        wrapActions: {
+          parseToJson: (_original: unknown, page: Page) => (text: string) =>
+            page.specActions.updateJsonSpec(JSON.parse(text)),
+          requestResolvedSubtree: (original: (path: string[]) => unknown, page: Page) => (path: string[]) => {
+            if (path.join('/') !== 'components/securitySchemes') return original(path)
+            return page.specActions.updateResolvedSubtree(path, page.specSelectors.specJson().getIn(path)?.toJS())
+          }
+        }
+      }
+    }
+  }
+}
+
 interface Described {
+  openapi: string
+  components: object
   servers: { url: string }[]
   paths: Record<string, Record<string, { requestBody?: { content: Record<string, { schema: FormSchema }> } }>>
 }
@@ -38,8 +69,31 @@ interface FormSchema {
   properties?: Record<string, { examples?: unknown[] }>
 }
 
+/** A schema in the words of OpenAPI 3.0, which say the same of ours. */
+function inOldWords(node: unknown): void {
+  if (typeof node !== 'object' || node === null) return
+  const schema = node as Record<string, unknown>
+  if (Array.isArray(schema.type)) {
+    const types = schema.type.filter(type => type !== 'null')
+    if (types.length < schema.type.length) schema.nullable = true
+    if (types.length === 1) schema.type = types[0]
+    else delete schema.type
+  }
+  if (Object.hasOwn(schema, 'const')) {
+    schema.enum = [schema.const]
+    delete schema.const
+  }
+  if (Array.isArray(schema.examples)) {
+    schema.example = schema.examples[0]
+    delete schema.examples
+  }
+  delete schema.unevaluatedProperties
+  for (const inner of Object.values(schema)) inOldWords(inner)
+}
+
 /**
- * The document as the page takes it: tried on the server that shows it, and with nothing in the fields of a form that may
+ * The document as the page takes it: as OpenAPI 3.0, of which it reads what is looked at, where of 3.1 it reads all of it for
+ * each operation that is opened; tried on the server that shows it, and with nothing in the fields of a form that may
  * be left out, where the page would invent a time or a pace.
  */
 export function forPage(document: Described): Described {
@@ -53,7 +107,8 @@ export function forPage(document: Described): Described {
     for (const [name, field] of Object.entries(properties) as [string, { examples?: unknown[] }][])
       if (!required.includes(name)) field.examples ??= ['']
   }
-  return copy
+  inOldWords({ paths: copy.paths, components: copy.components })
+  return { ...copy, openapi: '3.0.3' }
 }
 
 /**
@@ -81,7 +136,8 @@ export async function makeDocsUi(document: Record<string, unknown>): Promise<Map
       defaultModelsExpandDepth: 0,
       defaultModelExpandDepth: 3,
       filter: true,
-      requestInterceptor: nativePath as never
+      requestInterceptor: nativePath as never,
+      plugins: [quickly] as never
     }
   })
   const pages = new Map<string, Document>()

@@ -150,6 +150,11 @@ t.test('parts of a form that are typed application/json are taken, with and with
   t.match(await send(part('name', '7'), part('template', JSON.stringify(template))), {
     body: { errors: [{ path: '/name' }] }
   })
+  const unfilled = await upload(board, `phone,name,ordernumber\r\n${phone(1)},Ada,1\r\n`, '', {
+    fields: { ...later, ratePerSecond: '', charset: '' }
+  })
+  t.match(unfilled, { status: 202 }, 'a field that was not filled in is none')
+  t.equal(unfilled.body.ratePerSecond, undefined)
   const heavy = part('name', JSON.stringify('x'.repeat(70_000)), '; filename="blob"')
   t.match(await send(heavy), { status: 400, body: { errors: [{ path: '/name' }] } })
 })
