@@ -17,13 +17,14 @@ npm run broadcast -- --follow brd_…            watch one that runs
   --name TEXT          for you; default: the file's name
   --start INSTANT      not before, for example 2027-01-01T09:00:00Z
   --rate N             at most N messages a second
+  --charset NAME       the encoding of a CSV that is not UTF-8, for example windows-1252
   --skip-invalid       leave bad rows out in place of refusing the file
   --again              send the same file once more, which is otherwise not done twice
   --results FILE       write the results as CSV when it has ended
   --detach             do not wait for the end
   --url ADDRESS        default: SWITCHBOARD_URL, else http://127.0.0.1:3000
 
-The file: CSV in UTF-8 with a header row, a column phone, perhaps a column reference; every other column is a variable of
+The file: CSV or .xlsx with a header row, a column phone, perhaps a column reference; every other column is a variable of
 the template. The key stands in SWITCHBOARD_KEY.`
 
 interface Settings {
@@ -79,7 +80,7 @@ async function post(
   const form = new FormData()
   for (const [name, value] of Object.entries(fields)) form.set(name, value)
   // Streamed from the disk, and last: what stands behind it is not read.
-  form.set('file', await openAsBlob(file, { type: 'text/csv' }), 'people.csv')
+  form.set('file', await openAsBlob(file), file.split(/[/\\]/).at(-1))
   const answer = await call(settings, `/broadcasts${skipInvalid ? '?skipInvalid=true' : ''}`, {
     method: 'POST',
     body: form,
@@ -159,6 +160,7 @@ async function run(): Promise<number> {
       name: { type: 'string' },
       start: { type: 'string' },
       rate: { type: 'string' },
+      charset: { type: 'string' },
       results: { type: 'string' },
       follow: { type: 'string' },
       url: { type: 'string' },
@@ -178,7 +180,7 @@ async function run(): Promise<number> {
   const settings = { url: (values.url ?? address).replace(/\/$/, ''), key }
   let id = values.follow
   if (id === undefined) {
-    const { template, language, channel, start, rate } = values
+    const { template, language, channel, start, rate, charset } = values
     const made = await post(
       settings,
       file!,
@@ -187,7 +189,8 @@ async function run(): Promise<number> {
         name: values.name ?? file!.split(/[/\\]/).at(-1)!,
         template: JSON.stringify({ name: template, ...(language && { language }) }),
         ...(start && { startAt: start }),
-        ...(rate && { ratePerSecond: rate })
+        ...(rate && { ratePerSecond: rate }),
+        ...(charset && { charset })
       },
       { skipInvalid: values['skip-invalid'], again: values.again }
     )
