@@ -68,9 +68,17 @@ export function createErase({ store, queries }: EraseParts): Erase {
         yield build
           .updateTable('messages')
           .set({
-            ...{ contact: null, user_id: null, content: null, options: null, metadata: null, reference: null },
+            contact: null,
+            user_id: null,
+            person: null,
+            content: null,
+            options: null,
+            metadata: null,
+            reference: null,
             // WhatsApp's own id of a message is made of the number.
-            ...{ person: null, provider_message_id: null, error: null, warnings: null }
+            provider_message_id: null,
+            error: null,
+            warnings: null
           })
           .where('id', 'in', ids)
           .compile()

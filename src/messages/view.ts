@@ -26,7 +26,8 @@ export function toMessage(row: MessageRow): Message {
     provider: row.provider,
     mode: row.mode,
     direction: row.direction,
-    [row.direction === 'outbound' ? 'to' : 'from']: row.contact,
+    // An erased person has no address: `to` is left out then, and `from` is null.
+    ...(row.direction === 'inbound' ? { from: row.contact } : row.contact !== null && { to: row.contact }),
     type: row.type,
     status: publicStatus(row.state),
     final: row.final === 1,

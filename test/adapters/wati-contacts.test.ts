@@ -151,7 +151,7 @@ t.test('a conversation is read in whatever order and shape it comes', async t =>
   ]
   const page = read({ messages: { items } })
   t.match(page.items.slice(0, 5), [
-    { message: { id: 'd', type: 'button', direction: 'inbound', text: { body: 'Yes' }, status: 'received' } },
+    { message: { id: 'd', type: 'reply', direction: 'inbound', reply: { title: 'Yes' }, status: 'received' } },
     { message: { id: 'b', type: 'document' }, file: { path: 'data/documents/a.pdf', filename: 'a.pdf' } },
     { message: { id: 'c', type: 'image', warnings: [/no file/] } },
     { message: { id: 'a', type: 'audio' }, file: { path: 'data/audios/a.ogg' } },

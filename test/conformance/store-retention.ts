@@ -238,6 +238,6 @@ export function rowRetentionCases(on: Case): void {
     const left = await store.read(
       store.build.selectFrom('audit').select('id').where('id', 'in', [gone.id, kept.id]).compile()
     )
-    t.strictSame(left, [{ id: kept.id }])
+    t.same(left, [{ id: kept.id }])
   })
 }

@@ -75,7 +75,7 @@ for (const channel of channels)
   t.test(`${channel}: a quarter of an hour of messages and no word of any is told; one word ends it`, async t => {
     const { again, webhooks, health, heard, log } = await open(t)
     await heard(channel)
-    t.strictSame(await health(), { status: 'ok' })
+    t.strictSame(await health(), { status: 'ok', mode: 'live' })
 
     await again(...aged(channel, 14, 30))
     t.equal((await webhooks(channel)).silentSince, undefined, 'CONTROL: 14 minutes are no silence')
@@ -100,7 +100,7 @@ for (const channel of channels)
       () => webhooks(channel),
       ({ silentSince }) => silentSince === undefined
     )
-    t.strictSame(await health(), { status: 'ok' })
+    t.strictSame(await health(), { status: 'ok', mode: 'live' })
     t.match(log(), 'webhooks are heard again')
   })
 
@@ -123,7 +123,7 @@ t.test('a webhook that WATI has switched off is found, and registering it again 
     [1],
     'one, and it works'
   )
-  t.strictSame(await health(), { status: 'ok' })
+  t.strictSame(await health(), { status: 'ok', mode: 'live' })
   await heard('wati')
 })
 
@@ -143,7 +143,7 @@ t.test('an override that somebody has put in the place of ours is found, and our
   t.match(await health(), { status: 'degraded', reason: /cloud/ })
   await call('POST', '/channels/cloud/webhooks')
   t.equal(sandbox.hooks().get(number)![0]!.url, url)
-  t.strictSame(await health(), { status: 'ok' })
+  t.strictSame(await health(), { status: 'ok', mode: 'live' })
   await heard('cloud')
 })
 

@@ -223,7 +223,13 @@ t.test('nothing outside of src/messages/transitions changes the state of a messa
   const files = globSync('{src,routes}/**/*.ts').filter(file => !/^src\/(messages\/transitions|sandbox)\//.test(file))
   t.ok(files.length > 200, `${files.length} files`)
   const found = files.flatMap(file => stray(readFileSync(file, 'utf8')).map(text => `${file}: ${text}`))
-  t.strictSame(found, [])
+  // Rows that ended long ago go as a whole; the store's own room cannot reach ours.
+  const forgotten = /^src\/store\/row-retention\.ts: deleteFrom\('messages'\)/
+  t.equal(found.filter(text => forgotten.test(text)).length, 1, 'the one deletion of what has ended')
+  t.strictSame(
+    found.filter(text => !forgotten.test(text)),
+    []
+  )
 
   const inside = globSync('src/messages/transitions/*.ts').flatMap(file => stray(readFileSync(file, 'utf8')))
   t.ok(inside.length > 20, `POSITIVE CONTROL: ${inside.length} are found where they may stand`)

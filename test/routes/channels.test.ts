@@ -218,5 +218,5 @@ t.test('a CHANNELS_FILE with faults stops the start and names them all', async t
   }
   const { directory, sandbox } = await withFile(t, '')
   const env = { CHANNELS_FILE: '/nowhere/at/all' }
-  await t.rejects(startBoard(t, { directory, sandbox, env }), /CHANNELS_FILE cannot be read: ENOENT/)
+  await t.rejects(startBoard(t, { directory, sandbox, env }), /CHANNELS_FILE is not right:\s+- cannot be read: ENOENT/)
 })

@@ -88,9 +88,15 @@ function item(row: Json, phone: string, channel: BoundChannel): ConversationItem
   const word = string(row.type)?.toLowerCase()
   const stating = types[word ?? ''] ?? word ?? 'text'
   // A word that is none of ours tells of something that we have no content of; its words are shown all the same.
-  const known = kind === 'broadcastMessage' ? 'template' : stating
+  // As the webhook of the same answer is heard (hear/content.ts).
+  const answer = inbound && (stating === 'button' || stating === 'interactive')
+  const known = kind === 'broadcastMessage' ? 'template' : answer ? 'reply' : stating
   const type = shownTypes.has(known) ? known : 'unsupported'
   const message = { ...base(row, phone, channel, type, status), ...(!mediaTypes.has(type) && said(row)) } as Message
+  if (answer) {
+    const title = (message as { text?: { body: string } }).text?.body
+    Object.assign(message, { reply: { kind: 'button', ...(title !== undefined && { title }) }, text: undefined })
+  }
   const operator = string(row.operatorName)
   if (type !== known) Object.assign(message, { unsupported: { type: known } })
   // written in WATI's inbox: none of ours, whatever it says

@@ -172,8 +172,10 @@ t.test('a paused channel hands nothing over, accepts all the same, and goes on w
   t.same(sentTo(board), [text('wati', 2).to])
   t.match((await board.call('POST', '/channels/cloud/resume')).body, { paused: false })
   await settled(board, 2)
-  const done = await board.call('GET', `/messages/${held.body.id}`)
-  t.equal(done.body.status, 'accepted')
+  await until(
+    async () => (await board.call('GET', `/messages/${held.body.id}`)).body.status,
+    status => status === 'accepted'
+  )
   const { items } = (await board.call('GET', '/audit')).body
   t.match(
     items.map(({ action }: { action: string }) => action),
