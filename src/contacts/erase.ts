@@ -1,12 +1,15 @@
 import { sql } from 'kysely'
 import type { Mode } from '../../schemas/common.ts'
+import type { MessageError } from '../../schemas/problem.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { identities } from '../messages/identities.ts'
 import type { MessageQueries } from '../messages/queries.ts'
-import { timelineEntry } from '../messages/timeline.ts'
+import { timelineEntry, withoutDetails } from '../messages/timeline.ts'
+import { doubtTransitions } from '../messages/transitions/doubt.ts'
 import { requirePerson } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
+import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 
 /**
@@ -22,11 +25,21 @@ export interface EraseParts {
 }
 
 const atOnce = 200
+/** The acts on a message whose answers show it, and are kept. */
+const actPaths = ['cancel', 'read', 'resend', 'reconcile', 'resolve']
 const modes: readonly Mode[] = ['live', 'test']
+
+/** A kept error without the provider's words, which may name the person. */
+function withoutWords(error: string): string {
+  const { type, title, status, code, outcome, retryable } = JSON.parse(error) as MessageError
+  const detail = 'Its words went when the person was erased.'
+  return JSON.stringify({ type, title, status, detail, code, outcome, retryable })
+}
 
 export function createErase({ store, queries }: EraseParts): Erase {
   const { build } = store
   const names = identities(store)
+  const doubts = doubtTransitions(store)
   const nothing = Buffer.from('{}')
 
   /** Whether a kept body holds one of the names, byte for byte. */
@@ -48,47 +61,67 @@ export function createErase({ store, queries }: EraseParts): Erase {
   const ofPerson = (mode: Mode, people: readonly string[]) =>
     build
       .selectFrom('messages')
-      .select(['id', 'state', 'attempts', 'content'])
+      .select(['id', 'state', 'final', 'attempts', 'content', 'error', 'timeline'])
       .where('mode', '=', mode)
       .where(eb => eb.or([eb('contact', 'in', people), eb('user_id', 'in', people)]))
       .where('state', 'not in', ['claimed', 'sending'])
       .limit(atOnce)
 
+  /** What waits is canceled, and what is in doubt is given up: nobody could ask about it any more. */
+  const end = (rows: Pick<MessageRow, 'id' | 'state' | 'attempts' | 'final'>[]) =>
+    store.write(function* () {
+      for (const { id, state, attempts } of rows) {
+        const words = 'the person was erased'
+        const entry = timelineEntry(store.clock(), { state: state === 'queued' ? 'canceled' : state, attempts }, words)
+        const doubt = timelineEntry(store.clock(), { state: 'unknown', attempts }, words)
+        if (state === 'queued') yield queries.cancel({ id, entry, doubt })
+        else yield doubts.close({ id, resolution: 'abandoned', entry: doubt })
+      }
+    })
+  const open = ({ state, final }: Pick<MessageRow, 'state' | 'final'>) =>
+    state === 'queued' || (state === 'unknown' && final === 0)
+
   const eraseMessages = async (mode: Mode, people: readonly string[]): Promise<number> => {
     for (let count = 0; ; ) {
       const rows = await store.read(ofPerson(mode, people).compile())
       if (rows.length === 0) return count
+      const waiting = rows.filter(open)
+      if (waiting.length > 0) {
+        await end(waiting)
+        continue
+      }
       const ids = rows.map(({ id }) => id)
       const files = rows.flatMap(({ content }) => content?.match(/med_[a-z0-9]{32}/g) ?? [])
       await store.write(function* () {
-        for (const { id, attempts } of rows.filter(({ state }) => state === 'queued')) {
-          const entry = timelineEntry(store.clock(), { state: 'canceled', attempts }, 'the person was erased')
-          yield queries.cancel({ id, entry, doubt: entry })
-        }
-        yield build
-          .updateTable('messages')
-          .set({
-            contact: null,
-            user_id: null,
-            person: null,
-            content: null,
-            options: null,
-            metadata: null,
-            reference: null,
-            // WhatsApp's own id of a message is made of the number.
-            provider_message_id: null,
-            error: null,
-            warnings: null
-          })
-          .where('id', 'in', ids)
-          .compile()
+        for (const row of rows)
+          yield build
+            .updateTable('messages')
+            .set({
+              contact: null,
+              user_id: null,
+              person: null,
+              content: null,
+              options: null,
+              metadata: null,
+              reference: null,
+              // WhatsApp's own id of a message is made of the number.
+              provider_message_id: null,
+              error: row.error === null ? null : withoutWords(row.error),
+              warnings: null,
+              timeline: withoutDetails(row.timeline)
+            })
+            .where('id', '=', row.id)
+            .compile()
         yield build.deleteFrom('message_ids').where('message_id', 'in', ids).compile()
+        // A replay is answered from the row as it is now: the request stays one that was made before.
         yield build
           .updateTable('idempotency')
-          .set({ body: '{}' })
+          .set({ status: null, headers: null, body: null, locked_until: 0 })
           .where('message_id', 'in', ids)
           .where('status', 'is not', null)
           .compile()
+        const acts = ids.flatMap(id => actPaths.map(act => `/messages/${id}/${act}`))
+        yield build.deleteFrom('idempotency').where('path', 'in', acts).where('status', 'is not', null).compile()
         if (files.length > 0) yield build.deleteFrom('remote_media').where('id', 'in', files).compile()
       })
       count += rows.length
@@ -104,6 +137,15 @@ export function createErase({ store, queries }: EraseParts): Erase {
       yield build.deleteFrom('parked_events').where('mode', '=', mode).where(told('event', people)).compile()
       yield build.deleteFrom('heard_events').where('mode', '=', mode).where(told('identity', people)).compile()
       yield build.deleteFrom('idempotency').where('mode', '=', mode).where(told('path', people)).compile()
+      // Kept answers are sealed, so nobody can tell whose they are; to write a contact twice does no harm.
+      yield build
+        .deleteFrom('idempotency')
+        .where('mode', '=', mode)
+        .where('path', '=', '/contacts')
+        .where('status', 'is not', null)
+        .compile()
+      yield build.deleteFrom('paces').where(told('key', people)).compile()
+      yield build.deleteFrom('blocks').where(told('key', people)).compile()
     })
     // What waits to be read has had no effect yet: it is erased with the next call.
     const read = build.selectFrom('webhooks').select('id').where('mode', '=', mode).where('state', '!=', 'waiting')

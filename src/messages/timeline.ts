@@ -92,6 +92,13 @@ export function doubtsOf(row: Pick<MessageRow, 'timeline'>): Doubt[] {
 export const toldBefore = (row: Pick<MessageRow, 'timeline'>, status: MessageStatus, attempt: number): boolean =>
   row.timeline.includes(`"status":"${status}","attempt":${attempt}`)
 
+/** The timeline with its states and times alone: what a provider said in it may name the person. */
+export const withoutDetails = (timeline: string): string =>
+  timeline.replace(/.+/g, text => {
+    const { detail: _, ...line } = JSON.parse(text) as Line
+    return JSON.stringify(line)
+  })
+
 /** Milliseconds that the provider took for the last attempt. */
 export function lastUpstreamMs({ timeline }: Pick<MessageRow, 'timeline'>): number {
   const last = timeline.trimEnd().split('\n').at(-1)

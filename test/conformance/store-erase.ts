@@ -25,6 +25,8 @@ async function dump(store: Store): Promise<string> {
     'webhook_bodies',
     'parked_events',
     'heard_events',
+    'paces',
+    'blocks',
     'audit'
   ] as const
   const parts = await Promise.all(
@@ -66,6 +68,10 @@ async function fill(store: Store): Promise<void> {
       .values([{ id: 'whk_1', body }])
       .compile()
     yield store.build
+      .insertInto('paces')
+      .values({ key: `pair/1/${phone}`, log: '[]', updated_at: 1 })
+      .compile()
+    yield store.build
       .insertInto('parked_events')
       .values([
         {
@@ -99,6 +105,13 @@ export function eraseCases(test: Case): void {
     )
     const asOther = await put(store, row({ contact: other, state: 'delivered', final: 1 }))
     const waiting = await put(store, row({ contact: userId, user_id: userId }))
+    const doubtful = await put(store, row({ state: 'unknown', attempts: 1 }))
+    const detail = `no word of ${phone}`
+    await store.write(function* () {
+      const error = JSON.stringify({ code: 'provider_timeout', outcome: 'unknown', detail })
+      const timeline = `${JSON.stringify({ at: 1, status: 'unknown', attempt: 1, detail })}\n`
+      yield store.build.updateTable('messages').set({ error, timeline }).where('id', '=', doubtful.id).compile()
+    })
     const somebody = await put(store, row({ contact: '4915100000001', state: 'accepted' }))
     t.match(await dump(store), words, 'CONTROL: it is there')
     await createErase({ store, queries })(caller({ scopes: new Set(['admin']) }), `+${phone}`)
@@ -108,6 +121,10 @@ export function eraseCases(test: Case): void {
     t.match(await get(store, sent.id), { state: 'accepted', created_at: sent.created_at, contact: null, content: null })
     t.match(await get(store, asOther.id), { state: 'delivered', contact: null })
     t.match(await get(store, waiting.id), { state: 'canceled', contact: null }, 'what waited is canceled')
+    const { error, timeline, ...closed } = await get(store, doubtful.id)
+    t.match(closed, { state: 'unknown', final: 1, resolution: 'abandoned', contact: null }, 'nobody can ask about it')
+    t.match(JSON.parse(error!), { code: 'provider_timeout', outcome: 'unknown' }, 'what kind of error it was stays')
+    t.match(JSON.parse(timeline.split('\n')[0]!), { at: 1, status: 'unknown', attempt: 1 }, 'and when it was')
     t.match(await get(store, somebody.id), { contact: '4915100000001', content })
     t.match(text, /person\.erased/)
   })
