@@ -136,5 +136,7 @@ t.test('the watcher of memory cannot throw where no descriptor is left', async t
     ['-c', 'ulimit -n 100; exec "$0" --input-type=module -e "$1" 2>&1', process.execPath, source],
     { encoding: 'utf8' }
   )
-  t.strictSame(JSON.parse(printed), [true, false, 'EMFILE'], 'CONTROL: the last is what Node throws')
+  // What follows is the test runner's own, which cannot open its file as the process ends.
+  const [said] = printed.split('\n')
+  t.strictSame(JSON.parse(said!), [true, false, 'EMFILE'], 'CONTROL: the last is what Node throws')
 })
