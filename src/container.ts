@@ -43,6 +43,7 @@ import { createNotifications } from './messages/notifications.ts'
 import { messageQueries } from './messages/queries.ts'
 import { queueQueries } from './messages/queue.ts'
 import { createRestoreHold } from './messages/restore-hold.ts'
+import { createHeardWindow } from './messages/window.ts'
 import { createMetrics } from './metrics.ts'
 import { createReadiness } from './readiness.ts'
 import { createConnectionWatch } from './start/connections.ts'
@@ -211,6 +212,7 @@ export async function buildContainer(
       clock: store.clock,
       preparation,
       waitEstimate,
+      heardWindow: createHeardWindow(store),
       preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
     }),
     messages,

@@ -7,10 +7,10 @@ import type { DispatchChannel, ProviderClient } from '../dispatch/provider-clien
 import { ServiceError, toMessageError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { RemoteMedia } from '../media/remote.ts'
-import { ofPerson } from '../messages/filter.ts'
 import { identities } from '../messages/identities.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import { toMessage } from '../messages/view.ts'
+import { createHeardWindow, windowAfter } from '../messages/window.ts'
 import { requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { Store } from '../store/store.ts'
@@ -37,25 +37,13 @@ export interface HistoryParts {
   typeBase: string
 }
 
-const windowMs = 24 * 3600_000
 /** Pages of a provider's history that are looked through for what the person last wrote. */
 const mostPages = 3
 
 export function createHistory(parts: HistoryParts): History {
   const { store, providerClient, channels, queries, remote, typeBase } = parts
   const names = identities(store)
-  /** When a person last wrote to a channel. */
-  const lastWrote = ({ id, mode }: DispatchChannel, people: readonly string[]) =>
-    store.build
-      .selectFrom('messages')
-      .select('created_at')
-      .where('channel_id', '=', id)
-      .where(ofPerson(people))
-      .where('mode', '=', mode)
-      .where('direction', '=', 'inbound')
-      .orderBy('id', 'desc')
-      .limit(1)
-      .compile()
+  const heardWindow = createHeardWindow(store)
   const keeps = (channel: DispatchChannel): boolean =>
     providerClient.adapter(channel.provider).operations.listConversation !== undefined
 
@@ -114,17 +102,11 @@ export function createHistory(parts: HistoryParts): History {
     window: async (caller, phone, id) => {
       const person = requirePerson(phone, 'path/phone')
       const channel = await channels.resolve(caller, id)
-      let at: number | null | undefined
-      if (keeps(channel)) at = await lastInbound(channel, person)
-      else {
-        const people = await names.of(channel.mode, channel.id, person)
-        const [row] = await store.read(lastWrote(channel, people))
-        // Nothing here proves nothing: what the person wrote may never have been told to us.
-        at = row?.created_at
-      }
-      if (at === undefined) return { open: 'unknown' }
-      if (at === null) return { open: false }
-      return { open: Date.now() < at + windowMs, closesAt: new Date(at + windowMs).toISOString() }
+      const heard = await heardWindow(channel, person)
+      if (heard.open !== 'unknown' || !keeps(channel)) return heard
+      const at = await lastInbound(channel, person)
+      if (at === undefined) return heard
+      return at === null ? { open: false } : windowAfter(at, store.clock())
     }
   }
 }

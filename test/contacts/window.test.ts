@@ -17,7 +17,7 @@ const log = pino({ level: 'silent' })
 const hour = 3600_000
 
 t.test(
-  'Cloud: the window is open for 24 hours after the contact last wrote, and unknown where it never did',
+  'Cloud: the window is open for 24 hours after the contact last wrote; closed only where a whole window was heard',
   async t => {
     const store = await openStore({ directory: t.testdir() }, log)
     t.teardown(() => store.close())
@@ -61,8 +61,28 @@ t.test(
     await wrote('14155550004', now, { mode: 'test' })
     await wrote('14155550005', now, { channel_id: 'other' })
     t.strictSame(await windowOf('14155550001'), { open: true, closesAt: closes(now - hour) })
+    for (const contact of ['14155550002', '14155550003', '14155550004', '14155550005', '14155550006'])
+      t.strictSame(await windowOf(contact), { open: 'unknown' }, `${contact}: nothing is heard`)
+
+    const heard = (changes: object) =>
+      store.write(function* () {
+        yield store.build.deleteFrom('webhook_registrations').compile()
+        const row = { channel_id: 'cloud', mode: 'live' as const, hook_id: null, registered: 1, fields: null }
+        const told = { at_provider: 'true' as const, problem: null, checked_at: now, silent_since: null }
+        yield store.build
+          .insertInto('webhook_registrations')
+          .values({ ...row, ...told, registered_at: now - 24 * hour, ...changes })
+          .compile()
+      })
+    await heard({})
+    t.strictSame(await windowOf('14155550001'), { open: true, closesAt: closes(now - hour) })
     t.strictSame(await windowOf('14155550002'), { open: false, closesAt: closes(now - 25 * hour) })
-    for (const contact of ['14155550003', '14155550004', '14155550005', '14155550006'])
-      t.strictSame(await windowOf(contact), { open: 'unknown' }, contact)
+    t.strictSame(await windowOf('14155550006'), { open: false }, 'who has not written while all was heard')
+    for (const changes of [{ registered_at: now - 23 * hour }, { silent_since: now }, { mode: 'test' as const }]) {
+      await heard(changes)
+      for (const contact of ['14155550002', '14155550006'])
+        t.strictSame(await windowOf(contact), { open: 'unknown' }, `${contact} ${Object.keys(changes)}`)
+      t.match(await windowOf('14155550001'), { open: true }, 'what was written was written')
+    }
   }
 )

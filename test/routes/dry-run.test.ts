@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { messageTypes } from '../../schemas/content.ts'
 import { messageExamples } from '../../schemas/examples.ts'
@@ -119,4 +121,31 @@ t.test('its problems are those of the send, before there is a row', async t => {
   t.match((await validate(board, { ...text, providerOptions: { wati: {} } })).body.warnings, [/providerOptions\.wati/])
   t.equal((await board.call('GET', '/messages/validate')).status, 405)
   t.equal(board.sandbox.ledger.entries.filter(each => each.kind === 'send').length, 0)
+})
+
+t.test('a message to a closed window is warned of, and nobody is asked for it', async t => {
+  const board = await startBoard(t)
+  const validate = async (body: object) =>
+    (await board.call('POST', '/messages/validate', { body: { channel: 'wati', to: '4915112345678', ...body } })).body
+  const free = { type: 'text', text: { body: 'Hello' } }
+  const closed = /has not written for 24 hours.*window_closed/
+  t.strictSame((await validate(free)).warnings, [], 'CONTROL: nothing is heard, so nothing is known')
+  const db = new DatabaseSync(join(board.directory, 'switchboard.db'))
+  db.exec(
+    `insert into webhook_registrations (channel_id, mode, registered, at_provider, checked_at, registered_at)
+     values ('wati', 'live', 1, 'true', 1, 1)`
+  )
+  db.close()
+  const asked = board.sandbox.ledger.entries.length
+  t.match((await validate(free)).warnings, [closed])
+  t.equal(board.sandbox.ledger.entries.length, asked)
+  const { template } = messageExamples.template as { template: object }
+  const goes = await validate({ type: 'template', template })
+  t.equal(goes.type, 'template')
+  t.notOk(
+    goes.warnings.some((each: string) => closed.test(each)),
+    'a template goes at any time'
+  )
+  const later = { sendAt: new Date(Date.now() + 3600_000).toISOString() }
+  t.strictSame((await validate({ ...free, ...later })).warnings, [], 'they may write before then')
 })

@@ -5,6 +5,7 @@ import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import type { Caller } from '../../keys/caller.ts'
 import type { FileNeed } from '../../media/library.ts'
 import { linkName } from '../../media/names.ts'
+import type { HeardWindow } from '../../messages/window.ts'
 import type { WaitEstimator } from '../scheduling/wait-estimate.ts'
 import type { Accept } from './accept.ts'
 import type { Preparation, Prepared } from './prepare.ts'
@@ -20,10 +21,14 @@ export interface DryRunParts {
   /** The store's clock. */
   clock: () => number
   waitEstimate: WaitEstimator
+  heardWindow: HeardWindow
 }
 
 /** Stands where the message's own id would go out. */
 export const dryId = `msg_${'0'.repeat(32)}`
+
+const closedWindow =
+  'This person has not written for 24 hours, so WhatsApp will refuse this message (window_closed): send a template, or give a fallback.'
 
 /** The file that a send would bring, as far as it is known without bringing it. */
 const described = ({ link, media, filename }: FileNeed) => ({
@@ -53,7 +58,14 @@ function parts(body: unknown, need: FileNeed): unknown {
   return body.map(part => ('file' in part ? { name: part.name, file: described(need) } : part))
 }
 
-export function createDryRun({ accept, preparation, preview, waitEstimate, clock }: DryRunParts): DryRunner {
+export function createDryRun({
+  accept,
+  preparation,
+  preview,
+  waitEstimate,
+  clock,
+  heardWindow
+}: DryRunParts): DryRunner {
   return async (caller, body) => {
     const now = clock()
     const { row, channel, prepared: real } = await accept(caller, body)
@@ -62,6 +74,9 @@ export function createDryRun({ accept, preparation, preview, waitEstimate, clock
     const { request, warnings } = preparation.encodeNow(file ? withFile(prepared, file) : prepared, channel)
     const seen = preview(channel, request)
     const { waitMs } = await waitEstimate(channel.id, channel.mode, { type: body.type, to: row.contact! })
+    // Templates go at any time; of a message that waits nobody knows what will have been written by then.
+    const free = body.type !== 'template' && row.send_at === null
+    const closed = free && (await heardWindow(channel, row.contact!)).open === false
     const template = body.type === 'template' ? (prepared.sendable.content as ResolvedTemplate) : undefined
     return {
       channel: channel.id,
@@ -78,9 +93,11 @@ export function createDryRun({ accept, preparation, preview, waitEstimate, clock
           variables: template.flat
         }
       }),
-      warnings: file?.link
-        ? [...warnings, 'The link is fetched, and its file checked, when the message is sent.']
-        : warnings,
+      warnings: [
+        ...warnings,
+        ...(file?.link ? ['The link is fetched, and its file checked, when the message is sent.'] : []),
+        ...(closed ? [closedWindow] : [])
+      ],
       expectedWaitSeconds: waitMs === null ? null : Math.ceil(Math.max(waitMs, (row.send_at ?? now) - now) / 1000)
     }
   }

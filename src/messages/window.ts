@@ -1,0 +1,48 @@
+import type { ContactWindow } from '../../schemas/contacts.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import type { Store } from '../store/store.ts'
+import { ofPerson } from './filter.ts'
+import { identities } from './identities.ts'
+
+const windowMs = 24 * 3600_000
+
+/** The window of somebody who last wrote at `wrote`; both in milliseconds since the epoch, by the store's clock. */
+export const windowAfter = (wrote: number, now: number): ContactWindow => ({
+  open: now < wrote + windowMs,
+  closesAt: new Date(wrote + windowMs).toISOString()
+})
+
+/**
+ * Whether WhatsApp takes a free message to a person now, by what was heard here alone: nobody is asked. It is closed only
+ * where a channel has heard for a whole window; who hears nothing, or for less, cannot know what was written before.
+ * @param person as phone.ts gives it
+ */
+export type HeardWindow = (channel: Pick<DispatchChannel, 'id' | 'mode'>, person: string) => Promise<ContactWindow>
+
+export function createHeardWindow(store: Store): HeardWindow {
+  const { build } = store
+  const names = identities(store)
+  return async ({ id, mode }, person) => {
+    const people = await names.of(mode, id, person)
+    const lastWrote = build
+      .selectFrom('messages')
+      .select('created_at')
+      .where('channel_id', '=', id)
+      .where(ofPerson(people))
+      .where('mode', '=', mode)
+      .where('direction', '=', 'inbound')
+      .orderBy('id', 'desc')
+      .limit(1)
+    const registered = build
+      .selectFrom('webhook_registrations')
+      .select(['registered_at', 'silent_since'])
+      .where('channel_id', '=', id)
+      .where('mode', '=', mode)
+    const [[row], [hears]] = await Promise.all([store.read(lastWrote.compile()), store.read(registered.compile())])
+    const now = store.clock()
+    const known = row && windowAfter(row.created_at, now)
+    if (known?.open) return known
+    const since = hears?.silent_since === null ? hears.registered_at : null
+    return since !== null && since + windowMs <= now ? (known ?? { open: false }) : { open: 'unknown' }
+  }
+}
