@@ -100,7 +100,8 @@ export const ContactWindow = Type.Object(
   {
     open: Type.Unsafe<boolean | 'unknown'>({
       enum: [true, false, 'unknown'],
-      description: 'unknown: the channel hears nothing, or has for less than 24 hours, and nothing that the contact wrote since is known.'
+      description:
+        'unknown: the channel hears nothing, or has for less than 24 hours, and nothing that the contact wrote since is known.'
     }),
     closesAt: Type.Optional({ ...Instant, description: '24 hours after the contact last wrote.' })
   },
