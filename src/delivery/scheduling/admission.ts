@@ -9,12 +9,14 @@ import { throttleSeconds } from '../retry-policy.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { Want } from './decisions.ts'
 import { free } from './decisions.ts'
+import type { Punctuality } from './punctuality.ts'
 import type { Scheduler } from './scheduler.ts'
 
 export interface AdmissionParts {
   store: Store
   scheduler: Scheduler
   breaker: CircuitBreaker
+  punctuality: Punctuality
   log: Logger
   /** Whether a rate is kept; false: only what the providers asked for holds. */
   paced: boolean
@@ -38,6 +40,7 @@ export function createAdmission({
   store,
   scheduler,
   breaker,
+  punctuality,
   log,
   paced,
   timeoutMs,
@@ -76,7 +79,10 @@ export function createAdmission({
         // for another one here.
         const early = permit.at - performance.now()
         if (early > 0) await sleep(early)
-        return performance.now() <= permit.until
+        const now = performance.now()
+        // One that was not ready in time says nothing of how exact this process is, unless it has missed its slot.
+        if (early > 0 || now > permit.until) punctuality.left(now - permit.at)
+        return now <= permit.until
       }
       const keys = keysOf(channel, probe)
       if (!paced && (await store.read(blocks.of(keys))).length === 0) return true
@@ -101,6 +107,7 @@ export function createAdmission({
     throttle: ({ id, mode }, { scope, seconds, asked }, to = '', attempt = 0) => {
       // Pacing is off: only what was asked for in so many words holds.
       if (!paced && !asked) return
+      if (scope === 'account') punctuality.disagreed()
       const key =
         scope === 'account'
           ? blockKey.account(mode)

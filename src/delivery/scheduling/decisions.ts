@@ -63,11 +63,12 @@ export const aheadMs = 100
 const mostLines = 2000
 /** The longest sleep: other replicas queue too, and blocks end without a word. */
 export const pollMs = 1000
+/** A slot that is nearer than this, in milliseconds, is used when its message has been made ready, and not on the instant. */
+const readyMs = 40
+/** How late such a slot may be used. */
+const unreadyLateMs = 60
 /** Where nothing is paced. */
 export const free: Permit = { at: 0, until: Number.POSITIVE_INFINITY }
-/** How late a slot may be used. With what lies between us and Maton it has to stay within the pace's margin. */
-const lateMs = 60
-
 /** Who may go next, as units of the store: while one runs no other replica decides. */
 export function createDecisions(parts: DecisionParts) {
   const { store, rateLimiter, queue, leaseMs, limitsOf, freeSlots, chunkOf, served, waitingFor, lead, mayRetry } = parts
@@ -90,15 +91,18 @@ export function createDecisions(parts: DecisionParts) {
     // One time for all: a millisecond between two looks at the clock is no reason to wait for a limit.
     const { now, read } = tightest
     let at = now + lead()
+    const lateMs = rateLimiter.punctuality.lateMs()
     for (const ledger of ledgers) {
-      const free = earliest({ ...ledger, now }, spaced && ledger === account)
+      const ofAccount = ledger === account
+      const free = earliest({ ...ledger, now }, spaced && ofAccount, ofAccount ? lateMs : 0)
       if (free > at) [at, tightest] = [free, ledger]
     }
     at = Math.ceil(at)
-    if (at - now > reach + lead()) return { waitMs: at - now, limit: tightest.limit }
-    for (const ledger of ledgers) yield* rateLimiter.book(ledger, at)
     const inMs = at - now
-    return { permit: { at: read.after + inMs, until: read.before + inMs + lateMs } }
+    if (inMs > reach + lead()) return { waitMs: inMs, limit: tightest.limit }
+    const allowedMs = inMs < readyMs ? unreadyLateMs : lateMs
+    for (const ledger of ledgers) yield* rateLimiter.book(ledger, ledger === account ? at + allowedMs : at)
+    return { permit: { at: read.after + inMs, until: read.before + inMs + allowedMs } }
   }
 
   const standsIn = (keys: string[], standing: ReadonlyMap<string, BlockRow>): BlockRow | undefined => {
@@ -112,7 +116,7 @@ export function createDecisions(parts: DecisionParts) {
     const limit = rateLimiter.account(mode)
     const account = limit && (yield* rateLimiter.open(limit))
     const decision: Decision = { refused: [], nextMs: pollMs, ...(account && { readAt: account.read.after }) }
-    const soonest = account ? earliest(account, false) - account.now : 0
+    const soonest = account ? earliest(account, false, rateLimiter.punctuality.lateMs()) - account.now : 0
     if (soonest > aheadMs + lead()) return { ...decision, nextMs: soonest }
     const standing = new Map((yield* all(blocks.all({}))).map(block => [block.key, block]))
     const now = account?.now ?? Number((yield* first(clock()))!.now)

@@ -94,6 +94,9 @@ export function createScheduling(parts: SchedulingParts): Scheduling {
     scheduler,
     breaker,
     limitsOf,
-    admission: createAdmission({ store, scheduler, breaker, log, paced, timeoutMs, limitsOf })
+    admission: createAdmission({
+      ...{ store, scheduler, breaker, log, paced, timeoutMs, limitsOf },
+      punctuality: rateLimiter.punctuality
+    })
   }
 }

@@ -1,14 +1,18 @@
 import { sql } from 'kysely'
 import type { Limit } from '../../adapters/adapter.ts'
 import { first, prepare, type Store, type Unit } from '../../store/store.ts'
+import { createPunctuality, type Punctuality } from './punctuality.ts'
 
 /**
  * Slots are given away in the store, so that all replicas together keep to a limit. A limit is the instants of the last
- * calls that it allows: the next may go when the oldest of them has left the window.
+ * calls that it allows: the next may go when the oldest of them has left the window. For the account that is the latest
+ * instant at which a call may still leave, since each process tells how late it may be.
  */
 export interface RateLimiter {
   /** The account's own limit; undefined: pacing is switched off. */
   account: (mode: string) => Limit | undefined
+  /** How exactly slots of the account are used. */
+  punctuality: Punctuality
   /** Opens a limit for the rest of the unit: no other replica gives away a slot of it meanwhile. */
   open: (limit: Limit) => Unit<Ledger>
   /** Gives the slot away. */
@@ -25,8 +29,6 @@ export interface Ledger {
   log: number[]
 }
 
-/** How much wider our windows are than the account's, in milliseconds: what may lie between our sending and Maton's counting. */
-const marginMs = 100
 /** No slot is given away so far ahead: an entry beyond it is of a clock that has been set back. */
 const horizonMs = 10_000
 
@@ -34,9 +36,14 @@ const horizonMs = 10_000
  * The first instant at which one more call is within the limit. As many as it allows may go at once; where the window is
  * short and half of it is used they are spread evenly, because crowds arrive less exactly than single calls.
  * @param spaced spread in any case: a long job leaves room between its calls
+ * @param lateMs what was added to each instant of the log as its lateness
  */
-export function earliest({ limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'log'>, spaced: boolean): number {
-  const last = log.at(-1) ?? 0
+export function earliest(
+  { limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'log'>,
+  spaced: boolean,
+  lateMs = 0
+): number {
+  const last = (log.at(-1) ?? 0) - lateMs
   // Not before the last that was given away, so that slots are used in the order in which they were given.
   const window = (log.at(-limit.calls) ?? 0) + limit.windowMs
   const used = log.filter(at => at > now - limit.windowMs).length
@@ -44,7 +51,7 @@ export function earliest({ limit, now, log }: Pick<Ledger, 'limit' | 'now' | 'lo
   return Math.max(now, last, window, spread ? last + limit.windowMs / limit.calls : 0)
 }
 
-export function createRateLimiter(store: Store, ratePerSecond: number): RateLimiter {
+export function createRateLimiter(store: Store, ratePerSecond: number, punctuality = createPunctuality()): RateLimiter {
   const { build, now } = store
   const lock = prepare<{ key: string }, { log: string; now: number }>(p =>
     build
@@ -59,9 +66,13 @@ export function createRateLimiter(store: Store, ratePerSecond: number): RateLimi
   )
   // A part of a second is enough for high rates, and a short log is quick to read.
   const calls = Math.min(ratePerSecond, 200)
-  const windowMs = (calls / ratePerSecond) * 1000 + marginMs
+  const windowMs = (calls / ratePerSecond) * 1000
   return {
-    account: mode => (ratePerSecond === 0 ? undefined : { key: `account/${mode}`, calls, windowMs, spread: true }),
+    punctuality,
+    account: mode =>
+      ratePerSecond === 0
+        ? undefined
+        : { key: `account/${mode}`, calls, windowMs: windowMs + punctuality.wayMs(), spread: true },
     open: function* (limit) {
       let before = performance.now()
       const row = (yield* first(lock({ key: limit.key })))!
@@ -80,7 +91,7 @@ export function createRateLimiter(store: Store, ratePerSecond: number): RateLimi
       return { limit, now: Number(time), read: { before, after }, log }
     },
     book: function* ({ limit, log }, at) {
-      yield write({ key: limit.key, log: JSON.stringify([...log, at].slice(-limit.calls)) })
+      yield write({ key: limit.key, log: JSON.stringify([...log, at].sort((a, b) => a - b).slice(-limit.calls)) })
     }
   }
 }

@@ -74,7 +74,7 @@ export function createWaitEstimate({ store, rateLimiter, scheduler, limitsOf }: 
     const untils = standing.map(({ until }) => until)
     const held = Math.max(time, ...untils.map(until => until ?? 0))
     const past = JSON.parse(row!.log ?? '[]') as number[]
-    const free = limit ? earliest({ limit, now: time, log: past }, false) : time
+    const free = limit ? earliest({ limit, now: time, log: past }, false, rateLimiter.punctuality.lateMs()) : time
     const limitsOfSend = (id: string, type?: string, to?: string | null): Limit[] =>
       limitsOf({ id, mode }, { operation: 'sendMessage', ...(type && { type }), ...(to && { to }) })
     // A send passes the provider's own windows as well, whichever of them is the tightest, behind all that waits for the same.
