@@ -30,6 +30,7 @@ import { assembleUnknown } from './delivery/unknown/index.ts'
 import { connectionsFor, descriptorLimit } from './descriptors.ts'
 import { createNative } from './dispatch/native.ts'
 import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
+import { createEvents } from './events/index.ts'
 import type { SandboxRecipients } from './http/docs.ts'
 import type { AppParts } from './http/fastify.ts'
 import { createInbound } from './inbound/index.ts'
@@ -89,6 +90,7 @@ export async function buildContainer(
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS
   const store = await openOwnStore(config, { pepper, adapters, log })
   const metrics = createMetrics(logLost)
+  const events = createEvents({ store, log })
   const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>
@@ -167,7 +169,7 @@ export async function buildContainer(
     wake: mode => scheduler.wake(mode, Date.now()),
     sleepers: { leaseMs: executor.leaseMs, timeoutMs }
   })
-  const upkeep = createUpkeep(store, log, config.RETENTION_DAYS, config.KEEP_ROWS_DAYS)
+  const upkeep = createUpkeep(store, log, config.RETENTION_DAYS, config.KEEP_ROWS_DAYS, events.undelivered)
 
   /** Our own address, for whoever is on this machine; undefined before we listen. */
   const ownAddress = (): string | undefined => {
@@ -272,14 +274,15 @@ export async function buildContainer(
       finaliser.start()
       templatePoll.start()
       inbound.start()
+      events.start()
     },
     drain: readiness.close,
     close: async () => {
       readiness.close()
       notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      const rooms = [worker, lifecycle, upkeep, finaliser, templatePoll, inbound, connectionWatch].map(backlogLimit =>
-        backlogLimit.stop()
+      const rooms = [worker, lifecycle, upkeep, finaliser, templatePoll, inbound, events, connectionWatch].map(
+        backlogLimit => backlogLimit.stop()
       )
       await Promise.all([...rooms, app.close(), webhookApp?.close()])
       await executor.idle()

@@ -25,6 +25,7 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/messages/',
       'src/delivery/',
       'src/inbound/',
+      'src/events/',
       'src/broadcasts/',
       'src/contacts/',
       'src/channels/',

@@ -190,6 +190,13 @@ export const rooms: Room[] = [
     packages: ['canonicalize', 'kysely'],
     packageTypes: ['pino']
   },
+  // Reads what has changed: the rows of the record, and nothing of how they came to be so.
+  {
+    at: 'src/events/',
+    may: ['src/errors.ts', 'src/keys/caller.ts', 'src/messages/', 'src/periodic.ts', 'src/store/', 'schemas/'],
+    packages: ['kysely'],
+    packageTypes: ['pino']
+  },
   {
     at: 'src/contacts/',
     may: [

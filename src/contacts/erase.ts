@@ -52,6 +52,12 @@ export function createErase({ store, queries }: EraseParts): Erase {
     })
     return sql<boolean>`(${sql.join(each, sql` or `)})`
   }
+  /** What an event holds of a message, without what the row loses too. */
+  const personal = ['error', 'warnings', 'provider_message_id']
+  const plain =
+    store.dialect === 'postgres'
+      ? sql<string>`(data::jsonb - array[${sql.join(personal)}]::text[])::text`
+      : sql<string>`json_remove(data, ${sql.join(personal.map(name => `$.${name}`))})`
   const told = (column: string, people: readonly string[]) =>
     sql<boolean>`(${sql.join(
       people.map(name => sql`${sql.ref(column)} like ${`%${name}%`}`),
@@ -113,6 +119,7 @@ export function createErase({ store, queries }: EraseParts): Erase {
             .where('id', '=', row.id)
             .compile()
         yield build.deleteFrom('message_ids').where('message_id', 'in', ids).compile()
+        yield build.updateTable('events').set({ data: plain }).where('message_id', 'in', ids).compile()
         // A replay is answered from the row as it is now: the request stays one that was made before.
         yield build
           .updateTable('idempotency')
@@ -134,6 +141,7 @@ export function createErase({ store, queries }: EraseParts): Erase {
       yield build.deleteFrom('contact_attributes').where('contact_id', 'in', contacts).compile()
       yield build.deleteFrom('contacts').where('mode', '=', mode).where('phone', 'in', people).compile()
       yield build.deleteFrom('identities').where('mode', '=', mode).where('identity', 'in', people).compile()
+      yield build.deleteFrom('events').where('mode', '=', mode).where('contact', 'in', people).compile()
       yield build.deleteFrom('parked_events').where('mode', '=', mode).where(told('event', people)).compile()
       yield build.deleteFrom('heard_events').where('mode', '=', mode).where(told('identity', people)).compile()
       yield build.deleteFrom('idempotency').where('mode', '=', mode).where(told('path', people)).compile()

@@ -117,6 +117,7 @@ export async function openPostgres(
         step = steps.next({ rows, changes: rowCount ?? 0 } satisfies Result<unknown>)
       }
       await client.query('COMMIT').catch(refuse)
+      for (const listener of committed) listener()
       return step.value
     } catch (error) {
       broken = error instanceof StoreUnavailable
@@ -145,6 +146,7 @@ export async function openPostgres(
     }
   }
 
+  const committed: (() => void)[] = []
   const channel = 'switchboard'
   const listeners = new Set<(word: string) => void>()
   let listening: InstanceType<typeof pg.Client> | undefined
@@ -211,6 +213,7 @@ export async function openPostgres(
     clock: clock.now,
     write,
     read: async <R>(query: CompiledQuery<R>) => (await pool.query(query.sql, values(query)).catch(refuse)).rows as R[],
+    onCommit: listener => void committed.push(listener),
     probe: async () => {
       const look = `select current_setting('transaction_read_only') as readonly, pg_current_xact_id()`
       const { rows } = await pool.query(look).catch(refuse)

@@ -36,11 +36,31 @@ export const lastChange = (row: Pick<MessageRow, 'timeline' | 'created_at'>): nu
   return line ? (JSON.parse(line) as { at: number }).at : row.created_at
 }
 
+/**
+ * Of these places in the journal of events, those whose events are still to be delivered: they are kept, with the content
+ * of their messages, whatever RETENTION_DAYS says (docs/api.md 12).
+ */
+export type Undelivered = (positions: number[]) => Promise<ReadonlySet<number>>
+export const nothingUndelivered: Undelivered = async () => new Set()
+
+/** Of these messages, those of which something is still to be delivered. */
+export async function untold(store: Store, ids: string[], undelivered: Undelivered): Promise<ReadonlySet<string>> {
+  if (undelivered === nothingUndelivered || ids.length === 0) return new Set()
+  const told = store.build
+    .selectFrom('events')
+    .select(['position', 'message_id'])
+    .where('message_id', 'in', ids)
+    .where('position', 'is not', null)
+  const rows = await store.read(told.compile())
+  const waiting = await undelivered(rows.map(row => row.position!))
+  return new Set(rows.filter(row => waiting.has(row.position!)).map(row => row.message_id!))
+}
+
 /** Stops a long sweep between two pages. */
 export type Going = () => boolean
 
 /** What of a message is of use only until it has ended: its content and what sending needs beside it. */
-export function createBodies(store: Store, retentionDays: number) {
+export function createBodies(store: Store, retentionDays: number, undelivered: Undelivered = nothingUndelivered) {
   const { build } = store
   type Seen = Pick<MessageRow, 'id' | 'state' | 'final'> & { kept: number }
   /** All before this id have been looked at by this process. */
@@ -89,13 +109,16 @@ export function createBodies(store: Store, retentionDays: number) {
     yield* stripAnswers(ids)
     return changes
   }
+  /** Those that have to be looked at again go to `left`. */
   const dropAll = async (rows: Seen[]): Promise<number> => {
-    const ids = rows.filter(row => row.kept === 1 && hasEnded(row)).map(row => row.id)
+    const over = rows.filter(row => row.kept === 1 && hasEnded(row)).map(row => row.id)
+    const waiting = await untold(store, over, undelivered)
+    const ids = over.filter(id => !waiting.has(id))
+    left.push(...rows.filter(row => !hasEnded(row)).map(row => row.id), ...waiting)
     let count = 0
     for (let i = 0; i < ids.length; i += batch) count += await store.write(() => drop(ids.slice(i, i + batch)))
     return count
   }
-  const wait = (rows: Seen[]): string[] => rows.filter(row => !hasEnded(row)).map(row => row.id)
 
   /** Drops what is due. Answers how many messages lost their content. */
   return async (now: number, going: Going): Promise<number> => {
@@ -106,14 +129,12 @@ export function createBodies(store: Store, retentionDays: number) {
     for (let i = 0; i < again.length && going(); i += page) {
       const rows = (await store.read(looked.where('id', 'in', again.slice(i, i + page)).compile())) as Seen[]
       count += await dropAll(rows)
-      left.push(...wait(rows))
       await pause(restMs)
     }
     while (going() && left.length < mostLeft) {
       const next = looked.where('id', '>', floor).where('id', '<', end).orderBy('id').limit(page)
       const rows = (await store.read(next.compile())) as Seen[]
       count += await dropAll(rows)
-      left.push(...wait(rows))
       if (rows.length < page) break
       floor = rows.at(-1)!.id
       await pause(restMs)

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Going, hasEnded, idAt, lastChange } from './retention.ts'
+import { type Going, hasEnded, idAt, lastChange, nothingUndelivered, type Undelivered, untold } from './retention.ts'
 import type { Store } from './store.ts'
 
 // What of the past is deleted as a whole: rows that have ended, with their numbers and metadata, and what was written about
@@ -24,7 +24,13 @@ export interface Forgotten {
  * @param now by the store's clock
  * @param keepDays KEEP_ROWS_DAYS
  */
-export async function forgetRows(store: Store, now: number, keepDays: number, going: Going): Promise<Forgotten> {
+export async function forgetRows(
+  store: Store,
+  now: number,
+  keepDays: number,
+  going: Going,
+  undelivered: Undelivered = nothingUndelivered
+): Promise<Forgotten> {
   const { build } = store
   const before = now - keepDays * dayMs
 
@@ -70,15 +76,18 @@ export async function forgetRows(store: Store, now: number, keepDays: number, go
   const drop = (ids: string[]): Promise<number> =>
     store.write(function* () {
       yield build.deleteFrom('message_ids').where('message_id', 'in', ids).compile()
+      yield build.deleteFrom('events').where('message_id', 'in', ids).compile()
       return (yield build.deleteFrom('messages').where('id', 'in', ids).compile()).changes
     })
   const dropMessages = async (): Promise<number> => {
     let count = 0
     for (let from = 'msg_'; going(); ) {
       const rows = await store.read(old.where('messages.id', '>', from).compile())
-      const ids = rows
+      const over = rows
         .filter(row => hasEnded(row) && row.broadcast === null && lastChange(row) <= before)
         .map(row => row.id)
+      const waiting = await untold(store, over, undelivered)
+      const ids = over.filter(id => !waiting.has(id))
       for (let i = 0; i < ids.length; i += batch) count += await drop(ids.slice(i, i + batch))
       if (rows.length < page) break
       from = rows.at(-1)!.id
@@ -89,4 +98,38 @@ export async function forgetRows(store: Store, now: number, keepDays: number, go
 
   const broadcasts = await drain(dropBroadcasts)
   return { broadcasts, messages: await dropMessages(), audit: await drain(dropAudit) }
+}
+
+/**
+ * Deletes events that are older than is kept, but for those that are still to be delivered.
+ * @param keepDays RETENTION_DAYS; a day at least, so that whoever asks now and then finds them all. They hold no content.
+ * @returns how many went
+ */
+export async function forgetEvents(
+  store: Store,
+  now: number,
+  keepDays: number,
+  going: Going,
+  undelivered: Undelivered = nothingUndelivered
+): Promise<number> {
+  const { build } = store
+  // Places are microseconds.
+  const before = (now - Math.max(keepDays, 1) * dayMs) * 1000
+  const old = build.selectFrom('events').select('position').where('position', '<', before).orderBy('position')
+  let count = 0
+  for (let from = 0; going(); ) {
+    const rows = await store.read(old.where('position', '>', from).limit(page).compile())
+    const places = rows.map(row => row.position!)
+    const waiting = await undelivered(places)
+    const over = places.filter(place => !waiting.has(place))
+    for (let i = 0; i < over.length; i += batch)
+      count += await store.write(function* () {
+        const some = build.deleteFrom('events').where('position', 'in', over.slice(i, i + batch))
+        return (yield some.compile()).changes
+      })
+    if (rows.length < page) break
+    from = places.at(-1)!
+    await pause(restMs)
+  }
+  return count
 }

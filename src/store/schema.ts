@@ -1,4 +1,5 @@
 import type { MessageStatus } from '../../schemas/messages.ts'
+import type { EventTables } from './schema-events.ts'
 import type { InboundTables } from './schema-inbound.ts'
 
 // The tables. Instants are milliseconds since 1970, yes/no is 0/1, structured values are JSON text, on both databases.
@@ -247,7 +248,7 @@ export interface StoreFactRow {
   value: string
 }
 
-export interface Database extends InboundTables {
+export interface Database extends InboundTables, EventTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow

@@ -153,6 +153,7 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   /** A group is being written, or will be at the end of this tick. */
   let busy = false
   let idle: (() => void) | undefined
+  const listeners: (() => void)[] = []
 
   const run = (unit: () => Unit<unknown>): unknown => {
     const steps = unit()
@@ -217,6 +218,7 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
         if (error) job.reject(new StoreUnavailable(`the log could not be synced: ${error.message}`))
         else answers[i]!()
       }
+      if (!error) for (const listener of listeners) listener()
       busy = jobs.length > 0
       if (busy) flush()
       else idle?.()
@@ -253,6 +255,7 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
         throw unavailable(error)
       }
     },
+    onCommit: listener => void listeners.push(listener),
     probe: () =>
       write(function* () {
         yield CompiledQuery.raw('PRAGMA user_version = 0')

@@ -33,6 +33,8 @@ export interface Store {
    * a `write`, never on a read alone.
    */
   read: <R>(query: CompiledQuery<R>) => Promise<R[]>
+  /** Has a listener told after every commit of this process. */
+  onCommit: (listener: () => void) => void
   /** Words between the processes of one database; absent where there is only one process. */
   readonly notifications?: NotificationChannel
   /** Resolves when a write transaction can be had; else throws StoreUnavailable. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { createPeriodic } from '../periodic.ts'
-import { createBodies, forgetKeys, forgetLimits } from './retention.ts'
-import { forgetRows } from './row-retention.ts'
+import { createBodies, forgetKeys, forgetLimits, nothingUndelivered, type Undelivered } from './retention.ts'
+import { forgetEvents, forgetRows } from './row-retention.ts'
 import type { Store } from './store.ts'
 
 /** How long a file that only a provider has is known by its id, from when it was listed. */
@@ -34,11 +34,17 @@ export interface Upkeep {
  * Files, contents and memories whose time is over, by the clock of the database. Every replica does it: what another has deleted is only not
  * found. A file's row goes first and its pieces after it, so a reader never finds half a file behind a row.
  */
-export function createUpkeep(store: Store, log: Logger, retentionDays: number, keepRowsDays = 400): Upkeep {
+export function createUpkeep(
+  store: Store,
+  log: Logger,
+  retentionDays: number,
+  keepRowsDays = 400,
+  undelivered: Undelivered = nothingUndelivered
+): Upkeep {
   const { build, now } = store
   let stopped = false
   const going = () => !stopped
-  const dropBodies = createBodies(store, retentionDays)
+  const dropBodies = createBodies(store, retentionDays, undelivered)
 
   /** Again and again until a batch is not full. */
   const drain = async (most: number, once: () => Promise<number>): Promise<number> => {
@@ -108,9 +114,11 @@ export function createUpkeep(store: Store, log: Logger, retentionDays: number, k
     const bodies = await dropBodies(at, going)
     const keys = await forgetKeys(store, at, going)
     const limits = await forgetLimits(store, at, going)
-    if (bodies + keys + limits > 0) log.info({ bodies, keys, limits }, 'dropped what is not kept any longer')
+    const events = await forgetEvents(store, at, retentionDays, going, undelivered)
+    if (bodies + keys + limits + events > 0)
+      log.info({ bodies, keys, limits, events }, 'dropped what is not kept any longer')
     // After the keys: a replay must not find a key whose message has gone.
-    const { broadcasts, messages, audit } = await forgetRows(store, at, keepRowsDays, going)
+    const { broadcasts, messages, audit } = await forgetRows(store, at, keepRowsDays, going, undelivered)
     if (broadcasts + messages + audit > 0) log.info({ broadcasts, messages, audit }, 'deleted rows that ended long ago')
   }
   const everyRun = retentionDays === 0 ? everyShortMs : everyMs

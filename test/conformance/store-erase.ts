@@ -2,9 +2,10 @@ import { createBook } from '../../src/contacts/book.ts'
 import { createErase } from '../../src/contacts/erase.ts'
 import { identities } from '../../src/messages/identities.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
+import { eventEntry } from '../../src/store/event-entry.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
-import { caller, failure, get, message, put } from './store-rows.ts'
+import { caller, changed, failure, get, message, outcome, put } from './store-rows.ts'
 
 const phone = '5215512345678'
 const other = '525512345678'
@@ -27,6 +28,7 @@ async function dump(store: Store): Promise<string> {
     'heard_events',
     'paces',
     'blocks',
+    'events',
     'audit'
   ] as const
   const parts = await Promise.all(
@@ -112,6 +114,15 @@ export function eraseCases(test: Case): void {
       const timeline = `${JSON.stringify({ at: 1, status: 'unknown', attempt: 1, detail })}\n`
       yield store.build.updateTable('messages').set({ error, timeline }).where('id', '=', doubtful.id).compile()
     })
+    const refused = await put(store, row({ state: 'sending', attempts: 1 }))
+    const provider_message_id = `wamid.${phone}`
+    const said = JSON.stringify({ code: 'message_rejected', detail })
+    const facts = { state: 'failed' as const, final: 1, failed_at: 5, error: said, provider_message_id, warnings: said }
+    await changed(store, queries.settle(outcome(refused, facts)))
+    await store.write(function* () {
+      const about = { type: 'contact.changed', mode: 'live', channel: 'support', contact: other } as const
+      yield eventEntry(store, { ...about, data: { phone: other, name: words } })
+    })
     const somebody = await put(store, row({ contact: '4915100000001', state: 'accepted' }))
     t.match(await dump(store), words, 'CONTROL: it is there')
     await createErase({ store, queries })(caller({ scopes: new Set(['admin']) }), `+${phone}`)
@@ -127,6 +138,10 @@ export function eraseCases(test: Case): void {
     t.match(JSON.parse(timeline.split('\n')[0]!), { at: 1, status: 'unknown', attempt: 1 }, 'and when it was')
     t.match(await get(store, somebody.id), { contact: '4915100000001', content })
     t.match(text, /person\.erased/)
+    const events = await store.read(store.build.selectFrom('events').selectAll().compile())
+    t.notOk(events.some(({ type }) => type === 'contact.changed'))
+    const [told] = events.filter(({ message_id }) => message_id === refused.id)
+    t.match(JSON.parse(told!.data), { state: 'failed', failed_at: 5, attempts: 1 }, 'what became of it stays')
   })
 
   test('while something is on its way to the person it is told so, and done once that has ended', async (t, {

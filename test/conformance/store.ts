@@ -7,6 +7,7 @@ import { broadcastCases } from './store-broadcasts.ts'
 import { channelCases } from './store-channels.ts'
 import { contactCases } from './store-contacts.ts'
 import { eraseCases } from './store-erase.ts'
+import { eventCases } from './store-events.ts'
 import { heardCases } from './store-heard.ts'
 import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
@@ -40,6 +41,7 @@ const subjects = {
   'messages in doubt': unknownCases,
   'what providers tell': heardCases,
   'what arrives': arrivalCases,
+  'the journal of events': eventCases,
   'kept webhooks': webhookCases,
   'blocks and turns': blockCases,
   'the hold after a restore': holdCases,

@@ -99,12 +99,12 @@ export function providerTransitions(store: Store) {
       .where('state', 'in', ['sending', 'unknown', 'accepted', 'sent'])
       .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
   )
-  /** Back from there, where the first attempt arrived after all. */
+  /** Back from there, where the first attempt arrived after all. Under way, as it was: nothing has failed, and no event says so. */
   const rise = prepare<{ id: string; attempts: number } & Content, unknown>(p =>
     build
       .updateTable('messages')
       .set({
-        ...{ state: 'failed', final: 1, lease_until: null },
+        ...{ state: 'sending', final: 0, lease_until: null },
         ...{ type: p.type, content: p.content, options: p.options, warnings: p.warnings, error: p.error }
       })
       .where('id', '=', p.id)

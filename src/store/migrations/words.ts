@@ -2,6 +2,7 @@ import type { Store } from '../store.ts'
 
 /** The few words that the two databases spell differently. */
 export interface Words {
+  dialect: Store['dialect']
   int: string
   /** Text that is ordered by its bytes, as cursors need it and SQLite does anyway. */
   id: string
@@ -12,8 +13,15 @@ export interface Words {
   clustered: string
 }
 export const words: Record<Store['dialect'], Words> = {
-  sqlite: { int: 'integer', id: 'text', blob: 'blob', strict: 'strict', clustered: 'strict, without rowid' },
-  postgres: { int: 'bigint', id: 'text collate "C"', blob: 'bytea', strict: '', clustered: '' }
+  sqlite: {
+    dialect: 'sqlite',
+    int: 'integer',
+    id: 'text',
+    blob: 'blob',
+    strict: 'strict',
+    clustered: 'strict, without rowid'
+  },
+  postgres: { dialect: 'postgres', int: 'bigint', id: 'text collate "C"', blob: 'bytea', strict: '', clustered: '' }
 }
 
 export interface Migration {

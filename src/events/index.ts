@@ -1,0 +1,59 @@
+import type { Logger } from 'pino'
+import type { Undelivered } from '../store/retention.ts'
+import type { Store } from '../store/store.ts'
+import { createJournal, type Journal } from './journal.ts'
+
+// The journal of events (docs/api.md 12, docs/reliability.md P53): what has changed, in one order for everybody.
+//
+// To write: the states of messages are written by triggers of the database, so a statement that changes `messages.state`
+// (or inserts a row that has a state worth telling) needs nothing more. Everything else puts `eventEntry(store, { type,
+// mode, channel, service?, contact?, data })` of `src/store/event-entry.ts` into the unit of its change, as it does with
+// `auditEntry`. `data` is what the GET of the thing tells now.
+//
+// To read: `journal.read({ after, limit, filter })` goes on behind a place and answers `{ events, next, more }`; keep `next`
+// and go on there, for ever: a late commit gets a later place. `journal.at(place)` is one event; `placeOf(id)` the place
+// of an event's id. `filter` sees an event's head; `hears(caller)` is the filter of what a key may see.
+//
+// To wake: `journal.onNews(listener)` calls, a few milliseconds after a commit of this process and after the word of
+// another replica, once for what has come together. It says nothing but that `read` is worth it.
+//
+// To keep: what is given to `keepUndelivered` is asked before events and the content of their messages are deleted, so
+// that they live until they are delivered or given up.
+
+export { eventEntry, type NewEvent } from '../store/event-entry.ts'
+export {
+  createJournal,
+  type EventHead,
+  type Journal,
+  type JournalEvent,
+  type JournalPage,
+  type JournalQuery
+} from './journal.ts'
+export { hears } from './rights.ts'
+export { eventId, placeOf, toCursor } from './view.ts'
+
+export interface Events {
+  journal: Journal
+  /** For the upkeep: of these places, those that somebody has still to deliver. */
+  undelivered: Undelivered
+  /** Has somebody asked before events are deleted for their age. */
+  keepUndelivered: (ask: Undelivered) => void
+  start: () => void
+  stop: () => Promise<void>
+}
+
+/** The room of events: the journal, and what reads it. */
+export function createEvents({ store, log }: { store: Store; log: Logger }): Events {
+  const journal = createJournal(store, log)
+  const keepers: Undelivered[] = []
+  return {
+    journal,
+    undelivered: async positions => {
+      const kept = await Promise.all(keepers.map(ask => ask(positions)))
+      return new Set(kept.flatMap(places => [...places]))
+    },
+    keepUndelivered: ask => void keepers.push(ask),
+    start: journal.start,
+    stop: journal.stop
+  }
+}
