@@ -109,7 +109,7 @@ export function createBodies(store: Store, retentionDays: number, undelivered: U
     yield* stripAnswers(ids)
     return changes
   }
-  /** Those that have to be looked at again go to `left`. */
+  /** Keeps in `left` what has to be looked at again. */
   const dropAll = async (rows: Seen[]): Promise<number> => {
     const over = rows.filter(row => row.kept === 1 && hasEnded(row)).map(row => row.id)
     const waiting = await untold(store, over, undelivered)
