@@ -1,12 +1,39 @@
 import { Type } from '@sinclair/typebox'
-import { CreateKey, Key, KeyPage, KeyParams, KeyQuery, KeyWithSecret, PatchKey } from '../schemas/keys.ts'
+import type { FastifyRequest } from 'fastify'
+import {
+  CreateKey,
+  Key,
+  KeyPage,
+  KeyParams,
+  KeyQuery,
+  KeyWithSecret,
+  PatchKey,
+  RotateKey,
+  SecretParams
+} from '../schemas/keys.ts'
 import { ref, strict } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/http/fastify.ts'
+import type { App, RoutePlugin } from '../src/http/fastify.ts'
 import { pageRequest } from '../src/store/page.ts'
 import { guarded, idempotencyHeader, json, made, noBody, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
 
 const tags = ['Keys']
+const at = <T>(id: string, object: T) => ({ object, location: `/keys/${id}` })
+
+/** A rotation, once: what is kept of its answer has no secret, and whoever repeats it is told it as long as that may be. */
+function rotation({ keyring }: App, { params, body, caller, headers }: FastifyRequest) {
+  const { id } = params as { id: string }
+  let fresh: string | undefined
+  return {
+    rotate: async () => {
+      const keep = headers['idempotency-key'] !== undefined
+      const { secret, ...key } = await keyring.rotate(id, body as RotateKey, caller, keep)
+      fresh = secret
+      return at(id, key)
+    },
+    whole: async (key: Key) => ({ ...key, secret: fresh ?? (await keyring.again(key)) })
+  }
+}
 
 export const keys: RoutePlugin = app => {
   app.post('/keys', {
@@ -26,7 +53,7 @@ export const keys: RoutePlugin = app => {
     handler: (request, reply) =>
       answerOnce(request, reply, async () => {
         const key = await app.keyring.create(request.body, request.caller)
-        return { object: key, location: `/keys/${key.id}` }
+        return at(key.id, key)
       })
   })
 
@@ -42,7 +69,8 @@ export const keys: RoutePlugin = app => {
     handler: request =>
       app.keyring.list({
         ...pageRequest(request.query),
-        ...(request.query.service && { service: request.query.service })
+        ...(request.query.service && { service: request.query.service }),
+        ...(request.query.unusedSince && { unusedSince: Date.parse(request.query.unusedSince) })
       })
   })
 
@@ -97,6 +125,46 @@ export const keys: RoutePlugin = app => {
     },
     handler: async (request, reply) => {
       await app.keyring.revoke(request.params.id, request.caller)
+      return reply.code(204).send()
+    }
+  })
+
+  app.post('/keys/:id/rotate', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'rotateKey',
+      tags,
+      summary: 'Give a key another secret; the one it has goes on counting for a while',
+      description:
+        'Id, rights, limits, usage and idempotency stay those of the key. With an Idempotency-Key the same secret is told again for the overlap, at most a day; then 409. The body may be left out.',
+      params: KeyParams,
+      querystring: strict({}),
+      headers: Type.Object(idempotencyHeader),
+      body: ref(RotateKey),
+      response: {
+        201: json(KeyWithSecret, 'The key, with its new secret.', made),
+        ...problems(...guarded, 404, 409, 413, 415, 422)
+      }
+    },
+    handler: (request, reply) => {
+      const { rotate, whole } = rotation(app, request)
+      return answerOnce(request, reply, rotate, request.body, undefined, whole)
+    }
+  })
+
+  app.delete('/keys/:id/secrets/:secretId', {
+    config: { scope: 'admin' },
+    schema: {
+      operationId: 'endKeySecret',
+      tags,
+      summary: 'End the overlap of an older secret at once',
+      description: 'The newest one cannot be ended by itself: 409.',
+      params: SecretParams,
+      querystring: strict({}),
+      response: { 204: noBody('It counts no more.'), ...problems(...guarded, 404, 409, 413, 415) }
+    },
+    handler: async (request, reply) => {
+      await app.keyring.endSecret(request.params.id, request.params.secretId, request.caller)
       return reply.code(204).send()
     }
   })

@@ -12,13 +12,15 @@ function pathOf({ routeOptions, params }: FastifyRequest): string {
  * @param act makes the object and says where it lies
  * @param body what the request is known by: its JSON, or the fields and the digest of an upload
  * @param again throws where the caller may not have what was made, as far as its answer does not say it
+ * @param whole makes the answer of what is kept of it, where not all of it is to be kept as long
  */
 export async function answerOnce<T>(
   request: FastifyRequest,
   reply: FastifyReply,
   act: () => Promise<{ object: T; location: string; status?: 200 | 201 | 202 }>,
   body: unknown = request.body,
-  again?: (object: T) => Promise<unknown>
+  again?: (object: T) => Promise<unknown>,
+  whole?: (object: T) => Promise<unknown>
 ): Promise<FastifyReply> {
   const run = async (): Promise<Answer> => {
     const { object, location, status = 201 } = await act()
@@ -38,5 +40,5 @@ export async function answerOnce<T>(
     .code(answer.status)
     .headers(answer.headers)
     .headers(answer.replayed ? { 'idempotency-replayed': 'true' } : {})
-    .send(answer.body)
+    .send(whole ? JSON.stringify(await whole(JSON.parse(answer.body) as T)) : answer.body)
 }

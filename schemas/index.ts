@@ -16,7 +16,7 @@ import { contentParts } from './content.ts'
 import { Assignee, MarkRead } from './conversations.ts'
 import { DryRun } from './dry-run.ts'
 import { Hold } from './hold.ts'
-import { CreateKey, Key, KeyPage, KeyWithSecret, PatchKey } from './keys.ts'
+import { CreateKey, Key, KeyPage, KeySecret, KeyWithSecret, PatchKey, RotateKey } from './keys.ts'
 import { Media } from './media.ts'
 import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineEntry } from './messages.ts'
 import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.ts'
@@ -79,8 +79,10 @@ export const namedSchemas: readonly TSchema[] = [
   ConnectionPage,
   CreateKey,
   PatchKey,
+  RotateKey,
   Key,
   KeyPage,
+  KeySecret,
   KeyWithSecret,
   AuditEntry,
   AuditPage,

@@ -106,6 +106,18 @@ export type PatchKey = {
   defaultChannel?: string | null
 }
 
+export const KeySecret = Type.Object(
+  {
+    id: Type.String(),
+    lastFour: Type.String(),
+    createdAt: Instant,
+    expiresAt: Type.Optional(Instant),
+    lastUsedAt: nullable(Type.String({ format: 'date-time', description: 'At most a minute old.' })),
+    lastUsedFrom: nullable(Type.String())
+  },
+  { $id: 'KeySecret', additionalProperties: false }
+)
+
 const shown = {
   id: Type.String(),
   service: Type.String(),
@@ -123,7 +135,8 @@ const shown = {
   createdBy: Type.String(),
   expiresAt: nullable(Type.String({ format: 'date-time' })),
   revokedAt: nullable(Type.String({ format: 'date-time' })),
-  lastUsedAt: nullable(Type.String({ format: 'date-time', description: 'To the minute.' }))
+  lastUsedAt: nullable(Type.String({ format: 'date-time', description: 'To the minute.' })),
+  secrets: Type.Array(ref(KeySecret), { description: 'Those that count now, newest first.' })
 }
 export const Key = Type.Object(shown, { $id: 'Key', additionalProperties: false })
 export type Key = Static<typeof Key>
@@ -133,9 +146,30 @@ export const KeyWithSecret = Type.Object(
 )
 export type KeyWithSecret = Static<typeof KeyWithSecret>
 export const KeyPage = Page(ref(Key), 'KeyPage')
-export const KeyParams = strict({ id: Type.String({ pattern: '^key_[a-z0-9]{1,40}$' }) })
+const id = Type.String({ pattern: '^key_[a-z0-9]{1,40}$' })
+export const KeyParams = strict({ id })
+export const SecretParams = strict({ id, secretId: Type.String({ pattern: '^sec_[a-z0-9]{1,40}$' }) })
+export const longestOverlapSeconds = 30 * 86_400
+export const RotateKey = {
+  ...nullable(
+    strict({
+      overlapSeconds: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          maximum: longestOverlapSeconds,
+          default: 86_400,
+          description: 'How long the secret that was the newest goes on counting.'
+        })
+      )
+    })
+  ),
+  $id: 'RotateKey',
+  examples: [{ overlapSeconds: 3600 }]
+}
+export type RotateKey = Static<typeof RotateKey>
 export const KeyQuery = strict({
   service: Type.Optional(Service),
+  unusedSince: Type.Optional(InstantInput),
   limit: Type.Optional(Limit),
   cursor: Type.Optional(Cursor)
 })

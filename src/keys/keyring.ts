@@ -1,17 +1,19 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import ipaddr from 'ipaddr.js'
 import { CompiledQuery } from 'kysely'
-import type { CreateKey, Key, KeyWithSecret, PatchKey, Scope } from '../../schemas/keys.ts'
-import { invalid, ServiceError } from '../errors.ts'
+import type { CreateKey, Key, KeyWithSecret, PatchKey, RotateKey } from '../../schemas/keys.ts'
+import { ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { inRanges } from '../ip.ts'
-import { requirePrefix } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import { type PageRequest, toPage } from '../store/page.ts'
 import type { KeyRow } from '../store/schema.ts'
-import { change, first, prepare, type Store } from '../store/store.ts'
+import { change, first, type Store, type Unit } from '../store/store.ts'
+import { createBelief } from './belief.ts'
 import type { Caller } from './caller.ts'
-import { hashSecret, isWellFormed, mint } from './secret.ts'
+import { checkCidrs, checkScopes, futureMs, json, prefixesOf, toCaller, toKey } from './rows.ts'
+import { createSeal } from './seal.ts'
+import { hashSecret, isWellFormed } from './secret.ts'
+import { createSecrets, newSecret } from './secrets.ts'
 
 export interface KeyringOptions {
   store: Store
@@ -26,96 +28,48 @@ export interface Keyring {
   /** Who the secret belongs to, asked from an address that is undefined where nobody can read it. Throws 401 alike for unknown, expired and revoked keys. */
   authenticate: (secret: string, address: string | undefined) => Promise<Caller>
   create: (input: CreateKey, actor: Caller | null) => Promise<KeyWithSecret>
-  list: (page: PageRequest & { service?: string }) => Promise<{ items: Key[]; nextCursor: string | null }>
+  /** @param page `unusedSince`: only those that were not used since that instant, in milliseconds since 1970 */
+  list: (
+    page: PageRequest & { service?: string; unusedSince?: number }
+  ) => Promise<{ items: Key[]; nextCursor: string | null }>
   get: (id: string) => Promise<Key>
   /** The key that a caller carries. */
   self: (caller: Caller) => Promise<Key>
   patch: (id: string, input: PatchKey, actor: Caller) => Promise<Key>
   revoke: (id: string, actor: Caller | null) => Promise<void>
+  /** Gives a key another secret beside those that it has. @param keep its answer may be lost: `again` can tell it */
+  rotate: (id: string, input: RotateKey, actor: Caller | null, keep: boolean) => Promise<KeyWithSecret>
+  /** The newest secret of a key as a rotation answered it, for the overlap and at most a day; then throws 409. */
+  again: (key: Key) => Promise<string>
+  /** Ends one secret of a key at once. */
+  endSecret: (id: string, secretId: string, actor: Caller | null) => Promise<void>
   /** Makes a key if there is none at all, whoever else tries at this moment; undefined: there is one. */
   createFirst: (input: CreateKey) => Promise<KeyWithSecret | undefined>
   /** Ends the keys that starts of this server made for a service. */
   endStarted: (service: string) => Promise<void>
 }
 
-interface Believed {
+/** What a look-up found. */
+interface Known {
   caller: Caller
-  /** From when on it is refused: its expiry, or at once where it is revoked. */
+  secretId: string
+  /** From when on it is refused: its end or that of its key, whichever comes first; 0 where it is revoked. */
   deadAt: number
-  until: number
+  /** When a use of it was noted last. */
+  usedAt: number
 }
 const adminId = 'key_admin'
-const iso = (ms: number | null): string | null => (ms === null ? null : new Date(ms).toISOString())
-const parsed = <T>(text: string | null): T | null => (text === null ? null : (JSON.parse(text) as T))
+/** A use is noted when the last note is so old: with the time that the note takes, what is told is at most a minute old. */
+const noteMs = 50_000
+const never = Number.POSITIVE_INFINITY
 const unauthenticated = () =>
   new ServiceError('unauthenticated', 'The key is unknown, expired or revoked.', {
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' }
   })
 
-function toCaller(row: KeyRow): Caller {
-  const set = (text: string | null) => (text === null ? undefined : new Set(JSON.parse(text) as string[]))
-  return {
-    keyId: row.id,
-    service: row.service,
-    mode: row.mode,
-    scopes: new Set(JSON.parse(row.scopes) as Scope[]),
-    channels: set(row.channels),
-    templates: set(row.templates),
-    recipientPrefixes: parsed<string[]>(row.recipient_prefixes) ?? undefined,
-    cidrs: parsed<string[]>(row.cidrs) ?? undefined,
-    defaultChannel: row.default_channel ?? undefined
-  }
-}
-
-const toKey = (row: KeyRow): Key => ({
-  id: row.id,
-  service: row.service,
-  name: row.name,
-  mode: row.mode,
-  scopes: JSON.parse(row.scopes),
-  channels: parsed(row.channels),
-  templates: parsed(row.templates),
-  recipientPrefixes: parsed(row.recipient_prefixes),
-  cidrs: parsed(row.cidrs),
-  defaultChannel: row.default_channel,
-  prefix: row.prefix,
-  lastFour: row.last_four,
-  createdAt: new Date(row.created_at).toISOString(),
-  createdBy: row.created_by,
-  expiresAt: iso(row.expires_at),
-  revokedAt: iso(row.revoked_at),
-  lastUsedAt: iso(row.last_used_at)
-})
-
-function checkCidrs(cidrs: readonly string[] | null | undefined): void {
-  for (const [i, text] of (cidrs ?? []).entries()) {
-    if (!ipaddr.isValidCIDR(text) && !ipaddr.isValid(text))
-      throw invalid(`/cidrs/${i}`, 'must be an address or a CIDR range, e.g. 10.0.0.0/8')
-  }
-}
-
-function checkScopes(mode: string, scopes: readonly Scope[] | undefined): void {
-  const at = mode === 'test' ? (scopes?.indexOf('admin') ?? -1) : -1
-  if (at >= 0) throw invalid(`/scopes/${at}`, 'admin is for live keys alone: a test key administers nothing')
-}
-
-const prefixesOf = (texts: readonly string[] | null | undefined): string[] | undefined =>
-  texts?.map((text, i) => requirePrefix(text, `/recipientPrefixes/${i}`))
-
-const futureMs = (text: string | null | undefined, now: number): number | null => {
-  if (!text) return null
-  const ms = Date.parse(text)
-  if (ms <= now) throw invalid('/expiresAt', 'must lie in the future')
-  return ms
-}
-const json = (value: unknown): string | null => (value === undefined || value === null ? null : JSON.stringify(value))
-
 export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: KeyringOptions): Keyring {
   const { build } = store
-  const byHash = prepare<{ hash: string }, KeyRow>(p => build.selectFrom('keys').selectAll().where('hash', '=', p.hash))
-  const touch = prepare<{ id: string; at: number }, unknown>(p =>
-    build.updateTable('keys').set({ last_used_at: p.at }).where('id', '=', p.id)
-  )
+  const secrets = createSecrets(store, pepper, createSeal(pepper))
   const adminHash = adminKey ? hashSecret(pepper, adminKey) : undefined
   const admin: Caller = { keyId: adminId, service: 'admin', mode: 'live', scopes: new Set(['admin']) }
   const adminView: Key = {
@@ -130,33 +84,46 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     createdBy: 'settings',
     expiresAt: null,
     revokedAt: null,
-    lastUsedAt: null
+    lastUsedAt: null,
+    secrets: []
   }
-  // Believed by a salted digest, so that no secret stays in memory; bounded, so that garbage cannot grow it.
   const salt = randomBytes(16).toString('hex')
-  const believed = new Map<string, Believed>()
-  // Counts the changes: what was read before one must not be believed after it.
-  let changed = 0
-  const forget = (): void => {
-    changed++
-    believed.clear()
-  }
+  const belief = createBelief<Known>({ believeMs })
 
   const load = async (id: string): Promise<KeyRow> => {
     const [row] = await store.read(build.selectFrom('keys').selectAll().where('id', '=', id).compile())
     if (!row) throw new ServiceError('not_found', `There is no key ${id}.`)
     return row
   }
-  const believe = (digest: string, entry: Believed): Believed => {
-    if (believed.size >= 10_000) believed.clear()
-    believed.set(digest, entry)
-    return entry
+  const view = async (row: KeyRow): Promise<Key> => toKey(row, (await secrets.of([row])).get(row.id) ?? [])
+  /** A change is told to nobody as it was before it, even where nobody knows whether it was kept. */
+  const changing = async <T>(id: string, work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } finally {
+      belief.forget(id)
+    }
   }
-  const check = ({ caller, deadAt }: Believed, address: string | undefined): Caller => {
-    if (deadAt <= store.clock()) throw unauthenticated()
-    if (caller.cidrs && (address === undefined || !inRanges(address, caller.cidrs)))
-      throw new ServiceError('forbidden', 'This key may not be used from this address.')
-    return caller
+  const find = async (secret: string): Promise<Known | undefined> => {
+    if (adminHash && timingSafeEqual(Buffer.from(hashSecret(pepper, secret)), Buffer.from(adminHash)))
+      return { caller: admin, secretId: '', deadAt: never, usedAt: never }
+    const found = isWellFormed(secret) ? await secrets.find(secret) : undefined
+    if (!found) return undefined
+    const { key, secret: of } = found
+    const deadAt = key.revoked_at === null ? Math.min(key.expires_at ?? never, of.expires_at ?? never) : 0
+    return { caller: toCaller(key), secretId: of.id, deadAt, usedAt: of.last_used_at ?? 0 }
+  }
+  const note = (known: Known, at: number, address: string | undefined): void => {
+    known.usedAt = at
+    // Beside the request: a full disk must not keep a valid key from reading, and the next look-up tells it again.
+    secrets.touch(known.caller.keyId, known.secretId, at, address ?? null).catch(() => {})
+  }
+
+  function* end(id: string, actor: Caller | null): Unit<void> {
+    const revoke = build.updateTable('keys').set({ revoked_at: store.clock() })
+    const ended = yield* change(revoke.where('id', '=', id).where('revoked_at', 'is', null))
+    yield build.updateTable('key_secrets').set({ sealed: null }).where('key_id', '=', id).compile()
+    if (ended > 0) yield auditEntry(store, actor, 'key.revoked', id)
   }
 
   const add = async (
@@ -166,13 +133,12 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
   ): Promise<KeyWithSecret | undefined> => {
     checkCidrs(input.cidrs)
     checkScopes(input.mode, input.scopes)
-    const secret = mint(input.mode)
+    const id = newId('key')
+    const at = store.clock()
+    const { secret, row: secretRow } = newSecret(pepper, id, input.mode, at)
+    const { hash, pepper_version, prefix, last_four } = secretRow
     const row: KeyRow = {
-      id: newId('key'),
-      hash: hashSecret(pepper, secret),
-      pepper_version: 1,
-      prefix: secret.slice(0, 12),
-      last_four: secret.slice(-4),
+      ...{ id, hash, pepper_version, prefix, last_four },
       service: input.service,
       name: input.name ?? null,
       mode: input.mode,
@@ -182,10 +148,10 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       recipient_prefixes: json(prefixesOf(input.recipientPrefixes)),
       cidrs: json(input.cidrs),
       default_channel: input.defaultChannel ?? null,
-      expires_at: futureMs(input.expiresAt, store.clock()),
+      expires_at: futureMs(input.expiresAt, at),
       revoked_at: null,
       last_used_at: null,
-      created_at: store.clock(),
+      created_at: at,
       created_by: actor?.keyId ?? 'start'
     }
     const made = await store.write(function* () {
@@ -193,6 +159,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         yield CompiledQuery.raw('lock table keys in share row exclusive mode')
       if (onlyFirst && (yield* first(build.selectFrom('keys').select('id').limit(1)))) return false
       yield build.insertInto('keys').values(row).compile()
+      yield secrets.insert(secretRow).compile()
       yield auditEntry(store, actor, 'key.created', row.id, {
         service: row.service,
         mode: row.mode,
@@ -200,48 +167,36 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       })
       return true
     })
-    return made ? { ...toKey(row), secret } : undefined
+    return made ? { ...toKey(row, [secretRow]), secret } : undefined
   }
 
   return {
     authenticate: async (secret, address) => {
       const digest = hash('sha256', salt + secret)
-      const hit = believed.get(digest)
-      if (hit && hit.until > Date.now()) return check(hit, address)
-      const until = Date.now() + believeMs
-      const hashed = hashSecret(pepper, secret)
-      if (adminHash && timingSafeEqual(Buffer.from(hashed), Buffer.from(adminHash))) {
-        return believe(digest, { caller: admin, deadAt: Number.POSITIVE_INFINITY, until }).caller
-      }
-      if (!isWellFormed(secret)) throw unauthenticated()
-      const before = changed
-      const [row] = await store.read(byHash({ hash: hashed }))
-      if (!row) throw unauthenticated()
-      const deadAt = row.revoked_at ?? row.expires_at ?? Number.POSITIVE_INFINITY
-      const entry = { caller: toCaller(row), deadAt, until }
-      const caller = check(changed === before ? believe(digest, entry) : entry, address)
-      if (store.clock() - (row.last_used_at ?? 0) > 60_000) {
-        // Beside the request: a full disk must not keep a valid key from reading, and the next look-up tells it again.
-        store
-          .write(function* () {
-            yield touch({ id: row.id, at: store.clock() })
-          })
-          .catch(() => {})
-      }
+      const known = belief.find(digest) ?? (await belief.look(digest, () => find(secret)))
+      const at = store.clock()
+      if (!known || known.deadAt <= at) throw unauthenticated()
+      const { caller } = known
+      if (caller.cidrs && (address === undefined || !inRanges(address, caller.cidrs)))
+        throw new ServiceError('forbidden', 'This key may not be used from this address.')
+      if (at - known.usedAt > noteMs) note(known, at, address)
       return caller
     },
 
     create: async (input, actor) => (await add(input, actor, false))!,
     createFirst: input => add(input, null, true),
     endStarted: async service => {
-      const started = build.updateTable('keys').set({ revoked_at: store.clock() }).where('created_by', '=', 'start')
-      await store.write(function* () {
-        yield started.where('service', '=', service).where('revoked_at', 'is', null).compile()
-      })
-      forget()
+      const mine = build.selectFrom('keys').select('id').where('created_by', '=', 'start')
+      for (const { id } of await store.read(
+        mine.where('service', '=', service).where('revoked_at', 'is', null).compile()
+      ))
+        await changing(
+          id,
+          store.write(() => end(id, null))
+        )
     },
 
-    list: async ({ limit, after, service }) => {
+    list: async ({ limit, after, service, unusedSince }) => {
       let query = build
         .selectFrom('keys')
         .selectAll()
@@ -249,12 +204,15 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         .limit(limit + 1)
       if (after) query = query.where('id', '<', after)
       if (service) query = query.where('service', '=', service)
+      if (unusedSince !== undefined)
+        query = query.where(eb => eb.or([eb('last_used_at', 'is', null), eb('last_used_at', '<', unusedSince)]))
       const page = toPage(await store.read(query.compile()), limit)
-      return { ...page, items: page.items.map(toKey) }
+      const of = await secrets.of(page.items)
+      return { ...page, items: page.items.map(row => toKey(row, of.get(row.id) ?? [])) }
     },
 
-    get: async id => toKey(await load(id)),
-    self: async caller => (caller === admin ? adminView : toKey(await load(caller.keyId))),
+    get: async id => view(await load(id)),
+    self: async caller => (caller === admin ? adminView : view(await load(caller.keyId))),
 
     patch: async (id, input, actor) => {
       checkCidrs(input.cidrs)
@@ -271,27 +229,31 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         ...('defaultChannel' in input && { default_channel: input.defaultChannel ?? null }),
         ...('expiresAt' in input && { expires_at: futureMs(input.expiresAt, store.clock()) })
       }
-      await store.write(function* () {
+      const unit = function* () {
         yield build.updateTable('keys').set(changes).where('id', '=', id).compile()
         yield auditEntry(store, actor, 'key.changed', id, { fields: Object.keys(input) })
-      })
-      forget()
-      return toKey({ ...before, ...changes })
+      }
+      await changing(id, store.write(unit))
+      return view({ ...before, ...changes })
     },
 
     revoke: async (id, actor) => {
       await load(id)
-      await store.write(function* () {
-        const changed = yield* change(
-          build
-            .updateTable('keys')
-            .set({ revoked_at: store.clock() })
-            .where('id', '=', id)
-            .where('revoked_at', 'is', null)
-        )
-        if (changed > 0) yield auditEntry(store, actor, 'key.revoked', id)
-      })
-      forget()
-    }
+      await changing(
+        id,
+        store.write(() => end(id, actor))
+      )
+    },
+
+    rotate: async (id, input, actor, keep) => {
+      const key = await load(id)
+      if (key.expires_at !== null && key.expires_at <= store.clock())
+        throw new ServiceError('conflict', `The key ${id} has expired: give it another expiresAt first.`)
+      const order = { overlapSeconds: input?.overlapSeconds ?? 86_400, keep }
+      const made = await changing(id, secrets.rotate(key, order, actor))
+      return { ...toKey(made.key, made.rows), secret: made.secret }
+    },
+    again: key => secrets.again(key.id, key.secrets[0]!.id),
+    endSecret: async (id, secretId, actor) => changing(id, secrets.end(await load(id), secretId, actor))
   }
 }

@@ -1,6 +1,7 @@
 import type { MessageStatus } from '../../schemas/messages.ts'
 import type { EventTables } from './schema-events.ts'
 import type { InboundTables } from './schema-inbound.ts'
+import type { KeyTables } from './schema-keys.ts'
 
 // The tables. Instants are milliseconds since 1970, yes/no is 0/1, structured values are JSON text, on both databases.
 
@@ -248,7 +249,7 @@ export interface StoreFactRow {
   value: string
 }
 
-export interface Database extends InboundTables, EventTables {
+export interface Database extends InboundTables, EventTables, KeyTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { createPeriodic } from '../periodic.ts'
+import { forgetSecrets } from './key-retention.ts'
 import { createBodies, forgetKeys, forgetLimits, nothingUndelivered, type Undelivered } from './retention.ts'
 import { forgetEvents, forgetRows } from './row-retention.ts'
 import type { Store } from './store.ts'
@@ -115,8 +116,9 @@ export function createUpkeep(
     const keys = await forgetKeys(store, at, going)
     const limits = await forgetLimits(store, at, going)
     const events = await forgetEvents(store, at, retentionDays, going, undelivered)
-    if (bodies + keys + limits + events > 0)
-      log.info({ bodies, keys, limits, events }, 'dropped what is not kept any longer')
+    const secrets = await forgetSecrets(store, at)
+    if (bodies + keys + limits + events + secrets > 0)
+      log.info({ bodies, keys, limits, events, secrets }, 'dropped what is not kept any longer')
     // After the keys: a replay must not find a key whose message has gone.
     const { broadcasts, messages, audit } = await forgetRows(store, at, keepRowsDays, going, undelivered)
     if (broadcasts + messages + audit > 0) log.info({ broadcasts, messages, audit }, 'deleted rows that ended long ago')

@@ -18,6 +18,7 @@ import { mediaCases } from './store-media.ts'
 import { messageCases } from './store-messages.ts'
 import { queueCases } from './store-queue.ts'
 import { retentionCases, rowRetentionCases } from './store-retention.ts'
+import { secretCases } from './store-secrets.ts'
 import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
 import { unknownCases } from './store-unknown.ts'
@@ -50,6 +51,7 @@ const subjects = {
   broadcasts: broadcastCases,
   'idempotency keys': idempotencyCases,
   'API keys': keyCases,
+  'secrets of keys': secretCases,
   channels: channelCases,
   'names of people': identityCases,
   'the address book': contactCases,

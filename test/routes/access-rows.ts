@@ -175,6 +175,9 @@ export const rows: Record<string, Row> = {
   releaseHold: { scope: 'admin', right: 409 },
   getKey: { scope: 'admin', id: of => of.key, right: 200 },
   updateKey: { scope: 'admin', id: of => of.key, body: () => ({ name: 'x' }), right: 200 },
+  rotateKey: { scope: 'admin', id: of => of.key, body: () => ({}), right: 201 },
+  // The newest of a key does not end by itself: that it is looked for is the control.
+  endKeySecret: { scope: 'admin', at: '/keys/key_0/secrets/sec_0', right: 404 },
   revokeKey: { scope: 'admin', id: of => of.key, right: 204 },
   // A wrong token, which no key opens: that the right one does is seen in test/inbound/door.test.ts.
   verifyWebhook: { at: '/webhooks/cloud/x', right: 404 },

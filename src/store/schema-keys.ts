@@ -1,0 +1,22 @@
+/** One secret of a key. The one without an end is the newest: the row of its key holds that one's digest too. */
+export interface KeySecretRow {
+  id: string
+  key_id: string
+  hash: string
+  pepper_version: number
+  prefix: string
+  last_four: string
+  created_at: number
+  /** When the overlap that a rotation left it is over. */
+  expires_at: number | null
+  last_used_at: number | null
+  /** The address that it was last used from; null where nobody could read it, too. */
+  last_used_from: string | null
+  /** The secret itself, closed by the pepper, for a rotation whose answer may have been lost. */
+  sealed: string | null
+  sealed_until: number | null
+}
+
+export interface KeyTables {
+  key_secrets: KeySecretRow
+}
