@@ -101,7 +101,7 @@ export function createSecrets(store: Store, pepper: string, seal: Seal) {
       return key && { key, secret: found ?? firstSecret(key) }
     },
 
-    /** Those that count now, or would if their key were not revoked, newest first, of each key. */
+    /** Finds the secrets of each key that count now, or would if the key were not revoked, newest first. */
     of: async (keys: readonly KeyRow[]): Promise<ReadonlyMap<string, KeySecretRow[]>> => {
       if (keys.length === 0) return new Map()
       const ids = keys.map(({ id }) => id)
