@@ -53,19 +53,4 @@ export const health: RoutePlugin = app => {
       return { ...status, mode: app.serverMode }
     }
   })
-
-  app.get('/metrics', {
-    config: { vital: true },
-    schema: {
-      operationId: 'getMetrics',
-      tags,
-      summary: 'Prometheus metrics',
-      querystring: strict({}),
-      response: {
-        200: { description: 'Prometheus text format.', content: { 'text/plain': { schema: Type.String() } } },
-        ...problems(400)
-      }
-    },
-    handler: async (_, reply) => reply.header('content-type', app.metrics.contentType).send(await app.metrics.text())
-  })
 }

@@ -15,6 +15,7 @@ import { hold } from './hold.ts'
 import { keys } from './keys.ts'
 import { media } from './media.ts'
 import { messages } from './messages.ts'
+import { metrics } from './metrics.ts'
 import { native } from './native.ts'
 import { numbers } from './numbers.ts'
 import { receipts } from './receipts.ts'
@@ -45,8 +46,12 @@ export const routes: readonly RoutePlugin[] = [
   hold,
   channelWebhooks,
   webhooks,
-  health
+  health,
+  metrics
 ]
 
 /** The routes of the listener that only the providers call (WEBHOOK_PORT). */
 export const webhookRoutes: readonly RoutePlugin[] = [webhooks, liveness]
+
+/** The routes of the listener that only whoever watches calls (METRICS_PORT); they are not on the main one then. */
+export const metricsRoutes: readonly RoutePlugin[] = [metrics, liveness]

@@ -1,5 +1,5 @@
 import Fastify, { type FastifyBaseLogger, type FastifyHttpOptions, LogController, type RawServerDefault } from 'fastify'
-import { routes, webhookRoutes } from '../routes/index.ts'
+import { metricsRoutes, routes, webhookRoutes } from '../routes/index.ts'
 import { namedSchemas } from '../schemas/index.ts'
 import { auth } from './http/auth.ts'
 import { bodies } from './http/bodies.ts'
@@ -25,6 +25,8 @@ export interface AppOptions {
   providers?: readonly string[]
   /** Most connections at a time; no limit unless given. */
   maxConnections?: number
+  /** /metrics has a listener of its own. */
+  metricsElsewhere?: boolean
   /** Swagger UI under /docs. */
   docs?: boolean
   /** What the page of the sandbox's recipients lists. */
@@ -90,15 +92,19 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   // Before the keys are looked at: a stranger's slow body is watched too.
   bodies(app)
   auth(app, options.sandboxMode ?? false)
-  for (const route of routes) app.register(async scope => route(scope as unknown as App))
+  const own = new Set(options.metricsElsewhere ? [metricsRoutes[0]] : [])
+  for (const route of routes) if (!own.has(route)) app.register(async scope => route(scope as unknown as App))
   docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true, options.sandboxRecipients)
   app.register(async () => addMissingMethods())
   await app.ready()
   return app
 }
 
-/** What faces the internet on WEBHOOK_PORT: the doors of the webhooks, /livez, and nothing else. */
-export async function buildWebhookApp(parts: AppParts, options: AppOptions): Promise<App> {
+/** Listeners beside the main one: what faces the internet on WEBHOOK_PORT, and what Prometheus asks on METRICS_PORT. Each has /livez too. */
+const asides = { webhooks: webhookRoutes, metrics: metricsRoutes } as const
+
+/** A listener with a few routes of its own, and nothing else. */
+export async function buildAsideApp(which: keyof typeof asides, parts: AppParts, options: AppOptions): Promise<App> {
   const app = bare(parts, options)
   telemetry(app)
   hygiene(app)
@@ -106,7 +112,7 @@ export async function buildWebhookApp(parts: AppParts, options: AppOptions): Pro
   problems(app)
   overload(app)
   bodies(app)
-  for (const route of webhookRoutes) app.register(async scope => route(scope as unknown as App))
+  for (const route of asides[which]) app.register(async scope => route(scope as unknown as App))
   await app.ready()
   return app
 }

@@ -123,6 +123,8 @@ const settings = {
   HOST: setting<string>(value => value, '127.0.0.1'),
   PORT: setting(whole(0, 65_535), 3000),
   WEBHOOK_PORT: optional(whole(0, 65_535)),
+  METRICS_PORT: optional(whole(0, 65_535)),
+  METRICS_TOKEN: optional(longSecret, true),
   PUBLIC_URL: optional(origin('https:', 'http:')),
   UPSTREAM_TIMEOUT_MS: setting(whole(100, 300_000), 20_000),
   RETENTION_DAYS: setting(whole(0, 3650), 30),
@@ -183,8 +185,15 @@ export function readConfig(env: Environment): { config: Config; faults: string[]
       'KEY_PEPPER is required with DATABASE_URL: every replica must have the same (make one with: openssl rand -hex 32)'
     )
   }
-  if (config.WEBHOOK_PORT !== undefined && config.WEBHOOK_PORT !== 0 && config.WEBHOOK_PORT === config.PORT)
-    faults.push('WEBHOOK_PORT must be another than PORT: it is a listener of its own')
+  for (const [name, others] of [
+    ['WEBHOOK_PORT', ['PORT']],
+    ['METRICS_PORT', ['PORT', 'WEBHOOK_PORT']]
+  ] as const) {
+    const same = others.find(
+      other => config[name] !== undefined && config[name] !== 0 && config[name] === config[other]
+    )
+    if (same) faults.push(`${name} must be another than ${same}: it is a listener of its own`)
+  }
   if (config.SANDBOX && config.MATON_API_KEY) faults.push('SANDBOX is 1 and there is a MATON_API_KEY: keep one')
   if (config.RETENTION_DAYS > config.KEEP_ROWS_DAYS)
     faults.push('RETENTION_DAYS must not be more than KEEP_ROWS_DAYS: a message goes with its row')

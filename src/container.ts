@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import type { Mode } from '../schemas/common.ts'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
-import { buildApp, buildWebhookApp } from './app.ts'
 import { assembleBroadcasts } from './broadcasts/index.ts'
 import { createChannels } from './channels/channels.ts'
 import { createConnections } from './channels/connections.ts'
@@ -27,7 +27,6 @@ import { leaseOf } from './delivery/sending/attempt.ts'
 import { createDeliverMany } from './delivery/sending/attempt-many.ts'
 import { createOutcomes } from './delivery/sending/outcome.ts'
 import { assembleUnknown } from './delivery/unknown/index.ts'
-import { connectionsFor, descriptorLimit } from './descriptors.ts'
 import { createNative } from './dispatch/native.ts'
 import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
 import { createEvents } from './events/index.ts'
@@ -38,6 +37,7 @@ import { createSandboxDoors } from './inbound/sandbox-doors.ts'
 import { createTemplateHandler } from './inbound/templates.ts'
 import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
+import { buildListeners } from './listeners.ts'
 import { createMediaLibrary } from './media/library.ts'
 import { createRemoteMedia } from './media/remote.ts'
 import { createNotifications } from './messages/notifications.ts'
@@ -46,6 +46,8 @@ import { queueQueries } from './messages/queue.ts'
 import { createRestoreHold } from './messages/restore-hold.ts'
 import { createHeardWindow } from './messages/window.ts'
 import { createMetrics } from './metrics.ts'
+import { addFigures, observed } from './monitoring/index.ts'
+import { createScraperCheck } from './monitoring/scraper.ts'
 import { createReadiness } from './readiness.ts'
 import { createConnectionWatch } from './start/connections.ts'
 import { demoChannelsOf } from './start/demo.ts'
@@ -88,8 +90,8 @@ export async function buildContainer(
   const sandboxMode = config.MATON_API_KEY === undefined
   const typeBase = config.PUBLIC_URL ?? ''
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS
-  const store = await openOwnStore(config, { pepper, adapters, log })
   const metrics = createMetrics(logLost)
+  const store = observed(await openOwnStore(config, { pepper, adapters, log }), metrics.committed)
   const events = createEvents({ store, log })
   const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
   let egress: Promise<Egress> | undefined
@@ -235,26 +237,22 @@ export async function buildContainer(
     replayWebhooks: inbound.replay,
     webhookRegistrations: inbound.registrations,
     metrics,
+    requireScraper: createScraperCheck(config.METRICS_TOKEN),
     notReady: readiness.notReady,
     degraded: readiness.degraded,
     serverMode: sandboxMode ? 'sandbox' : 'live'
   }
-  const options = {
-    ...{ publicUrl: config.PUBLIC_URL, trustProxy: config.TRUST_PROXY, docs: config.DOCS, log },
-    providers: [...adapters.keys()],
-    sandboxMode,
+  const watched: Mode = sandboxMode ? 'test' : 'live'
+  addFigures({ store, metrics, channels, mode: watched, accountLimit: () => rateLimiter.account(watched) })
+  const listeners = await buildListeners(parts, config, {
+    ...{ log, sandboxMode, providers: [...adapters.keys()] },
     ...(sandboxRecipients && { sandboxRecipients })
-  }
-  const mostConnections = connectionsFor(config.MAX_CONNECTIONS, descriptorLimit())
-  // The providers' listener has a fifth of its own, so that neither can take the other's.
-  const ofWebhooks = config.WEBHOOK_PORT === undefined ? 0 : Math.ceil(mostConnections / 5)
-  const app = await buildApp(parts, { ...options, maxConnections: mostConnections - ofWebhooks })
-  const webhookApp = ofWebhooks ? await buildWebhookApp(parts, { ...options, maxConnections: ofWebhooks }) : undefined
+  })
+  const { app } = listeners
   const atEnd: (() => Promise<void>)[] = []
   if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
   return {
-    app,
-    ...(webhookApp && { webhookApp }),
+    ...listeners,
     sandboxMode,
     alone: store.dialect === 'sqlite',
     clock: store.clock,
@@ -284,7 +282,7 @@ export async function buildContainer(
       const rooms = [worker, lifecycle, upkeep, finaliser, templatePoll, inbound, events, connectionWatch].map(
         backlogLimit => backlogLimit.stop()
       )
-      await Promise.all([...rooms, app.close(), webhookApp?.close()])
+      await Promise.all([...rooms, app.close(), listeners.webhookApp?.close(), listeners.metricsApp?.close()])
       await executor.idle()
       // What fails here must not keep the store from being closed: it ends by itself some day.
       for (const work of atEnd)

@@ -48,6 +48,7 @@ export async function makeOpenApi(): Promise<string> {
     door: nothing,
     replayWebhooks: nothing,
     metrics: nothing,
+    requireScraper: nothing,
     notReady: async () => null,
     degraded: async () => null,
     serverMode: 'sandbox'

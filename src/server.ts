@@ -71,9 +71,13 @@ async function start(): Promise<void> {
   // What this process makes is nobody else's to read, whatever it was started with.
   process.umask(0o077)
   const config = await readSettings()
-  const secrets = [config.MATON_API_KEY, config.ADMIN_KEY, config.KEY_PEPPER, config.DATABASE_URL].filter(
-    secret => secret !== undefined
-  )
+  const secrets = [
+    config.MATON_API_KEY,
+    config.ADMIN_KEY,
+    config.KEY_PEPPER,
+    config.DATABASE_URL,
+    config.METRICS_TOKEN
+  ].filter(secret => secret !== undefined)
   const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
   const output = createLogOutput(standard(1))
   // Node's own warnings go there, in one blocking write each.
@@ -99,6 +103,7 @@ async function start(): Promise<void> {
     const doors = await webhookApp.listen({ host: config.HOST, port: config.WEBHOOK_PORT! })
     log.info({ address: doors }, 'listening for webhooks')
   }
+  await board.metricsApp?.listen({ host: config.HOST, port: config.METRICS_PORT! })
   log.info(
     { instance: randomUUID(), address, sandbox: board.sandboxMode, store: config.DATABASE_URL ? 'postgres' : 'sqlite' },
     'listening'

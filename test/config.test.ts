@@ -28,6 +28,8 @@ t.test('without any setting the defaults are those of the contract', async t => 
     HOST: '127.0.0.1',
     PORT: 3000,
     WEBHOOK_PORT: undefined,
+    METRICS_PORT: undefined,
+    METRICS_TOKEN: undefined,
     PUBLIC_URL: undefined,
     UPSTREAM_TIMEOUT_MS: 20_000,
     RETENTION_DAYS: 30,
@@ -142,7 +144,8 @@ t.test('a secret may come from a file, and only from one place', async t => {
     MATON_API_KEY: canary,
     ADMIN_KEY: canary.repeat(4),
     KEY_PEPPER: canary.repeat(5),
-    DATABASE_URL: `postgres://u:${canary}@db/x`
+    DATABASE_URL: `postgres://u:${canary}@db/x`,
+    METRICS_TOKEN: canary.repeat(3)
   }
   t.strictSame(Object.keys(secrets).sort(), [...secretNames].sort(), 'every secret')
   for (const end of ['', '\n', '\r\n']) {
@@ -222,7 +225,7 @@ t.test('a name that is one of ours misspelt says which one is meant; others’ n
       'OTEL_SERVICE_NAME',
       'X'.repeat(9)
     ],
-    ...['METRICS_PORT', 'METRICS_TOKEN', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'npm_config_cache', '_']
+    ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'npm_config_cache', '_']
   ])
     t.strictSame(faults({ [other]: /_proxy$/i.test(other) ? 'http://proxy.example:3128' : 'x' }), [], other)
   const service = { WEBHOOKS_SERVICE_HOST: '10.0.0.1', WEBHOOKS_PORT: 'tcp://10.0.0.1:80', WEBHOOKS_SERVICE_PORT: '80' }

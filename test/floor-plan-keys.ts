@@ -29,7 +29,8 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/broadcasts/',
       'src/contacts/',
       'src/channels/',
-      'src/keys/'
+      'src/keys/',
+      'src/monitoring/'
     ]
   },
   { what: 'prom-client', by: ['src/metrics.ts'] },

@@ -32,6 +32,7 @@ export const outside: Room[] = [
       'src/phone.ts',
       'src/store/store.ts'
     ],
+    types: ['src/metrics.ts'],
     packages: [
       '@fastify/multipart',
       '@fastify/under-pressure',

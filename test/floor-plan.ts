@@ -238,6 +238,13 @@ export const rooms: Room[] = [
     packages: ['kysely', 'pg'],
     packageTypes: ['pino']
   },
+  {
+    // What /metrics tells beside its counters: figures that are looked up in the store.
+    at: 'src/monitoring/',
+    may: ['src/errors.ts', 'src/messages/', 'src/store/', 'src/version.ts'],
+    types: ['schemas/', 'src/adapters/adapter.ts', 'src/channels/', 'src/metrics.ts'],
+    packages: ['kysely']
+  },
   { at: 'src/upstream/', may: [], packages: ['undici', 'ipaddr.js'] },
   {
     at: 'src/upstream/upstreams.ts',

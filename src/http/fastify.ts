@@ -74,6 +74,8 @@ export interface AppParts {
   replayWebhooks: ReplayWebhooks
   webhookRegistrations: WebhookRegistrations
   metrics: Metrics
+  /** Throws where METRICS_TOKEN is set and this Authorization header does not carry it. */
+  requireScraper: (authorization: string | undefined) => void
   /** Whether a load balancer may send traffic: null, or the reason why not. */
   notReady: () => Promise<string | null>
   /** What is not as it should be although traffic may come: null, or the words for it. */

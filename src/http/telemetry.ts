@@ -1,3 +1,5 @@
+import type { FastifyRequest } from 'fastify'
+import type { RequestKind } from '../metrics.ts'
 import { requestTrace, spent } from '../request-trace.ts'
 import type { App } from './fastify.ts'
 
@@ -6,6 +8,16 @@ const isTraceparent = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$
 /** A caller's trace (W3C Trace Context), where it is one. It is logged and kept, and never goes upstream. */
 export function traceparent(header: string | string[] | undefined): string | undefined {
   return typeof header === 'string' && header.length <= 256 && isTraceparent.test(header) ? header : undefined
+}
+
+/** Paths of probes and scrapes, which come every few seconds and say nothing by being answered. */
+const probes: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
+
+function kindOf({ method, routeOptions: { url = '', schema } }: FastifyRequest): RequestKind {
+  if (schema?.operationId === 'sendMessage') return 'send'
+  if (url.startsWith('/webhooks/')) return 'webhook'
+  if (url.startsWith('/channels/:id/native')) return 'native'
+  return method === 'GET' || method === 'HEAD' ? 'read' : 'write'
 }
 
 const rounded = (ms = 0): number => Math.round(ms * 10) / 10
@@ -47,9 +59,16 @@ export function telemetry(app: App): void {
     const route = request.routeOptions.url ?? 'none'
     const ms = reply.elapsedTime
     const parts = request.timing && spent(request.timing)
-    app.metrics.request(route, request.method, reply.statusCode, ms)
-    // Probes come every few seconds and say nothing by being answered.
-    if (route !== '/livez' && route !== '/readyz' && route !== '/metrics') {
+    app.metrics.request({
+      operation: request.routeOptions.schema?.operationId ?? 'none',
+      kind: kindOf(request),
+      status: reply.statusCode,
+      total: ms,
+      queue: parts?.queue ?? 0,
+      upstream: parts?.upstream ?? 0,
+      stream: String(reply.getHeader('content-type') ?? '').startsWith('text/event-stream')
+    })
+    if (!probes.has(route)) {
       request.log.info(
         {
           requestId: request.id,

@@ -126,7 +126,7 @@ export function createReader(parts: ReaderParts): Reader {
       metrics.heard(door.provider, heard.kind, result === 'foreign' ? result : result.outcome)
       if (result === 'foreign') continue
       if (result.message) {
-        metrics.message(door.provider, result.message.status)
+        metrics.message(door.id, result.message.status)
         tell(result.message.id)
         if (result.message.status === 'failed') wakeQueue(door.mode)
       }

@@ -59,6 +59,12 @@ export function blockQueries({ build, now }: Store) {
     of: prepare<BlockKeys, BlockRow>(p => standing(p)),
     /** All that hold now: few. */
     all: prepare<object, BlockRow>(() => lasting),
+    /** All that hold now but those of one person or one broadcast, which can be many. */
+    ofChannels: prepare<object, BlockRow>(() =>
+      lasting
+        .where(eb => eb.or([eb('key', '<', 'broadcast/'), eb('key', '>=', 'broadcast0')]))
+        .where(eb => eb.or([eb('key', '<', 'recipient/'), eb('key', '>=', 'recipient0')]))
+    ),
     /** For so long by the store's clock; a longer one, or one that somebody has to lift, is not made shorter. */
     raise: prepare<Omit<BlockRow, 'until'> & { forMs: number }, unknown>(p =>
       build

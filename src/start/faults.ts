@@ -54,11 +54,12 @@ const tryPort = (host: string, port: number): Promise<string | undefined> =>
 const addressCodes = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL', 'EAFNOSUPPORT'])
 
 /** Whether this machine has the address, and may listen on the ports. */
-async function listenFaults({ HOST, PORT, WEBHOOK_PORT }: Config): Promise<string[]> {
+async function listenFaults({ HOST, PORT, WEBHOOK_PORT, METRICS_PORT }: Config): Promise<string[]> {
   const faults: string[] = []
   for (const [name, port] of [
     ['PORT', PORT],
-    ['WEBHOOK_PORT', WEBHOOK_PORT]
+    ['WEBHOOK_PORT', WEBHOOK_PORT],
+    ['METRICS_PORT', METRICS_PORT]
   ] as const) {
     if (port === undefined) continue
     const code = await tryPort(HOST, port)

@@ -6,6 +6,8 @@ export interface Switchboard {
   app: App
   /** The listener that only providers call, where WEBHOOK_PORT is set. */
   webhookApp?: App
+  /** The listener that only Prometheus calls, where METRICS_PORT is set. */
+  metricsApp?: App
   /** No account: everything goes to the sandbox. */
   sandboxMode: boolean
   /** No other process can be on this store. */

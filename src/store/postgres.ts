@@ -219,6 +219,7 @@ export async function openPostgres(
       const { rows } = await pool.query(look).catch(refuse)
       if (rows[0].readonly === 'on') throw new StoreUnavailable('the server is read-only')
     },
+    gauges: () => ({ pool: { open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount } }),
     close: async () => {
       closed = true
       await listening?.end().catch(lost)

@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, fdatasync, mkdirSync, openSync, readFileSync, realpathSync, statfsSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  fdatasync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statfsSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { CompiledQuery, DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, sql } from 'kysely'
@@ -260,6 +270,7 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
       write(function* () {
         yield CompiledQuery.raw('PRAGMA user_version = 0')
       }),
+    gauges: () => ({ walBytes: reader.isOpen ? fstatSync(wal).size : 0 }),
     close: async () => {
       if (busy) await new Promise<void>(resolve => (idle = resolve))
       reader.close()

@@ -39,7 +39,16 @@ export interface Store {
   readonly notifications?: NotificationChannel
   /** Resolves when a write transaction can be had; else throws StoreUnavailable. */
   probe: () => Promise<void>
+  /** What the store is like at this moment; asks nobody. */
+  readonly gauges: () => StoreGauges
   close: () => Promise<void>
+}
+
+export interface StoreGauges {
+  /** Bytes of SQLite's log. */
+  walBytes?: number
+  /** Connections to PostgreSQL: all of them, those that nobody uses, and units of work that wait for one. */
+  pool?: { open: number; idle: number; waiting: number }
 }
 
 export interface NotificationChannel {

@@ -41,7 +41,10 @@ t.test('what the provider offers can be asked for in its own words, through the 
   t.equal(items.filter((each: { action: string }) => each.action === 'native.called').length, 1, 'reads leave none')
   const lines = board.log.filter(line => line.includes('"operation":"native"')).map(line => JSON.parse(line))
   t.match(lines[1], { channel: 'cloud', method: 'POST', path: '/v24.0/…2922/messages', code: 'ok', status: 200 })
-  t.match((await board.call('GET', '/metrics')).text, /operation="native",provider="whatsapp-cloud",code="ok"/)
+  t.match(
+    (await board.call('GET', '/metrics')).text,
+    /upstream_calls_total\{provider="whatsapp-cloud",operation="native",result="ok"\}/
+  )
   t.notMatch(board.log.join(''), matonKey)
 })
 

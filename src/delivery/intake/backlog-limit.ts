@@ -1,9 +1,7 @@
-import { setImmediate as turn } from 'node:timers/promises'
-import { sql } from 'kysely'
 import type { Mode } from '../../../schemas/common.ts'
 import { ServiceError } from '../../errors.ts'
-import type { MessageRow } from '../../store/schema.ts'
-import { prepare, type Store } from '../../store/store.ts'
+import { createLaneCount } from '../../messages/lane-count.ts'
+import type { Store } from '../../store/store.ts'
 
 /**
  * Whether `count` more messages of a caller's service may wait; throws a 503 `overloaded` where they may not. Asked
@@ -29,8 +27,6 @@ interface Tally {
 const believeMs = 1000
 /** Not counted again within this, even at the limit: or a flood would be one of counts. */
 const leastMs = 200
-/** Entries of the index in one statement: a fraction of a millisecond. */
-const stride = 2000
 /** What a refused caller is told to wait. */
 const retryAfterSeconds = 5
 
@@ -40,41 +36,7 @@ const retryAfterSeconds = 5
  * let in within `believeMs`; refused wrongly are at most as many as left the queue within `leastMs`.
  */
 export function createBacklogLimit(store: Store, limit: number): BacklogLimit {
-  const { build } = store
-  type Place = Pick<MessageRow, 'queue' | 'run_at' | 'id'>
-  /** The entry `stride` places on; from a place that stands before all of them, or one that was found so. */
-  const ahead = prepare<Place & { end: string }, Place>(p =>
-    build
-      .selectFrom('messages')
-      .select(['queue', 'run_at', 'id'])
-      .where(sql<boolean>`state = 'queued'`)
-      .where('queue', '<', p.end)
-      .where(sql<boolean>`(queue, run_at, id) > (${p.queue}, ${p.run_at}, ${p.id})`)
-      .orderBy('queue')
-      .orderBy('run_at')
-      .orderBy('id')
-      .limit(1)
-      .offset(stride - 1)
-  )
-  const rest = prepare<Place & { end: string }, { count: number }>(p =>
-    build
-      .selectFrom('messages')
-      .select(eb => eb.fn.countAll<number>().as('count'))
-      .where(sql<boolean>`state = 'queued'`)
-      .where('queue', '<', p.end)
-      .where(sql<boolean>`(queue, run_at, id) > (${p.queue}, ${p.run_at}, ${p.id})`)
-  )
-  const countLane = async (start: string): Promise<number> => {
-    // A line's name goes on after the slash, and the character after a slash is a nought.
-    const end = `${start.slice(0, -1)}0`
-    let from: Place = { queue: start, run_at: 0, id: '' }
-    for (let count = 0; ; count += stride) {
-      const [next] = await store.read(ahead({ ...from, end }))
-      if (!next) return count + (await store.read(rest({ ...from, end })))[0]!.count
-      from = next
-      await turn()
-    }
-  }
+  const countLane = createLaneCount(store)
 
   const count = async (service: string, mode: Mode, tally: Tally): Promise<void> => {
     const begun = performance.now()

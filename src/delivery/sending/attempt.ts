@@ -116,7 +116,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
     failpoint('after_result_commit')
     notifications.publish(next.id)
     if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
-    metrics.message(written.provider, written.state)
+    metrics.message(written.channel_id, written.state)
     return written
   }
 
@@ -206,7 +206,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
     await store.write(function* () {
       yield queries.release({ ...next, entry: told(next, error.message) })
     })
-    metrics.message(next.provider, next.state)
+    metrics.message(next.channel_id, next.state)
     return (await store.read(queries.byId({ id: row.id })))[0] ?? next
   }
 
