@@ -223,10 +223,18 @@ t.test('what a send waited for is told, whichever call it was and whether it has
     async () => (await board.call('GET', '/messages?contact=14155550099')).body.items.length,
     n => n === 1
   )
+  // From here on the message is seen to wait; it does until the channel is resumed.
+  const seen = performance.now()
+  await until(
+    async () => performance.now() - seen,
+    held => held >= 200
+  )
+  const held = performance.now() - seen
   await board.call('POST', '/channels/cloud/resume')
   const queued = await asked
   t.equal(queued.status, 201)
-  t.ok(times(queued.headers).queue > times(queued.headers).own, 'a wait for the queue is the queue’s')
+  const told = times(queued.headers)
+  t.ok(told.queue >= Math.floor(held), `a wait for the queue is the queue’s: ${told.queue} of ${held}, own ${told.own}`)
 })
 
 t.test('behind a path of PUBLIC_URL, Location, redirects and instance carry it', async t => {
