@@ -220,11 +220,30 @@ function fromEnvironment(name: string, rule: Setting<unknown>, env: Environment,
     return undefined
   }
   try {
-    const value = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
-    if (value === '') faults.push(`${name}_FILE is empty`)
-    return value
+    return readSecretFile(name, file)
   } catch (error) {
-    faults.push(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    faults.push((error as Error).message)
     return undefined
+  }
+}
+
+function readSecretFile(name: string, file: string): string {
+  let value: string
+  try {
+    value = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new Error(`${name}_FILE cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+  if (value === '') throw new Error(`${name}_FILE is empty`)
+  return value
+}
+
+/** Reads the key of the account again from its file. Throws a sentence that says what is wrong, never the value. */
+export function readMatonKey(file: string): string {
+  const key = readSecretFile('MATON_API_KEY', file)
+  try {
+    return printable(key)
+  } catch (error) {
+    throw new Error(`MATON_API_KEY ${(error as Error).message}`)
   }
 }

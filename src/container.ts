@@ -51,6 +51,7 @@ import { createScraperCheck } from './monitoring/scraper.ts'
 import { createReadiness } from './readiness.ts'
 import { createConnectionWatch } from './start/connections.ts'
 import { demoChannelsOf } from './start/demo.ts'
+import { createReload } from './start/reload.ts'
 import { openOwnStore } from './start/store.ts'
 import type { Switchboard } from './start/switchboard.ts'
 import { createAudit } from './store/audit.ts'
@@ -190,7 +191,8 @@ export async function buildContainer(
   const sandboxDoors = createSandboxDoors(adapters, channels, inbound.door, ownAddress)
   const hold = createRestoreHold({ store, log, typeBase })
 
-  const readiness = createReadiness(store, [connectionWatch.degraded, inbound.watch.degraded])
+  const reload = createReload(log)
+  const readiness = createReadiness(store, [reload.degraded, connectionWatch.degraded, inbound.watch.degraded])
   /** What stood in the way may be gone. */
   const wakeAll = (): void => {
     for (const mode of ['live', 'test'] as const) scheduler.wake(mode, Date.now())
@@ -250,7 +252,11 @@ export async function buildContainer(
   })
   const { app } = listeners
   const atEnd: (() => Promise<void>)[] = []
-  if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
+  const channelsFile = config.CHANNELS_FILE
+  if (channelsFile) {
+    await channels.applyFile(channelsFile)
+    reload.add({ what: 'the channels file', read: () => channels.applyFile(channelsFile).then(wakeAll) })
+  }
   return {
     ...listeners,
     sandboxMode,
@@ -258,10 +264,8 @@ export async function buildContainer(
     clock: store.clock,
     atEnd: work => void atEnd.push(work),
     connectionWatch,
-    reload: async () => {
-      if (config.CHANNELS_FILE) await channels.applyFile(config.CHANNELS_FILE)
-      wakeAll()
-    },
+    reload,
+    replaceMatonKey: upstreams.replaceKey,
     start: async () => {
       // On an embedded store this is the only process, so nobody holds any lock (docs/reliability.md 3.1 rule 10).
       if (store.dialect === 'sqlite') await idempotency.takeOver()

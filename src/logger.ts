@@ -25,7 +25,7 @@ function unescaped(text: string): string {
 /**
  * The process's logger: JSON lines. Redaction by path misses what lies elsewhere (docs/reliability.md decision 10), so every
  * line is also searched for the secrets' values before it is written.
- * @param secrets values that must never be written
+ * @param secrets values that must never be written; the list may grow
  * @param sink where lines go; a warning or worse takes everything before it out at once, where it can `flush`
  */
 export function createLogger(
@@ -33,15 +33,14 @@ export function createLogger(
   secrets: readonly string[],
   sink: DestinationStream & { flush?: () => void }
 ): Logger {
-  const hidden = [
-    ...new Set(
-      secrets
-        .flatMap(withPassword)
-        .filter(secret => secret.length >= 8)
-        .flatMap(spellings)
-    )
-  ]
+  let hidden: string[] = []
+  let known = 0
   const scrub = (line: string): string => {
+    if (known !== secrets.length) {
+      known = secrets.length
+      const long = secrets.flatMap(withPassword).filter(secret => secret.length >= 8)
+      hidden = [...new Set(long.flatMap(spellings))]
+    }
     let clean = line.includes('sk_') ? line.replace(ownKeys, 'sk_$1_[redacted]') : line
     for (const secret of hidden) if (clean.includes(secret)) clean = clean.replaceAll(secret, '[redacted]')
     return clean

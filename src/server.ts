@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { adapters } from './adapters/index.ts'
-import { type Config, ConfigError, readConfig, secretNames } from './config.ts'
+import { type Config, ConfigError, readConfig, readMatonKey, secretNames } from './config.ts'
 import { buildContainer, type ContainerParts, type Switchboard } from './container.ts'
 import { endWithGrace } from './ending.ts'
 import { armFailpoint } from './failpoints.ts'
@@ -36,22 +36,16 @@ async function readSettings(): Promise<Config> {
   return config
 }
 
-/** SIGHUP reads the channels file again, and SIGUSR1 does nothing: by itself Node opens its debugger to whoever is on this machine. */
+/** SIGHUP reads files again, and SIGUSR1 does nothing: by itself Node opens its debugger to whoever is on this machine. */
 function onSignals(log: Logger, board: () => Switchboard | undefined): void {
   process.on('SIGUSR1', () => log.warn('SIGUSR1 does nothing here'))
-  let running = Promise.resolve()
-  process.on('SIGHUP', () => {
-    running = running.then(async () => {
-      const there = board()
-      if (!there) return
-      try {
-        await there.reload()
-        log.info('SIGHUP: the channels file was read again')
-        if (!there.sandboxMode) await there.connectionWatch.run()
-      } catch (error) {
-        log.error({ err: error }, 'SIGHUP: the channels file was not applied, what was there goes on')
-      }
-    })
+  process.on('SIGHUP', async () => {
+    const there = board()
+    await there?.reload.run()
+    if (there && !there.sandboxMode)
+      await there.connectionWatch
+        .run()
+        .catch(error => log.error({ err: error }, 'the connections could not be looked at'))
   })
 }
 
@@ -71,18 +65,13 @@ async function start(): Promise<void> {
   // What this process makes is nobody else's to read, whatever it was started with.
   process.umask(0o077)
   const config = await readSettings()
-  const secrets = [
-    config.MATON_API_KEY,
-    config.ADMIN_KEY,
-    config.KEY_PEPPER,
-    config.DATABASE_URL,
-    config.METRICS_TOKEN
-  ].filter(secret => secret !== undefined)
   const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
+  const { MATON_API_KEY, ADMIN_KEY, DATABASE_URL, METRICS_TOKEN } = config
+  const secrets = [MATON_API_KEY, ADMIN_KEY, pepper, DATABASE_URL, METRICS_TOKEN].filter(secret => secret !== undefined)
   const output = createLogOutput(standard(1))
   // Node's own warnings go there, in one blocking write each.
   standard(2)
-  const log = createLogger(config.LOG_LEVEL, [...secrets, pepper], output)
+  const log = createLogger(config.LOG_LEVEL, secrets, output)
   const startSandbox: ContainerParts['startSandbox'] = async options =>
     (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
   const sandboxRecipients = async () => (await import('./sandbox/index.ts')).magicRecipients
@@ -95,6 +84,18 @@ async function start(): Promise<void> {
   })
   onSignals(log, () => board)
   board = await buildContainer(config, { adapters, startSandbox, sandboxRecipients, log, logLost: output.lost, pepper })
+  const { reload, replaceMatonKey } = board
+  const keyFile = process.env.MATON_API_KEY_FILE
+  if (keyFile)
+    reload.add({
+      what: 'the Maton key',
+      read: async () => {
+        const key = readMatonKey(keyFile)
+        // Before it is used: no line may show it.
+        if (!secrets.includes(key)) secrets.push(key)
+        await replaceMatonKey(key)
+      }
+    })
 
   await board.start()
   const address = await board.app.listen({ host: config.HOST, port: config.PORT })

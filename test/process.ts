@@ -30,7 +30,7 @@ export async function serve(
   const child = spawn('sh', ['-c', `${before}; exec "$0" "$1"`, process.execPath, file('src/server.ts')], {
     env: {
       PATH: process.env.PATH,
-      MATON_API_KEY: matonKey,
+      ...(!env.MATON_API_KEY_FILE && { MATON_API_KEY: matonKey }),
       MATON_BASE_URL: matonUrl,
       MATON_RATE_PER_SECOND: '0',
       ADMIN_KEY: adminKey,

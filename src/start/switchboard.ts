@@ -1,5 +1,6 @@
 import type { App } from '../http/fastify.ts'
 import type { ConnectionWatch } from './connections.ts'
+import type { Reload } from './reload.ts'
 
 /** The whole server, put together and not listening yet. */
 export interface Switchboard {
@@ -18,8 +19,10 @@ export interface Switchboard {
   atEnd: (work: () => Promise<void>) => void
   /** Looks whether the channels' connections are there, once it is started. */
   connectionWatch: ConnectionWatch
-  /** Applies the channels file as it is now. Throws one error that names every fault; then nothing has changed. */
-  reload: () => Promise<void>
+  /** What SIGHUP reads again. */
+  reload: Reload
+  /** Takes another key of the account at Maton, if Maton does. Throws a sentence; then the one before goes on. */
+  replaceMatonKey: (apiKey: string) => Promise<void>
   /** Settles what an earlier process left and begins to deliver what waits. */
   start: () => Promise<void>
   /** Readiness off, from now on. */

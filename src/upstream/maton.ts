@@ -36,7 +36,8 @@ export interface Maton {
    * @throws UpstreamFailure for everything but a 2xx; what happens to the body later ends the stream with one
    */
   stream: (app: string, connectionId: string, request: NativeRequest, timeoutMs?: number) => Promise<NativeStream>
-  close: () => Promise<void>
+  /** @param gently lets what is under way come to its end */
+  close: (gently?: boolean) => Promise<void>
 }
 
 export function createMaton({ baseUrl, apiKey, timeoutMs, proxies }: MatonOptions): Maton {
@@ -65,8 +66,8 @@ export function createMaton({ baseUrl, apiKey, timeoutMs, proxies }: MatonOption
       once(pool, await options(app, connectionId, request, 'application/json'), deadline, secretsOf(connectionId)),
     stream: async (app, connectionId, request, deadline = timeoutMs) =>
       streamed(streams, await options(app, connectionId, request, '*/*'), deadline, secretsOf(connectionId)),
-    close: async () => {
-      await Promise.all([pool.destroy(), streams.destroy()])
+    close: async gently => {
+      await Promise.all([pool, streams].map(each => (gently ? each.close() : each.destroy())))
     }
   }
 }

@@ -48,7 +48,8 @@ export interface Passthrough {
   send: (app: string, connectionId: string, request: PassthroughRequest) => Promise<PassthroughAnswer>
   /** One call to Maton itself. Throws UpstreamFailure for all but a 2xx with JSON; a deletion's answer may be empty. */
   control: (request: ControlRequest) => Promise<NativeAnswer>
-  close: () => Promise<void>
+  /** @param gently lets what is under way come to its end */
+  close: (gently?: boolean) => Promise<void>
 }
 
 /** The whole of a call may take this many deadlines: a body that dribbles must end some day (docs/reliability.md 7.2). */
@@ -93,8 +94,8 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
       const answer = await open(pools.get(origin)!, { origin, method, path, headers }, body, timeoutMs)
       return readJson(method, answer, secret)
     },
-    close: async () => {
-      await Promise.all([...pools.values()].map(pool => pool.destroy()))
+    close: async gently => {
+      await Promise.all([...pools.values()].map(pool => (gently ? pool.close() : pool.destroy())))
     }
   }
 }

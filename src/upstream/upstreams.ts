@@ -4,18 +4,40 @@ import { timed } from '../request-trace.ts'
 import { createMaton, type Maton } from './maton.ts'
 import { createPassthrough, type Passthrough } from './passthrough.ts'
 import type { Proxies } from './proxies.ts'
+import { UpstreamFailure } from './wire.ts'
 
 /** Where calls go: live traffic to Maton, test traffic (and without an account all of it) to the sandbox. */
 export interface Upstreams {
   client: (mode: Mode) => Maton | Promise<Maton>
   passthrough: (mode: Mode) => Promise<Passthrough>
+  /**
+   * Takes another key of the account, once Maton has answered with it; what is under way ends with the one before.
+   * @throws Error with a sentence that says why not; then the one before goes on
+   */
+  replaceKey: (apiKey: string) => Promise<void>
   close: () => Promise<void>
 }
 
 interface Upstream {
   client: Maton
   passthrough: Passthrough
-  close: () => Promise<void>
+  /** @param gently lets what is under way come to its end */
+  close: (gently?: boolean) => Promise<void>
+}
+
+/** Asks Maton whether it takes a key. Throws a sentence that says what it answered, where that is not yes. */
+async function tryKey({ control }: Passthrough): Promise<void> {
+  try {
+    await control({ method: 'GET', target: '/connections' })
+  } catch (error) {
+    if (!(error instanceof UpstreamFailure)) throw error
+    const { status, cause, message } = error
+    throw new Error(
+      status === 401 || status === 403
+        ? `Maton refuses the new key (${status})`
+        : `Maton gave no answer that says whether it takes the new key (${status ?? cause ?? message}): try again`
+    )
+  }
 }
 
 /** @param startSandbox called only when test traffic needs it, or there is no account */
@@ -41,23 +63,32 @@ export function createUpstreams(
         send: (...call) => timed('upstream', () => passthrough.send(...call)),
         control: (...call) => timed('upstream', () => passthrough.control(...call))
       },
-      close: async () => {
-        await client.close()
-        await passthrough.close()
+      close: async gently => {
+        await Promise.all([client.close(gently), passthrough.close(gently)])
         await end()
       }
     }
   }
-  const live =
-    config.MATON_API_KEY === undefined
-      ? undefined
-      : upstream({
-          baseUrl: config.MATON_BASE_URL,
-          controlUrl: config.MATON_CONTROL_URL,
-          apiKey: config.MATON_API_KEY,
-          // Of calls to Maton alone: the sandbox runs in this process.
-          proxies: { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
-        })
+  const toMaton = (apiKey: string): Upstream =>
+    upstream({
+      baseUrl: config.MATON_BASE_URL,
+      controlUrl: config.MATON_CONTROL_URL,
+      apiKey,
+      // Of calls to Maton alone: the sandbox runs in this process.
+      proxies: { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
+    })
+  let key = config.MATON_API_KEY
+  let live = key === undefined ? undefined : toMaton(key)
+  const retired = new Set<Upstream>()
+  /** Closes it when what is under way has ended, or all at once at the end of the process. */
+  const retire = (old: Upstream): void => {
+    retired.add(old)
+    // It can only fail by being closed at once, at the end of the process.
+    old.close(true).then(
+      () => retired.delete(old),
+      () => retired.delete(old)
+    )
+  }
   let opened: Promise<Upstream> | undefined
   const open = async (): Promise<Upstream> => {
     const { url, close } = await startSandbox()
@@ -74,8 +105,22 @@ export function createUpstreams(
   return {
     client: mode => (mode === 'live' && live ? live.client : sandbox().then(({ client }) => client)),
     passthrough: async mode => (mode === 'live' && live ? live : await sandbox()).passthrough,
+    replaceKey: async apiKey => {
+      if (!live) throw new Error('this process runs without an account: start it anew')
+      if (apiKey === key) return
+      const next = toMaton(apiKey)
+      try {
+        await tryKey(next.passthrough)
+      } catch (error) {
+        await next.close()
+        throw error
+      }
+      retire(live)
+      live = next
+      key = apiKey
+    },
     close: async () => {
-      await live?.close()
+      await Promise.all([live, ...retired].map(each => each?.close()))
       await (await opened)?.close()
     }
   }
