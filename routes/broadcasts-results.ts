@@ -1,10 +1,11 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { Type } from '@sinclair/typebox'
 import { BroadcastMessageFilter, BroadcastParams } from '../schemas/broadcasts.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import { MessagePage } from '../schemas/messages.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
 import { guarded, problems } from './answers.ts'
+import { stream } from './stream.ts'
 
 const tags = ['Broadcasts']
 const text = { schema: Type.Unsafe<Readable>({ type: 'string' }) }
@@ -57,12 +58,7 @@ export const broadcastsResults: RoutePlugin = app => {
         ...problems(...guarded, 404)
       }
     },
-    handler: async (request, reply) => {
-      const gone = new AbortController()
-      reply.raw.once('close', () => gone.abort())
-      const events = await app.broadcasts.events(request.caller, request.params.id, gone.signal)
-      reply.headers({ 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
-      return reply.send(Readable.from(events) as never)
-    }
+    handler: (request, reply) =>
+      stream(request, reply, ({ signal }) => app.broadcasts.events(request.caller, request.params.id, signal)) as never
   })
 }

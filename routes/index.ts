@@ -10,6 +10,7 @@ import { connections } from './connections.ts'
 import { contacts } from './contacts.ts'
 import { contactsCsv } from './contacts-csv.ts'
 import { dryRun } from './dry-run.ts'
+import { events } from './events.ts'
 import { health, liveness } from './health.ts'
 import { hold } from './hold.ts'
 import { keys } from './keys.ts'
@@ -44,6 +45,7 @@ export const routes: readonly RoutePlugin[] = [
   keys,
   audit,
   hold,
+  events,
   channelWebhooks,
   webhooks,
   health,

@@ -15,6 +15,7 @@ import { Contact, ContactImport, ContactPage, ContactWindow, CreateContact, Patc
 import { contentParts } from './content.ts'
 import { Assignee, MarkRead } from './conversations.ts'
 import { DryRun } from './dry-run.ts'
+import { Event, EventPage, eventForms } from './events.ts'
 import { Hold } from './hold.ts'
 import { CreateKey, Key, KeyPage, KeySecret, KeyWithSecret, PatchKey, RotateKey } from './keys.ts'
 import { Media } from './media.ts'
@@ -87,6 +88,9 @@ export const namedSchemas: readonly TSchema[] = [
   AuditEntry,
   AuditPage,
   Hold,
+  Event,
+  EventPage,
+  ...eventForms,
   Problem,
   MessageError,
   ProviderError,

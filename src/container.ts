@@ -235,6 +235,7 @@ export async function buildContainer(
     idempotency,
     audit: createAudit(store),
     hold,
+    events: events.reads,
     door: inbound.door,
     replayWebhooks: inbound.replay,
     webhookRegistrations: inbound.registrations,

@@ -44,6 +44,7 @@ export async function makeOpenApi(): Promise<string> {
     idempotency: nothing,
     audit: nothing,
     hold: nothing,
+    events: nothing,
     webhookRegistrations: nothing,
     door: nothing,
     replayWebhooks: nothing,
@@ -78,6 +79,7 @@ export async function makeOpenApi(): Promise<string> {
             { name: 'Channels', description: 'Senders: a provider account and its number.' },
             { name: 'Connections', description: 'Accounts that Maton holds the credentials of (administrators).' },
             { name: 'Native', description: 'The provider’s own API, for what this one does not say.' },
+            { name: 'Events', description: 'What has changed, in the order in which it did.' },
             { name: 'Keys', description: 'Who may do what (administrators).' },
             { name: 'Health', description: 'For balancers and for Prometheus; no key is asked for.' }
           ],

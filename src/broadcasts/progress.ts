@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Broadcast, BroadcastCounts } from '../../schemas/broadcasts.ts'
+import { beatMs, sse, sseBeat, sseBegin } from '../sse.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import type { BroadcastQueries } from './queries.ts'
@@ -9,8 +10,6 @@ import { type Pace, toBroadcast, toCounts } from './view.ts'
 const lookMs = 900
 /** Between two looks of one watcher. */
 const everyMs = 1000
-/** Silence of so long would be taken for a dead connection by what stands between. */
-const beatMs = 15_000
 /** The pace is that of the last so many milliseconds. */
 const paceMs = 10_000
 /** Looks that are remembered at most; what is forgotten costs a query and the pace so far. */
@@ -39,8 +38,6 @@ export interface Progress {
 /** Whether nothing changes any more but by a late word from the provider, or a retry. */
 const ended = ({ status, finishedAt }: Broadcast): boolean =>
   finishedAt !== undefined && (status === 'finished' || status === 'failed' || status === 'canceled')
-
-const event = (name: string, text: string): string => `event: ${name}\ndata: ${text}\n\n`
 
 export function createProgress(store: Store, queries: BroadcastQueries): Progress {
   const looks = new Map<string, Look>()
@@ -89,19 +86,19 @@ export function createProgress(store: Store, queries: BroadcastQueries): Progres
     const either = AbortSignal.any([signal, all.signal])
     let before = ''
     let beat = performance.now()
-    yield 'retry: 3000\n\n'
+    yield sseBegin()
     for (;;) {
       const [row] = await store.read(queries.byId({ id }))
       if (!row) return
       const broadcast = await look(row)
       const text = JSON.stringify(broadcast)
       if (ended(broadcast)) {
-        yield event('end', text)
+        yield sse({ event: 'end', data: text })
         return
       }
       const now = performance.now()
       if (text !== before || now - beat > beatMs) {
-        yield text === before ? ': nothing new\n\n' : event('progress', text)
+        yield text === before ? sseBeat() : sse({ event: 'progress', data: text })
         beat = now
         before = text
       }

@@ -1,7 +1,12 @@
 import type { Logger } from 'pino'
+import type { EventQuery, SwitchboardEvent } from '../../schemas/events.ts'
+import { invalid } from '../errors.ts'
+import type { Caller } from '../keys/caller.ts'
 import type { Undelivered } from '../store/retention.ts'
 import type { Store } from '../store/store.ts'
 import { createJournal, type Journal } from './journal.ts'
+import { filterOf, type StreamRequest, streamEvents } from './stream.ts'
+import { placeOf, toCursor } from './view.ts'
 
 // The journal of events (docs/api.md 12, docs/reliability.md P53): what has changed, in one order for everybody.
 //
@@ -32,8 +37,16 @@ export {
 export { hears } from './rights.ts'
 export { eventId, placeOf, toCursor } from './view.ts'
 
+/** What the routes ask for. */
+export interface EventReads {
+  list: (caller: Caller, query: EventQuery) => Promise<{ items: SwitchboardEvent[]; nextCursor: string }>
+  /** @param after an event's id or a nextCursor */
+  stream: (request: Omit<StreamRequest, 'after'> & { after?: string }) => AsyncGenerator<string>
+}
+
 export interface Events {
   journal: Journal
+  reads: EventReads
   /** For the upkeep: of these places, those that somebody has still to deliver. */
   undelivered: Undelivered
   /** Has somebody asked before events are deleted for their age. */
@@ -42,18 +55,43 @@ export interface Events {
   stop: () => Promise<void>
 }
 
+function requirePlace(text: string, field: string): number {
+  const place = placeOf(text)
+  if (place === undefined) throw invalid(field, 'is no place in the events: take nextCursor, or the id of an event')
+  return place
+}
+
 /** The room of events: the journal, and what reads it. */
 export function createEvents({ store, log }: { store: Store; log: Logger }): Events {
   const journal = createJournal(store, log)
   const keepers: Undelivered[] = []
+  /** Ends every stream: one has no end of its own that a shutdown could wait for. */
+  const ending = new AbortController()
+  const reads: EventReads = {
+    list: async (caller, { since, limit = 25, ...query }) => {
+      const after = since === undefined ? 0 : requirePlace(since, 'query/since')
+      const { events, next } = await journal.read({ after, limit, filter: filterOf(caller, query) })
+      return { items: events.map(({ event }) => event), nextCursor: toCursor(next) }
+    },
+    stream: ({ signal, after, ...request }) =>
+      streamEvents(journal, {
+        ...request,
+        signal: AbortSignal.any([signal, ending.signal]),
+        ...(after !== undefined && { after: requirePlace(after, 'headers/last-event-id') })
+      })
+  }
   return {
     journal,
+    reads,
     undelivered: async positions => {
       const kept = await Promise.all(keepers.map(ask => ask(positions)))
       return new Set(kept.flatMap(places => [...places]))
     },
     keepUndelivered: ask => void keepers.push(ask),
     start: journal.start,
-    stop: journal.stop
+    stop: async () => {
+      ending.abort()
+      await journal.stop()
+    }
   }
 }

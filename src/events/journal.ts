@@ -4,6 +4,7 @@ import { createPeriodic, type Periodic } from '../periodic.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { newsWord, numberEvents } from './numbering.ts'
+import { createTail } from './tail.ts'
 import { type NumberedEvent, toEvent } from './view.ts'
 
 /** What can be told of an event without reading the thing that it is about. */
@@ -18,6 +19,8 @@ export interface JournalEvent {
   /** The other side: digits or a user id; null: there is none, or it was erased. What lanes are made of. */
   contact: string | null
   event: SwitchboardEvent
+  /** The event as JSON: made once for all who read it. */
+  text: string
 }
 
 export interface JournalQuery {
@@ -39,6 +42,8 @@ export interface JournalPage {
 export interface Journal extends Periodic {
   /** Oldest first. Never skips one: what is committed later gets a later place. Bounded in time; see `more`. */
   read: (query: JournalQuery) => Promise<JournalPage>
+  /** As `read`, for those who follow the newest: what happened in the last seconds is read once for all of them. */
+  follow: (query: JournalQuery) => Promise<JournalPage>
   /** The event at a place; undefined: it is not kept (any more). */
   at: (position: number) => Promise<JournalEvent | undefined>
   /** The place of the newest event, 0 where there is none. */
@@ -51,6 +56,8 @@ export interface Journal extends Periodic {
 const mostHeads = 1000
 /** Queries in one read, so that a filter that lets nothing through does not go through a whole journal in one go. */
 const mostLooks = 50
+/** Events that are read for those who follow, in one look. */
+const mostNews = 500
 /** How long commits are gathered before it is looked what is new. */
 const gatherMs = 15
 /** A word from another replica can be missed: so often it is asked. */
@@ -82,11 +89,9 @@ export function createJournal(store: Store, log: Logger): Journal {
       const message = row.message_id === null ? undefined : byId.get(row.message_id)
       // Its row has gone by now, and the event goes with it.
       if (row.message_id !== null && !message) return []
-      return {
-        head: row,
-        contact: message ? (message.contact ?? message.user_id) : row.contact,
-        event: toEvent(row, message)
-      }
+      const contact = message ? (message.contact ?? message.user_id) : row.contact
+      const event = toEvent(row, message)
+      return { head: row, contact, event, text: JSON.stringify(event) }
     })
   }
 
@@ -112,14 +117,22 @@ export function createJournal(store: Store, log: Logger): Journal {
   }
 
   const listeners = new Set<() => void>()
-  let seen = 0
+  const tail = createTail()
+  /** How far the tail has been read; undefined while nobody follows. */
+  let seen: number | undefined
   const look = async (): Promise<void> => {
     if (store.dialect === 'postgres') await numberEvents(store)
-    if (listeners.size === 0) return
-    const now = await end()
-    if (now <= seen) return
-    seen = now
-    for (const listener of [...listeners]) listener()
+    if (listeners.size === 0) {
+      seen = undefined
+      return
+    }
+    const from = seen ?? (await end())
+    const { events, next, more } = await read({ after: from, limit: mostNews, filter: () => true })
+    const fresh = seen === undefined || events.length > 0
+    tail.add(from, events, next)
+    seen = next
+    if (more) again = true
+    if (fresh) for (const listener of [...listeners]) listener()
   }
   let looking = false
   let again = false
@@ -146,6 +159,7 @@ export function createJournal(store: Store, log: Logger): Journal {
   return {
     read,
     end,
+    follow: async query => tail.read(query) ?? (await read(query)),
     at: async position => (await load([position]))[0],
     onNews: listener => {
       listeners.add(listener)

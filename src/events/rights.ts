@@ -12,7 +12,7 @@ export const hears =
   (caller: Caller) =>
   ({ type, mode, channel_id, service }: EventHead): boolean => {
     if (mode !== caller.mode) return false
-    if (channel_id === null && service === '') return hasScope(caller, 'admin')
+    if (type === 'connection.changed') return hasScope(caller, 'admin')
     if (channel_id !== null && caller.channels && !caller.channels.has(channel_id)) return false
     if (service !== '') return sees(caller, { service, mode })
     return ofChannel.has(type) || hasScope(caller, 'inbound:read')

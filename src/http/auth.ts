@@ -48,6 +48,12 @@ export function auth(app: App, sandboxMode: boolean): void {
       throw new ServiceError('rate_limited', 'Too many wrong keys from this address.', { retryAfterSeconds })
     }
   }
+  app.decorateRequest('authenticateAgain', async function (this: FastifyRequest) {
+    const caller = await app.keyring.authenticate(bearer(this), readAddress(this.ip))
+    const { scope } = this.routeOptions.config
+    if (scope !== undefined && scope !== 'any') requireScope(caller, scope)
+    return caller
+  })
   app.addHook('onRequest', async (request, reply) => {
     const { scope } = request.routeOptions.config
     if (scope === undefined) return

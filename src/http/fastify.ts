@@ -24,6 +24,7 @@ import type { Idempotency } from '../delivery/intake/idempotency.ts'
 import type { Messages } from '../delivery/intake/submit.ts'
 import type { Unknowns } from '../delivery/unknown/index.ts'
 import type { Native } from '../dispatch/native.ts'
+import type { EventReads } from '../events/index.ts'
 import type { Door } from '../inbound/door.ts'
 import type { WebhookRegistrations } from '../inbound/registration.ts'
 import type { ReplayWebhooks } from '../inbound/replay.ts'
@@ -70,6 +71,7 @@ export interface AppParts {
   idempotency: Idempotency
   audit: Audit
   hold: RestoreHold
+  events: EventReads
   door: Door
   replayWebhooks: ReplayWebhooks
   webhookRegistrations: WebhookRegistrations
@@ -91,6 +93,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set on every route that has a scope. */
     caller: Caller
+    /** Who asks, as the key is now, for answers that last. Throws where it may not ask any more. */
+    authenticateAgain: () => Promise<Caller>
     timing: Timing
     /** The message that it made or asked about, for its log line. */
     messageId?: string

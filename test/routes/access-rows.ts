@@ -70,6 +70,8 @@ export const rows: Record<string, Row> = {
   listBroadcasts: { scope: 'broadcasts:read', right: 200 },
   getBroadcast: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },
   listBroadcastMessages: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },
+  listEvents: { scope: 'events:read', right: 200 },
+  streamEvents: { scope: 'events:read', right: 200 },
   streamBroadcastEvents: { scope: 'broadcasts:read', id: of => of.ended, owned: true, right: 200 },
   pauseBroadcast: { scope: 'broadcasts:write', id: of => of.broadcast, owned: true, right: 200 },
   cancelBroadcast: { scope: 'broadcasts:write', id: of => of.broadcast, owned: true, right: 200 },
