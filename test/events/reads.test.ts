@@ -57,7 +57,11 @@ t.test('events are narrowed by type and channel, and are of the own service alon
     ['type=message.queued', 'query/type'],
     ['limit=0', 'query/limit']
   ] as const)
-    t.match((await board.call('GET', `/events?${query}`, { key })).body, { status: 400, errors: [{ path: field }] }, query)
+    t.match(
+      (await board.call('GET', `/events?${query}`, { key })).body,
+      { status: 400, errors: [{ path: field }] },
+      query
+    )
 })
 
 t.test('a stream tells what happens next, and goes on where it was without a gap or a repetition', async t => {
