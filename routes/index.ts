@@ -19,6 +19,7 @@ import { messages } from './messages.ts'
 import { metrics } from './metrics.ts'
 import { native } from './native.ts'
 import { numbers } from './numbers.ts'
+import { overview } from './overview.ts'
 import { receipts } from './receipts.ts'
 import { templates } from './templates.ts'
 import { unknown } from './unknown.ts'
@@ -46,6 +47,7 @@ export const routes: readonly RoutePlugin[] = [
   audit,
   hold,
   events,
+  overview,
   channelWebhooks,
   webhooks,
   health,

@@ -21,6 +21,7 @@ import { CreateKey, Key, KeyPage, KeySecret, KeyWithSecret, PatchKey, RotateKey 
 import { Media } from './media.ts'
 import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineEntry } from './messages.ts'
 import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.ts'
+import { Backlog, Overview } from './overview.ts'
 import { FieldFault, MessageError, Problem, ProviderError } from './problem.ts'
 import { CreateTemplate, Template, TemplatePage, TemplateSet, TemplateVariable } from './templates.ts'
 import { ResendMessage, ResolvedMessages, ResolveMessage, ResolveMessages } from './unknown.ts'
@@ -91,6 +92,8 @@ export const namedSchemas: readonly TSchema[] = [
   Event,
   EventPage,
   ...eventForms,
+  Overview,
+  Backlog,
   Problem,
   MessageError,
   ProviderError,

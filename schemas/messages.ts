@@ -178,6 +178,9 @@ export const MessageFilter = strict({
   reference: Type.Optional(
     Type.String({ minLength: 1, maxLength: 128, description: 'Your own id, given with the message.' })
   ),
+  providerMessageId: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 512, description: 'An id that the provider ever told for it.' })
+  ),
   broadcastId: Type.Optional(Type.String({ pattern: '^brd_[0-9a-f]{32}$' })),
   since: Type.Optional({
     ...InstantInput,
@@ -185,6 +188,7 @@ export const MessageFilter = strict({
     examples: ['2026-11-20T00:00:00Z']
   }),
   until: Type.Optional({ ...InstantInput, description: 'Made before this instant.' }),
+  final: Type.Optional(Type.Boolean({ description: 'false: something can still come of it.' })),
   limit: Type.Optional(Limit),
   cursor: Type.Optional(Cursor)
 })

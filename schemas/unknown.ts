@@ -27,7 +27,7 @@ export type ResolveMessage = Static<typeof ResolveMessage>
 
 /** At most so many at once: the caller has looked at them, or ought to have. */
 export const mostResolved = 10_000
-const { status: _, limit: __, cursor: ___, ...open } = MessageFilter.properties
+const { status: _, final: ____, limit: __, cursor: ___, ...open } = MessageFilter.properties
 export const ResolveMessages = strict(
   {
     filter: strict(open, { description: 'Of the messages that are unknown and not final. Empty: all of them.' }),

@@ -4,6 +4,7 @@ import { namedSchemas } from '../schemas/index.ts'
 import { auth } from './http/auth.ts'
 import { bodies } from './http/bodies.ts'
 import { limitConnections } from './http/connections.ts'
+import { consoleDoor } from './http/console-door.ts'
 import { docs, type SandboxRecipients } from './http/docs.ts'
 import type { App, AppParts } from './http/fastify.ts'
 import { hygiene } from './http/hygiene.ts'
@@ -14,6 +15,7 @@ import { telemetry } from './http/telemetry.ts'
 import { validation } from './http/validation.ts'
 import { newId } from './ids.ts'
 import { trusts } from './ip.ts'
+import type { Store } from './store/store.ts'
 
 export interface AppOptions {
   publicUrl?: string | undefined
@@ -31,6 +33,8 @@ export interface AppOptions {
   docs?: boolean
   /** What the page of the sandbox's recipients lists. */
   sandboxRecipients?: SandboxRecipients
+  /** Opens the operator's page when somebody first asks for it; without it there is none. */
+  console?: { store: Store; pepper: string }
   log: FastifyBaseLogger
   /** Called before the first route, for whoever wants to see them all: the maker of the document. */
   prepare?: (app: App) => Promise<void>
@@ -94,6 +98,8 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   auth(app, options.sandboxMode ?? false)
   const own = new Set(options.metricsElsewhere ? [metricsRoutes[0]] : [])
   for (const route of routes) if (!own.has(route)) app.register(async scope => route(scope as unknown as App))
+  const { console: page } = options
+  if (page) consoleDoor(app, async () => (await import('./console/index.ts')).createConsole(app, page))
   docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true, options.sandboxRecipients)
   app.register(async () => addMissingMethods())
   await app.ready()

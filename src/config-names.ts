@@ -4,7 +4,7 @@
 /** Names that are read by others in this process: Node, undici, and what carries traces. */
 const elsewhere: readonly string[] = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'ALL_PROXY', 'FTP_PROXY']
 /** Settings of docs/api.md 14 that another release reads: right names all the same. */
-const reserved: readonly string[] = [...['CONSOLE', 'LOG_PRETTY']]
+const reserved: readonly string[] = ['LOG_PRETTY']
 /** Nobody else's names begin so. */
 const ours = 'MATON_'
 

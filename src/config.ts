@@ -139,7 +139,8 @@ const settings = {
   HTTP_PROXY: optional(proxyUrl),
   NO_PROXY: optional(text),
   EGRESS_ALLOW: setting(egressAllow, [] as string[]),
-  DOCS: setting(flag, true)
+  DOCS: setting(flag, true),
+  CONSOLE: setting(flag, true)
 } as const
 
 /** The names of the settings that hold secrets, for whoever clears the environment after reading. */

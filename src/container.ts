@@ -48,6 +48,7 @@ import { createHeardWindow } from './messages/window.ts'
 import { createMetrics } from './metrics.ts'
 import { addFigures, observed } from './monitoring/index.ts'
 import { createScraperCheck } from './monitoring/scraper.ts'
+import { createOverviews } from './overview/index.ts'
 import { createReadiness } from './readiness.ts'
 import { createConnectionWatch } from './start/connections.ts'
 import { demoChannelsOf } from './start/demo.ts'
@@ -142,10 +143,7 @@ export async function buildContainer(
   const contacts = createContacts({ providerClient, channels, book })
   const contactTable = createContactTable({ providerClient, channels, book })
   const history = createHistory({ store, providerClient, channels, queries, remote, typeBase })
-  const library = createMediaLibrary({
-    ...{ store, providerClient, remote },
-    ...spooling
-  })
+  const library = createMediaLibrary({ store, providerClient, remote, ...spooling })
   const whoCan = (type: (typeof messageTypes)[number]) =>
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
   const definitions = createDefinitions(providerClient, change => log.info(change, 'a template has changed'))
@@ -236,6 +234,7 @@ export async function buildContainer(
     audit: createAudit(store),
     hold,
     events: events.reads,
+    overviews: createOverviews({ store, channels, rateLimiter, readiness, sandboxMode, config }),
     door: inbound.door,
     replayWebhooks: inbound.replay,
     webhookRegistrations: inbound.registrations,
@@ -249,6 +248,7 @@ export async function buildContainer(
   addFigures({ store, metrics, channels, mode: watched, accountLimit: () => rateLimiter.account(watched) })
   const listeners = await buildListeners(parts, config, {
     ...{ log, sandboxMode, providers: [...adapters.keys()] },
+    ...(config.CONSOLE && { console: { store, pepper } }),
     ...(sandboxRecipients && { sandboxRecipients })
   })
   const { app } = listeners

@@ -45,6 +45,7 @@ export async function makeOpenApi(): Promise<string> {
     audit: nothing,
     hold: nothing,
     events: nothing,
+    overviews: nothing,
     webhookRegistrations: nothing,
     door: nothing,
     replayWebhooks: nothing,

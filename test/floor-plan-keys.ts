@@ -30,7 +30,8 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/contacts/',
       'src/channels/',
       'src/keys/',
-      'src/monitoring/'
+      'src/monitoring/',
+      'src/overview/'
     ]
   },
   { what: 'prom-client', by: ['src/metrics.ts'] },

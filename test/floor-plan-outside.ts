@@ -56,6 +56,13 @@ export const outside: Room[] = [
     types: ['src/', 'schemas/'],
     packageTypes: ['@fastify/swagger', '@fastify/type-provider-typebox', 'fastify']
   },
+  // The operator's page: a client of the API like any other, in this process; of the house it takes sessions' storage alone.
+  {
+    at: 'src/console/',
+    may: ['src/http/documents.ts', 'src/keys/seal.ts', 'src/store/store.ts'],
+    types: ['schemas/', 'src/http/fastify.ts', 'src/http/console-door.ts'],
+    packages: ['@fastify/view', 'eta', 'fastify']
+  },
   // The document: what the routes describe, with what the registry knows, shared and named.
   {
     at: 'src/document/',

@@ -197,6 +197,13 @@ export const rooms: Room[] = [
     packages: ['kysely'],
     packageTypes: ['pino']
   },
+  // What an operator asks first, from the store alone.
+  {
+    at: 'src/overview/',
+    may: ['src/messages/blocks.ts', 'src/store/', 'schemas/'],
+    types: ['src/channels/', 'src/delivery/scheduling/', 'src/keys/caller.ts'],
+    packages: ['kysely']
+  },
   {
     at: 'src/contacts/',
     may: [

@@ -33,6 +33,7 @@ import type { Keyring } from '../keys/keyring.ts'
 import type { MediaLibrary } from '../media/library.ts'
 import type { RestoreHold } from '../messages/restore-hold.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Overviews } from '../overview/index.ts'
 import type { Timing } from '../request-trace.ts'
 import type { Audit } from '../store/audit.ts'
 import type { Templates } from '../templates/templates.ts'
@@ -72,6 +73,7 @@ export interface AppParts {
   audit: Audit
   hold: RestoreHold
   events: EventReads
+  overviews: Overviews
   door: Door
   replayWebhooks: ReplayWebhooks
   webhookRegistrations: WebhookRegistrations

@@ -1,4 +1,5 @@
 import type { ExpressionBuilder } from 'kysely'
+import type { Mode } from '../../schemas/common.ts'
 import type { MessageFilter } from '../../schemas/messages.ts'
 import { type Caller, hasScope } from '../keys/caller.ts'
 import { isUserId } from '../phone.ts'
@@ -22,11 +23,23 @@ export const narrowed = (caller: Caller, filter: Narrowing) => (eb: ExpressionBu
   if (filter.people) all.push(ofPerson(filter.people)(eb))
   if (filter.direction) all.push(eb('direction', '=', filter.direction))
   if (filter.reference) all.push(eb('reference', '=', filter.reference))
+  if (filter.providerMessageId) all.push(eb('id', 'in', namedBy(eb, caller.mode, filter.providerMessageId)))
+  if (filter.final !== undefined) all.push(eb('final', '=', filter.final ? 1 : 0))
   if (filter.broadcastId) all.push(eb('broadcast_id', '=', filter.broadcastId))
   if (filter.since) all.push(eb('created_at', '>=', Date.parse(filter.since)))
   if (filter.until) all.push(eb('created_at', '<', Date.parse(filter.until)))
   return eb.and(all)
 }
+
+/** The messages that an id of a provider's names, on whichever channel: down the primary key of message_ids. */
+const namedBy = (eb: ExpressionBuilder<Database, 'messages'>, mode: Mode, providerId: string) =>
+  eb
+    .selectFrom('message_ids')
+    .select(({ ref }) => ref('message_id').$notNull().as('id'))
+    .where('channel_id', 'in', eb.selectFrom('channels').select('id'))
+    .where('mode', '=', mode)
+    .where('provider_id', '=', providerId)
+    .where('message_id', 'is not', null)
 
 /** To or from the person of these names: numbers, user ids or both. */
 export const ofPerson = (names: readonly string[]) => (eb: ExpressionBuilder<Database, 'messages'>) => {

@@ -1,4 +1,5 @@
 import { CompiledQuery } from 'kysely'
+import { consoleTables } from './migrations/console.ts'
 import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
 import { keys } from './migrations/keys.ts'
@@ -9,7 +10,7 @@ export type { Migration }
 
 // Never edit one that has been released: add another. Each runs in one transaction and leaves the release before able to run.
 // A file for each subject, in the order in which they are applied.
-export const released: readonly Migration[] = [...foundation, ...events, ...keys]
+export const released: readonly Migration[] = [...foundation, ...events, ...keys, ...consoleTables]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {
   // One replica at a time; the lock ends with the transaction.

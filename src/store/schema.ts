@@ -1,4 +1,5 @@
 import type { MessageStatus } from '../../schemas/messages.ts'
+import type { ConsoleTables } from './schema-console.ts'
 import type { EventTables } from './schema-events.ts'
 import type { InboundTables } from './schema-inbound.ts'
 import type { KeyTables } from './schema-keys.ts'
@@ -249,7 +250,7 @@ export interface StoreFactRow {
   value: string
 }
 
-export interface Database extends InboundTables, EventTables, KeyTables {
+export interface Database extends InboundTables, EventTables, KeyTables, ConsoleTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow

@@ -173,6 +173,8 @@ export const rows: Record<string, Row> = {
   getOwnKey: { scope: 'any', right: 200 },
   listAudit: { scope: 'admin', right: 200 },
   getHold: { scope: 'admin', right: 200 },
+  getOverview: { scope: 'read_all', right: 200 },
+  getBacklog: { scope: 'read_all', right: 200 },
   // Nothing is held: that this is what the right key is told is the control.
   releaseHold: { scope: 'admin', right: 409 },
   getKey: { scope: 'admin', id: of => of.key, right: 200 },
