@@ -26,6 +26,7 @@ export function replySent(
   { waitMs }: SendOptions
 ): FastifyReply {
   if (sent.messageId) request.messageId = sent.messageId
+  if (sent.channel) request.channelId = sent.channel
   return reply
     .code(sent.status)
     .headers(sent.headers)

@@ -3,8 +3,6 @@
 
 /** Names that are read by others in this process: Node, undici, and what carries traces. */
 const elsewhere: readonly string[] = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'ALL_PROXY', 'FTP_PROXY']
-/** Settings of docs/api.md 14 that another release reads: right names all the same. */
-const reserved: readonly string[] = ['LOG_PRETTY']
 /** Nobody else's names begin so. */
 const ours = 'MATON_'
 
@@ -76,7 +74,7 @@ export function misspelt(
   secrets: readonly string[]
 ): string[] {
   const files = secrets.map(name => `${name}_FILE`)
-  const known = [...new Set([...names, ...files, ...reserved])]
+  const known = [...names, ...files]
   const right = new Set([...known, ...elsewhere])
   return Object.entries(env).flatMap(([name, value]) => {
     if (value === undefined || right.has(name) || elsewhere.includes(name.toUpperCase())) return []

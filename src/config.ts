@@ -134,6 +134,7 @@ const settings = {
   SHUTDOWN_DELAY_MS: setting(whole(0, 60_000), 0),
   AFTER_RESTORE: setting(flag, false),
   LOG_LEVEL: setting(oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'), 'info'),
+  LOG_PRETTY: setting(flag, false),
   TRUST_PROXY: setting<TrustProxy>(trustProxy, 0),
   HTTPS_PROXY: optional(proxyUrl),
   HTTP_PROXY: optional(proxyUrl),

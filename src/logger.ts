@@ -27,11 +27,13 @@ function unescaped(text: string): string {
  * line is also searched for the secrets' values before it is written.
  * @param secrets values that must never be written; the list may grow
  * @param sink where lines go; a warning or worse takes everything before it out at once, where it can `flush`
+ * @param pretty makes a line readable, after it has been searched
  */
 export function createLogger(
   level: string,
   secrets: readonly string[],
-  sink: DestinationStream & { flush?: () => void }
+  sink: DestinationStream & { flush?: () => void },
+  pretty: (line: string) => string = line => line
 ): Logger {
   let hidden: string[] = []
   let known = 0
@@ -54,11 +56,21 @@ export function createLogger(
     },
     {
       write: line => {
-        sink.write(scrub(line))
+        sink.write(pretty(scrub(line)))
         if (!line.startsWith('{"level":"info"')) sink.flush?.()
       }
     }
   )
+}
+
+/** Lines for a person's eyes (LOG_PRETTY=1); loaded only for who asks, since it is not what a server needs. */
+export async function loadPretty(): Promise<(line: string) => string> {
+  const { prettyFactory } = await import('pino-pretty')
+  return prettyFactory({
+    colorize: process.stdout.isTTY === true,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'pid,hostname'
+  })
 }
 
 /** A phone number for a log: its last four digits. */

@@ -6,10 +6,11 @@ import { buildContainer, type ContainerParts, type Switchboard } from './contain
 import { endWithGrace } from './ending.ts'
 import { armFailpoint } from './failpoints.ts'
 import { createLogOutput, standard } from './log-output.ts'
-import { createLogger } from './logger.ts'
+import { createLogger, loadPretty } from './logger.ts'
 import { startFaults } from './start/faults.ts'
 import { findPepper } from './start/pepper.ts'
 import { welcome } from './start/welcome.ts'
+import { version } from './version.ts'
 
 // The process: settings → parts → listen → close with grace. Nothing else reads the environment, listens or exits.
 
@@ -60,6 +61,32 @@ export async function serve(): Promise<void> {
   }
 }
 
+/** Opens the ports; answers with the addresses. */
+async function listen({ app, webhookApp, metricsApp }: Switchboard, config: Config) {
+  const host = config.HOST
+  return {
+    address: await app.listen({ host, port: config.PORT }),
+    ...(webhookApp && { webhooks: await webhookApp.listen({ host, port: config.WEBHOOK_PORT! }) }),
+    ...(metricsApp && { metrics: await metricsApp.listen({ host, port: config.METRICS_PORT! }) })
+  }
+}
+
+/** Channels that the first line names; whoever has more knows them. */
+const mostNamed = 20
+
+/** What whoever reads the log has to know of the process that wrote it. */
+async function selfPortrait(board: Switchboard, { DATABASE_URL, PUBLIC_URL }: Config) {
+  const channels = await board.app.channels.ids()
+  return {
+    ...{ instance: randomUUID(), version, node: process.version },
+    mode: board.sandboxMode ? 'sandbox' : 'live',
+    store: DATABASE_URL ? 'postgres' : 'sqlite',
+    channels: channels.slice(0, mostNamed),
+    ...(channels.length > mostNamed && { moreChannels: channels.length - mostNamed }),
+    ...(PUBLIC_URL && { publicUrl: PUBLIC_URL })
+  }
+}
+
 async function start(): Promise<void> {
   if (process.env.NODE_ENV === 'test' && process.env.CRASH_AT) armFailpoint(process.env.CRASH_AT)
   // What this process makes is nobody else's to read, whatever it was started with.
@@ -71,7 +98,7 @@ async function start(): Promise<void> {
   const output = createLogOutput(standard(1))
   // Node's own warnings go there, in one blocking write each.
   standard(2)
-  const log = createLogger(config.LOG_LEVEL, secrets, output)
+  const log = createLogger(config.LOG_LEVEL, secrets, output, config.LOG_PRETTY ? await loadPretty() : undefined)
   const startSandbox: ContainerParts['startSandbox'] = async options =>
     (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
   const sandboxRecipients = async () => (await import('./sandbox/index.ts')).magicRecipients
@@ -98,19 +125,10 @@ async function start(): Promise<void> {
     })
 
   await board.start()
-  const address = await board.app.listen({ host: config.HOST, port: config.PORT })
-  const { webhookApp } = board
-  if (webhookApp) {
-    const doors = await webhookApp.listen({ host: config.HOST, port: config.WEBHOOK_PORT! })
-    log.info({ address: doors }, 'listening for webhooks')
-  }
-  await board.metricsApp?.listen({ host: config.HOST, port: config.METRICS_PORT! })
-  log.info(
-    { instance: randomUUID(), address, sandbox: board.sandboxMode, store: config.DATABASE_URL ? 'postgres' : 'sqlite' },
-    'listening'
-  )
+  const addresses = await listen(board, config)
   const fates = async () => (await import('./sandbox/index.ts')).scenarios.map(({ name }) => name)
-  const lines = await welcome(board, config, { adapters, fates, address: config.PUBLIC_URL ?? address })
+  const lines = await welcome(board, config, { adapters, fates, address: config.PUBLIC_URL ?? addresses.address })
+  log.info({ ...addresses, ...(await selfPortrait(board, config)) }, 'listening')
   if (lines.length > 0) output.write(`${lines.join('\n')}\n`)
   output.flush()
   if (!board.sandboxMode) board.connectionWatch.start()

@@ -39,6 +39,7 @@ t.test('without any setting the defaults are those of the contract', async t => 
     SHUTDOWN_DELAY_MS: 0,
     AFTER_RESTORE: false,
     LOG_LEVEL: 'info',
+    LOG_PRETTY: false,
     TRUST_PROXY: 0,
     HTTPS_PROXY: undefined,
     HTTP_PROXY: undefined,

@@ -100,6 +100,8 @@ declare module 'fastify' {
     timing: Timing
     /** The message that it made or asked about, for its log line. */
     messageId?: string
+    /** The channel that it went through. */
+    channelId?: string
   }
   interface FastifyContextConfig {
     /** The right that a key needs; `any` is any valid key. Absent: no key is asked for. */

@@ -20,6 +20,10 @@ function kindOf({ method, routeOptions: { url = '', schema } }: FastifyRequest):
   return method === 'GET' || method === 'HEAD' ? 'read' : 'write'
 }
 
+/** The channel that a request with a key was about. */
+const channelOf = ({ channelId, caller, routeOptions: { url = '' }, params }: FastifyRequest): string | undefined =>
+  channelId ?? (caller && url.startsWith('/channels/:id') ? (params as { id: string }).id : undefined)
+
 const rounded = (ms = 0): number => Math.round(ms * 10) / 10
 
 /** The path under which the outside reaches us, without a trailing slash: usually nothing. */
@@ -80,6 +84,7 @@ export function telemetry(app: App): void {
           queueMs: rounded(parts?.queue),
           upstreamMs: rounded(parts?.upstream),
           ...(request.messageId && { message: request.messageId }),
+          channel: channelOf(request),
           service: request.caller?.service,
           key: request.caller?.keyId,
           traceparent: traceparent(request.headers.traceparent)

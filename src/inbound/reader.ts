@@ -127,6 +127,8 @@ export function createReader(parts: ReaderParts): Reader {
       if (result === 'foreign') continue
       if (result.message) {
         metrics.message(door.id, result.message.status)
+        const { id: message, status } = result.message
+        log.debug({ webhook: items[i]!.webhook.id, message, channel: door.id, status }, 'a webhook told of a message')
         tell(result.message.id)
         if (result.message.status === 'failed') wakeQueue(door.mode)
       }

@@ -11,6 +11,17 @@ export interface Greeting {
   address: string
 }
 
+/** Names in lines that a terminal does not break. */
+function inLines(names: readonly string[]): string[] {
+  const lines: string[] = []
+  for (const name of names) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + name.length < 96) lines[lines.length - 1] = `${last}, ${name}`
+    else lines.push(`    ${name}`)
+  }
+  return lines
+}
+
 /**
  * A first administrator, or in sandbox mode a fresh demo key and the demo channels: what a newcomer needs, printed once.
  * @returns the lines to print
@@ -43,8 +54,10 @@ export async function welcome(
     'A first message:',
     `  curl -sS ${address}/messages -H 'Authorization: Bearer ${secret}' -H 'Content-Type: application/json' \\`,
     `    -d '{"channel":"demo-cloud","to":"+1 415 555 1234","type":"text","text":{"body":"Hello"}}'`,
-    'It is delivered and read within seconds; sent to +15550100111 it is answered, to other numbers of docs/sandbox.md',
-    `it meets another fate (${(await fates()).join(', ')}). What came in:`,
+    'It is delivered and read within seconds; sent to +15550100111 it is answered. Other numbers have another fate',
+    `(${address}/sandbox lists them):`,
+    ...inLines(await fates()),
+    'What came in:',
     `  curl -sS '${address}/messages?direction=inbound' -H 'Authorization: Bearer ${secret}'`,
     ''
   ]

@@ -37,10 +37,10 @@ export async function tryStart(env: Record<string, string>): Promise<Start> {
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', chunk => {
       said += chunk
-      if (listens || !/"msg":"listening"/.test(said)) return
+      if (listens || !/"msg":"listening"|INFO: listening/.test(said)) return
       listens = true
       // In sandbox mode its welcome comes after that.
-      if (!/"sandbox":true/.test(said) || /KEY=/.test(said)) child.kill('SIGTERM')
+      if (!/"?mode"?: ?"sandbox"/.test(said) || /KEY=/.test(said)) child.kill('SIGTERM')
       else stream.once('data', () => child.kill('SIGTERM'))
     })
   const code = await new Promise<number | null>(resolve => child.once('close', resolve))

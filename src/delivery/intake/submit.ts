@@ -32,6 +32,8 @@ export interface SendOptions {
 export interface Sent extends Answer {
   /** The message that it is about, for the log. */
   messageId?: string
+  /** And its channel. */
+  channel?: string
 }
 
 export interface Messages extends MessageReads {
@@ -251,7 +253,7 @@ export function createMessages({
       })
     }
     const now = await waitFor(begun.first, begun.sent, options)
-    return { ...(await finish(path, claim, now, options.requestId)), messageId: now.id }
+    return { ...(await finish(path, claim, now, options.requestId)), messageId: now.id, channel: now.channel_id }
   }
 
   return {

@@ -210,7 +210,12 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
         log.error({ messages }, 'results cannot be stored yet: they are kept and offered again')
       )
       for (const { next } of results) notifications.publish(next.id)
-      for (const row of written) if (row) metrics.message(row.channel_id, row.state)
+      for (const row of written) {
+        if (!row) continue
+        metrics.message(row.channel_id, row.state)
+        const { id: message, channel_id: channel, broadcast_id: broadcast, state } = row
+        log.debug({ message, channel, broadcast, state }, 'a message of a batch was tried')
+      }
     } catch (error) {
       if (results.length > 1) for (const one of results) await persist([one])
       else log.error({ err: error, messages }, 'a result could not be stored: its lease decides')

@@ -18,6 +18,7 @@ import type { MessageQueries } from '../../messages/queries.ts'
 import { draftOf } from '../../messages/row.ts'
 import { setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
+import { requestTrace } from '../../request-trace.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
 import type { Preparation, Prepared } from '../intake/prepare.ts'
@@ -117,6 +118,9 @@ export function createExecutor(parts: ExecutorParts): Executor {
     notifications.publish(next.id)
     if (!written) return (await store.read(queries.byId({ id: next.id })))[0] ?? next
     metrics.message(written.channel_id, written.state)
+    const { channel_id: channel, attempts: attempt } = written
+    const requestId = requestTrace.getStore()?.requestId
+    log.info({ requestId, message, channel, state, attempt, providerMessageId, ms: record?.ms }, 'a message was tried')
     return written
   }
 
