@@ -8,7 +8,7 @@ const reasons: Record<number, string> = {
   401: 'No valid key.',
   403: 'The key may not do this; detail names what is missing.',
   404: 'There is no such thing, for this key.',
-  409: 'The state forbids it: window_closed, conflict or idempotency_in_progress.',
+  409: 'The state forbids it: window_closed, recipient_suppressed, conflict or idempotency_in_progress.',
   413: 'The body is too large.',
   415: 'The content type is not taken here.',
   422: 'It cannot be done as asked; code says why. Nothing was sent.',

@@ -1,39 +1,17 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
 import { BookChannel, ContactChannel, ContactImport } from '../schemas/contacts.ts'
-import { ServiceError } from '../src/errors.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
-import { requireCharset } from '../src/tables/charset.ts'
 import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
 import { answerOnce } from './once.ts'
+import { charsetOf, tableOf, tableTypes } from './tables.ts'
 
 const tags = ['Contacts']
 
-/** What people call such files; what one is, its bytes say. */
-const types = [
-  'text/csv',
-  'text/tab-separated-values',
-  'application/csv',
-  'application/vnd.ms-excel',
-  'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
-]
-
-const tableOf = ({ body }: FastifyRequest): Buffer => {
-  if (Buffer.isBuffer(body)) return body
-  throw new ServiceError('unsupported_media_type', 'This route takes text/csv, or an .xlsx workbook.')
-}
-
-/** The encoding that the request's type names. */
-const charsetOf = ({ headers }: FastifyRequest): string | undefined => {
-  const [, charset] = /;\s*charset="?([^\s";]{1,40})/i.exec(headers['content-type'] ?? '') ?? []
-  return charset === undefined ? undefined : requireCharset(charset, 'header/Content-Type')
-}
-
 export const contactsCsv: RoutePlugin = app => {
   // Of this file's routes alone.
-  app.addContentTypeParser(types, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.addContentTypeParser(tableTypes, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
   app.get('/contacts.csv', {
     config: { scope: 'contacts:read' },

@@ -15,7 +15,7 @@ export const dryRun: RoutePlugin = app => {
         'The body of POST /messages. Tells the channel, the exact request that the provider would get, and what a template makes of its variables; answers a problem where the send would before anything leaves. Sends nothing and keeps nothing; a link is not fetched. A template’s definition may be asked for.',
       querystring: strict({}),
       body: ref(SendMessage),
-      response: { 200: json(DryRun, 'What would be sent.'), ...problems(...guarded, 404, 413, 415, 422, 429, 502) }
+      response: { 200: json(DryRun, 'What would be sent.'), ...problems(...guarded, 404, 409, 413, 415, 422, 429, 502) }
     },
     handler: request => app.dryRun(request.caller, request.body)
   })

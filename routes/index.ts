@@ -21,6 +21,7 @@ import { native } from './native.ts'
 import { numbers } from './numbers.ts'
 import { overview } from './overview.ts'
 import { receipts } from './receipts.ts'
+import { suppressions } from './suppressions.ts'
 import { templates } from './templates.ts'
 import { unknown } from './unknown.ts'
 import { webhooks } from './webhooks.ts'
@@ -38,6 +39,7 @@ export const routes: readonly RoutePlugin[] = [
   contacts,
   contactsCsv,
   assignee,
+  suppressions,
   channels,
   channelHealth,
   numbers,

@@ -105,6 +105,9 @@ export const Broadcast = Type.Object(
     counts: ref(BroadcastCounts),
     duplicates: Type.Integer({ description: 'Rows that repeated a number: the first of them counts.' }),
     skipped: Type.Integer({ description: 'Rows that were left out as invalid.' }),
+    suppressed: Type.Integer({
+      description: 'Recipients who must not be messaged: left out, and among the results as failed.'
+    }),
     errors: Type.Optional(
       Type.Array(ref(FieldFault), {
         description: 'Of rows that were left out, the first 100 faults: only in the answer to the POST.'

@@ -23,6 +23,7 @@ import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineE
 import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.ts'
 import { Backlog, Overview } from './overview.ts'
 import { FieldFault, MessageError, Problem, ProviderError } from './problem.ts'
+import { CreateSuppression, Suppression, SuppressionImport, SuppressionPage } from './suppressions.ts'
 import { CreateTemplate, Template, TemplatePage, TemplateSet, TemplateVariable } from './templates.ts'
 import { ResendMessage, ResolvedMessages, ResolveMessage, ResolveMessages } from './unknown.ts'
 import { ChannelWebhooks, ReplayedWebhooks, ReplayWebhooks, RotateWebhook, WebhookRegistration } from './webhooks.ts'
@@ -61,6 +62,10 @@ export const namedSchemas: readonly TSchema[] = [
   ContactPage,
   ContactImport,
   ContactWindow,
+  CreateSuppression,
+  Suppression,
+  SuppressionPage,
+  SuppressionImport,
   CreateChannel,
   PatchChannel,
   Channel,

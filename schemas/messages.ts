@@ -42,6 +42,12 @@ const envelope = {
         'What happens when nobody knows whether it arrived. hold (default): nothing. resend_once: it is sent once more; only for a message whose duplicate is harmless, such as a one-time code.'
     })
   ),
+  ignoreSuppression: Type.Optional(
+    Type.Boolean({
+      description:
+        'Send it to somebody on the suppression list as well. Only for a template of the category authentication, and for a key with `suppressions:ignore`.'
+    })
+  ),
   fallback: Type.Optional(
     strict(
       { template: ref(TemplateContent) },
@@ -66,6 +72,7 @@ export interface Envelope {
   sendAt?: string
   expiresAt?: string
   onUnknown?: 'hold' | 'resend_once'
+  ignoreSuppression?: boolean
   fallback?: { template: ContentByType['template'] }
   providerOptions?: Record<string, Record<string, unknown>>
 }

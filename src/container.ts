@@ -57,6 +57,7 @@ import { openOwnStore } from './start/store.ts'
 import type { Switchboard } from './start/switchboard.ts'
 import { createAudit } from './store/audit.ts'
 import { createUpkeep } from './store/upkeep.ts'
+import { assembleSuppressions } from './suppressions/index.ts'
 import { createDefinitions } from './templates/definitions.ts'
 import { createTemplatePoll } from './templates/poll.ts'
 import { createTemplates } from './templates/templates.ts'
@@ -106,6 +107,7 @@ export async function buildContainer(
   const channels = createChannels({ store, adapters, seal: createSeal(pepper) })
   const queries = messageQueries(store)
   const queue = queueQueries(store)
+  const { suppressed, ...suppression } = assembleSuppressions({ store, channels, pepper })
   const notifications = createNotifications()
   const checkOptions = createOptionsCheck(adapters)
   const batched = (provider: string): boolean => adapters.get(provider)?.batch !== undefined
@@ -150,19 +152,19 @@ export async function buildContainer(
   const templatePoll = createTemplatePoll(definitions, adapters, log)
   const preparation = createPreparation({ providerClient, definitions, library, store, queries, sandboxed }, whoCan)
   const backlogLimit = createBacklogLimit(store, config.QUEUE_LIMIT)
-  const shared = { store, queries, channels, providerClient, preparation, notifications, backlogLimit, log }
+  const shared = { store, queries, suppressed, channels, providerClient, preparation, notifications, backlogLimit, log }
   const { executor, worker, accept, idempotency, messages } = createDelivery({
     ...{ ...shared, queue, scheduling, batched, checkOptions, metrics },
     ...{ timeoutMs, typeBase, seal: createSeal(pepper), unseen: config.RETENTION_DAYS === 0 },
     batch: executor =>
       createDeliverMany({
-        ...{ store, queries, executor, admission, providerClient, preparation, notifications, metrics, log },
+        ...{ ...shared, executor, admission, metrics },
         outcomes: createOutcomes(store, queries, typeBase)
       })
   })
   const { broadcasts, lifecycle } = assembleBroadcasts({
     ...shared,
-    directory: join(config.DATA_DIR, 'spool'),
+    ...{ typeBase, directory: join(config.DATA_DIR, 'spool') },
     wake: scheduler.wake
   })
   const { unknowns, finaliser } = assembleUnknown({
@@ -216,7 +218,7 @@ export async function buildContainer(
       clock: store.clock,
       preparation,
       waitEstimate,
-      heardWindow: createHeardWindow(store),
+      ...{ suppressed, heardWindow: createHeardWindow(store) },
       preview: (channel, request) => preview(adapters.get(channel.provider)!.app, request)
     }),
     messages,
@@ -227,7 +229,8 @@ export async function buildContainer(
     numbers: createNumbers({ channels, providerClient }),
     media: library,
     contacts,
-    erase: createErase({ store, queries }),
+    erase: createErase({ store, queries, keepSuppressed: suppression.entries.forget }),
+    ...suppression.ofRoutes,
     history,
     contactTable,
     idempotency,

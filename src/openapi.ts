@@ -41,6 +41,8 @@ export async function makeOpenApi(): Promise<string> {
     erase: nothing,
     history: nothing,
     contactTable: nothing,
+    suppressions: nothing,
+    suppressionTable: nothing,
     idempotency: nothing,
     audit: nothing,
     hold: nothing,

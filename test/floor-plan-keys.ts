@@ -28,6 +28,7 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/events/',
       'src/broadcasts/',
       'src/contacts/',
+      'src/suppressions/',
       'src/channels/',
       'src/keys/',
       'src/monitoring/',

@@ -7,6 +7,7 @@ import type { Message } from '../../schemas/messages.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient, requireTemplate, sees } from '../keys/caller.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
+import { suppressed as refusal, type Standing, type Suppressed } from '../messages/suppressed.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { toMessage } from '../messages/view.ts'
 import { requirePerson } from '../phone.ts'
@@ -55,6 +56,7 @@ export interface BroadcastsParts {
   store: Store
   queries: BroadcastQueries
   blocks: ReturnType<typeof blockQueries>
+  suppressed: Suppressed
   intake: BroadcastIntake
   progress: Progress
   wake: (mode: string, dueAt: number) => void
@@ -68,7 +70,7 @@ const rowsPerTurn = 250
 const notFound = (id: string) => new ServiceError('not_found', `There is no broadcast ${id}.`)
 
 export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
-  const { store, queries, blocks, intake, progress, wake, look } = parts
+  const { store, queries, blocks, suppressed, intake, progress, wake, look } = parts
 
   const requireVisible = (caller: Caller, row: BroadcastRow | undefined, id: string): BroadcastRow => {
     const allowed = row && sees(caller, row) && (!caller.channels || caller.channels.has(row.channel_id))
@@ -110,17 +112,24 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
   }
   const stop = (id: string, detail: string) => blocks.stop({ key: blockKey.broadcast(id), detail, at: store.clock() })
 
-  /** Queues one batch of failed messages again. Returns the id of its last; undefined: there was none left. */
-  function* retryBatch(row: BroadcastRow, after: string, by: string): Unit<string | undefined> {
-    const { id } = row
+  /** Queues one batch of failed messages again, but for those to people who must not be messaged. Undefined: none was left. */
+  function* retryBatch(
+    row: BroadcastRow,
+    after: string,
+    by: string
+  ): Unit<{ last: string; count: number; standing: Standing | undefined } | undefined> {
+    const { id, mode, channel_id } = row
     const failed = yield* all(queries.failedAfter({ id, after }))
     const last = failed.at(-1)?.id
     if (last === undefined) return undefined
+    const people = failed.flatMap(({ contact }) => contact ?? [])
+    const said = yield* suppressed.among({ mode, channel_id, marketing: true }, people)
+    const ids = failed.flatMap(({ id, contact }) => (said.has(contact ?? '') ? [] : [id]))
     const now = store.clock()
     const entry = timelineEntry(now, { state: 'queued', attempts: 0 }, `sent again: ${by} asked for it`)
-    yield queries.retry({ id, from: failed[0]!.id, to: last, run_at: now, expires_at: now + dayMs, entry })
-    yield queries.setStatus({ ...row, status: 'running', finished_at: null })
-    return last
+    yield queries.retry({ ids, run_at: now, expires_at: now + dayMs, entry })
+    if (ids.length > 0) yield queries.setStatus({ ...row, status: 'running', finished_at: null })
+    return { last, count: ids.length, standing: [...said.values()][0] }
   }
 
   return {
@@ -194,22 +203,29 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
 
     retryFailed: async (caller, id) => {
       await requireRights(caller, id)
-      let after: string | undefined = ''
       const from: BroadcastRow['status'][] = ['running', 'finished', 'failed']
-      await act(caller, id, { act: 'retried', from }, function* (row) {
-        after = yield* retryBatch(row, '', caller.keyId)
-        if (after === undefined)
-          throw new ServiceError('conflict', 'No message of the broadcast has failed: there is nothing to send again.')
-      })
-      // In the order of their ids and once each: one that fails again meanwhile is not taken a second time.
-      while (after !== undefined) {
-        const behind: string = after
-        after = await store.write(function* () {
-          const row = yield* first(queries.lock({ id }))
-          // Paused or canceled since: the rest has failed, as it had before.
-          return row && from.includes(row.status) ? yield* retryBatch(row, behind, caller.keyId) : undefined
-        })
+      const locked = function* (): Unit<BroadcastRow | undefined> {
+        const row = yield* first(queries.lock({ id }))
+        return row && from.includes(row.status) ? row : undefined
       }
+      let count = 0
+      let standing: Standing | undefined
+      await act(caller, id, { act: 'retried', from }, function* () {})
+      // In the order of their ids and once each: one that fails again meanwhile is not taken a second time.
+      for (let after: string | undefined = ''; after !== undefined; ) {
+        const behind: string = after
+        const some = await store.write(function* () {
+          // Paused or canceled since: the rest has failed, as it had before.
+          const row = yield* locked()
+          return row && (yield* retryBatch(row, behind, caller.keyId))
+        })
+        count += some?.count ?? 0
+        standing ??= some?.standing
+        after = some?.last
+      }
+      if (count === 0 && standing) throw refusal(standing)
+      if (count === 0)
+        throw new ServiceError('conflict', 'No message of the broadcast has failed: there is nothing to send again.')
       wake(caller.mode, Date.now())
       progress.forget(id)
       return shown(caller, id)

@@ -3,6 +3,7 @@ import type { Channels } from '../channels/channels.ts'
 import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
 import type { Preparation } from '../delivery/intake/prepare.ts'
 import { blockQueries } from '../messages/blocks.ts'
+import type { Suppressed } from '../messages/suppressed.ts'
 import type { Store } from '../store/store.ts'
 import { type Broadcasts, createBroadcasts } from './broadcasts.ts'
 import { createBroadcastIntake } from './intake.ts'
@@ -14,6 +15,9 @@ export interface AssemblyParts {
   store: Store
   channels: Channels
   preparation: Preparation
+  suppressed: Suppressed
+  /** What stands before /errors#code in a stored error. */
+  typeBase: string
   /** For tables while they are read; an existing folder of ours alone. */
   directory: string
   log: Logger
@@ -43,7 +47,16 @@ export function assembleBroadcasts(parts: AssemblyParts): { broadcasts: Broadcas
     return lifecycle.stop()
   }
   return {
-    broadcasts: createBroadcasts({ store, queries, blocks, intake, progress, wake, look }),
+    broadcasts: createBroadcasts({
+      store,
+      queries,
+      blocks,
+      suppressed: parts.suppressed,
+      intake,
+      progress,
+      wake,
+      look
+    }),
     lifecycle: { ...lifecycle, stop }
   }
 }

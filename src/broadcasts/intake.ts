@@ -7,11 +7,13 @@ import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
 import type { Preparation } from '../delivery/intake/prepare.ts'
 import { retryPolicy } from '../delivery/retry-policy.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
-import { invalid, ServiceError } from '../errors.ts'
+import { invalid, ServiceError, toMessageError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { type Caller, requireTemplate } from '../keys/caller.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { queueOf } from '../messages/queue.ts'
+import { suppressed as refusedAs, type Suppressed } from '../messages/suppressed.ts'
+import { timelineEntry } from '../messages/timeline.ts'
 import { batchSize, type Common } from '../messages/transitions/broadcast.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
@@ -30,6 +32,9 @@ export interface IntakeParts {
   blocks: ReturnType<typeof blockQueries>
   channels: Channels
   preparation: Preparation
+  suppressed: Suppressed
+  /** What stands before /errors#code in a stored error. */
+  typeBase: string
   /** An existing folder of ours alone. */
   directory: string
   log: Logger
@@ -64,6 +69,8 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     blocks,
     channels,
     preparation,
+    suppressed,
+    typeBase,
     directory,
     log,
     backlogLimit,
@@ -93,7 +100,8 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     form: BroadcastForm,
     channel: DispatchChannel,
     template: BroadcastTemplate,
-    { total, duplicates, skipped }: Tally
+    { total, duplicates, skipped }: Tally,
+    suppressed: number
   ): BroadcastRow => {
     const now = store.clock()
     const start_at = form.startAt === undefined ? null : Date.parse(form.startAt)
@@ -110,6 +118,8 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       total,
       duplicates,
       skipped,
+      suppressed,
+      sending_window: null,
       rate_per_second: form.ratePerSecond ?? null,
       start_at,
       created_at: now,
@@ -163,7 +173,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     makeSure(row.id, function* () {
       if (yield* first(queries.byId(row))) return
       yield queries.insert(row)
-      yield queries.addMessages({ ...common, rows })
+      yield queries.addMessages({ ...common, rows, entry: leftOut() })
     })
 
   /** Behind a block that only the last commit lifts; a crash in between leaves a draft that is taken away. */
@@ -184,7 +194,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
         if (performance.now() > end) throw tooSlow()
         await store.write(function* () {
           if ((yield* change(queries.keepDraft({ id }))) === 0) throw tooSlow()
-          yield queries.addMessages({ ...common, rows })
+          yield queries.addMessages({ ...common, rows, entry: leftOut() })
         })
       }
     } catch (error) {
@@ -199,17 +209,45 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     })
   }
 
+  /** Says of those who must not be messaged why. Who says so from now on is found when their message is dispatched. */
+  const refuse = async (some: Ready[], { id, mode }: DispatchChannel): Promise<number> => {
+    const people = some.map(({ to }) => to)
+    const said = await suppressed.amongNow({ mode, channel_id: id, marketing: true }, people)
+    for (const ready of some) {
+      const standing = said.get(ready.to)
+      if (standing) ready.refusal = JSON.stringify(toMessageError(refusedAs(standing), typeBase, true))
+    }
+    return said.size
+  }
+  const leftOut = (): string =>
+    timelineEntry(store.clock(), { state: 'failed', attempts: 0 }, 'the recipient must not be messaged')
+
   /** Every row is held against the rules before the first is stored. */
-  const check = async (source: Source, rules: Rules, batches: Batches, skipInvalid: boolean) => {
+  const check = async (
+    source: Source,
+    rules: Rules,
+    batches: Batches,
+    skipInvalid: boolean,
+    channel: DispatchChannel
+  ) => {
     const tally = newTally()
     let sample: Ready | undefined
+    let suppressed = 0
+    let some: Ready[] = []
+    const add = async () => {
+      suppressed += await refuse(some, channel)
+      for (const ready of some) await batches.add(ready)
+      some = []
+    }
     for await (const ready of recipientsOf(source, rules, tally)) {
       sample ??= ready
-      if (tally.skipped === 0 || skipInvalid) await batches.add(ready)
+      if (tally.skipped === 0 || skipInvalid) some.push(ready)
+      if (some.length === batchSize) await add()
     }
+    await add()
     if (tally.skipped > 0 && !(skipInvalid && sample)) throw refusal(tally)
     if (!sample) throw invalid('/file', 'must have at least one recipient')
-    return { tally, sample }
+    return { tally, sample, suppressed }
   }
 
   return async (caller, form, source, { skipInvalid = false, traceparent }) => {
@@ -219,17 +257,17 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     const rules: Rules = { caller, ...(await freeze(caller, form, channel)) }
     const batches = await openBatches(directory)
     try {
-      const { tally, sample } = await check(source, rules, batches, skipInvalid)
+      const { tally, sample, suppressed } = await check(source, rules, batches, skipInvalid, channel)
       requireSendable(sample, rules, channel)
       await backlogLimit?.(caller.service, caller.mode, tally.total)
       if (performance.now() > end) throw tooSlow()
-      const row = rowOf(caller, form, channel, rules.template, tally)
+      const row = rowOf(caller, form, channel, rules.template, tally, suppressed)
       const common = commonOf(row, channel.provider, traceparent)
       const { id, total, duplicates, skipped } = row
       if (total > batchSize) await storeInParts(row, common, batches.all(), end)
       else for await (const rows of batches.all()) await storeWhole(row, common, rows)
       wake(row.mode, common.run_at)
-      log.info({ broadcast: id, total, duplicates, skipped }, 'a broadcast was accepted')
+      log.info({ broadcast: id, total, duplicates, skipped, suppressed }, 'a broadcast was accepted')
       return { id, faults: tally.faults }
     } finally {
       await batches.remove().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))

@@ -60,6 +60,8 @@ export function broadcastQueries(store: Store) {
         total: p.total,
         duplicates: p.duplicates,
         skipped: p.skipped,
+        suppressed: p.suppressed,
+        sending_window: p.sending_window,
         rate_per_second: p.rate_per_second,
         start_at: p.start_at,
         created_at: p.created_at,
@@ -135,11 +137,11 @@ export function broadcastQueries(store: Store) {
         .where('broadcast_id', '=', p.id)
         .groupBy('state')
     ),
-    /** Ids of failed messages from one on, in their order. */
-    failedAfter: prepare<{ id: string; after: string }, { id: string }>(p =>
+    /** Failed messages from one on, in the order of their ids. */
+    failedAfter: prepare<{ id: string; after: string }, Pick<MessageRow, 'id' | 'contact'>>(p =>
       build
         .selectFrom('messages')
-        .select('id')
+        .select(['id', 'contact'])
         .where('broadcast_id', '=', p.id)
         .where('state', '=', 'failed')
         .where('id', '>', p.after)

@@ -14,6 +14,8 @@ export interface Ready {
   /** The message's template content, as JSON. */
   content: string
   reference: string | null
+  /** Why the person must not be messaged, as a row keeps an error. */
+  refusal?: string
 }
 
 /** What has been counted of the rows so far. */

@@ -35,6 +35,7 @@ export const toBroadcast = (row: BroadcastRow, counts: BroadcastCounts, pace?: P
   counts,
   duplicates: row.duplicates,
   skipped: row.skipped,
+  suppressed: row.suppressed,
   ...(row.rate_per_second !== null && { ratePerSecond: row.rate_per_second }),
   ...(pace && { perSecond: pace.perSecond }),
   ...(pace?.etaSeconds !== undefined && { etaSeconds: pace.etaSeconds }),

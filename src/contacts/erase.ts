@@ -10,11 +10,11 @@ import { doubtTransitions } from '../messages/transitions/doubt.ts'
 import { requirePerson } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { MessageRow } from '../store/schema.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Unit } from '../store/store.ts'
 
 /**
  * Erases a person (docs/api.md 6): rows of messages keep their counts and times, and lose number, ids, words and notes;
- * the address book, the names, kept webhooks and kept answers lose the person altogether. What waits is canceled.
+ * what keeps the person from being messaged stays as a keyed hash; the address book, the names, kept webhooks and kept answers lose the person altogether. What waits is canceled.
  * @throws a conflict while something is on its way to the person: it is erased once that has ended
  */
 export type Erase = (caller: Caller, person: string) => Promise<void>
@@ -22,6 +22,8 @@ export type Erase = (caller: Caller, person: string) => Promise<void>
 export interface EraseParts {
   store: Store
   queries: MessageQueries
+  /** Inside a unit: what keeps the person from being messaged stays, without a name. */
+  keepSuppressed: (mode: Mode, names: readonly string[]) => Unit<void>
 }
 
 const atOnce = 200
@@ -36,7 +38,7 @@ function withoutWords(error: string): string {
   return JSON.stringify({ type, title, status, detail, code, outcome, retryable })
 }
 
-export function createErase({ store, queries }: EraseParts): Erase {
+export function createErase({ store, queries, keepSuppressed }: EraseParts): Erase {
   const { build } = store
   const names = identities(store)
   const doubts = doubtTransitions(store)
@@ -137,6 +139,7 @@ export function createErase({ store, queries }: EraseParts): Erase {
 
   const eraseTraces = async (mode: Mode, people: readonly string[]): Promise<void> => {
     await store.write(function* () {
+      yield* keepSuppressed(mode, people)
       const contacts = build.selectFrom('contacts').select('id').where('mode', '=', mode).where('phone', 'in', people)
       yield build.deleteFrom('contact_attributes').where('contact_id', 'in', contacts).compile()
       yield build.deleteFrom('contacts').where('mode', '=', mode).where('phone', 'in', people).compile()

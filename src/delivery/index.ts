@@ -7,6 +7,7 @@ import type { Seal } from '../keys/seal.ts'
 import type { Notifications } from '../messages/notifications.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import type { QueueQueries } from '../messages/queue.ts'
+import type { Suppressed } from '../messages/suppressed.ts'
 import type { Metrics } from '../metrics.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
@@ -23,6 +24,7 @@ import { createWorker, type Worker } from './sending/worker.ts'
 export interface DeliveryParts {
   store: Store
   queries: MessageQueries
+  suppressed: Suppressed
   queue: QueueQueries
   channels: Channels
   providerClient: ProviderClient
@@ -68,10 +70,11 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     log,
     metrics
   } = parts
-  const { batched, batch, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
+  const { suppressed, batched, batch, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
   const { scheduler, breaker, admission, limitsOf } = scheduling
   const executor = createExecutor({
-    ...{ store, queries, providerClient, preparation, admission, notifications, log, metrics, timeoutMs, typeBase },
+    ...{ store, queries, suppressed, providerClient, preparation, admission, notifications, log },
+    ...{ metrics, timeoutMs, typeBase },
     providerOf: async id => (await channels.bind(id, 'live'))?.provider
   })
   const accept = createAccept({ channels, preparation, checkOptions, backlogLimit, unseen, clock: store.clock })
@@ -82,7 +85,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   })
   const idempotency = createIdempotency(store, seal)
   const messages = createMessages({
-    ...{ store, queries, accept, preparation, executor, scheduler, notifications, idempotency, log },
+    ...{ store, queries, suppressed, accept, preparation, executor, scheduler, notifications, idempotency, log },
     basePath: typeBase === '' ? '' : new URL(typeBase).pathname.replace(/\/$/, ''),
     failOver: worker.failOver,
     deliverOwn: worker.deliverOwn,

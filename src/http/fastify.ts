@@ -36,6 +36,8 @@ import type { Metrics } from '../metrics.ts'
 import type { Overviews } from '../overview/index.ts'
 import type { Timing } from '../request-trace.ts'
 import type { Audit } from '../store/audit.ts'
+import type { Suppressions } from '../suppressions/suppressions.ts'
+import type { SuppressionTable } from '../suppressions/table.ts'
 import type { Templates } from '../templates/templates.ts'
 
 // The routes' door: what a file in routes/ may use.
@@ -68,6 +70,8 @@ export interface AppParts {
   contacts: Contacts
   erase: Erase
   history: History
+  suppressions: Suppressions
+  suppressionTable: SuppressionTable
   contactTable: ContactTable
   idempotency: Idempotency
   audit: Audit

@@ -57,7 +57,10 @@ export interface Sleepers {
 /** Which of the messages that are still open a caller means. */
 export type OpenFilter = Narrowing
 /** What has to be known of one to judge whether it may be resolved. */
-export type OpenRow = Pick<MessageRow, 'id' | 'service' | 'attempts' | 'contact' | 'type' | 'content' | 'timeline'>
+export type OpenRow = Pick<
+  MessageRow,
+  'id' | 'service' | 'channel_id' | 'attempts' | 'contact' | 'type' | 'content' | 'timeline'
+>
 
 export type UnknownQueries = ReturnType<typeof unknownQueries>
 
@@ -81,7 +84,7 @@ export function unknownQueries(store: Store) {
     page: (caller: Caller, filter: OpenFilter, after: string, limit: number) =>
       build
         .selectFrom('messages')
-        .select(['id', 'service', 'attempts', 'contact', 'type', 'content', 'timeline'])
+        .select(['id', 'service', 'channel_id', 'attempts', 'contact', 'type', 'content', 'timeline'])
         .where(open)
         .where(narrowed(caller, filter))
         .where('id', '>', after)

@@ -21,6 +21,10 @@ export interface RowOptions {
   onUnknown?: 'resend_once'
   /** What the fallback took the place of. */
   before?: { type: string; content: string | null }
+  /** A one-time code that goes to whoever said stop as well (docs/api.md 12). */
+  ignoreSuppression?: true
+  /** The confirmation of a person's stop, which that does not stop. */
+  answers?: 'opt_out'
   /** Answers leave the content out (RETENTION_DAYS=0): as they are before it is dropped, so they stay. */
   unseen?: true
 }
@@ -57,14 +61,16 @@ export const newRow = (
   rest: string[] = [],
   requestId?: string
 ): MessageRow => {
-  const { replyTo, providerOptions, fallback, onUnknown, sendAt, expiresAt, reference, metadata } = body
+  const { replyTo, providerOptions, fallback, onUnknown, ignoreSuppression, sendAt, expiresAt, reference, metadata } =
+    body
   const options = {
     replyTo,
     providerOptions,
     fallback,
     ...(requestId !== undefined && { requestId }),
     ...(rest.length > 0 && { channels: rest }),
-    ...(onUnknown === 'resend_once' && { onUnknown })
+    ...(onUnknown === 'resend_once' && { onUnknown }),
+    ...(ignoreSuppression === true && { ignoreSuppression })
   }
   const due = sendAt === undefined ? null : Date.parse(sendAt)
   return {

@@ -8,7 +8,7 @@ import type { Store } from './store.ts'
 /** The entry that goes into the same unit as the change it tells of. `detail` never holds a secret. */
 export function auditEntry(
   store: Store,
-  actor: Caller | null,
+  actor: Pick<Caller, 'keyId'> | null,
   action: string,
   target: string,
   detail?: unknown

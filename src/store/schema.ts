@@ -3,6 +3,7 @@ import type { ConsoleTables } from './schema-console.ts'
 import type { EventTables } from './schema-events.ts'
 import type { InboundTables } from './schema-inbound.ts'
 import type { KeyTables } from './schema-keys.ts'
+import type { SuppressionTables } from './schema-suppressions.ts'
 
 // The tables. Instants are milliseconds since 1970, yes/no is 0/1, structured values are JSON text, on both databases.
 
@@ -237,6 +238,10 @@ export interface BroadcastRow {
   duplicates: number
   /** How many rows were left out as invalid. */
   skipped: number
+  /** How many must not be messaged: their messages have failed from the beginning. */
+  suppressed: number
+  /** When its messages may go out: { from, to, timeZone, days? } as JSON; null: at any time. */
+  sending_window: string | null
   rate_per_second: number | null
   start_at: number | null
   created_at: number
@@ -250,7 +255,7 @@ export interface StoreFactRow {
   value: string
 }
 
-export interface Database extends InboundTables, EventTables, KeyTables, ConsoleTables {
+export interface Database extends InboundTables, EventTables, KeyTables, ConsoleTables, SuppressionTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow

@@ -8,6 +8,7 @@ import { createBroadcastLifecycle } from '../../src/broadcasts/lifecycle.ts'
 import { broadcastQueries } from '../../src/broadcasts/queries.ts'
 import type { Caller } from '../../src/keys/caller.ts'
 import { blockQueries } from '../../src/messages/blocks.ts'
+import { createSuppressed } from '../../src/messages/suppressed.ts'
 import { batchSize } from '../../src/messages/transitions/broadcast.ts'
 import { openStore } from '../../src/store/index.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
@@ -76,7 +77,8 @@ async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): 
   const watch = createBroadcastLifecycle(store, queries, blocks, log, () => {})
   const { discard, withdraw } = watch
   const parts = { queries, blocks, channels, preparation, directory: spool, log, wake: () => {}, discard, withdraw }
-  const intake = createBroadcastIntake({ ...parts, store: faulty, doubtMs: 1000 })
+  const stops = { suppressed: createSuppressed(store, 'p'.repeat(32)), typeBase: '' }
+  const intake = createBroadcastIntake({ ...parts, ...stops, store: faulty, doubtMs: 1000 })
   const create = (count: number) => {
     const { recipients, ...form } = order(count)
     return intake(caller, form, { recipients }, {})

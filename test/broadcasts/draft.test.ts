@@ -44,6 +44,8 @@ async function leaveDraft(store: Store, count: number, startedAt: number): Promi
       total: 1000,
       duplicates: 0,
       skipped: 0,
+      suppressed: 0,
+      sending_window: null,
       rate_per_second: null,
       start_at: null,
       started_at: startedAt,

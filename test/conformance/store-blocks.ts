@@ -2,6 +2,7 @@ import { createRateLimiter, earliest } from '../../src/delivery/scheduling/rate-
 import { blockKey, blockKeysOf, blockQueries } from '../../src/messages/blocks.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueOf, queueQueries } from '../../src/messages/queue.ts'
+import { unsuppressed } from '../../src/messages/suppressed.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
@@ -20,7 +21,8 @@ export function blockCases(test: Case): void {
         next: 1,
         lease_ms: 60_000,
         entry,
-        ...blockKeysOf(row)
+        ...blockKeysOf(row),
+        ...unsuppressed
       })
     )
   const stop = (store: Store, key: string) =>

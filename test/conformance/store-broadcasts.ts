@@ -25,6 +25,8 @@ function broadcast(changes: Partial<BroadcastRow> = {}): BroadcastRow {
     total: 3,
     duplicates: 1,
     skipped: 2,
+    suppressed: 0,
+    sending_window: null,
     rate_per_second: null,
     start_at: null,
     created_at: Date.now(),
@@ -202,8 +204,8 @@ export function broadcastCases(test: Case): void {
       [rows[0]!.id, rows[1]!.id, rows[4]!.id]
     )
     const now = Date.now()
-    const span = { from: rows[0]!.id, to: rows[3]!.id }
-    t.equal(await changed(store, retry({ id, ...span, run_at: now, expires_at: now + 5, entry })), 2)
+    const ids = [rows[0]!.id, rows[1]!.id, rows[3]!.id]
+    t.equal(await changed(store, retry({ ids, run_at: now, expires_at: now + 5, entry })), 2)
     t.match(await get(store, rows[0]!.id), {
       state: 'queued',
       final: 0,
@@ -269,7 +271,7 @@ export function broadcastCases(test: Case): void {
         const { lock, failedAfter, retry, setStatus } = broadcastQueries(of)
         const row = (yield* first(lock({ id })))!
         for (const failed of yield* all(failedAfter({ id, after: '' })))
-          yield retry({ id, from: failed.id, to: failed.id, run_at: 1, expires_at: 2, entry })
+          yield retry({ ids: [failed.id], run_at: 1, expires_at: 2, entry })
         yield setStatus({ ...row, status: 'running', finished_at: null })
       })
     const wrong = async (locked: boolean): Promise<number> => {

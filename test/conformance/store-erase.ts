@@ -2,8 +2,10 @@ import { createBook } from '../../src/contacts/book.ts'
 import { createErase } from '../../src/contacts/erase.ts'
 import { identities } from '../../src/messages/identities.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
+import { createSuppressed } from '../../src/messages/suppressed.ts'
 import { eventEntry } from '../../src/store/event-entry.ts'
 import type { Store } from '../../src/store/store.ts'
+import { createEntries } from '../../src/suppressions/entries.ts'
 import type { Case } from './store.ts'
 import { caller, changed, failure, get, message, outcome, put } from './store-rows.ts'
 
@@ -29,6 +31,7 @@ async function dump(store: Store): Promise<string> {
     'paces',
     'blocks',
     'events',
+    'suppressions',
     'audit'
   ] as const
   const parts = await Promise.all(
@@ -100,6 +103,10 @@ export function eraseCases(test: Case): void {
     store
   }) => {
     const queries = messageQueries(store)
+    const suppressed = createSuppressed(store, 'p'.repeat(32))
+    const { add, forget: keepSuppressed } = createEntries(store, suppressed)
+    const stop = { mode: 'live', channel_id: '', category: 'all', source: 'api', reason: words } as const
+    await store.write(() => add({ ...stop, identity: phone }))
     await fill(store)
     const sent = await put(
       store,
@@ -125,7 +132,7 @@ export function eraseCases(test: Case): void {
     })
     const somebody = await put(store, row({ contact: '4915100000001', state: 'accepted' }))
     t.match(await dump(store), words, 'CONTROL: it is there')
-    await createErase({ store, queries })(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    await createErase({ store, queries, keepSuppressed })(caller({ scopes: new Set(['admin']) }), `+${phone}`)
     const text = await dump(store)
     for (const name of [phone, other, userId]) t.notOk(text.includes(name), name)
     t.equal(text.split(words).length - 1, 2, 'what is said to somebody else stays: content and note')
@@ -142,12 +149,19 @@ export function eraseCases(test: Case): void {
     t.notOk(events.some(({ type }) => type === 'contact.changed'))
     const [told] = events.filter(({ message_id }) => message_id === refused.id)
     t.match(JSON.parse(told!.data), { state: 'failed', failed_at: 5, attempts: 1 }, 'what became of it stays')
+    const look = (contact: string) =>
+      store.read(suppressed.look(suppressed.keysOf({ mode: 'live', channel_id: 'support', contact }, every)))
+    const every = { marketing: false, exempt: false }
+    for (const name of [phone, other, userId])
+      t.same(await look(name), [{ channel_id: '', category: 'all' }], 'and must not be messaged all the same')
+    t.strictSame(await look('4915100000001'), [], 'CONTROL: somebody else may')
   })
 
   test('while something is on its way to the person it is told so, and done once that has ended', async (t, {
     store
   }) => {
-    const erase = createErase({ store, queries: messageQueries(store) })
+    const { forget: keepSuppressed } = createEntries(store, createSuppressed(store, 'p'.repeat(32)))
+    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed })
     const sending = await put(store, row({ state: 'sending', attempts: 1 }))
     t.match(await failure(erase(caller({}), phone)), { code: 'conflict', facts: { retryAfterSeconds: 5 } })
     t.equal((await get(store, sending.id)).contact, phone)

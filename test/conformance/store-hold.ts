@@ -3,6 +3,7 @@ import { newId } from '../../src/ids.ts'
 import { blockKey, blockKeysOf, blockQueries } from '../../src/messages/blocks.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { createRestoreHold, holdStamp } from '../../src/messages/restore-hold.ts'
+import { unsuppressed } from '../../src/messages/suppressed.ts'
 import type { MessageState } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
@@ -47,7 +48,8 @@ export function holdCases(on: Case): void {
             next: 1,
             lease_ms: 1,
             entry,
-            ...blockKeysOf(later)
+            ...blockKeysOf(later),
+            ...unsuppressed
           })
         )
       t.equal(await dispatch(), 0)
@@ -121,15 +123,11 @@ export function holdCases(on: Case): void {
       name: 'n',
       template: '{}'
     } as const
-    const counts = { total: 1, duplicates: 0, skipped: 0, rate_per_second: null, start_at: null, created_at: 1 }
+    const counts = { total: 1, duplicates: 0, skipped: 0, suppressed: 0, sending_window: null }
+    const times = { rate_per_second: null, start_at: null, created_at: 1, started_at: null, finished_at: null }
     const all = ['draft', 'scheduled', 'running', 'paused', 'finished', 'canceled'] as const
     for (const status of all)
-      await changed(
-        store,
-        build
-          .insertInto('broadcasts')
-          .values({ id: status, status, ...row, ...counts, started_at: null, finished_at: null })
-      )
+      await changed(store, build.insertInto('broadcasts').values({ id: status, status, ...row, ...counts, ...times }))
     const hold = holdOf(store)
     await hold.begin(true)
     await hold.release(caller())

@@ -1,6 +1,7 @@
 import { blockKeysOf } from '../../src/messages/blocks.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueQueries } from '../../src/messages/queue.ts'
+import { unsuppressed } from '../../src/messages/suppressed.ts'
 import { timelineEntry, toTimeline } from '../../src/messages/timeline.ts'
 import type { MessageRow, MessageState } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -21,7 +22,8 @@ export function messageCases(test: Case): void {
         next: attempts + 1,
         lease_ms: 60_000,
         entry,
-        ...blockKeysOf(row)
+        ...blockKeysOf(row),
+        ...unsuppressed
       })
     )
   const settle = (store: Store, row: MessageRow, changes = {}) =>
@@ -183,7 +185,15 @@ export function messageCases(test: Case): void {
     const line = (state: MessageState, detail?: string) => timelineEntry(Date.now(), { state, attempts: 1 }, detail)
     await changed(
       store,
-      dispatch({ id, attempts: 0, next: 1, lease_ms: 60_000, entry: line('sending'), ...blockKeysOf(row) })
+      dispatch({
+        id,
+        attempts: 0,
+        next: 1,
+        lease_ms: 60_000,
+        entry: line('sending'),
+        ...blockKeysOf(row),
+        ...unsuppressed
+      })
     )
     await changed(store, forget({ id, attempts: 1, error: '{}', entry: line('unknown', 'it died\n👋🏽') }))
     const accepted = { ...outcome({ ...row, attempts: 1 }), entry: line('accepted') }

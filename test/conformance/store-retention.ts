@@ -200,6 +200,8 @@ export function rowRetentionCases(on: Case): void {
       },
       ...{
         skipped: 0,
+        suppressed: 0,
+        sending_window: null,
         rate_per_second: null,
         start_at: null,
         created_at: ago(days),

@@ -12,6 +12,7 @@ import { blockKey, blockKeysOf, blockQueries } from '../../src/messages/blocks.t
 import { inDoubt, unknownQueries } from '../../src/messages/doubt.ts'
 import { type MessageQueries, messageQueries } from '../../src/messages/queries.ts'
 import { queueQueries } from '../../src/messages/queue.ts'
+import { unsuppressed } from '../../src/messages/suppressed.ts'
 import { migrate } from '../../src/store/migrations.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
@@ -147,7 +148,7 @@ async function live({ store, queries, turn }: World, once: boolean, history: rea
     const mine = held[h]!
     const next = mine.attempts + 1
     const turn = { id, attempts: mine.attempts, next, lease_ms: leaseMs, entry: '{}\n' }
-    const sent = await write(queries.dispatch({ ...turn, ...blockKeysOf(mine) }))
+    const sent = await write(queries.dispatch({ ...turn, ...blockKeysOf(mine), ...unsuppressed }))
     model.dispatch(m, h)
     held[h] = { ...mine, state: 'sending', attempts: next }
     if (sent > 0 !== (m.hands[h] !== undefined)) throw new Error(`dispatched ${sent}, against the model`)

@@ -6,6 +6,7 @@ import type { Compilable, CompiledQuery } from 'kysely'
 import { pino } from 'pino'
 import t from 'tap'
 import { blockKeysOf } from '../../src/messages/blocks.ts'
+import { unsuppressed } from '../../src/messages/suppressed.ts'
 import { broadcastTransitions } from '../../src/messages/transitions/broadcast.ts'
 import { doubtTransitions } from '../../src/messages/transitions/doubt.ts'
 import { messageTransitions } from '../../src/messages/transitions/message.ts'
@@ -30,7 +31,7 @@ const word = {
   ...{ person: null, pricing: null, error: null, failed_at: null, resolution: null }
 }
 const broadcast_id = 'bc_1'
-const common = { ...blockKeysOf(message()), lease_ms: 1000, entry }
+const common = { ...blockKeysOf(message()), ...unsuppressed, lease_ms: 1000, entry }
 
 type Run = (row: MessageRow) => Compilable | CompiledQuery
 /** Each statement that moves a message, with the words that it is given where they decide where it goes. */
@@ -79,7 +80,7 @@ function statements(store: Store): Record<string, Run[]> {
     rise: [row => rise(row)],
     dropMessages: [() => many.dropMessages({ id: broadcast_id })],
     cancelSome: [() => many.cancelSome({ id: broadcast_id, entry })],
-    retry: [row => many.retry({ id: broadcast_id, from: row.id, to: row.id, run_at: past, expires_at: lease, entry })]
+    retry: [row => many.retry({ ids: [row.id], run_at: past, expires_at: lease, entry })]
   }
 }
 /** Each statement that makes a message, and as what. */
@@ -92,7 +93,9 @@ function births(store: Store): Record<string, ((row: MessageRow) => Compilable |
     ),
     insertHeard: (['received', 'sent'] as const).map(state => (row: MessageRow) => insertHeard({ ...row, state })),
     addMessages: [
-      row => addMessages({ ...row, broadcast_id, rows: JSON.stringify([[row.id, '14155551234', '{}', null]]) })
+      row => addMessages({ ...row, broadcast_id, rows: JSON.stringify([[row.id, '14155551234', '{}', null]]) }),
+      row =>
+        addMessages({ ...row, broadcast_id, rows: JSON.stringify([[row.id, '14155551234', '{}', null, '{}']]), entry })
     ]
   }
 }

@@ -113,6 +113,21 @@ export const rows: Record<string, Row> = {
     body: () => ({ name: 'Ada' }),
     right: 200
   },
+  listSuppressions: { scope: 'suppressions:read', right: 200 },
+  createSuppression: {
+    scope: 'suppressions:write',
+    body: () => ({ to: '4915100000098', channel: 'cloud', category: 'marketing' }),
+    right: 201
+  },
+  exportSuppressions: { scope: 'suppressions:read', right: 200 },
+  importSuppressions: {
+    scope: 'suppressions:write',
+    at: '/suppressions.csv?channel=cloud',
+    body: () => 'phone\n4915100000097\n',
+    headers: { 'content-type': 'text/csv' },
+    right: 200
+  },
+  deleteSuppressions: { scope: 'suppressions:write', at: '/suppressions?to=4915100000098&channel=cloud', right: 204 },
   erasePerson: { scope: 'admin', at: '/contacts/4915100000099/data', right: 204 },
   deleteContact: { scope: 'contacts:write', at: '/contacts/14155551234?channel=cloud', right: 204 },
   listConversation: { scope: 'inbound:read', at: '/contacts/14155551234/messages?channel=wati', right: 200 },

@@ -2,9 +2,10 @@ import type { SendMessage } from '../../../schemas/messages.ts'
 import type { Channels } from '../../channels/channels.ts'
 import type { OptionsCheck } from '../../channels/provider-options.ts'
 import type { DispatchChannel } from '../../dispatch/provider-client.ts'
-import { ServiceError } from '../../errors.ts'
-import { type Caller, requireChannel, requireRecipient, requireTemplate } from '../../keys/caller.ts'
+import { invalid, ServiceError } from '../../errors.ts'
+import { type Caller, requireChannel, requireRecipient, requireScope, requireTemplate } from '../../keys/caller.ts'
 import { keepOptions, newRow, optionsOf, toDraft } from '../../messages/row.ts'
+import { type Concern, concernOf } from '../../messages/suppressed.ts'
 import { requirePerson } from '../../phone.ts'
 import { requestTrace } from '../../request-trace.ts'
 import type { MessageRow } from '../../store/schema.ts'
@@ -17,6 +18,8 @@ export interface AcceptedRequest {
   row: MessageRow
   channel: DispatchChannel
   prepared: Prepared
+  /** What a suppression is held against; a fallback that advertises makes the whole of it advertise. */
+  concern: Concern
 }
 
 /** All that happens to a request before its row exists. Throws the ServiceError that answers it; nothing is kept then. */
@@ -44,16 +47,28 @@ export function requireRights(caller: Caller, body: SendMessage): void {
   requireRecipient(caller, requirePerson(body.to, '/to'))
   if (body.type === 'template') requireTemplate(caller, body.template.name)
   if (body.fallback) requireTemplate(caller, body.fallback.template.name)
+  if (body.ignoreSuppression) requireScope(caller, 'suppressions:ignore')
 }
+
+const together = (own: Concern, fallback: Concern | undefined): Concern =>
+  fallback === undefined
+    ? own
+    : { marketing: own.marketing || fallback.marketing, exempt: own.exempt && fallback.exempt }
 
 export function createAccept(parts: AcceptParts): Accept {
   const { channels, preparation, checkOptions, backlogLimit, clock, unseen = false } = parts
   /** A fallback that could not be sent is told before the message is, not when it is too late. */
-  const checkFallback = async (row: MessageRow, body: SendMessage, channel: DispatchChannel): Promise<void> => {
-    if (!body.fallback) return
+  const checkFallback = async (
+    row: MessageRow,
+    body: SendMessage,
+    channel: DispatchChannel
+  ): Promise<Concern | undefined> => {
+    if (!body.fallback) return undefined
     const { replyTo: _, ...draft } = toDraft(row, body)
     try {
-      await preparation.prepare({ ...draft, type: 'template', content: body.fallback.template }, channel)
+      const content = body.fallback.template
+      const prepared = await preparation.prepare({ ...draft, type: 'template', content }, channel)
+      return concernOf(row, prepared.sendable)
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error
       const errors = error.facts.errors?.map(fault => ({ ...fault, path: `/fallback${fault.path}` }))
@@ -84,8 +99,10 @@ export function createAccept(parts: AcceptParts): Accept {
         const prepared = await preparation.prepare(toDraft(row, body), channel)
         // With others to turn to, what the encoder refuses has to be known here.
         if (rest.length > 0 && !prepared.file) preparation.encodeNow(prepared, channel)
-        await checkFallback(row, body, channel)
-        return { row, channel, prepared: { ...prepared, warnings: [...passed, ...prepared.warnings] } }
+        const concern = together(concernOf(row, prepared.sendable), await checkFallback(row, body, channel))
+        if (body.ignoreSuppression && !concern.exempt)
+          throw invalid('/ignoreSuppression', 'is for one-time codes alone: a template of the category authentication')
+        return { row, channel, prepared: { ...prepared, warnings: [...passed, ...prepared.warnings] }, concern }
       } catch (error) {
         if (rest.length === 0 || !(error instanceof ServiceError) || !passable.has(error.code)) throw refused ?? error
         refused ??= error

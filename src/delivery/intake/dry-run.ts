@@ -5,6 +5,7 @@ import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import type { Caller } from '../../keys/caller.ts'
 import type { FileNeed } from '../../media/library.ts'
 import { linkName } from '../../media/names.ts'
+import type { Suppressed } from '../../messages/suppressed.ts'
 import type { HeardWindow } from '../../messages/window.ts'
 import type { WaitEstimator } from '../scheduling/wait-estimate.ts'
 import type { Accept } from './accept.ts'
@@ -22,6 +23,7 @@ export interface DryRunParts {
   clock: () => number
   waitEstimate: WaitEstimator
   heardWindow: HeardWindow
+  suppressed: Suppressed
 }
 
 /** Stands where the message's own id would go out. */
@@ -64,11 +66,13 @@ export function createDryRun({
   preview,
   waitEstimate,
   clock,
-  heardWindow
+  heardWindow,
+  suppressed
 }: DryRunParts): DryRunner {
   return async (caller, body) => {
     const now = clock()
-    const { row, channel, prepared: real } = await accept(caller, body)
+    const { row, channel, prepared: real, concern } = await accept(caller, body)
+    await suppressed.refuse(row, concern)
     const prepared = { ...real, sendable: { ...real.sendable, id: dryId } }
     const { file } = prepared
     const { request, warnings } = preparation.encodeNow(file ? withFile(prepared, file) : prepared, channel)

@@ -8,6 +8,7 @@ import { type Caller, requireChannel } from '../../keys/caller.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { createMessageReads, type MessageReads } from '../../messages/reads.ts'
+import type { Suppressed } from '../../messages/suppressed.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
 import { retryPolicy } from '../retry-policy.ts'
@@ -58,6 +59,7 @@ export interface Submission {
 export interface MessagesParts {
   store: Store
   queries: MessageQueries
+  suppressed: Suppressed
   accept: Accept
   preparation: Preparation
   executor: Executor
@@ -95,6 +97,7 @@ const lockMarginMs = 15_000
 export function createMessages({
   store,
   queries,
+  suppressed,
   accept,
   preparation,
   executor,
@@ -131,7 +134,7 @@ export function createMessages({
 
   /** Makes the row durable, with the Idempotency-Key if there is one, and starts the delivery that suits it. */
   const begin = async (
-    { row, prepared, channel }: AcceptedRequest,
+    { row, prepared, channel, concern }: AcceptedRequest,
     claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined,
     rests: Submission['rests'],
     patient: boolean
@@ -156,6 +159,7 @@ export function createMessages({
       }
       // In place of another that failed: what it rests on was settled with that one.
       if (rests && !claim?.replaces) yield* rests(row)
+      yield* suppressed.require(row, concern)
       const kept = prepared.file?.media
       if (kept && row.expires_at !== null && kept.expires_at < row.expires_at)
         yield queries.keepFile({ id: kept.id, until: row.expires_at })

@@ -15,6 +15,7 @@ import { blockKeysOf } from '../../messages/blocks.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { draftOf } from '../../messages/row.ts'
+import { suppressed as refusal, type Standing, type Suppressed } from '../../messages/suppressed.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { MessageRow } from '../../store/schema.ts'
@@ -29,6 +30,7 @@ import { writeUntilStored } from './write-until-stored.ts'
 export interface DeliverManyParts {
   store: Store
   queries: MessageQueries
+  suppressed: Suppressed
   outcomes: Outcomes
   executor: Executor
   admission: MessageAdmission
@@ -66,8 +68,19 @@ const doubtful = (provider: string, code: 'internal' | 'outcome_unknown', detail
   provider: { name: provider, status: null }
 })
 export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
-  const { store, queries, outcomes, executor, admission, providerClient, preparation, notifications, metrics, log } =
-    parts
+  const {
+    store,
+    queries,
+    suppressed,
+    outcomes,
+    executor,
+    admission,
+    providerClient,
+    preparation,
+    notifications,
+    metrics,
+    log
+  } = parts
 
   /** claimed → queued; where they are not ours any more, they stay as they are. */
   const defer = async (rows: MessageRow[], runAt: number | undefined, detail: string): Promise<void> => {
@@ -106,8 +119,16 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
   }
 
   /** claimed → sending, all in the last commit before the write, but for those that something speaks against by now. */
-  const dispatch = (ready: Part[]): Promise<Part[]> =>
+  const dispatch = (made: Part[]): Promise<{ going: Part[]; stopped: { row: MessageRow; standing: Standing }[] }> =>
     store.write(function* () {
+      const { mode, channel_id } = made[0]!.row
+      const people = made.flatMap(({ row }) => row.contact ?? [])
+      const said = yield* suppressed.among({ mode, channel_id, marketing: true }, people)
+      const stopped = made.flatMap(({ row }) => {
+        const standing = said.get(row.contact ?? '')
+        return standing ? [{ row, standing }] : []
+      })
+      const ready = made.filter(({ row }) => !said.has(row.contact ?? ''))
       const gone = new Set<string>()
       // In one statement each, or on a database across a network the last would be long after its turn.
       for (const [attempts, parts] of Map.groupBy(ready, ({ row }) => row.attempts)) {
@@ -124,9 +145,10 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
         const next: MessageRow = { ...row, state: 'queued' }
         yield queries.release({ ...next, entry: timelineEntry(store.clock(), next, 'it was held up') })
       }
-      return ready.flatMap(({ row, prepared }): Part[] =>
+      const going = ready.flatMap(({ row, prepared }): Part[] =>
         gone.has(row.id) ? [{ row: { ...row, state: 'sending', attempts: row.attempts + 1 }, prepared }] : []
       )
+      return { going, stopped }
     })
 
   /** sending → queued, as if this attempt had not been: its turn had passed. */
@@ -238,7 +260,11 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
       )
     }
     const leasedAt = performance.now()
-    const going = await dispatch(ready)
+    const { going, stopped } = await dispatch(ready)
+    for (const { row, standing } of stopped) {
+      await executor.fail(row, refusal(standing))
+      notifications.publish(row.id)
+    }
     if (going.length === 0) return
     const results = await send(going, channel, leasedAt, turn)
     for (let i = 0; i < results.length; i += settledAtOnce) await persist(results.slice(i, i + settledAtOnce))

@@ -16,11 +16,12 @@ import { inDoubt } from '../../messages/doubt.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { draftOf } from '../../messages/row.ts'
+import { concernOf, suppressed as refusal, type Suppressed } from '../../messages/suppressed.ts'
 import { setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
 import { requestTrace } from '../../request-trace.ts'
 import type { MessageRow } from '../../store/schema.ts'
-import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
+import { change, first, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
 import type { Preparation, Prepared } from '../intake/prepare.ts'
 import { afterOwnFaultMs, retryPolicy } from '../retry-policy.ts'
 import type { MessageAdmission } from '../scheduling/admission.ts'
@@ -31,6 +32,7 @@ import { writeUntilStored } from './write-until-stored.ts'
 export interface ExecutorParts {
   store: Store
   queries: MessageQueries
+  suppressed: Suppressed
   providerClient: ProviderClient
   preparation: Preparation
   log: Logger
@@ -83,7 +85,7 @@ export const leaseOf = (timeoutMs: number): number => timeoutMs + 15_000
 type Told = Parameters<typeof timelineEntry> extends [number, ...infer Rest] ? Rest : never
 
 export function createExecutor(parts: ExecutorParts): Executor {
-  const { store, queries, providerClient, preparation, log, metrics, timeoutMs, typeBase } = parts
+  const { store, queries, suppressed, providerClient, preparation, log, metrics, timeoutMs, typeBase } = parts
   const { admission, notifications, providerOf } = parts
   const told = (...line: Told): string => timelineEntry(store.clock(), ...line)
   const leaseMs = leaseOf(timeoutMs)
@@ -254,7 +256,8 @@ export function createExecutor(parts: ExecutorParts): Executor {
       failpoint('after_slot')
       const sending: MessageRow = { ...row, state: 'sending', attempts: row.attempts + 1 }
       const leasedAt = performance.now()
-      const committed = await store.write(function* () {
+      const keys = suppressed.keysOf(row, concernOf(row, prepared.sendable))
+      const { committed, standing } = await store.write(function* () {
         const { id, attempts } = row
         const turn = {
           id,
@@ -263,8 +266,10 @@ export function createExecutor(parts: ExecutorParts): Executor {
           lease_ms: leaseMs,
           entry: told(sending)
         }
-        return (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row) }))) > 0
+        const committed = (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row), ...keys }))) > 0
+        return { committed, standing: committed ? undefined : yield* first(suppressed.look(keys)) }
       })
+      if (standing) return await fail(row, refusal(standing))
       // Canceled, stopped, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
       if (!committed) return await releaseClaim(row)
       return await sendNow(sending, encoded, channel, leasedAt, permit, true)

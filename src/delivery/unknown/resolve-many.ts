@@ -6,6 +6,7 @@ import type { OpenFilter, OpenRow } from '../../messages/doubt.ts'
 import { identities } from '../../messages/identities.ts'
 import { queueOf } from '../../messages/queue.ts'
 import { day } from '../../messages/row.ts'
+import { suppressed as refusal, type Suppressed } from '../../messages/suppressed.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
 import { requirePerson } from '../../phone.ts'
 import { auditEntry } from '../../store/audit.ts'
@@ -19,6 +20,7 @@ export type ResolveMany = (caller: Caller, body: ResolveMessages) => Promise<Res
 
 export interface ResolveManyParts extends Omit<ResendParts, 'messages' | 'intake'> {
   backlogLimit: BacklogLimit
+  suppressed: Suppressed
   /** Told that messages wait. */
   wake: (mode: MessageRow['mode']) => void
 }
@@ -51,7 +53,7 @@ const copyOf = (row: MessageRow, caller: Caller, id: string, now: number): Messa
 }
 
 export function createResolveMany(parts: ResolveManyParts): ResolveMany {
-  const { store, queries, unknown, notifications, sleepers, backlogLimit, wake } = parts
+  const { store, queries, unknown, suppressed, notifications, sleepers, backlogLimit, wake } = parts
   const names = identities(store)
 
   /** May this key send this, now? */
@@ -77,6 +79,16 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
       if (rows.length < pageSize || chosen.length > mostResolved) return chosen
       after = rows.at(-1)!.id
     }
+  }
+
+  /** Nobody who must get no message at all; of the rest a template's category is known once it is dispatched. */
+  const requireNobodyStopped = async ({ mode }: Caller, chosen: readonly OpenRow[]): Promise<void> => {
+    for (const [channel_id, rows] of Map.groupBy(chosen, row => row.channel_id))
+      for (let i = 0; i < rows.length; i += pageSize) {
+        const people = rows.slice(i, i + pageSize).flatMap(({ contact }) => contact ?? [])
+        const said = await suppressed.amongNow({ mode, channel_id, marketing: false }, people)
+        for (const standing of said.values()) throw refusal(standing)
+      }
   }
 
   function* one(caller: Caller, { id, attempts }: OpenRow, verdict: ResolveMessages['verdict']): Unit<number> {
@@ -112,6 +124,7 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
         `The filter means ${real} messages, not ${expectedCount}: nothing was changed.`
       )
     }
+    if (verdict === 'resend') await requireNobodyStopped(caller, chosen)
     if (verdict === 'resend')
       for (const service of new Set(chosen.map(row => row.service)))
         await backlogLimit(service, caller.mode, chosen.filter(row => row.service === service).length)

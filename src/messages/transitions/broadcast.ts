@@ -45,20 +45,25 @@ export function broadcastTransitions(store: Store) {
 
   return {
     /**
-     * Many messages in one statement: what they share once, the rest as JSON, [id, contact, content, reference] each. A
-     * statement of their thousands of parameters would take longer to build than to run.
+     * Many messages in one statement: what they share once, the rest as JSON, [id, contact, content, reference, refusal]
+     * each. Who must not be messaged has a refusal, the error as JSON, and a row that has failed with it. A statement of
+     * their thousands of parameters would take longer to build than to run.
      */
-    addMessages: prepare<Common & { rows: string }, unknown>(p => ({
+    addMessages: prepare<Common & { rows: string; entry?: string }, unknown>(p => ({
       compile: () =>
         sql`
           insert into messages (id, contact, user_id, content, reference, service, key_id, mode, channel_id, provider, queue,
-            broadcast_id, traceparent, run_at, send_at, expires_at, created_at, direction, type, state, lane, final,
-            attempts, timeline)
+            broadcast_id, traceparent, run_at, send_at, expires_at, created_at, direction, type, lane,
+            attempts, state, final, error, failed_at, timeline)
           select r.value ->> 0, r.value ->> 1, case when r.value ->> 1 like '%.%' then r.value ->> 1 end, r.value ->> 2, r.value ->> 3, cast(${p.service} as text),
             cast(${p.key_id} as text), cast(${p.mode} as text), cast(${p.channel_id} as text),
             cast(${p.provider} as text), cast(${p.queue} as text), cast(${p.broadcast_id} as text),
             cast(${p.traceparent} as text), cast(${p.run_at} as bigint), cast(${p.send_at} as bigint),
-            cast(${p.expires_at} as bigint), cast(${p.created_at} as bigint), 'outbound', 'template', 'queued', 1, 0, 0, ''
+            cast(${p.expires_at} as bigint), cast(${p.created_at} as bigint), 'outbound', 'template', 1, 0,
+            case when r.value ->> 4 is null then 'queued' else 'failed' end,
+            case when r.value ->> 4 is null then 0 else 1 end, r.value ->> 4,
+            case when r.value ->> 4 is null then null else cast(${p.created_at} as bigint) end,
+            case when r.value ->> 4 is null then '' else coalesce(cast(${p.entry} as text), '') end
           from ${postgres ? sql`json_array_elements(cast(${p.rows} as json))` : sql`json_each(${p.rows})`} as r`.compile(
           build
         )
@@ -80,10 +85,7 @@ export function broadcastTransitions(store: Store) {
       })
     ),
     /** failed → queued, as new but for its attempts: a late word on an older one must not be taken for the new one's. */
-    retry: prepare<
-      { id: string; from: string; to: string; run_at: number; expires_at: number; entry: string },
-      unknown
-    >(p =>
+    retry: (p: { ids: string[]; run_at: number; expires_at: number; entry: string }) =>
       build
         .updateTable('messages')
         .set(eb => ({
@@ -99,10 +101,8 @@ export function broadcastTransitions(store: Store) {
           expires_at: eb.case().when('expires_at', '>', p.run_at).then(eb.ref('expires_at')).else(p.expires_at).end(),
           timeline: told(p.entry)
         }))
-        .where('broadcast_id', '=', p.id)
+        .where('id', 'in', ['', ...p.ids])
         .where('state', '=', 'failed')
-        .where('id', '>=', p.from)
-        .where('id', '<=', p.to)
-    )
+        .compile()
   }
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { MessageRow } from '../../store/schema.ts'
 import { prepare, type Store } from '../../store/store.ts'
 import { type BlockKeys, blockQueries } from '../blocks.ts'
+import { type SuppressionKeys, standingSuppression } from '../suppressed.ts'
 import { told } from '../timeline.ts'
 
 /** What the end of an attempt writes. */
@@ -94,9 +95,9 @@ export function messageTransitions(store: Store) {
     ),
     /** Makes a row of what somebody else wrote: a person to us, as `received`, or an operator to a person, as `sent`. */
     insertHeard: (row: MessageRow) => build.insertInto('messages').values(row).compile(),
-    /** Moves claimed → sending, the last commit before the write. No row changes if a block, its expiry or another holder speaks against it. */
+    /** Moves claimed → sending, the last commit before the write. No row changes if a block, a suppression, its expiry or another holder speaks against it. */
     dispatch: prepare<
-      { id: string; attempts: number; next: number; lease_ms: number; entry: string } & BlockKeys,
+      { id: string; attempts: number; next: number; lease_ms: number; entry: string } & BlockKeys & SuppressionKeys,
       unknown
     >(p =>
       build
@@ -108,6 +109,7 @@ export function messageTransitions(store: Store) {
         .where('lease_until', '>', now)
         .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
         .where(eb => eb.not(eb.exists(blocks.standing(p))))
+        .where(sql<boolean>`not exists (${standingSuppression(p)})`)
     ),
     /** Moves messages of one broadcast and claim, tried equally often, claimed → sending in one statement. */
     dispatchAll: (

@@ -14,6 +14,7 @@ import { newId } from '../../../src/ids.ts'
 import { createNotifications } from '../../../src/messages/notifications.ts'
 import { messageQueries } from '../../../src/messages/queries.ts'
 import { queueOf, queueQueries } from '../../../src/messages/queue.ts'
+import { createSuppressed } from '../../../src/messages/suppressed.ts'
 import { createMetrics } from '../../../src/metrics.ts'
 import { type Sandbox, startSandbox } from '../../../src/sandbox/index.ts'
 import { openStore } from '../../../src/store/index.ts'
@@ -69,7 +70,8 @@ export async function chunkRig(t: Test, wrap: (store: Store) => Store = store =>
   )
   const notifications = createNotifications()
   const providerOf = async () => 'wati'
-  const common = { store, queries, providerClient, preparation, log, metrics, admission, notifications }
+  const suppressed = createSuppressed(store, 'p'.repeat(32))
+  const common = { store, queries, suppressed, providerClient, preparation, log, metrics, admission, notifications }
   const executor = createExecutor({ ...common, timeoutMs, typeBase: '', providerOf })
   const deliver = createDeliverMany({ ...common, executor, outcomes: createOutcomes(store, queries, '') })
   const channel = { id: 'wati', provider: 'wati', mode: 'live', settings: {}, connectionId: 'c' } as const
