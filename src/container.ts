@@ -212,7 +212,16 @@ export async function buildContainer(
       ratePerSecond: config.MATON_RATE_PER_SECOND
     }),
     connections,
-    native: createNative({ store, adapters, channels, passthrough: upstreams.passthrough, admission, log, metrics }),
+    native: createNative({
+      store,
+      adapters,
+      channels,
+      passthrough: upstreams.passthrough,
+      admission,
+      log,
+      metrics,
+      suppressed
+    }),
     dryRun: createDryRun({
       accept: createAccept({ channels, preparation, checkOptions, clock: store.clock }),
       clock: store.clock,

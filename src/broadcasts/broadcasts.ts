@@ -7,7 +7,7 @@ import type { Message } from '../../schemas/messages.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient, requireTemplate, sees } from '../keys/caller.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
-import { suppressed as refusal, type Standing, type Suppressed } from '../messages/suppressed.ts'
+import { refusalOf, type Standing, type Suppressed } from '../messages/suppressed.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { toMessage } from '../messages/view.ts'
 import { requirePerson } from '../phone.ts'
@@ -223,7 +223,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
         standing ??= some?.standing
         after = some?.last
       }
-      if (count === 0 && standing) throw refusal(standing)
+      if (count === 0 && standing) throw refusalOf(standing)
       if (count === 0)
         throw new ServiceError('conflict', 'No message of the broadcast has failed: there is nothing to send again.')
       wake(caller.mode, Date.now())

@@ -12,7 +12,7 @@ import { newId } from '../ids.ts'
 import { type Caller, requireTemplate } from '../keys/caller.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { queueOf } from '../messages/queue.ts'
-import { suppressed as refusedAs, type Suppressed } from '../messages/suppressed.ts'
+import { refusalOf, type Suppressed } from '../messages/suppressed.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { batchSize, type Common } from '../messages/transitions/broadcast.ts'
 import type { BroadcastRow } from '../store/schema.ts'
@@ -215,7 +215,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     const said = await suppressed.amongNow({ mode, channel_id: id, marketing: true }, people)
     for (const ready of some) {
       const standing = said.get(ready.to)
-      if (standing) ready.refusal = JSON.stringify(toMessageError(refusedAs(standing), typeBase, true))
+      if (standing) ready.refusal = JSON.stringify(toMessageError(refusalOf(standing), typeBase, true))
     }
     return said.size
   }

@@ -6,7 +6,9 @@ import type { Channels } from '../channels/channels.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { blockKeysOf, blockQueries } from '../messages/blocks.ts'
+import { refusalOf, type Suppressed } from '../messages/suppressed.ts'
 import type { Metrics } from '../metrics.ts'
+import { readPerson } from '../phone.ts'
 import { timed } from '../request-trace.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { Store } from '../store/store.ts'
@@ -45,6 +47,7 @@ export interface NativeParts {
   admission: Admission
   log: Logger
   metrics: Metrics
+  suppressed: Suppressed
 }
 
 /** The largest body that goes through. */
@@ -201,13 +204,26 @@ async function refused(answer: PassthroughAnswer, adapter: AnyAdapter): Promise<
 /** Numbers of people do not belong in a log; ids keep their ends too. */
 const masked = (target: string): string => target.split('?')[0]!.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`)
 
-export function createNative({ store, adapters, channels, passthrough, admission, log, metrics }: NativeParts): Native {
+/** Everybody whom a call's path or query names, as far as numbers and user ids can be told from other ids. */
+export function peopleIn(target: string): string[] {
+  const [path = '', query = ''] = target.split('?')
+  const words = [...path.split('/').map(decodeURIComponent), ...new URLSearchParams(query).values()]
+  return [...new Set(words.flatMap(word => readPerson(word).value ?? []))]
+}
+
+export function createNative(parts: NativeParts): Native {
+  const { store, adapters, channels, passthrough, admission, log, metrics, suppressed } = parts
   const blocks = blockQueries(store)
   /** The stop switch and the hold stop what could send: nobody reads here whether it does. */
   const requireOpen = async ({ id, mode }: DispatchChannel): Promise<void> => {
     const keys = { ...blockKeysOf({ mode, channel_id: id, contact: null, broadcast_id: null }), account: '' }
     const [block] = await store.read(blocks.of({ ...keys, breaker: '', throttle: '', recipient: '' }))
     if (block) throw new ServiceError('conflict', block.detail ?? 'Sending is stopped. Nothing was sent.')
+  }
+  /** Nobody reads a body here: whom only that names is not found. Nor is what it says: marketing stops nothing. */
+  const requireNobodyStopped = async ({ id, mode }: DispatchChannel, target: string): Promise<void> => {
+    const of = { mode, channel_id: id, marketing: false }
+    for (const standing of (await suppressed.amongNow(of, peopleIn(target))).values()) throw refusalOf(standing)
   }
   /** The answer passes unread; what its status and headers say of the account's and the channel's state is heard. */
   const watch = (channel: DispatchChannel, { status, headers }: PassthroughAnswer): void => {
@@ -259,6 +275,7 @@ export function createNative({ store, adapters, channels, passthrough, admission
     if (Number(text(input.headers['content-length'])) > nativeLimit) throw tooLarge()
     if (method !== 'GET' && method !== 'HEAD') {
       await requireOpen(channel)
+      if (method === 'POST') await requireNobodyStopped(channel, target)
       await store.write(function* () {
         const detail = { method, path: masked(target), mode: caller.mode, requestId: input.requestId }
         yield auditEntry(store, caller, 'native.called', channel.id, detail)

@@ -91,7 +91,7 @@ export function concernOf(
 }
 
 /** The 409, or the end of a message that waited. It names no person. */
-export const suppressed = ({ channel_id, category }: Standing): ServiceError =>
+export const refusalOf = ({ channel_id, category }: Standing): ServiceError =>
   new ServiceError(
     'recipient_suppressed',
     `The recipient is on the suppression list (${category === 'all' ? 'all messages' : 'marketing'}, ${
@@ -225,12 +225,12 @@ export function createSuppressed(store: Store, pepper: string) {
     /** Inside the unit that makes or moves a row: throws the 409 where a suppression stands against it. */
     require: function* (row: Pick<MessageRow, 'mode' | 'channel_id' | 'contact'>, concern: Concern): Unit<void> {
       const standing = yield* first(look(keysOf(row, concern)))
-      if (standing) throw suppressed(standing)
+      if (standing) throw refusalOf(standing)
     },
     /** As `require`, where no row is to be made. */
     refuse: async (row: Pick<MessageRow, 'mode' | 'channel_id' | 'contact'>, concern: Concern): Promise<void> => {
       const [standing] = await store.read(look(keysOf(row, concern)))
-      if (standing) throw suppressed(standing)
+      if (standing) throw refusalOf(standing)
     }
   }
 }

@@ -3,6 +3,7 @@ import { newId } from '../ids.ts'
 import type { Caller } from '../keys/caller.ts'
 import { identities } from '../messages/identities.ts'
 import { nameOf, type Suppressed, spellings } from '../messages/suppressed.ts'
+import { eventEntry } from '../store/event-entry.ts'
 import type { PageRequest } from '../store/page.ts'
 import type { SuppressionRow } from '../store/schema-suppressions.ts'
 import { all, change, first, type Store, type Unit } from '../store/store.ts'
@@ -72,7 +73,11 @@ export function createEntries(store: Store, suppressed: Suppressed) {
           .values(row)
           .onConflict(conflict => conflict.columns(['mode', 'name', 'channel_id', 'category']).doNothing())
       )
-      if (added > 0) return { row, added: true }
+      if (added > 0) {
+        const about = { type: 'suppression.added', mode, channel: channel_id || null, contact: identity } as const
+        yield eventEntry(store, { ...about, data: toSuppression(row) })
+        return { row, added: true }
+      }
       const there = build
         .selectFrom('suppressions')
         .selectAll()

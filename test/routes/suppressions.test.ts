@@ -224,3 +224,17 @@ for (const channel of ['cloud', 'wati'])
     t.match(last.body.counts, { accepted: 3, failed: 1 })
     t.ok(sandbox.ledger.sends().length > before, 'CONTROL: that went out')
   })
+
+t.test('a native call that names a suppressed person in its path or query is refused; a body is not read', async t => {
+  const board = await startBoard(t)
+  const { call, sandbox } = board
+  await stop(board, {})
+  const native = (path: string, body: object = {}) => call('POST', `/channels/wati/native/api/v1/${path}`, { body })
+  const before = sandbox.ledger.entries.length
+  for (const path of ['addContact/525512345678', `sendTemplateMessage?whatsappNumber=${to}`])
+    t.match(await native(path), { status: 409, body: { code: 'recipient_suppressed' } }, path)
+  t.equal(sandbox.ledger.entries.length, before, 'nothing left')
+  t.equal((await native('addContact/4915100000009', { name: 'x' })).status, 200, 'CONTROL: somebody else')
+  const read = await call('GET', `/channels/wati/native/api/v1/getMessages/${to}`)
+  t.not(read.status, 409, 'reading is no message')
+})

@@ -15,7 +15,7 @@ import { blockKeysOf } from '../../messages/blocks.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { draftOf } from '../../messages/row.ts'
-import { suppressed as refusal, type Standing, type Suppressed } from '../../messages/suppressed.ts'
+import { refusalOf, type Standing, type Suppressed } from '../../messages/suppressed.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
 import type { MessageRow } from '../../store/schema.ts'
@@ -262,7 +262,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
     const leasedAt = performance.now()
     const { going, stopped } = await dispatch(ready)
     for (const { row, standing } of stopped) {
-      await executor.fail(row, refusal(standing))
+      await executor.fail(row, refusalOf(standing))
       notifications.publish(row.id)
     }
     if (going.length === 0) return

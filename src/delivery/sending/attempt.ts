@@ -16,7 +16,7 @@ import { inDoubt } from '../../messages/doubt.ts'
 import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { draftOf } from '../../messages/row.ts'
-import { concernOf, suppressed as refusal, type Suppressed } from '../../messages/suppressed.ts'
+import { concernOf, refusalOf, type Suppressed } from '../../messages/suppressed.ts'
 import { setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
 import type { Metrics } from '../../metrics.ts'
 import { requestTrace } from '../../request-trace.ts'
@@ -269,7 +269,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
         const committed = (yield* change(queries.dispatch({ ...turn, ...blockKeysOf(row), ...keys }))) > 0
         return { committed, standing: committed ? undefined : yield* first(suppressed.look(keys)) }
       })
-      if (standing) return await fail(row, refusal(standing))
+      if (standing) return await fail(row, refusalOf(standing))
       // Canceled, stopped, expired or taken by another meanwhile: theirs is the truth, and nothing is written to the wire.
       if (!committed) return await releaseClaim(row)
       return await sendNow(sending, encoded, channel, leasedAt, permit, true)

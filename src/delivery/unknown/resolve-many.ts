@@ -6,7 +6,7 @@ import type { OpenFilter, OpenRow } from '../../messages/doubt.ts'
 import { identities } from '../../messages/identities.ts'
 import { queueOf } from '../../messages/queue.ts'
 import { day } from '../../messages/row.ts'
-import { suppressed as refusal, type Suppressed } from '../../messages/suppressed.ts'
+import { refusalOf, type Suppressed } from '../../messages/suppressed.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
 import { requirePerson } from '../../phone.ts'
 import { auditEntry } from '../../store/audit.ts'
@@ -87,7 +87,7 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
       for (let i = 0; i < rows.length; i += pageSize) {
         const people = rows.slice(i, i + pageSize).flatMap(({ contact }) => contact ?? [])
         const said = await suppressed.amongNow({ mode, channel_id, marketing: false }, people)
-        for (const standing of said.values()) throw refusal(standing)
+        for (const standing of said.values()) throw refusalOf(standing)
       }
   }
 
