@@ -10,12 +10,7 @@ import { createChannelHealths } from './channels/health.ts'
 import { createNumbers } from './channels/numbers.ts'
 import { createOptionsCheck } from './channels/provider-options.ts'
 import type { Config } from './config.ts'
-import { createBook } from './contacts/book.ts'
-import { createContacts } from './contacts/contacts.ts'
-import { createConversations } from './contacts/conversations.ts'
-import { createErase } from './contacts/erase.ts'
-import { createHistory } from './contacts/history.ts'
-import { createContactTable } from './contacts/table.ts'
+import { assembleContacts } from './contacts/index.ts'
 import { createDelivery } from './delivery/index.ts'
 import { createAccept } from './delivery/intake/accept.ts'
 import { createBacklogLimit } from './delivery/intake/backlog-limit.ts'
@@ -141,10 +136,6 @@ export async function buildContainer(
   const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
   const spooling = { egress: () => (egress ??= openEgress()), directory: join(config.DATA_DIR, 'spool') }
   const remote = createRemoteMedia({ store, providerClient, bind: channels.bind, sandboxed, ...spooling })
-  const book = createBook(store)
-  const contacts = createContacts({ providerClient, channels, book })
-  const contactTable = createContactTable({ providerClient, channels, book })
-  const history = createHistory({ store, providerClient, channels, queries, remote, typeBase })
   const library = createMediaLibrary({ store, providerClient, remote, ...spooling })
   const whoCan = (type: (typeof messageTypes)[number]) =>
     [...adapters.values()].filter(adapter => adapter.encoders[type]).map(adapter => adapter.provider)
@@ -212,16 +203,7 @@ export async function buildContainer(
       ratePerSecond: config.MATON_RATE_PER_SECOND
     }),
     connections,
-    native: createNative({
-      store,
-      adapters,
-      channels,
-      passthrough: upstreams.passthrough,
-      admission,
-      log,
-      metrics,
-      suppressed
-    }),
+    native: createNative({ ...shared, adapters, admission, metrics, passthrough: upstreams.passthrough }),
     dryRun: createDryRun({
       accept: createAccept({ channels, preparation, checkOptions, clock: store.clock }),
       clock: store.clock,
@@ -233,15 +215,14 @@ export async function buildContainer(
     messages,
     unknowns,
     broadcasts,
-    conversations: createConversations({ store, queries, channels, providerClient }),
     templates: createTemplates({ channels, providerClient, definitions }),
     numbers: createNumbers({ channels, providerClient }),
     media: library,
-    contacts,
-    erase: createErase({ store, queries, keepSuppressed: suppression.entries.forget }),
+    ...assembleContacts({
+      ...{ ...shared, remote, typeBase },
+      keepSuppressed: suppression.entries.forget
+    }),
     ...suppression.ofRoutes,
-    history,
-    contactTable,
     idempotency,
     audit: createAudit(store),
     hold,
