@@ -36,6 +36,11 @@ const envelope = {
     ...InstantInput,
     description: 'Give up if not handed over by then. Default: 24 hours from now.'
   }),
+  deliverBy: Type.Optional({
+    ...InstantInput,
+    description:
+      'Not delivered by then: the event message.undelivered, once, for example to send an SMS instead. It stops nothing; expiresAt does.'
+  }),
   onUnknown: Type.Optional(
     stringEnum(['hold', 'resend_once'], {
       description:
@@ -71,6 +76,7 @@ export interface Envelope {
   metadata?: Record<string, string>
   sendAt?: string
   expiresAt?: string
+  deliverBy?: string
   onUnknown?: 'hold' | 'resend_once'
   ignoreSuppression?: boolean
   fallback?: { template: ContentByType['template'] }
@@ -141,6 +147,8 @@ export const Message = Type.Object(
     createdAt: Instant,
     sendAt: at('Not before.'),
     expiresAt: at('Given up if not handed over by then.'),
+    deliverBy: at('Told of if not delivered by then.'),
+    undeliveredAt: at('It had not been delivered at deliverBy.'),
     acceptedAt: at('The provider took it.'),
     sentAt: at('The provider sent it on.'),
     deliveredAt: at('It reached the phone.'),

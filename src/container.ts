@@ -132,7 +132,8 @@ export async function buildContainer(
     ...{ store, adapters, admission, log, metrics },
     passthrough: upstreams.passthrough
   })
-  const connectionWatch = createConnectionWatch({ channels, connections, log, demo: demoChannelsOf(adapters.values()) })
+  const demo = demoChannelsOf(adapters.values())
+  const connectionWatch = createConnectionWatch({ channels, connections, store, log, demo })
   const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
   const spooling = { egress: () => (egress ??= openEgress()), directory: join(config.DATA_DIR, 'spool') }
   const remote = createRemoteMedia({ store, providerClient, bind: channels.bind, sandboxed, ...spooling })

@@ -3,10 +3,11 @@ import type { Logger } from 'pino'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { batchSize } from '../messages/transitions/broadcast.ts'
+import { eventEntry } from '../store/event-entry.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { all, change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import type { BroadcastQueries } from './queries.ts'
-import { toCounts } from './view.ts'
+import { toBroadcast, toCounts } from './view.ts'
 
 /** Milliseconds between two looks at the broadcasts that begin or end by themselves. */
 const everyMs = 1000
@@ -52,10 +53,15 @@ export function createBroadcastLifecycle(
     const row = yield* first(queries.lock({ id }))
     if (!row || row.finished_at !== null || (row.status !== 'running' && row.status !== 'canceled')) return undefined
     if (yield* first(queries.unsettled({ id }))) return undefined
-    const { failed, expired } = toCounts(yield* all(queries.counts({ id })))
+    const counts = toCounts(yield* all(queries.counts({ id })))
+    const { failed, expired } = counts
     const status = row.status === 'running' ? (failed + expired === row.total ? 'failed' : 'finished') : row.status
-    yield queries.setStatus({ id, status, started_at: row.started_at, finished_at: store.clock() })
+    const finished_at = store.clock()
+    yield queries.setStatus({ id, status, started_at: row.started_at, finished_at })
     yield blocks.lift({ key: blockKey.broadcast(id) })
+    const { mode, channel_id: channel, service } = row
+    const data = toBroadcast({ ...row, status, finished_at }, counts)
+    yield eventEntry(store, { type: 'broadcast.finished', mode, channel, service, data })
     return status
   }
   const finish = async (id: string): Promise<void> => {

@@ -1,4 +1,4 @@
-import { CompiledQuery, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Channel, CreateChannel, PatchChannel } from '../../schemas/channels.ts'
 import type { Mode } from '../../schemas/common.ts'
 import { messageTypes } from '../../schemas/content.ts'
@@ -13,6 +13,7 @@ import type { ChannelRow } from '../store/schema.ts'
 import { change, first, prepare, type Store, type Unit } from '../store/store.ts'
 import { readChannelsFile } from './file.ts'
 import { createSettingsCheck } from './settings.ts'
+import { telling } from './told.ts'
 
 export interface Channels {
   /** The channel of a request: the named one, else the key's default, its only one, or the one marked default. */
@@ -104,10 +105,10 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
   }
   const clearDefault = (except: string) =>
     build.updateTable('channels').set({ is_default: 0 }).where('is_default', '=', 1).where('id', '!=', except).compile()
-  /** One change of the channels at a time: another replica could make a second default meanwhile. */
-  function* alone(): Unit<void> {
-    if (store.dialect === 'postgres') yield CompiledQuery.raw('lock table channels in share row exclusive mode')
-  }
+  const face = ({ id, provider, connection_id, settings, is_default, managed_by }: ChannelRow): string =>
+    JSON.stringify([id, provider, connection_id, check.unpack(provider, settings), is_default, managed_by])
+  /** Every change of channels, with its events. */
+  const write = <T>(unit: () => Unit<T>): Promise<T> => store.write(() => telling(store, everything({}), face, unit))
   const changeable = ({ row }: { row: ChannelRow }): void => {
     if (row.managed_by === 'file')
       throw new ServiceError(
@@ -176,8 +177,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         created_at: now,
         updated_at: now
       }
-      const made = await store.write(function* () {
-        yield* alone()
+      const made = await write(function* () {
         const inserted = yield* change(
           build
             .insertInto('channels')
@@ -209,8 +209,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         ...(settings && { settings: check.pack(before.row.provider, settings) }),
         ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
       }
-      await store.write(function* () {
-        yield* alone()
+      await write(function* () {
         if (input.default) yield clearDefault(id)
         yield build.updateTable('channels').set(changes).where('id', '=', id).compile()
         yield auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
@@ -221,7 +220,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
 
     remove: async (id, actor) => {
       changeable(await require(id))
-      const removed = await store.write(function* () {
+      const removed = await write(function* () {
         const waiting = yield* first(
           build
             .selectFrom('messages')
@@ -247,7 +246,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       await require(id)
       const key = blockKey.channel(id)
       const detail = `The channel ${id} is paused: its messages wait.`
-      await store.write(function* () {
+      await write(function* () {
         yield paused ? blocks.stop({ key, detail, at: store.clock() }) : blocks.lift({ key })
         yield auditEntry(store, actor, paused ? 'channel.paused' : 'channel.resumed', id)
       })
@@ -261,8 +260,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         throw new Error(`CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault}`).join('\n')}`)
       const ids = declared.map(channel => channel.id)
       const now = store.clock()
-      await store.write(function* () {
-        yield* alone()
+      await write(function* () {
         yield build
           .deleteFrom('channels')
           .where('managed_by', '=', 'file')

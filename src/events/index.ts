@@ -4,6 +4,7 @@ import { invalid } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Undelivered } from '../store/retention.ts'
 import type { Store } from '../store/store.ts'
+import { createDeliverBy } from './deliver-by.ts'
 import { createJournal, type Journal } from './journal.ts'
 import { filterOf, type StreamRequest, streamEvents } from './stream.ts'
 import { placeOf, toCursor } from './view.ts'
@@ -64,6 +65,7 @@ function requirePlace(text: string, field: string): number {
 /** The room of events: the journal, and what reads it. */
 export function createEvents({ store, log }: { store: Store; log: Logger }): Events {
   const journal = createJournal(store, log)
+  const deliverBy = createDeliverBy(store, log)
   const keepers: Undelivered[] = []
   /** Ends every stream: one has no end of its own that a shutdown could wait for. */
   const ending = new AbortController()
@@ -88,10 +90,13 @@ export function createEvents({ store, log }: { store: Store; log: Logger }): Eve
       return new Set(kept.flatMap(places => [...places]))
     },
     keepUndelivered: ask => void keepers.push(ask),
-    start: journal.start,
+    start: () => {
+      journal.start()
+      deliverBy.start()
+    },
     stop: async () => {
       ending.abort()
-      await journal.stop()
+      await Promise.all([journal.stop(), deliverBy.stop()])
     }
   }
 }

@@ -25,7 +25,8 @@ export function placeOf(text: string): number | undefined {
 /** What a row holds only while its state lasts: a snapshot that does not name it says that it was null. */
 const lasting: Partial<MessageRow> = {
   ...{ provider_message_id: null, warnings: null, error: null, resolution: null, pricing: null },
-  ...{ accepted_at: null, sent_at: null, delivered_at: null, read_at: null, failed_at: null, expires_at: null }
+  ...{ accepted_at: null, sent_at: null, delivered_at: null, read_at: null, failed_at: null, expires_at: null },
+  undelivered_at: null
 }
 
 /** The row as it was when the event was written. Content and person are as they are now: what was erased is not told. */

@@ -4,10 +4,11 @@ import { ServiceError, toMessageError } from '../errors.ts'
 import { identities, type ToldAs } from '../messages/identities.ts'
 import { messageIds } from '../messages/provider-ids.ts'
 import { attemptOf, createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
+import { eventEntry } from '../store/event-entry.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { MessageIdRow } from '../store/schema-inbound.ts'
 import { all, change, first, prepare, type Store, type Unit } from '../store/store.ts'
-import { createRows, type FileKeeper, personJson } from './rows.ts'
+import { createRows, type FileKeeper, personJson, shownPerson } from './rows.ts'
 
 /** Where something was told, and what else it may be about. */
 export interface Place {
@@ -53,6 +54,12 @@ const namesOf = ({ phone, userId, parentUserId, username }: Person): ToldAs => (
   names: [phone, userId, parentUserId],
   username
 })
+
+/** Whom an event is about, for its erasure. */
+function about(...people: (Person | undefined)[]): { contact?: string } {
+  const contact = people.map(person => person?.phone ?? person?.userId).find(name => name !== undefined)
+  return contact === undefined ? {} : { contact }
+}
 
 export function createEffects({ store, typeBase, keepFile, handlers: others = {} }: EffectsParts): Effects {
   const { build } = store
@@ -141,10 +148,22 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
 
   const own: HeardHandlers = {
     // Known under another number or id from now on; a new security code is no new name.
-    person: function* ({ change, before, after }, { channel: { id: channel_id, mode } }) {
-      if (change === 'identity') return { outcome: 'ignored' }
+    person: function* ({ change, before, after }, { channel: { id: channel, mode } }) {
       const { names, username } = namesOf(after)
-      yield* people.link({ channel_id, mode }, { names: [...namesOf(before).names, ...names], username })
+      if (change !== 'identity')
+        yield* people.link({ channel_id: channel, mode }, { names: [...namesOf(before).names, ...names], username })
+      const data = { change, before: shownPerson(before), after: shownPerson(after) }
+      yield eventEntry(store, { type: 'contact.changed', mode, channel, ...about(after, before), data })
+      return { outcome: 'done' }
+    },
+    ownership: function* ({ person, change, ours, detail }, { channel: { id: channel, mode } }) {
+      const data = { ...(person && { person: shownPerson(person) }), change, ours, detail }
+      yield eventEntry(store, { type: 'conversation.ownership', mode, channel, ...about(person), data })
+      return { outcome: 'done' }
+    },
+    account: function* ({ event, detail }, { channel: { id, mode } }) {
+      const data = { id, change: 'account', event, detail }
+      yield eventEntry(store, { type: 'channel.updated', mode, channel: id, data })
       return { outcome: 'done' }
     },
     status: (heard, place) => settle(heard, place, null),

@@ -13,10 +13,12 @@ import type { Place } from './effects.ts'
 /** Remembers a file that the provider has: its id, and what has to be written for it. */
 export type FileKeeper = (channel: DispatchChannel, file: HeardFile) => { id: string; query: CompiledQuery }
 
+/** A person in the words of the API. */
+export const shownPerson = ({ phone, userId, username, name }: Person) => ({ waId: phone, userId, username, name })
+
 /** A person as a row keeps one; undefined where nothing is known. */
-export function personJson({ phone, userId, username, name }: Person): string | undefined {
-  const known = { waId: phone, userId, username, name }
-  const text = JSON.stringify(known)
+export function personJson(person: Person): string | undefined {
+  const text = JSON.stringify(shownPerson(person))
   return text === '{}' ? undefined : text
 }
 
@@ -81,7 +83,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
       // A clock that is ahead must not make a message of tomorrow.
       created_at: Math.min(heard.at ?? place.receivedAt, now),
       ...{ accepted_at: null, sent_at: null, delivered_at: null, read_at: null, failed_at: null },
-      ...{ origin: null, person: personJson(person) ?? null, pricing: null },
+      ...{ origin: null, person: personJson(person) ?? null, pricing: null, deliver_by: null, undelivered_at: null },
       ...more
     }
     yield insertHeard(row)

@@ -1,3 +1,4 @@
+import { eventEntry } from '../store/event-entry.ts'
 import type { Store } from '../store/store.ts'
 import type { HeardHandlers } from './effects.ts'
 
@@ -12,8 +13,13 @@ export function createTemplateHandler(store: Store, forget: (name?: string) => v
     if (told.startsWith(word)) forget(told.slice(word.length) || undefined)
   })
   return {
-    template: function* ({ name }) {
+    template: function* (
+      { name, language, providerTemplateId, change, value, before, reason },
+      { channel: { id, mode } }
+    ) {
       forget(name)
+      const data = { change, name, language, providerTemplateId, value, before, reason }
+      yield eventEntry(store, { type: 'template.updated', mode, channel: id, data })
       if (store.notifications) yield store.notifications.publish(word + (name ?? ''))
       return { outcome: 'done' }
     }

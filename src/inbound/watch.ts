@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Mode } from '../../schemas/common.ts'
 import { createPeriodic, type Periodic } from '../periodic.ts'
+import { eventEntry } from '../store/event-entry.ts'
 import type { WebhookRegistrationRow } from '../store/schema-inbound.ts'
 import { change, type Store } from '../store/store.ts'
 import type { WebhookRegistrations } from './registration.ts'
@@ -63,7 +64,11 @@ export function createWebhookWatch({
     if ((since === null) === (row.silent_since === null)) return undefined
     const key = { channel: row.channel_id, mode: row.mode }
     const changed = await store.write(function* () {
-      return yield* change(since === null ? queries.speaking(key) : queries.silent({ ...key, since }))
+      const count = yield* change(since === null ? queries.speaking(key) : queries.silent({ ...key, since }))
+      const silentSince = since === null ? null : new Date(since).toISOString()
+      const data = { id: row.channel_id, silentSince, problem: row.problem }
+      if (count > 0) yield eventEntry(store, { type: 'channel.silent', ...key, data })
+      return count
     })
     // another replica found it first
     if (changed === 0) return undefined

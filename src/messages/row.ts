@@ -61,8 +61,8 @@ export const newRow = (
   rest: string[] = [],
   requestId?: string
 ): MessageRow => {
-  const { replyTo, providerOptions, fallback, onUnknown, ignoreSuppression, sendAt, expiresAt, reference, metadata } =
-    body
+  const { replyTo, providerOptions, fallback, onUnknown, ignoreSuppression } = body
+  const { sendAt, expiresAt, deliverBy, reference, metadata } = body
   const options = {
     replyTo,
     providerOptions,
@@ -113,7 +113,9 @@ export const newRow = (
     failed_at: null,
     origin: null,
     person: null,
-    pricing: null
+    pricing: null,
+    deliver_by: deliverBy === undefined ? null : Date.parse(deliverBy),
+    undelivered_at: null
   }
 }
 

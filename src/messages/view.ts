@@ -50,6 +50,8 @@ export function toMessage(row: MessageRow): Message {
   if (row.broadcast_id !== null) view.broadcastId = row.broadcast_id
   if (row.send_at !== null) view.sendAt = instant(row.send_at)
   if (row.expires_at !== null) view.expiresAt = instant(row.expires_at)
+  if (row.deliver_by !== null) view.deliverBy = instant(row.deliver_by)
+  if (row.undelivered_at !== null) view.undeliveredAt = instant(row.undelivered_at)
   if (row.accepted_at !== null) view.acceptedAt = instant(row.accepted_at)
   if (row.sent_at !== null) view.sentAt = instant(row.sent_at)
   if (row.delivered_at !== null) view.deliveredAt = instant(row.delivered_at)

@@ -5,6 +5,9 @@ import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { createPeriodic, type Periodic } from '../periodic.ts'
+import { eventEntry } from '../store/event-entry.ts'
+import type { ConnectionStandingRow } from '../store/schema-events.ts'
+import { all, change, type Store, type Unit } from '../store/store.ts'
 import type { DemoChannel } from './demo.ts'
 
 export interface ConnectionWatch extends Periodic {
@@ -19,7 +22,13 @@ export interface ConnectionWatchParts {
   connections: Pick<Connections, 'list'>
   /** Channels of sandbox mode, which have no connection of the account. */
   demo: readonly DemoChannel[]
+  store: Store
   log: Logger
+}
+
+interface Found {
+  channel: DispatchChannel
+  standing: Standing
 }
 
 const everyMs = 5 * 60_000
@@ -37,7 +46,13 @@ const words: Readonly<Record<Standing, string>> = {
 const wrong: ReadonlySet<Standing> = new Set(['pending', 'failed', 'refused', 'missing'])
 
 /** Looks whether every channel has a connection, so that a wrong key or id is told at the start and not by the first message. */
-export function createConnectionWatch({ channels, connections, demo, log }: ConnectionWatchParts): ConnectionWatch {
+export function createConnectionWatch({
+  channels,
+  connections,
+  demo,
+  store,
+  log
+}: ConnectionWatchParts): ConnectionWatch {
   let known = new Map<string, Standing>()
 
   const ask = async (): Promise<(channel: DispatchChannel) => Standing> => {
@@ -52,15 +67,54 @@ export function createConnectionWatch({ channels, connections, demo, log }: Conn
       return () => standing
     }
   }
+  const { build } = store
+  const stood = build.selectFrom('connection_standings').selectAll().compile()
+  /** Writes down how a connection stands now, with an event where it stood otherwise when anybody last looked. */
+  function* note({ provider, id, status, channels }: ConnectionStandingRow & { channels: string[] }): Unit<void> {
+    const of = (row: ConnectionStandingRow) => row.provider === provider && row.id === id
+    const before = (yield* all(stood)).find(of)?.status
+    if (before === undefined) {
+      yield build
+        .insertInto('connection_standings')
+        .values({ provider, id, status })
+        .onConflict(conflict => conflict.doNothing())
+        .compile()
+      return
+    }
+    const changed = yield* change(
+      build
+        .updateTable('connection_standings')
+        .set({ status })
+        .where('provider', '=', provider)
+        .where('id', '=', id)
+        .where('status', '=', before)
+        .where('status', '!=', status)
+    )
+    const data = { id, provider, status, before, channels }
+    if (changed > 0) yield eventEntry(store, { type: 'connection.changed', mode: 'live', channel: null, data })
+  }
+  const noteAll = async (found: Found[]): Promise<void> => {
+    const rows = await store.read(stood)
+    const used = Map.groupBy(found, ({ channel: { provider, connectionId } }) => `${provider} ${connectionId}`)
+    for (const [{ channel, standing: status }, ...others] of used.values() as Iterable<[Found, ...Found[]]>) {
+      const { provider, connectionId: id } = channel
+      // No answer says nothing.
+      if (status === 'unknown' || rows.some(row => row.provider === provider && row.id === id && row.status === status))
+        continue
+      const channels = [channel, ...others.map(other => other.channel)].map(each => each.id)
+      await store.write(() => note({ provider, id, status, channels }))
+    }
+  }
   const run = async (): Promise<void> => {
-    const all = (await channels.all('live')).filter(
+    const used = (await channels.all('live')).filter(
       ({ id, connectionId }) => !demo.some(is => is.id === id && is.connectionId === connectionId)
     )
-    if (all.length === 0) return
+    if (used.length === 0) return
     const standing = await ask()
     const before = known
-    known = new Map(all.map(channel => [channel.id, standing(channel)]))
-    for (const { id, provider, connectionId } of all) {
+    known = new Map(used.map(channel => [channel.id, standing(channel)]))
+    await noteAll(used.map(channel => ({ channel, standing: known.get(channel.id)! })))
+    for (const { id, provider, connectionId } of used) {
       const is = known.get(id)!
       if (before.get(id) === is) continue
       const line = { channel: id, provider, connectionId, connection: is }

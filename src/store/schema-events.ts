@@ -24,6 +24,14 @@ export interface EventRow {
   data: string
 }
 
+/** How a connection stood at Maton when it was last looked at, so that one of several replicas tells of a change. */
+export interface ConnectionStandingRow {
+  provider: string
+  id: string
+  status: string
+}
+
 export interface EventTables {
   events: EventRow
+  connection_standings: ConnectionStandingRow
 }

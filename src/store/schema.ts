@@ -65,6 +65,10 @@ export interface MessageRow {
   person: string | null
   /** What WhatsApp says that it costs: { category?, type?, model? }. */
   pricing: string | null
+  /** When its caller wants to be told that it has not been delivered. */
+  deliver_by: number | null
+  /** When that was told. */
+  undelivered_at: number | null
 }
 
 export interface IdempotencyRow {

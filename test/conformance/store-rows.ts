@@ -53,6 +53,8 @@ export function message(changes: Partial<MessageRow> = {}): MessageRow {
     origin: null,
     person: null,
     pricing: null,
+    deliver_by: null,
+    undelivered_at: null,
     ...changes
   }
 }

@@ -8,6 +8,7 @@ import { channelCases } from './store-channels.ts'
 import { contactCases } from './store-contacts.ts'
 import { eraseCases } from './store-erase.ts'
 import { eventCases } from './store-events.ts'
+import { happeningCases } from './store-happenings.ts'
 import { heardCases } from './store-heard.ts'
 import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
@@ -43,6 +44,7 @@ const subjects = {
   'what providers tell': heardCases,
   'what arrives': arrivalCases,
   'the journal of events': eventCases,
+  'what else has an event': happeningCases,
   'kept webhooks': webhookCases,
   'blocks and turns': blockCases,
   'the hold after a restore': holdCases,

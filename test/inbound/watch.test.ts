@@ -73,7 +73,7 @@ const looked = `update webhook_registrations set checked_at = ${ago(11)}`
 
 for (const channel of channels)
   t.test(`${channel}: a quarter of an hour of messages and no word of any is told; one word ends it`, async t => {
-    const { again, webhooks, health, heard, log } = await open(t)
+    const { again, call, webhooks, health, heard, log } = await open(t)
     await heard(channel)
     t.strictSame(await health(), { status: 'ok', mode: 'live' })
 
@@ -91,6 +91,8 @@ for (const channel of channels)
     t.ok(Math.abs(Date.parse(silent.silentSince) - since) < minute, 'since the first message that nothing was told of')
     t.match(await health(), { status: 'degraded', reason: new RegExp(`nothing is heard of ${channel}: see GET`) })
     t.match(log(), 'webhooks are silent')
+    const told = async () => (await call('GET', `/events?type=channel.silent&channel=${channel}`)).body.items
+    t.match(await told(), [{ data: { id: channel, silentSince: silent.silentSince } }])
     const other = channels.find(each => each !== channel)!
     t.equal((await webhooks(other)).silentSince, undefined, 'the other channel is not')
 
@@ -102,6 +104,8 @@ for (const channel of channels)
     )
     t.strictSame(await health(), { status: 'ok', mode: 'live' })
     t.match(log(), 'webhooks are heard again')
+    t.match((await told()).at(-1), { data: { id: channel, silentSince: null } })
+    t.equal((await told()).length, 2)
   })
 
 t.test('a webhook that WATI has switched off is found, and registering it again mends it', async t => {

@@ -32,6 +32,28 @@ t.test('one question at the start tells a line for each channel, and /readyz wha
   t.equal((await board.call('GET', '/readyz')).body.status, 'ok')
 })
 
+t.test('a connection that stands otherwise than at the last look is told of once', async t => {
+  const board = await startBoard(t)
+  const events = async () => (await board.call('GET', '/events?type=connection.changed')).body.items
+  const { items } = (await board.call('GET', '/connections?status=active')).body
+  const { id } = items.find(({ provider }: { provider: string }) => provider === 'wati')
+  await board.call('PATCH', '/channels/wati', { body: { connectionId: id } })
+  const { run } = board.board.connectionWatch
+  await run()
+  t.strictSame(await events(), [], 'CONTROL: how it stands at first is no change')
+  await board.call('DELETE', `/connections/${id}?force=true`)
+  await run()
+  await run()
+  t.match(await events(), [
+    {
+      channel: null,
+      mode: 'live',
+      data: { id, provider: 'wati', status: 'missing', before: 'active', channels: ['wati'] }
+    }
+  ])
+  t.equal((await events()).length, 1)
+})
+
 t.test('a wrong Maton key is told as that, in the log, in /readyz and in the health of a channel', async t => {
   const board = await startBoard(t, { env: { MATON_API_KEY: `${matonKey}-of-another` } })
   await board.board.connectionWatch.run()

@@ -78,6 +78,8 @@ export function checkRules(body: SendMessage, now: number): void {
     faults.push({ path: '/metadata', message: 'must be at most 4 KiB as JSON' })
   if (body.expiresAt !== undefined && Date.parse(body.expiresAt) <= now)
     faults.push({ path: '/expiresAt', message: 'must lie in the future' })
+  if (body.deliverBy !== undefined && Date.parse(body.deliverBy) <= Math.max(now, Date.parse(body.sendAt ?? '') || 0))
+    faults.push({ path: '/deliverBy', message: 'must lie in the future, and after sendAt' })
   if (
     body.sendAt !== undefined &&
     body.expiresAt !== undefined &&

@@ -37,6 +37,7 @@ export type NewMessage = Omit<
   | 'origin'
   | 'person'
   | 'pricing'
+  | 'undelivered_at'
 >
 
 /** Moves one message from its creation to its end, and says in each `where` which state it expects (docs/message-states.md). */
@@ -65,6 +66,7 @@ export function messageTransitions(store: Store) {
     run_at: p.run_at,
     send_at: p.send_at,
     expires_at: p.expires_at,
+    deliver_by: p.deliver_by,
     reference: p.reference,
     metadata: p.metadata,
     resend_of: p.resend_of,

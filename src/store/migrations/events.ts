@@ -4,16 +4,16 @@ import type { Migration, Words } from './words.ts'
 // row or thousands, writes its events in its own commit, and none can forget to (docs/decisions/0072).
 
 /** The columns that change with a message's state: with the rest of its row they tell it as it was then. */
-const changing = [
+const changing: readonly string[] = [
   ...['type', 'provider', 'state', 'final', 'attempts', 'expires_at', 'provider_message_id', 'warnings', 'error'],
   ...['resolution', 'accepted_at', 'sent_at', 'delivered_at', 'read_at', 'failed_at', 'pricing']
 ]
 const told = `('received', 'accepted', 'sent', 'delivered', 'read', 'failed', 'unknown', 'expired', 'canceled')`
 
 /** Inserts an event of the message in hand. */
-const insertion = ({ dialect }: Words, type: string): string => {
+const insertion = ({ dialect }: Words, type: string, columns: readonly string[]): string => {
   const values = `${type}, $at, new.mode, new.channel_id, new.service, new.id, $data`
-  const pairs = changing.map(name => `'${name}', new.${name}`).join(', ')
+  const pairs = columns.map(name => `'${name}', new.${name}`).join(', ')
   return dialect === 'sqlite'
     ? `insert into events (position, nonce, type, at, mode, channel_id, service, message_id, data) values (
          max(coalesce((select max(position) from events), 0) + 1, cast(unixepoch('subsec') * 1000 as integer) * 1000),
@@ -28,15 +28,54 @@ const insertion = ({ dialect }: Words, type: string): string => {
            .replace('$data', `json_strip_nulls(json_build_object(${pairs}))::text`)});`
 }
 
+interface Trigger {
+  name: string
+  /** After what of a row. */
+  moment: string
+  condition: string
+  /** The event's type, in SQL. */
+  type: string
+}
+
 /** Statements that have an event written after each row that `moment` names and `condition` holds for. */
-function trigger(words: Words, name: string, moment: string, condition: string, type: string): string[] {
+function trigger(words: Words, { name, moment, condition, type }: Trigger, columns: readonly string[]): string[] {
   if (words.dialect === 'sqlite')
-    return [`create trigger ${name} after ${moment} on messages when ${condition} begin ${insertion(words, type)} end`]
+    return [
+      `create trigger ${name} after ${moment} on messages when ${condition} begin ${insertion(words, type, columns)} end`
+    ]
   return [
-    `create function ${name}() returns trigger language plpgsql as $body$ begin ${insertion(words, type)} return null; end $body$`,
+    `create function ${name}() returns trigger language plpgsql as $body$ begin ${insertion(words, type, columns)} return null; end $body$`,
     `create trigger ${name} after ${moment} on messages for each row when (${condition}) execute function ${name}()`
   ]
 }
+
+const made: readonly Trigger[] = [
+  {
+    name: 'messages_made',
+    moment: 'insert',
+    condition: `new.state in ${told}`,
+    type: `case new.origin when 'operator' then 'message.operator' else 'message.' || new.state end`
+  },
+  {
+    name: 'messages_moved',
+    moment: 'update of state',
+    condition: `new.state in ${told} and new.state <> old.state`,
+    type: `'message.' || new.state`
+  }
+]
+const late: Trigger = {
+  name: 'messages_undelivered',
+  moment: 'update of undelivered_at',
+  condition: 'new.undelivered_at is not null and old.undelivered_at is null',
+  type: `'message.undelivered'`
+}
+
+/** Takes a trigger away, to be made anew with other columns. */
+const again = (dialect: Words['dialect'], name: string): string[] =>
+  dialect === 'sqlite' ? [`drop trigger ${name}`] : [`drop trigger ${name} on messages`, `drop function ${name}()`]
+
+/** What may have to be told of a message at its deliverBy: the words of an index, and of src/events/deliver-by.ts. */
+const overdue = `deliver_by is not null and undelivered_at is null and delivered_at is null and read_at is null and state <> 'canceled'`
 
 export const events: readonly Migration[] = [
   {
@@ -55,20 +94,24 @@ export const events: readonly Migration[] = [
         'create index events_message on events (message_id) where message_id is not null',
         'create index events_contact on events (contact) where contact is not null',
         ...(dialect === 'postgres' ? ['create index events_unnumbered on events (entry) where position is null'] : []),
-        ...trigger(
-          words,
-          'messages_made',
-          'insert',
-          `new.state in ${told}`,
-          `case new.origin when 'operator' then 'message.operator' else 'message.' || new.state end`
-        ),
-        ...trigger(
-          words,
-          'messages_moved',
-          'update of state',
-          `new.state in ${told} and new.state <> old.state`,
-          `'message.' || new.state`
-        )
+        ...made.flatMap(each => trigger(words, each, changing))
+      ]
+    }
+  },
+  {
+    name: '021_deliver_by',
+    statements: words => {
+      const { int, id, strict, dialect } = words
+      const columns = [...changing, 'undelivered_at']
+      return [
+        `alter table messages add column deliver_by ${int}`,
+        `alter table messages add column undelivered_at ${int}`,
+        `create index messages_deliver_by on messages (deliver_by) where ${overdue}`,
+        ...made.flatMap(each => again(dialect, each.name)),
+        ...[...made, late].flatMap(each => trigger(words, each, columns)),
+        `create table connection_standings (
+          provider text not null, id ${id} not null, status text not null, primary key (provider, id)
+        ) ${strict}`
       ]
     }
   }
