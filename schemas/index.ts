@@ -17,7 +17,7 @@ import { Assignee, MarkRead } from './conversations.ts'
 import { DryRun } from './dry-run.ts'
 import { Event, EventPage, eventForms } from './events.ts'
 import { Hold } from './hold.ts'
-import { CreateKey, Key, KeyPage, KeySecret, KeyWithSecret, PatchKey, RotateKey } from './keys.ts'
+import { CreateKey, Key, KeyPage, KeySecret, KeyWithSecret, PatchKey, Quota, RateLimit, RotateKey } from './keys.ts'
 import { Media } from './media.ts'
 import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineEntry } from './messages.ts'
 import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.ts'
@@ -86,6 +86,8 @@ export const namedSchemas: readonly TSchema[] = [
   ConnectionPage,
   CreateKey,
   PatchKey,
+  RateLimit,
+  Quota,
   RotateKey,
   Key,
   KeyPage,

@@ -29,6 +29,28 @@ export const scopes = [
 ] as const
 export type Scope = (typeof scopes)[number]
 
+export const RateLimit = strict(
+  {
+    perSecond: Type.Number({ minimum: 0.001, maximum: 100_000, description: 'In the long run.' }),
+    burst: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'At once.' })
+  },
+  { $id: 'RateLimit', description: 'Requests.', examples: [{ perSecond: 10, burst: 20 }] }
+)
+export const Quota = strict(
+  {
+    perDay: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
+    timeZone: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 64, description: 'Where a day begins, as Europe/Berlin. Absent: UTC.' })
+    )
+  },
+  {
+    $id: 'Quota',
+    description:
+      'Requests a day. A broadcast counts its recipients; what is refused and what is answered again count nothing.',
+    examples: [{ perDay: 10_000 }]
+  }
+)
+
 const some = { uniqueItems: true, minItems: 1, maxItems: 100 }
 /** The rights that a key can be given and that can be changed later. */
 const rights = {
@@ -60,6 +82,8 @@ const rights = {
     })
   ),
   expiresAt: Type.Optional(InstantInput),
+  rateLimit: Type.Optional(ref(RateLimit)),
+  quota: Type.Optional(ref(Quota)),
   defaultChannel: Type.Optional(ChannelId)
 }
 export const Service = Type.String({
@@ -103,6 +127,8 @@ export type PatchKey = {
   recipientPrefixes?: string[] | null
   cidrs?: string[] | null
   expiresAt?: string | null
+  rateLimit?: Static<typeof RateLimit> | null
+  quota?: Static<typeof Quota> | null
   defaultChannel?: string | null
 }
 
@@ -128,6 +154,8 @@ const shown = {
   templates: nullable(Type.Array(Type.String())),
   recipientPrefixes: nullable(Type.Array(Type.String())),
   cidrs: nullable(Type.Array(Type.String())),
+  rateLimit: nullable(ref(RateLimit)),
+  quota: nullable(ref(Quota)),
   defaultChannel: nullable(Type.String()),
   prefix: Type.String({ description: 'How the key begins, to recognise it by.' }),
   lastFour: Type.String(),

@@ -32,6 +32,7 @@ import { createSandboxDoors } from './inbound/sandbox-doors.ts'
 import { createTemplateHandler } from './inbound/templates.ts'
 import { createKeyring } from './keys/keyring.ts'
 import { createSeal } from './keys/seal.ts'
+import { createLimiter } from './limits/limiter.ts'
 import { buildListeners } from './listeners.ts'
 import { createMediaLibrary } from './media/library.ts'
 import { createRemoteMedia } from './media/remote.ts'
@@ -128,6 +129,7 @@ export async function buildContainer(
     upstream: upstreams.client
   })
   const keyring = createKeyring({ store, pepper, ...(config.ADMIN_KEY && { adminKey: config.ADMIN_KEY }) })
+  const limiter = createLimiter({ store, log })
   const connections = createConnections({
     ...{ store, adapters, admission, log, metrics },
     passthrough: upstreams.passthrough
@@ -155,7 +157,7 @@ export async function buildContainer(
       })
   })
   const { broadcasts, lifecycle } = assembleBroadcasts({
-    ...shared,
+    ...{ ...shared, limiter },
     ...{ typeBase, directory: join(config.DATA_DIR, 'spool') },
     wake: scheduler.wake
   })
@@ -190,7 +192,7 @@ export async function buildContainer(
     for (const mode of ['live', 'test'] as const) scheduler.wake(mode, Date.now())
   }
   const parts: AppParts = {
-    keyring,
+    ...{ keyring, limiter },
     channels: {
       ...channels,
       pause: async (...switched) => {
@@ -267,11 +269,7 @@ export async function buildContainer(
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()
       await lifecycle.start()
-      upkeep.start()
-      finaliser.start()
-      templatePoll.start()
-      inbound.start()
-      events.start()
+      for (const room of [upkeep, finaliser, templatePoll, inbound, events, limiter]) room.start()
     },
     drain: readiness.close,
     close: async () => {
@@ -283,6 +281,7 @@ export async function buildContainer(
       )
       await Promise.all([...rooms, app.close(), listeners.webhookApp?.close(), listeners.metricsApp?.close()])
       await executor.idle()
+      await limiter.stop()
       // What fails here must not keep the store from being closed: it ends by itself some day.
       for (const work of atEnd)
         await work().catch(error => log.warn({ err: error }, 'the end of the process was not clean'))

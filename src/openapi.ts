@@ -25,6 +25,7 @@ export async function makeOpenApi(): Promise<string> {
   const nothing = new Proxy({}, { get: () => undefined }) as never
   const parts: AppParts = {
     keyring: nothing,
+    limiter: nothing,
     channels: nothing,
     channelHealth: nothing,
     connections: nothing,

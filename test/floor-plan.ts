@@ -190,7 +190,7 @@ export const rooms: Room[] = [
       'src/delivery/intake/',
       'schemas/'
     ),
-    types: ['src/channels/', 'src/metrics.ts'],
+    types: ['src/channels/', 'src/limits/', 'src/metrics.ts'],
     packages: ['canonicalize', 'kysely'],
     packageTypes: ['pino']
   },
@@ -246,9 +246,16 @@ export const rooms: Room[] = [
   },
   {
     at: 'src/keys/',
-    may: ['src/errors.ts', 'src/ids.ts', 'src/ip.ts', 'src/phone.ts', 'src/store/'],
-    types: ['schemas/'],
+    may: ['src/errors.ts', 'src/ids.ts', 'src/ip.ts', 'src/limits/days.ts', 'src/phone.ts', 'src/store/'],
+    types: ['schemas/', 'src/limits/'],
     packages: ['ipaddr.js', 'kysely']
+  },
+  {
+    // How much a caller may do, whoever it is; for all replicas.
+    at: 'src/limits/',
+    may: ['src/errors.ts', 'src/periodic.ts', 'src/store/'],
+    types: ['src/keys/caller.ts'],
+    packageTypes: ['pino']
   },
   {
     // What a process does between its settings and its first request.

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Channels } from '../channels/channels.ts'
 import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
 import type { Preparation } from '../delivery/intake/prepare.ts'
+import type { Limiter } from '../limits/limiter.ts'
 import { blockQueries } from '../messages/blocks.ts'
 import type { Suppressed } from '../messages/suppressed.ts'
 import type { Store } from '../store/store.ts'
@@ -22,6 +23,8 @@ export interface AssemblyParts {
   directory: string
   log: Logger
   backlogLimit?: BacklogLimit
+  /** Books recipients against the quota of whoever orders them. */
+  limiter?: Pick<Limiter, 'book'>
   /** Told when messages fall due. */
   wake: (mode: string, dueAt: number) => void
 }

@@ -10,6 +10,7 @@ import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError, toMessageError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import { type Caller, requireTemplate } from '../keys/caller.ts'
+import type { Booking, Limiter } from '../limits/limiter.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { queueOf } from '../messages/queue.ts'
 import { refusalOf, type Suppressed } from '../messages/suppressed.ts'
@@ -40,6 +41,8 @@ export interface IntakeParts {
   log: Logger
   /** Throws where the queue of the service has no room for so many. */
   backlogLimit?: BacklogLimit
+  /** Books recipients against the quota of whoever orders them. */
+  limiter?: Pick<Limiter, 'book'>
   /** Told when messages fall due. */
   wake: (mode: string, dueAt: number) => void
   /** Takes away a draft that was given up, in the background. */
@@ -74,6 +77,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     directory,
     log,
     backlogLimit,
+    limiter,
     wake,
     discard,
     withdraw,
@@ -169,9 +173,10 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
   }
 
   /** All at once where one statement takes them: then there never is a draft. */
-  const storeWhole = (row: BroadcastRow, common: Common, rows: string): Promise<void> =>
+  const storeWhole = (row: BroadcastRow, common: Common, rows: string, booking?: Booking): Promise<void> =>
     makeSure(row.id, function* () {
       if (yield* first(queries.byId(row))) return
+      if (booking) yield* booking.unit()
       yield queries.insert(row)
       yield queries.addMessages({ ...common, rows, entry: leftOut() })
     })
@@ -181,7 +186,8 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     row: BroadcastRow,
     common: Common,
     parts: AsyncIterable<string>,
-    end: number
+    end: number,
+    booking?: Booking
   ): Promise<void> => {
     const { id } = row
     const key = blockKey.broadcast(id)
@@ -204,8 +210,13 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     await makeSure(id, function* () {
       const now = yield* first(queries.lock({ id }))
       if (now && now.status !== 'draft') return
+      if (booking) yield* booking.unit()
       if ((yield* change(queries.completeDraft(row))) === 0) throw tooSlow()
       yield blocks.lift({ key })
+    }).catch(error => {
+      // The quota was used up meanwhile.
+      if (error instanceof ServiceError) discard(id)
+      throw error
     })
   }
 
@@ -260,12 +271,14 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       const { tally, sample, suppressed } = await check(source, rules, batches, skipInvalid, channel)
       requireSendable(sample, rules, channel)
       await backlogLimit?.(caller.service, caller.mode, tally.total)
+      const booking = limiter?.book(caller, tally.total)
       if (performance.now() > end) throw tooSlow()
       const row = rowOf(caller, form, channel, rules.template, tally, suppressed)
       const common = commonOf(row, channel.provider, traceparent)
       const { id, total, duplicates, skipped } = row
-      if (total > batchSize) await storeInParts(row, common, batches.all(), end)
-      else for await (const rows of batches.all()) await storeWhole(row, common, rows)
+      if (total > batchSize) await storeInParts(row, common, batches.all(), end, booking)
+      else for await (const rows of batches.all()) await storeWhole(row, common, rows, booking)
+      booking?.kept()
       wake(row.mode, common.run_at)
       log.info({ broadcast: id, total, duplicates, skipped, suppressed }, 'a broadcast was accepted')
       return { id, faults: tally.faults }

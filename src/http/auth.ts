@@ -4,6 +4,7 @@ import { readAddress } from '../ip.ts'
 import { type Caller, requireScope } from '../keys/caller.ts'
 import { createAuthThrottle } from './auth-throttle.ts'
 import type { App } from './fastify.ts'
+import { limits } from './limits.ts'
 
 /** The key of a request: only the Authorization header counts, so that no key lands in a log of URLs. */
 function bearer(request: FastifyRequest): string {
@@ -54,12 +55,16 @@ export function auth(app: App, sandboxMode: boolean): void {
     if (scope !== undefined && scope !== 'any') requireScope(caller, scope)
     return caller
   })
+  const take = limits(app)
   app.addHook('onRequest', async (request, reply) => {
     const { scope } = request.routeOptions.config
     if (scope === undefined) return
     // Whatever a key is needed for is nothing that a cache on the way may keep.
     reply.header('cache-control', 'no-store')
     request.caller = await authenticate(request)
+    // Before its rights are looked at and its body is read; a caller without limits does not even wait for nothing.
+    const taken = request.caller.limits && take(request)
+    if (taken) await taken
     if (scope !== 'any') requireScope(request.caller, scope)
     if (sandboxMode && request.caller.mode === 'live' && reachesPeople(request)) throw sandboxOnly()
   })

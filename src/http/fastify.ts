@@ -30,6 +30,7 @@ import type { WebhookRegistrations } from '../inbound/registration.ts'
 import type { ReplayWebhooks } from '../inbound/replay.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Keyring } from '../keys/keyring.ts'
+import type { Limiter } from '../limits/limiter.ts'
 import type { MediaLibrary } from '../media/library.ts'
 import type { RestoreHold } from '../messages/restore-hold.ts'
 import type { Metrics } from '../metrics.ts'
@@ -55,6 +56,7 @@ export type RoutePlugin = (app: App) => void
 /** What the application is made of, and what routes find on it by these names. */
 export interface AppParts {
   keyring: Keyring
+  limiter: Limiter
   channels: Channels
   channelHealth: ChannelHealths
   connections: Connections

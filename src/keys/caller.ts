@@ -1,6 +1,7 @@
 import type { Mode } from '../../schemas/common.ts'
 import type { Scope } from '../../schemas/keys.ts'
 import { ServiceError } from '../errors.ts'
+import type { Limits } from '../limits/account.ts'
 
 /** Who asks, and what the key allows. Absent lists are no restriction. */
 export interface Caller {
@@ -13,6 +14,8 @@ export interface Caller {
   readonly recipientPrefixes?: readonly string[]
   readonly cidrs?: readonly string[]
   readonly defaultChannel?: string
+  /** Absent: none. What was used of them is kept under `keyId`. */
+  readonly limits?: Limits
 }
 
 /** Whether a key has a right. `admin` implies every other, and no test key has it, whatever its row says (docs/api.md 11). */

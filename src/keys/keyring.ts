@@ -10,7 +10,7 @@ import type { KeyRow } from '../store/schema.ts'
 import { change, first, type Store, type Unit } from '../store/store.ts'
 import { createBelief } from './belief.ts'
 import type { Caller } from './caller.ts'
-import { checkCidrs, checkScopes, futureMs, json, prefixesOf, toCaller, toKey } from './rows.ts'
+import { checkCidrs, checkQuota, checkScopes, futureMs, json, prefixesOf, toCaller, toKey } from './rows.ts'
 import { createSeal } from './seal.ts'
 import { hashSecret, isWellFormed } from './secret.ts'
 import { createSecrets, newSecret } from './secrets.ts'
@@ -79,6 +79,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     mode: 'live',
     scopes: ['admin'],
     ...{ channels: null, templates: null, recipientPrefixes: null, cidrs: null, defaultChannel: null },
+    ...{ rateLimit: null, quota: null },
     ...{ prefix: '', lastFour: '' },
     createdAt: new Date().toISOString(),
     createdBy: 'settings',
@@ -132,6 +133,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     onlyFirst: boolean
   ): Promise<KeyWithSecret | undefined> => {
     checkCidrs(input.cidrs)
+    checkQuota(input.quota)
     checkScopes(input.mode, input.scopes)
     const id = newId('key')
     const at = store.clock()
@@ -148,6 +150,8 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       recipient_prefixes: json(prefixesOf(input.recipientPrefixes)),
       cidrs: json(input.cidrs),
       default_channel: input.defaultChannel ?? null,
+      rate_limit: json(input.rateLimit),
+      quota: json(input.quota),
       expires_at: futureMs(input.expiresAt, at),
       revoked_at: null,
       last_used_at: null,
@@ -216,6 +220,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
 
     patch: async (id, input, actor) => {
       checkCidrs(input.cidrs)
+      checkQuota(input.quota)
       const before = await load(id)
       if (before.revoked_at !== null) throw new ServiceError('conflict', `The key ${id} is revoked.`)
       checkScopes(before.mode, input.scopes)
@@ -226,6 +231,8 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         ...('templates' in input && { templates: json(input.templates) }),
         ...('recipientPrefixes' in input && { recipient_prefixes: json(prefixesOf(input.recipientPrefixes)) }),
         ...('cidrs' in input && { cidrs: json(input.cidrs) }),
+        ...('rateLimit' in input && { rate_limit: json(input.rateLimit) }),
+        ...('quota' in input && { quota: json(input.quota) }),
         ...('defaultChannel' in input && { default_channel: input.defaultChannel ?? null }),
         ...('expiresAt' in input && { expires_at: futureMs(input.expiresAt, store.clock()) })
       }

@@ -1,6 +1,8 @@
 import ipaddr from 'ipaddr.js'
 import type { Key, Scope } from '../../schemas/keys.ts'
 import { invalid } from '../errors.ts'
+import type { Limits } from '../limits/account.ts'
+import { isTimeZone } from '../limits/days.ts'
 import { requirePrefix } from '../phone.ts'
 import type { KeyRow } from '../store/schema.ts'
 import type { KeySecretRow } from '../store/schema-keys.ts'
@@ -26,7 +28,19 @@ export function toCaller(row: KeyRow): Caller {
     templates: set(row.templates),
     recipientPrefixes: parsed<string[]>(row.recipient_prefixes) ?? undefined,
     cidrs: parsed<string[]>(row.cidrs) ?? undefined,
-    defaultChannel: row.default_channel ?? undefined
+    defaultChannel: row.default_channel ?? undefined,
+    ...limitsOf(row.rate_limit, row.quota)
+  }
+}
+
+/** The limits of a caller as their columns hold them; nothing where there are none. */
+export function limitsOf(rateLimit: string | null, quota: string | null): Pick<Caller, 'limits'> {
+  if (rateLimit === null && quota === null) return {}
+  return {
+    limits: {
+      ...(rateLimit !== null && { rateLimit: JSON.parse(rateLimit) }),
+      ...(quota !== null && { quota: JSON.parse(quota) })
+    }
   }
 }
 
@@ -66,6 +80,8 @@ export const toKey = (row: KeyRow, secrets: readonly KeySecretRow[]): Key => ({
   templates: parsed(row.templates),
   recipientPrefixes: parsed(row.recipient_prefixes),
   cidrs: parsed(row.cidrs),
+  rateLimit: parsed(row.rate_limit),
+  quota: parsed(row.quota),
   defaultChannel: row.default_channel,
   prefix: row.prefix,
   lastFour: row.last_four,
@@ -82,6 +98,11 @@ export function checkCidrs(cidrs: readonly string[] | null | undefined): void {
     if (!ipaddr.isValidCIDR(text) && !ipaddr.isValid(text))
       throw invalid(`/cidrs/${i}`, 'must be an address or a CIDR range, e.g. 10.0.0.0/8')
   }
+}
+
+export function checkQuota(quota: Limits['quota'] | null): void {
+  if (quota?.timeZone !== undefined && !isTimeZone(quota.timeZone))
+    throw invalid('/quota/timeZone', 'must be the IANA name of a time zone, as in Europe/Berlin')
 }
 
 export function checkScopes(mode: string, scopes: readonly Scope[] | undefined): void {

@@ -17,6 +17,18 @@ export interface KeySecretRow {
   sealed_until: number | null
 }
 
+/** What a key or an identity has used of its limits. */
+export interface LimitRow {
+  key_id: string
+  /** Requests that could come at once, in millionths, at the instant `at`; null: as many as the burst. */
+  level: number | null
+  at: number
+  /** The day that `used` was counted on, as 2026-11-28; empty before the first. */
+  date: string
+  used: number
+}
+
 export interface KeyTables {
+  key_limits: LimitRow
   key_secrets: KeySecretRow
 }

@@ -103,6 +103,10 @@ export interface KeyRow {
   recipient_prefixes: string | null
   cidrs: string | null
   default_channel: string | null
+  /** { perSecond, burst } */
+  rate_limit: string | null
+  /** { perDay, timeZone? } */
+  quota: string | null
   expires_at: number | null
   revoked_at: number | null
   last_used_at: number | null

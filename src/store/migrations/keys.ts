@@ -16,5 +16,15 @@ export const keys: readonly Migration[] = [
       `insert into key_secrets (id, key_id, hash, pepper_version, prefix, last_four, created_at, last_used_at)
         select 'sec_' || substr(id, 5), id, hash, pepper_version, prefix, last_four, created_at, last_used_at from keys`
     ]
+  },
+  {
+    name: '036_key_limits',
+    statements: ({ int, id, clustered }) => [
+      'alter table keys add column rate_limit text',
+      'alter table keys add column quota text',
+      `create table key_limits (
+        key_id ${id} primary key, level ${int}, at ${int} not null, date text not null, used ${int} not null
+      ) ${clustered}`
+    ]
   }
 ]
