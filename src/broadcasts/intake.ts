@@ -271,7 +271,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       const { tally, sample, suppressed } = await check(source, rules, batches, skipInvalid, channel)
       requireSendable(sample, rules, channel)
       await backlogLimit?.(caller.service, caller.mode, tally.total)
-      const booking = limiter?.book(caller, tally.total)
+      const booking = await limiter?.book(caller, tally.total)
       if (performance.now() > end) throw tooSlow()
       const row = rowOf(caller, form, channel, rules.template, tally, suppressed)
       const common = commonOf(row, channel.provider, traceparent)

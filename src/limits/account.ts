@@ -86,15 +86,11 @@ export function createAccounts(store: Store) {
     },
 
     /** Books `count` of the quota, or nothing where so much is not left. Answers what was left before, and whether it was booked. */
-    book: function* (
-      keyId: string,
-      { quota, timeZone }: { quota: number; timeZone: string },
-      count: number
-    ): Unit<{ left: number; booked: boolean }> {
+    book: function* (keyId: string, limits: Limits, count: number): Unit<{ left: number; booked: boolean }> {
       const row = yield* hold(keyId)
-      const { date } = dayOf(timeZone, store.clock())
+      const { date } = dayOf(timeZoneOf(limits), store.clock())
       const used = date > row.date ? 0 : row.used
-      const left = Math.max(0, quota - used)
+      const left = Math.max(0, limits.quota!.perDay - used)
       if (count > left) return { left, booked: false }
       yield save({ ...row, date: date > row.date ? date : row.date, used: used + count }).compile()
       return { left, booked: true }

@@ -25,7 +25,7 @@ export interface Limiter extends Periodic {
   /** What an answer tells; nothing of a caller without limits. */
   headers: (caller: Caller) => Record<string, string>
   /** @param recipients all of them; the request itself counts for the first. @throws 429 where that many are known not to be left */
-  book: (caller: Caller, recipients: number) => Booking | undefined
+  book: (caller: Caller, recipients: number) => Promise<Booking | undefined>
 }
 
 /** Requests that this process may let in by itself: they are taken out of the account already. */
@@ -161,12 +161,14 @@ export function createLimiter({ store, log, now = () => performance.now() }: Lim
       else if (idle > forgetMs) leases.delete(keyId)
     }
   }
-  const handBack = async (keyId: string, lease: Lease): Promise<void> => {
+  const handBack = async (keyId: string, lease: Lease): Promise<Standing> => {
+    const { limits } = lease
     const unused = { requests: lease.left, quota: lease.spare, date: lease.standing?.day.date ?? '' }
     lease.left = 0
     lease.spare = 0
-    lease.standing = await store.write(() => accounts.take(keyId, lease.limits, 0, unused))
-    lease.readAt = now()
+    const standing = await store.write(() => accounts.take(keyId, limits, 0, unused))
+    if (lease.limits === limits) Object.assign(lease, { standing, readAt: now() })
+    return standing
   }
   const periodic = createPeriodic(sweep, lifeMs, log, 'what is left of limits was not handed back: it stays booked')
 
@@ -202,19 +204,17 @@ export function createLimiter({ store, log, now = () => performance.now() }: Lim
       const { standing, readAt, left, spare } = leaseOf(keyId, limits)
       return limitHeaders(limits, standing, { left, spare, elapsedMs: now() - readAt })
     },
-    book: ({ keyId, limits }, recipients) => {
+    book: async ({ keyId, limits }, recipients) => {
       const quota = limits?.quota
       if (!quota || recipients <= 1) return undefined
       const lease = leaseOf(keyId, limits)
-      const { standing } = lease
-      const endsIn = (): number => (standing ? standing.day.endsAt - standing.at - (now() - lease.readAt) : lifeMs)
-      const refuse = (left: number) => tooMany(limits, recipients, left + 1, endsIn())
-      const known = standing ? standing.quota + lease.left + lease.spare : Number.POSITIVE_INFINITY
+      // What this process has taken in advance may be the last that is left.
+      const { day, at, quota: known } = await handBack(keyId, lease)
+      const refuse = (left: number) => tooMany(limits, recipients, left + 1, day.endsAt - at)
       if (recipients - 1 > known) throw refuse(known)
-      const day = { quota: quota.perDay, timeZone: quota.timeZone ?? 'UTC' }
       return {
         unit: function* () {
-          const { left, booked } = yield* accounts.book(keyId, day, recipients - 1)
+          const { left, booked } = yield* accounts.book(keyId, limits, recipients - 1)
           if (!booked) throw refuse(left)
         },
         kept: () => {
