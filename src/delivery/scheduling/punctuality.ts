@@ -1,3 +1,5 @@
+import { createFading } from './fading.ts'
+
 /**
  * How exactly this process keeps to the instants that it is given, and what it leaves free on account of that. A quiet
  * machine uses the account's rate nearly whole; a busy one, or an account that counts otherwise than we do, widens it.
@@ -13,29 +15,26 @@ export interface Punctuality {
   disagreed: () => void
 }
 
-/** A stall is forgotten by half in this time. */
-const forgetMs = 5000
-/** What a disagreement taught is forgotten by half in this time. */
-const relearnMs = 600_000
 /** Before anything is known: as on a busy machine. */
 const firstMs = 35
+const between = (least: number, ms: number, most: number): number => Math.round(Math.min(Math.max(ms, least), most))
 
 /** @param clock milliseconds, rising */
-export function createPunctuality(clock: () => number = () => performance.now()): Punctuality {
-  let worst = { ms: firstMs, at: clock() }
-  let learnt = { ms: 0, at: clock() }
-  const faded = ({ ms, at }: { ms: number; at: number }, halfMs: number): number =>
-    ms * 0.5 ** ((clock() - at) / halfMs)
-  const between = (least: number, ms: number, most: number): number => Math.round(Math.min(Math.max(ms, least), most))
+export function createPunctuality(clock?: () => number): Punctuality {
+  // A slot that is missed costs its time, but a call that arrives too early is refused: what the way takes is forgotten more slowly.
+  const timers = createFading(5000, firstMs, clock)
+  const way = createFading(20_000, firstMs, clock)
+  const disagreements = createFading(600_000, 0, clock)
   return {
-    lateMs: () => between(8, 1.5 * faded(worst, forgetMs) + 4, 60),
-    wayMs: () => between(10, Math.max(Math.min(faded(worst, forgetMs) + 5, 40), faded(learnt, relearnMs)), 100),
-    left: ms => {
-      worst = { ms: Math.min(Math.max(ms, faded(worst, forgetMs)), 60), at: clock() }
+    lateMs: () => between(8, 1.5 * timers.value() + 4, 60),
+    wayMs: () => between(12, Math.max(Math.min(way.value() + 5, 40), disagreements.value()), 100),
+    left: lateMs => {
+      timers.raise(Math.min(lateMs, 60))
+      way.raise(Math.min(lateMs, 60))
     },
     disagreed: () => {
-      learnt = { ms: Math.min(Math.max(25, 2 * faded(learnt, relearnMs)), 100), at: clock() }
-      worst = { ms: 60, at: clock() }
+      disagreements.raise(Math.min(Math.max(25, 2 * disagreements.value()), 100))
+      way.raise(60)
     }
   }
 }

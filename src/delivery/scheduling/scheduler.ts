@@ -7,6 +7,7 @@ import { requestTrace } from '../../request-trace.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
 import { first, StoreUnavailable, type Unit } from '../../store/store.ts'
 import { aheadMs, createDecisions, type DecisionParts, free, pollMs, type Waiter, type Want } from './decisions.ts'
+import { createFading } from './fading.ts'
 import { bulkIsNext, had, type Served } from './fairness.ts'
 import { createRetryBudget } from './retry-budget.ts'
 
@@ -64,12 +65,9 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const served: Served = { last: new Map(), turn: 0, sinceBulk: 0 }
   const budget = createRetryBudget()
   let stopped = true
-  let slow = { ms: 0, at: 0 }
-  const slowness = (): number => slow.ms * 0.5 ** ((performance.now() - slow.at) / 1000)
-  const committed = (sentAt: number): void => {
-    const now = performance.now()
-    slow = { ms: Math.min(mostLeadMs, Math.max(now - sentAt, slowness())), at: now }
-  }
+  const slow = createFading(1000)
+  const slowness = slow.value
+  const committed = (sentAt: number): void => slow.raise(Math.min(mostLeadMs, performance.now() - sentAt))
   /** Milliseconds that a commit takes at worst: it waits for another's, then for its own. */
   const commitMs = (): number => 2 * slowness()
   /** Milliseconds to decide ahead: on a slow store a slot that is due now would be past when claim and dispatch are committed. */

@@ -10,12 +10,12 @@ const start = () => {
 }
 
 t.test(
-  'a quiet machine uses at least 97 % of the rate within half a minute, and begins with what a busy one leaves free',
+  'a quiet machine uses at least 97 % of the rate within a minute, and begins with what a busy one leaves free',
   t => {
     const { clock, punctuality } = start()
     const share = () => second / (second + punctuality.lateMs() + punctuality.wayMs())
     t.ok(share() < 0.92, `${share()}`)
-    for (; clock.now < 30 * second; clock.now += 100) punctuality.left(1)
+    for (; clock.now < 60 * second; clock.now += 100) punctuality.left(1)
     t.ok(share() > 0.97, `${share()}`)
     t.end()
   }
@@ -23,11 +23,11 @@ t.test(
 
 t.test('a stall widens what is left free at once, and is forgotten', t => {
   const { clock, punctuality } = start()
-  clock.now = 60 * second
+  clock.now = 120 * second
   const quiet = [punctuality.lateMs(), punctuality.wayMs()]
   punctuality.left(45)
   t.ok(punctuality.lateMs() >= 60 && punctuality.wayMs() >= 40)
-  clock.now += 60 * second
+  clock.now += 120 * second
   t.strictSame([punctuality.lateMs(), punctuality.wayMs()], quiet)
   t.end()
 })
@@ -35,12 +35,12 @@ t.test('a stall widens what is left free at once, and is forgotten', t => {
 t.test('an account that refuses in spite of the slots is given more room each time, and the rate is found again', t => {
   const { clock, punctuality } = start()
   const settled = () => {
-    clock.now += 60 * second
+    clock.now += 120 * second
     return punctuality.wayMs()
   }
   const before = settled()
   punctuality.disagreed()
-  t.ok(punctuality.wayMs() >= 4 * before, 'at once')
+  t.ok(punctuality.wayMs() > 3 * before, 'at once')
   const once = settled()
   t.ok(once > before, 'what it taught lasts longer than a stall')
   punctuality.disagreed()
