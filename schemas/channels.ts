@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { ownSettings } from './channel-settings.ts'
 import { ChannelId, Instant, Page } from './common.ts'
 import { messageTypes } from './content.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
@@ -11,9 +12,12 @@ export const ConnectionId = Type.String({
   examples: ['21fd90f9-0000-4000-8000-000000000000']
 })
 const Value = Type.Unsafe<string | number | boolean>({ type: ['string', 'number', 'boolean'] })
-const Settings = Type.Record(Type.String({ maxLength: 64 }), Value, {
+const Settings = Type.Unsafe<Record<string, unknown>>({
+  type: 'object',
   maxProperties: 50,
-  description: "The provider's own settings, checked by its adapter.",
+  properties: ownSettings,
+  additionalProperties: Value,
+  description: "What any channel can set, and the provider's own settings, checked by its adapter.",
   providerSettings: true
 })
 

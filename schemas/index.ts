@@ -9,6 +9,7 @@ import {
   Recipient
 } from './broadcasts.ts'
 import { ChannelHealth } from './channel-health.ts'
+import { OptOut } from './channel-settings.ts'
 import { Capabilities, Channel, ChannelPage, CreateChannel, PatchChannel } from './channels.ts'
 import { Connection, ConnectionPage, CreateConnection } from './connections.ts'
 import { Contact, ContactImport, ContactPage, ContactWindow, CreateContact, PatchContact } from './contacts.ts'
@@ -66,6 +67,7 @@ export const namedSchemas: readonly TSchema[] = [
   Suppression,
   SuppressionPage,
   SuppressionImport,
+  OptOut,
   CreateChannel,
   PatchChannel,
   Channel,

@@ -176,7 +176,8 @@ export async function buildContainer(
   const inbound = createInbound({
     ...{ store, adapters, channels, providerClient, pepper, metrics, log, typeBase },
     keepFile: remote.keep,
-    handlers: createTemplateHandler(store, definitions.forget),
+    ...suppression.ofInbound,
+    handlers: { ...createTemplateHandler(store, definitions.forget), ...suppression.ofInbound.handlers },
     tell: notifications.publish,
     wakeQueue: mode => scheduler.wake(mode, Date.now()),
     baseUrl: () => config.PUBLIC_URL ?? (sandboxMode ? ownAddress() : undefined),

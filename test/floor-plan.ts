@@ -234,7 +234,7 @@ export const rooms: Room[] = [
       'src/tables/',
       'src/messages/'
     ].concat('schemas/'),
-    types: ['src/adapters/heard.ts', 'src/channels/', 'src/inbound/'],
+    types: ['src/adapters/heard.ts', 'src/channels/', 'src/dispatch/provider-client.ts', 'src/inbound/'],
     packages: ['kysely']
   },
   {

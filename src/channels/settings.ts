@@ -1,4 +1,5 @@
 import { Ajv, type ValidateFunction } from 'ajv'
+import { OptOut, ownSettings } from '../../schemas/channel-settings.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { AnyAdapter } from '../adapters/adapter.ts'
 import { ServiceError } from '../errors.ts'
@@ -25,8 +26,12 @@ export function createSettingsCheck(adapters: ReadonlyMap<string, AnyAdapter>, s
   const ajv = new Ajv({ allErrors: true, coerceTypes: false })
   // Our own word, which says nothing about validity.
   ajv.addKeyword('secret')
+  ajv.addSchema(OptOut)
   const validators = new Map<string, ValidateFunction>(
-    [...adapters].map(([name, adapter]) => [name, ajv.compile(adapter.settings)])
+    [...adapters].map(([name, { settings }]) => [
+      name,
+      ajv.compile({ ...settings, properties: { ...settings.properties, ...ownSettings } })
+    ])
   )
   const faultsOf = (provider: string, settings: unknown, at: string): FieldFault[] => {
     const validate = validators.get(provider)

@@ -1,4 +1,4 @@
-import type { Heard, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
+import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import { identities, type ToldAs } from '../messages/identities.ts'
@@ -32,12 +32,16 @@ export interface Effect {
 export type HeardHandler<K extends Heard['kind']> = (heard: Extract<Heard, { kind: K }>, place: Place) => Unit<Effect>
 export type HeardHandlers = { readonly [K in Heard['kind']]?: HeardHandler<K> }
 
+/** What a person's message says beside being one: in the unit that keeps it, once. */
+export type HeardMessageHook = (row: MessageRow, heard: HeardInbound, place: Place) => Unit<void>
+
 export interface EffectsParts {
   store: Store
   typeBase: string
   keepFile: FileKeeper
   /** Kinds whose effects are other rooms' business. */
   handlers?: HeardHandlers
+  heardMessage?: HeardMessageHook
 }
 
 export interface Effects {
@@ -61,7 +65,8 @@ function about(...people: (Person | undefined)[]): { contact?: string } {
   return contact === undefined ? {} : { contact }
 }
 
-export function createEffects({ store, typeBase, keepFile, handlers: others = {} }: EffectsParts): Effects {
+export function createEffects(parts: EffectsParts): Effects {
+  const { store, typeBase, keepFile, handlers: others = {}, heardMessage } = parts
   const { build } = store
   const ids = messageIds(store)
   const people = identities(store)
@@ -179,6 +184,7 @@ export function createEffects({ store, typeBase, keepFile, handlers: others = {}
       const { channel_id, mode } = row
       yield* ids.link({ channel_id, mode }, { id: row.id, attempt: 0 }, heard.ids)
       yield* people.link(row, namesOf(heard.sender))
+      if (heardMessage) yield* heardMessage(row, heard, place)
       return { outcome: 'done', message: { id: row.id, status: row.state } }
     }
   }

@@ -6,7 +6,7 @@ import type { ProviderClient } from '../dispatch/provider-client.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Store } from '../store/store.ts'
 import { createDoor, type Door } from './door.ts'
-import { createEffects, type HeardHandlers } from './effects.ts'
+import { createEffects, type HeardHandlers, type HeardMessageHook } from './effects.ts'
 import { createReader, type Reader } from './reader.ts'
 import { createWebhookRegistrations, type WebhookRegistrations } from './registration.ts'
 import { createReplay, type ReplayWebhooks } from './replay.ts'
@@ -44,6 +44,7 @@ export interface InboundParts {
   keepFile: FileKeeper
   /** Kinds of what is told whose effects are other rooms' business. */
   handlers?: HeardHandlers
+  heardMessage?: HeardMessageHook
   /** Something became of this message. */
   tell: (id: string) => void
   /** A message may wait to be sent. */
@@ -52,9 +53,9 @@ export interface InboundParts {
 
 /** What the providers tell by themselves: from their webhooks to what becomes of them here. */
 export function createInbound(parts: InboundParts): Inbound {
-  const { store, adapters, channels, metrics, pepper, log, typeBase, keepFile, handlers, tell, wakeQueue } = parts
+  const { store, adapters, channels, metrics, pepper, log, tell, wakeQueue } = parts
   const tokens = createWebhookTokens(store, pepper)
-  const effects = createEffects({ store, typeBase, keepFile, ...(handlers && { handlers }) })
+  const effects = createEffects(parts)
   const reader = createReader({ store, adapters, channels, effects, metrics, log, tell, wakeQueue })
   const door = createDoor({ store, adapters, channels, tokens, metrics, wake: reader.wake })
   const registrations = createWebhookRegistrations({ ...parts, door, tokens })

@@ -3,7 +3,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { ServiceError } from '../errors.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { SuppressionRow } from '../store/schema-suppressions.ts'
-import { all, first, prepare, type Store, type Unit } from '../store/store.ts'
+import { all, first, prepare, readUnit, type Store, type Unit } from '../store/store.ts'
 import { optionsOf } from './row.ts'
 
 // Who must not be messaged. Every dispatch looks in its own commit, as it does for blocks: a person who said stop at noon
@@ -211,15 +211,7 @@ export function createSuppressed(store: Store, pepper: string) {
     keysOf,
     among,
     /** As `among`, where nothing is to be written. */
-    amongNow: async (...asked: Parameters<typeof among>): Promise<Map<string, Standing>> => {
-      const steps = among(...asked)
-      let step = steps.next()
-      while (!step.done) {
-        const rows = await store.read(step.value)
-        step = steps.next({ rows, changes: 0 } as never)
-      }
-      return step.value
-    },
+    amongNow: (...asked: Parameters<typeof among>): Promise<Map<string, Standing>> => readUnit(store, among(...asked)),
     /** The suppression that stands against a message, for a unit or by itself. */
     look,
     /** Inside the unit that makes or moves a row: throws the 409 where a suppression stands against it. */

@@ -91,6 +91,13 @@ export function* change(query: CompiledQuery | Compilable): Generator<CompiledQu
   return (yield compiled(query)).changes
 }
 
+/** Runs a unit that only reads, each query by itself: what it reads may change in between. */
+export async function readUnit<T>(store: Pick<Store, 'read'>, unit: Unit<T>): Promise<T> {
+  let step = unit.next()
+  while (!step.done) step = unit.next({ rows: await store.read(step.value), changes: 0 })
+  return step.value
+}
+
 class Slot {
   readonly name: string
   constructor(name: string) {

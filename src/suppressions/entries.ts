@@ -6,7 +6,7 @@ import { nameOf, type Suppressed, spellings } from '../messages/suppressed.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { PageRequest } from '../store/page.ts'
 import type { SuppressionRow } from '../store/schema-suppressions.ts'
-import { all, change, first, type Store, type Unit } from '../store/store.ts'
+import { all, change, first, readUnit, type Store, type Unit } from '../store/store.ts'
 
 // Suppressions as rows: what adds, finds and takes away some of them. Each is a unit or a query; who may, is judged before.
 
@@ -46,14 +46,18 @@ export function createEntries(store: Store, suppressed: Suppressed) {
   const { build } = store
   const people = identities(store)
 
+  /** Inside a unit: what a person's suppressions are found by, under every name that is known of the person on any channel. */
+  function* namesIn(mode: SuppressionRow['mode'], identity: string): Unit<string[]> {
+    const known = new Set(spellings(identity))
+    for (const spelling of spellings(identity))
+      for (const row of yield* all(people.namesOf(mode, undefined, spelling))) known.add(row.identity)
+    return [...new Set([...known].flatMap(name => [nameOf(name), suppressed.hashOf(name)]))]
+  }
+
   return {
-    /** What a person's suppressions are found by, under every name that is known of the person on any channel. */
-    namesOf: async (mode: SuppressionRow['mode'], identity: string): Promise<string[]> => {
-      const known = new Set<string>()
-      for (const spelling of spellings(identity))
-        for (const name of await people.of(mode, undefined, spelling)) known.add(name)
-      return [...new Set([...known].flatMap(name => [nameOf(name), suppressed.hashOf(name)]))]
-    },
+    namesIn,
+    /** As `namesIn`, where nothing is to be written. */
+    namesOf: (...asked: Parameters<typeof namesIn>): Promise<string[]> => readUnit(store, namesIn(...asked)),
 
     /** Inside a unit: one that is to be there. Answers it as it is, and whether it is new. */
     add: function* (entry: NewEntry): Unit<{ row: SuppressionRow; added: boolean }> {

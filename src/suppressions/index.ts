@@ -2,6 +2,7 @@ import type { Channels } from '../channels/channels.ts'
 import { createSuppressed, type Suppressed } from '../messages/suppressed.ts'
 import type { Store } from '../store/store.ts'
 import { createEntries, type Entries } from './entries.ts'
+import { createHeardWills, type HeardWills } from './heard.ts'
 import { createSuppressions, type Suppressions } from './suppressions.ts'
 import { createSuppressionTable, type SuppressionTable } from './table.ts'
 
@@ -9,6 +10,8 @@ export interface SuppressionRooms {
   /** What stops a message. */
   suppressed: Suppressed
   entries: Entries
+  /** What follows from what people say. */
+  ofInbound: HeardWills
   /** What the routes call. */
   ofRoutes: { suppressions: Suppressions; suppressionTable: SuppressionTable }
 }
@@ -26,5 +29,6 @@ export function assembleSuppressions({ store, channels, pepper }: AssemblyParts)
   const entries = createEntries(store, suppressed)
   const suppressions = createSuppressions({ store, channels, entries })
   const suppressionTable = createSuppressionTable({ store, entries, suppressions })
-  return { suppressed, entries, ofRoutes: { suppressions, suppressionTable } }
+  const ofInbound = createHeardWills(store, entries)
+  return { suppressed, entries, ofInbound, ofRoutes: { suppressions, suppressionTable } }
 }

@@ -1,0 +1,118 @@
+import type { HeardPreference, Person } from '../adapters/heard.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import { newId } from '../ids.ts'
+import type { HeardHandlers, HeardMessageHook, Place } from '../inbound/effects.ts'
+import { identities } from '../messages/identities.ts'
+import { queueOf } from '../messages/queue.ts'
+import { day, keepOptions } from '../messages/row.ts'
+import { messageTransitions } from '../messages/transitions/message.ts'
+import { auditEntry } from '../store/audit.ts'
+import type { MessageRow } from '../store/schema.ts'
+import type { SuppressionRow } from '../store/schema-suppressions.ts'
+import type { Store, Unit } from '../store/store.ts'
+import type { Entries } from './entries.ts'
+import { optOutsOf, willOf } from './words.ts'
+
+// A person's own will, as WhatsApp tells it or as it was written to us. It is kept in the commit that marks it as heard.
+
+/** What a person has said, and what only a person's own word takes back: what a caller keeps is the caller's to lift. */
+const own: SuppressionRow['source'][] = ['word', 'whatsapp']
+/** Whoever did it, in the audit log. */
+const recipient = { keyId: 'recipient' }
+
+interface Said {
+  value: 'stop' | 'resume'
+  category: SuppressionRow['category']
+  source: 'word' | 'whatsapp'
+  saidAt: number
+  reason?: string
+}
+
+export interface HeardWills {
+  handlers: HeardHandlers
+  /** What a message says beside being one. */
+  heardMessage: HeardMessageHook
+}
+
+export function createHeardWills(store: Store, entries: Entries): HeardWills {
+  const people = identities(store)
+  const { insert } = messageTransitions(store)
+
+  /** Inside a unit: on every channel of the number that it was said to. Answers whether anything is new. */
+  function* keep(identity: string, said: Said, { channel: { mode }, siblings }: Place): Unit<boolean> {
+    const { value, category, source, saidAt, reason } = said
+    let changed = false
+    if (value === 'stop') {
+      for (const channel_id of siblings) {
+        const { row, added } = yield* entries.add({ mode, identity, channel_id, category, source, saidAt, reason })
+        if (!added) continue
+        changed = true
+        yield auditEntry(store, recipient, 'suppression.added', row.id, { mode, channel: channel_id, category, source })
+      }
+      return changed
+    }
+    const names = yield* entries.namesIn(mode, identity)
+    for (const channel of siblings) {
+      // Whoever takes back a stop of everything takes back the one of marketing too.
+      const meant = { names, channel, ...(category === 'marketing' && { category }) }
+      for (const { id } of yield* entries.remove(mode, meant, { sources: own, saidUntil: saidAt })) {
+        changed = true
+        yield auditEntry(store, recipient, 'suppression.removed', id, { mode, channel, source })
+      }
+    }
+    return changed
+  }
+
+  const known = ({ phone, userId, parentUserId, username }: Person) => ({
+    names: [phone, userId, parentUserId],
+    username
+  })
+
+  /** The answer to a stop, while the person's own message keeps the window open. It is of no service: it belongs to the channel. */
+  function* confirm(body: string, to: string, heard: MessageRow, { id, mode, provider }: DispatchChannel): Unit<void> {
+    const now = store.clock()
+    const closes = heard.created_at + day
+    if (closes <= now) return
+    const place = { mode, service: '', channel_id: id, lane: 0, broadcast_id: null }
+    yield insert({
+      id: newId('msg', now),
+      ...place,
+      queue: queueOf(place),
+      ...{ key_id: '', provider, direction: 'outbound', contact: to, user_id: heard.contact === null ? to : null },
+      ...{ type: 'text', content: JSON.stringify({ body }), options: keepOptions({ answers: 'opt_out' }) },
+      ...{ state: 'queued', final: 0, attempts: 0, run_at: now, send_at: null, expires_at: closes },
+      ...{ reference: null, metadata: null, resend_of: null, traceparent: null, timeline: '', created_at: now },
+      lease_ms: 0
+    })
+  }
+
+  return {
+    handlers: {
+      preference: function* ({ person, category, value, at }: HeardPreference, place) {
+        const identity = person.phone ?? person.userId
+        if (identity === undefined) return { outcome: 'ignored' }
+        yield* people.link({ channel_id: place.channel.id, mode: place.channel.mode }, known(person))
+        const saidAt = Math.min(at ?? place.receivedAt, store.clock())
+        yield* keep(identity, { value, category, source: 'whatsapp', saidAt }, place)
+        return { outcome: 'done' }
+      }
+    },
+
+    heardMessage: function* (row, { message }, place) {
+      const identity = row.contact ?? row.user_id
+      const will = willOf(message, optOutsOf(place.channel.settings))
+      if (identity === null || !will) return
+      const { value, word, optOut } = will
+      const said = {
+        value,
+        category: optOut.category,
+        source: 'word',
+        saidAt: row.created_at,
+        reason: `wrote: ${word}`
+      } as const
+      const isNew = yield* keep(identity, said, place)
+      if (value === 'stop' && isNew && optOut.confirm !== undefined && message.standby === undefined)
+        yield* confirm(optOut.confirm, identity, row, place.channel)
+    }
+  }
+}
