@@ -81,7 +81,15 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
       ...{ key_id: '', provider, direction: 'outbound', contact: to, user_id: heard.contact === null ? to : null },
       ...{ type: 'text', content: JSON.stringify({ body }), options: keepOptions({ answers: 'opt_out' }) },
       ...{ state: 'queued', final: 0, attempts: 0, run_at: now, send_at: null, expires_at: closes },
-      ...{ reference: null, metadata: null, resend_of: null, traceparent: null, timeline: '', created_at: now },
+      ...{
+        reference: null,
+        metadata: null,
+        resend_of: null,
+        deliver_by: null,
+        traceparent: null,
+        timeline: '',
+        created_at: now
+      },
       lease_ms: 0
     })
   }
