@@ -17,7 +17,7 @@ import { optOutsOf, willOf } from './words.ts'
 
 /** What a person has said, and what only a person's own word takes back: what a caller keeps is the caller's to lift. */
 const own: SuppressionRow['source'][] = ['word', 'whatsapp']
-/** Whoever did it, in the audit log. */
+/** The person, as the audit log names the one who did it. */
 const recipient = { keyId: 'recipient' }
 
 interface Said {
@@ -53,7 +53,7 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
     }
     const names = yield* entries.namesIn(mode, identity)
     for (const channel of siblings) {
-      // Whoever takes back a stop of everything takes back the one of marketing too.
+      // A stop of everything that is taken back takes the one of marketing with it.
       const meant = { names, channel, ...(category === 'marketing' && { category }) }
       for (const { id } of yield* entries.remove(mode, meant, { sources: own, saidUntil: saidAt })) {
         changed = true

@@ -3,6 +3,9 @@ import type { HeardMessage } from '../adapters/heard.ts'
 
 // A stop in somebody's own words: the whole of a message, or the button that was pressed, is one of the channel's words.
 
+/** A letter or a digit. */
+const sounding = /[\p{L}\p{N}]/u
+
 /**
  * A text as words are compared: without case, accents, what cannot be seen, and the marks around it. “¡BÁJA!” and
  * “baja” are one; in the middle of a sentence a word is none.
@@ -15,7 +18,11 @@ export function folded(text: string): string {
     .toUpperCase()
     .replace(/\s+/gu, ' ')
     .trim()
-  return plain.replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$/gu, '') || plain
+  const characters = [...plain]
+  const begins = characters.findIndex(each => sounding.test(each))
+  return begins < 0
+    ? plain
+    : characters.slice(begins, characters.findLastIndex(each => sounding.test(each)) + 1).join('')
 }
 
 /** What a setting of a channel says, as a list: it may be one, or one for each language. */
