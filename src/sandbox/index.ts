@@ -7,6 +7,7 @@ import { standIns } from './stand-ins.ts'
 import { createState } from './state.ts'
 import { createHooks, type DefaultHook, type Hook } from './webhooks/hooks.ts'
 import { createPlayer, type Player } from './webhooks/player.ts'
+import { type ScenarioOf, scenarioOfNumber } from './webhooks/scenarios.ts'
 
 export { wordsOf } from './effects.ts'
 export type { MagicRecipient } from './faults.ts'
@@ -35,6 +36,8 @@ export interface SandboxOptions {
   defaultHook?: DefaultHook
   /** the unit of time in which statuses and replies follow a send; default 250 ms, 0: at once */
   tempoMs?: number
+  /** the scenario that a message meets, by its name; default: the one of its recipient's number */
+  scenarioOf?: ScenarioOf
   /** how long a webhook that was not answered 200 waits for its second try; default 1 s, and doubles */
   webhookRetryMs?: number
   /** signs Meta's webhooks, as the app's secret does */
@@ -77,6 +80,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       )
     ),
     tempoMs: options.tempoMs ?? 250,
+    scenarioOf: options.scenarioOf ?? scenarioOfNumber,
     retryMs: options.webhookRetryMs ?? 1000,
     appSecret: options.appSecret ?? SANDBOX_APP_SECRET
   })

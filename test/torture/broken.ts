@@ -48,6 +48,22 @@ function holdCommits(): void {
   }
 }
 
+/** Statements before the start, past every rule. The triggers among them are the embedded store's. */
+const run =
+  (...statements: string[]) =>
+  async (config: Config): Promise<void> => {
+    const store = await openStore(
+      { ...(config.DATABASE_URL && { databaseUrl: config.DATABASE_URL }), directory: config.DATA_DIR },
+      pino({ level: 'silent' })
+    )
+    await store.write(function* () {
+      for (const statement of statements) yield CompiledQuery.raw(statement)
+    })
+    await store.close()
+  }
+const trigger = (when: string, act: string): ((config: Config) => Promise<void>) =>
+  run(`create trigger if not exists sabotage after ${when} begin ${act}; end`)
+
 export const sabotages: Record<string, Sabotage> = {
   naive: {
     says: 'an unknown outcome is tried again',
@@ -59,16 +75,7 @@ export const sabotages: Record<string, Sabotage> = {
   },
   requeue: {
     says: 'what a dead process was sending is sent again',
-    before: async config => {
-      const store = await openStore(
-        { ...(config.DATABASE_URL && { databaseUrl: config.DATABASE_URL }), directory: config.DATA_DIR },
-        pino({ level: 'silent' })
-      )
-      await store.write(function* () {
-        yield CompiledQuery.raw(`update messages set state = 'queued', lease_until = null where state = 'sending'`)
-      })
-      await store.close()
-    }
+    before: run(`update messages set state = 'queued', lease_until = null where state = 'sending'`)
   },
   early: { says: 'an answer is given before the commit', after: holdCommits },
   keyless: {
@@ -80,8 +87,60 @@ export const sabotages: Record<string, Sabotage> = {
   }
 }
 
+/** What is told by webhook, and what is told of it by events. */
+export const hearing: Record<string, Sabotage> = {
+  unkept: {
+    says: 'a webhook is answered before it is kept',
+    after: ({ app }) => {
+      const { receive } = app.door
+      app.door.receive = async (...webhook) => void setTimeout(() => receive(...webhook).catch(() => {}), 500)
+    }
+  },
+  dropped: {
+    says: 'what a dead process had not read yet is not read any more',
+    before: run(`update webhooks set state = 'read' where state = 'waiting'`)
+  },
+  forgetful: {
+    says: 'nobody remembers what was told before, nor by which ids',
+    before: run(
+      `create trigger if not exists sabotage after insert on heard_events begin
+         delete from heard_events where identity = new.identity;
+       end`,
+      `create trigger if not exists more after insert on messages when new.direction = 'inbound' begin
+         delete from message_ids where provider_id = new.provider_message_id;
+       end`
+    )
+  },
+  impatient: {
+    says: 'what is told of a message before its send is answered is thrown away',
+    before: trigger('insert on parked_events', 'delete from parked_events where identity = new.identity')
+  },
+  latest: {
+    says: 'the status that is told last stands, not the greatest',
+    before: trigger(
+      `update of sent_at on messages when old.state in ('delivered', 'read') and old.sent_at is null and new.sent_at is not null`,
+      `update messages set state = 'sent' where id = new.id`
+    )
+  },
+  eventless: {
+    says: 'a state has no event',
+    before: trigger(
+      `insert on events when new.type = 'message.delivered'`,
+      'delete from events where position = new.position'
+    )
+  },
+  twofold: {
+    says: 'a state has two events',
+    before: trigger(
+      `insert on events when new.type = 'message.read'`,
+      `insert into events (position, nonce, type, at, mode, channel_id, service, message_id, data)
+         values (new.position + 1, new.nonce || 'x', 'message.sent', new.at, new.mode, new.channel_id, new.service, new.message_id, new.data)`
+    )
+  }
+}
+
 if (import.meta.main) {
-  const sabotage = sabotages[process.argv[2]!]!
+  const sabotage = { ...sabotages, ...hearing }[process.argv[2]!]!
   const config = loadConfig(process.env)
   await sabotage.before?.(config)
   const spoilt = new Map([...adapters].map(([name, each]) => [name, sabotage.adapters?.(each) ?? each]))

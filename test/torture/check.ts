@@ -1,6 +1,9 @@
+import { checkEvents, checkHeard } from './check-heard.ts'
 import type { Act, Attempt, History, Row, Sight } from './history.ts'
+import { ranks, type Told } from './told.ts'
 
-// The judge of a run. It takes nothing on trust: it knows only what clients saw, the journal and the provider's record.
+// The judge of a run. It takes nothing on trust: it knows what clients saw, the rows, the events, and what the providers
+// did and told.
 
 export const rules = {
   lost: 'every message that an answer named is in the journal, for its recipient',
@@ -8,11 +11,16 @@ export const rules = {
   replay: 'the answer that was kept for a key is the first one, byte for byte',
   twice: 'the provider took no message twice, and none a third time that may be sent once more',
   falseNo: 'what is failed, expired or canceled was not taken by the provider',
-  falseYes: 'what is accepted was taken by the provider',
+  falseYes: 'what is accepted was taken by the provider, and what is sent, delivered or read was told so',
   limbo: 'nothing is queued or sending when everything is over',
   backwards: 'no answer contradicts a later one, nor the journal',
   notSent: 'where every answer said that nothing was sent, nothing was',
   stranger: 'every message and every send was asked for, once at most',
+  unheard:
+    'what a provider told and had acknowledged had its effect: the greatest state stands, what was written is there',
+  echo: 'nothing that was told had its effect twice',
+  eventless: 'each state that a message came to has its event',
+  ghost: 'no event tells of what did not happen, and none tells it twice',
   blind: 'there was something to see: messages, answers, sends, and all of the record'
 } as const
 export type Rule = keyof typeof rules
@@ -25,20 +33,41 @@ export interface Judgement {
 }
 
 const pending = ['queued', 'sending']
+/** Taken by the provider, and not said to be failed afterwards. */
 const taken = ['accepted', 'sent', 'delivered', 'read']
 const over = ['failed', 'expired', 'canceled']
 
+/** What may befall a message beside its own send. */
+export interface Path {
+  /** What its provider told of it. */
+  told: ReadonlySet<Told['kind']>
+  /** It goes on with its fallback when the window turns out closed. */
+  falls: boolean
+}
+const alone: Path = { told: new Set(), falls: false }
+
+/** The path of a message, by its recipient. */
+export function pathOf(acts: readonly Act[], told: readonly Told[]): (to: string) => Path {
+  const heard = grouped(told, ({ to }) => to)
+  const falling = new Set(acts.flatMap(({ to, fallback }) => (fallback ? [to] : [])))
+  return to => ({ told: new Set(heard.get(to)?.map(({ kind }) => kind)), falls: falling.has(to) })
+}
+
 /** Whether a message that was shown as `before` may be shown as `after` later (docs/api.md 4). */
-export function mayFollow(before: string, after: string): boolean {
+export function mayFollow(before: string, after: string, { told, falls }: Path = alone): boolean {
   // A message that the provider puts off waits again: the two are one to a caller, not settled.
   if (pending.includes(before)) return true
   if (before === after) return true
-  if (before === 'unknown') return taken.includes(after) || after === 'failed'
-  if (before === 'over') return over.includes(after)
-  return taken.includes(before) && taken.indexOf(after) > taken.indexOf(before)
+  const late = told.has('failed')
+  if (before === 'over') return over.includes(after) || (late && ['delivered', 'read'].includes(after))
+  // The next attempt is another message to the provider: it begins anew.
+  if (falls && late && !['delivered', 'read'].includes(before)) return true
+  if (before === 'unknown') return ranks.includes(after)
+  if (!late && (before === 'failed' || after === 'failed')) return false
+  return ranks.includes(before) && ranks.indexOf(after) > ranks.indexOf(before)
 }
 
-const grouped = <T>(items: readonly T[], by: (item: T) => string): Map<string, T[]> => {
+export const grouped = <T>(items: readonly T[], by: (item: T) => string): Map<string, T[]> => {
   const groups = new Map<string, T[]>()
   for (const item of items) {
     const key = by(item)
@@ -60,7 +89,9 @@ const sightsOf = ({ acts, sights }: History): Sight[] => [
 ]
 
 export function judge(history: History): Judgement {
-  const { acts, journal, arrivals, dropped } = history
+  const { acts, journal, arrivals, dropped, heard } = history
+  const path = pathOf(acts, heard?.told ?? [])
+  const failedLate = (to: string): boolean => path(to).told.has('failed')
   const checked = Object.fromEntries(Object.keys(rules).map(rule => [rule, 0])) as Record<Rule, number>
   const violations: Judgement['violations'] = []
   const hold = (rule: Rule, right: boolean, text: () => string): void => {
@@ -83,11 +114,11 @@ export function judge(history: History): Judgement {
     checkKey(act, byId, hold)
     checkReplays(act, history.storeFaults === true, hold)
     const definite = act.attempts.length > 0 && act.attempts.every(({ outcome }) => outcome === 'not_sent')
-    if (definite)
+    if (definite && !failedLate(act.to))
       hold('notSent', timesTaken(act.to) === 0, () => `${act.to} was told not_sent, and the provider took it`)
     checkOnce(act, rowsTo.get(act.to) ?? [], hold)
   }
-  const known = new Map(acts.map(act => [act.to, act.twice ? 2 : 1]))
+  const known = new Map(acts.map(act => [act.to, act.twice || act.fallback ? 2 : 1]))
   for (const { id, to } of journal) hold('stranger', known.has(to), () => `${id} to ${to}: nobody asked for it`)
   for (const [to, all] of done) {
     hold('twice', all.length <= (known.get(to) ?? 1), () => `${to} was sent to ${all.length} times`)
@@ -96,13 +127,17 @@ export function judge(history: History): Judgement {
   for (const { id, to, status } of journal) {
     // A failed one may have been replaced by the next request with its key: then the send is that one's.
     const replaced = () => rowsTo.get(to)!.some(row => !over.includes(row.status))
-    if (over.includes(status))
+    if (over.includes(status) && !(status === 'failed' && failedLate(to)))
       hold('falseNo', timesTaken(to) === 0 || replaced(), () => `${id} to ${to} is ${status}, and was taken`)
     if (taken.includes(status))
       hold('falseYes', timesTaken(to) > 0, () => `${id} to ${to} is ${status}, and was not taken`)
     hold('limbo', !pending.includes(status), () => `${id} to ${to} is still ${status}`)
   }
-  checkSights(sightsOf(history), byId, hold)
+  checkSights(sightsOf(history), byId, path, hold)
+  if (heard) {
+    checkHeard(history, heard, hold)
+    checkEvents(history, heard, hold)
+  }
 
   hold('blind', dropped === 0, () => `${dropped} entries of the provider's record were dropped`)
   for (const [what, size] of Object.entries({ acts, journal, arrivals }))
@@ -110,7 +145,7 @@ export function judge(history: History): Judgement {
   return { checked, violations, counts: countsOf(history, timesTaken) }
 }
 
-type Hold = (rule: Rule, right: boolean, text: () => string) => void
+export type Hold = (rule: Rule, right: boolean, text: () => string) => void
 
 /** A failed message whose answer is a 5xx makes room for another (docs/api.md 2); nothing else does. */
 function checkKey({ key, attempts }: Act, byId: ReadonlyMap<string, Row>, hold: Hold): void {
@@ -140,16 +175,24 @@ function checkOnce({ to, key, attempts }: Act, rows: readonly Row[], hold: Hold)
   hold('stranger', living <= most, () => `${to} has ${living} messages, and ${most} was asked for`)
 }
 
-function checkSights(sights: readonly Sight[], byId: ReadonlyMap<string, Row>, hold: Hold): void {
+function checkSights(
+  sights: readonly Sight[],
+  byId: ReadonlyMap<string, Row>,
+  path: (to: string) => Path,
+  hold: Hold
+): void {
   for (const [id, all] of grouped(sights, ({ id }) => id)) {
     const row = byId.get(id)
+    const way = path(row?.to ?? '')
     const last = row ? [{ ...row, final: false, from: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY }] : []
     const ordered = [...all, ...last].sort((a, b) => a.from - b.from)
     for (const [i, after] of ordered.entries())
       for (const before of ordered.slice(0, i)) {
         // Two that overlap in time have no order.
         if (before.until > after.from) continue
-        const right = mayFollow(before.status, after.status) && !(before.final && before.status === 'unknown')
+        // What nobody will look for any more, only a webhook can still prove.
+        const closed = before.final && before.status === 'unknown' && way.told.size === 0
+        const right = mayFollow(before.status, after.status, way) && !closed
         hold(
           'backwards',
           right || before.status === after.status,
@@ -159,7 +202,10 @@ function checkSights(sights: readonly Sight[], byId: ReadonlyMap<string, Row>, h
   }
 }
 
-function countsOf({ acts, journal, arrivals }: History, timesTaken: (to: string) => number): Record<string, number> {
+function countsOf(
+  { acts, journal, arrivals, heard }: History,
+  timesTaken: (to: string) => number
+): Record<string, number> {
   const attempts = acts.flatMap(act => act.attempts)
   const counts: Record<string, number> = {
     acts: acts.length,
@@ -170,7 +216,12 @@ function countsOf({ acts, journal, arrivals }: History, timesTaken: (to: string)
     replayed: attempts.filter(({ replayed }) => replayed).length,
     upstreamSends: arrivals.length,
     upstreamTaken: arrivals.filter(({ processed }) => processed).length,
-    rows: journal.length
+    rows: journal.length,
+    ...(heard && {
+      told: heard.told.length,
+      written: heard.rows.messages.filter(({ direction }) => direction === 'inbound').length,
+      events: heard.rows.events.length
+    })
   }
   for (const { status } of journal) counts[status] = (counts[status] ?? 0) + 1
   counts.unknownButTaken = journal.filter(({ status, to }) => status === 'unknown' && timesTaken(to) > 0).length

@@ -1,3 +1,6 @@
+import type { Rows } from './rows.ts'
+import type { Told } from './told.ts'
+
 // What is known of a run: what the clients saw, what the journal says at the end, and what the provider really did.
 
 /** One request of a client, and what it was told; `error` instead of an answer: it may or may not have been taken. */
@@ -26,6 +29,8 @@ export interface Act {
   key?: string
   /** `onUnknown: resend_once`: a second send is allowed where nobody knows of the first. */
   twice?: boolean
+  /** A template is sent instead where the window turns out closed: that is a second send too. */
+  fallback?: boolean
   body?: unknown
   attempts: Attempt[]
 }
@@ -52,11 +57,20 @@ export interface Arrival {
   processed: boolean
 }
 
+export interface Heard {
+  /** What the providers told, as far as it was acknowledged. */
+  told: Told[]
+  /** What stands in the database. */
+  rows: Rows
+}
+
 export interface History {
   acts: Act[]
   sights: Sight[]
   journal: Row[]
   arrivals: Arrival[]
+  /** Of a run in which the providers tell what becomes of messages. */
+  heard?: Heard
   /** Entries that the provider's record had no room for: then it proves nothing. */
   dropped: number
   /** The database was made to fail too: then an answer may have been given that could not be kept for its key. */

@@ -111,16 +111,19 @@ export function startLoad({
       const at = (ms: number) => new Date(Date.now() + ms).toISOString()
       const twice = own.chance(0.1)
       const channel = own.weighted({ cloud: 45, wati: 45, both: 10 })
+      const fallback = !twice && channel === 'cloud' && own.chance(0.3)
       const act: Act = {
         to,
         attempts: [],
         ...(twice && { twice }),
+        ...(fallback && { fallback }),
         body: {
           channel: channel === 'both' ? ['cloud', 'wati'] : channel,
           to,
           type: 'text',
           text: { body: `Message ${name}.${n}` },
           ...(twice && { onUnknown: 'resend_once' }),
+          ...(fallback && { fallback: { template: { name: 'hello_world', language: 'en_US' } } }),
           ...(kind === 'later' && { sendAt: at(own.whole(200, 1500)) }),
           ...(kind === 'brief' && { sendAt: at(400), expiresAt: at(own.whole(450, 1500)) })
         },

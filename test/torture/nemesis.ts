@@ -1,3 +1,5 @@
+import { webhookFailpoints } from '../../src/failpoints.ts'
+import { until } from '../until.ts'
 import type { Random } from './random.ts'
 import type { Rig } from './rig.ts'
 
@@ -99,6 +101,15 @@ const blows = {
     await Promise.all(rig.replicas.map(replica => replica.kill()))
     await Promise.all(rig.replicas.map(replica => replica.start()))
   },
+  /** It dies on the way of a webhook from its insert to the commit of its effects, early in its next life or later. */
+  readerDies: async (rig, random) => {
+    const replica = one(rig, random)
+    await replica.kill()
+    const point = webhookFailpoints[random.whole(0, webhookFailpoints.length - 1)]!
+    replica.spawn({ CRASH_AT: `${point}:${random.whole(1, 20)}` })
+    await until(replica.alive, alive => !alive, 8000).catch(() => replica.kill()) // too few webhooks for that
+    await replica.start()
+  },
   restart: async (rig, random) => {
     const replica = one(rig, random)
     await replica.end()
@@ -140,9 +151,10 @@ const blows = {
 export type BlowName = keyof typeof blows
 
 export const mixes: Record<'sqlite' | 'postgres', Partial<Record<BlowName, number>>> = {
-  sqlite: { kill: 10, killTwice: 3, restart: 2, pause: 3, sleep: 0.3, refuse: 2, outage: 0.5, calm: 2 },
+  sqlite: { kill: 8, readerDies: 5, killTwice: 3, restart: 2, pause: 3, sleep: 0.3, refuse: 2, outage: 0.5, calm: 2 },
   postgres: {
-    kill: 7,
+    kill: 5,
+    readerDies: 4,
     killTwice: 2,
     killAll: 2,
     shrink: 2,

@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
-import type { LedgerEntry } from '../../src/sandbox/index.ts'
+import { type LedgerEntry, SANDBOX_APP_SECRET } from '../../src/sandbox/index.ts'
 import { type Cluster, startPostgres } from '../store/postgres.ts'
 import type { Arrival, Row } from './history.ts'
+import { type Postman, startPostman } from './postman.ts'
 import { type FaultProxy, startProxy } from './proxy.ts'
 import type { Random } from './random.ts'
 import { adminKey, createReplica, type Replica } from './replica.ts'
+import { type Query, sqliteQuery } from './rows.ts'
 
 const matonKey = 'maton-canary-7f3a9c51d2e84b60'
 const headers = { authorization: `Bearer ${adminKey}` }
@@ -22,6 +24,8 @@ export interface RigOptions {
   env?: Record<string, string>
   /** Straight to the sandbox, for runs in which the moment of a call matters. */
   direct?: boolean
+  /** The providers tell what becomes of messages. */
+  hearing?: boolean
 }
 
 /** Everything that a run needs: sandbox, proxy, database, replicas. */
@@ -29,6 +33,12 @@ export interface Rig {
   replicas: Replica[]
   proxy: FaultProxy
   cluster: Cluster | undefined
+  /** Brings the providers' webhooks to the doors. */
+  postman: Postman | undefined
+  /** Tells the postman where the doors are: as soon as a replica is ready. */
+  openDoors: () => Promise<void>
+  /** Asks the database, past every replica. */
+  query: Query
   /** The provider plays this fault on the next call. */
   fault: (fault: string, operation?: string) => Promise<void>
   clearFaults: () => Promise<void>
@@ -41,9 +51,10 @@ export interface Rig {
   close: () => Promise<void>
 }
 
-async function startSandboxProcess(): Promise<{ url: string; child: ChildProcess }> {
-  const main = new URL('../../src/sandbox/main.ts', import.meta.url).pathname
-  const child = spawn(process.execPath, [main, '--key', matonKey], { stdio: ['ignore', 'pipe', 'inherit'] })
+async function startSandboxProcess(hooks?: string): Promise<{ url: string; child: ChildProcess }> {
+  const main = new URL('./sandbox.ts', import.meta.url).pathname
+  const args = [main, matonKey, ...(hooks === undefined ? [] : [hooks])]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const url = await new Promise<string>((resolve, reject) => {
     child.stdout.once('data', line => resolve(JSON.parse(String(line)).url))
     child.once('exit', code => reject(new Error(`the sandbox ended with ${code}`)))
@@ -62,7 +73,12 @@ const channels = [
     id: 'cloud',
     provider: 'whatsapp-cloud',
     connectionId: '22222222-2222-4222-8222-222222222222',
-    settings: { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+    settings: {
+      phoneNumberId: '106540352242922',
+      businessAccountId: '102290129340398',
+      // Nothing that is not signed by Meta's app has an effect.
+      appSecret: SANDBOX_APP_SECRET
+    }
   },
   { id: 'wati', provider: 'wati', connectionId: '11111111-1111-4111-8111-111111111111', settings: {} }
 ]
@@ -86,12 +102,21 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   process.once('exit', leave)
   try {
     writeFileSync(join(directory, 'channels.json'), JSON.stringify({ channels }))
-    const { url, child } = (sandbox = await startSandboxProcess())
+    const doors = new Map<string, string>()
+    const aim = random.fork()
+    const door = (connection: string): string | undefined => {
+      const path = doors.get(connection)
+      return path && replicas[aim.whole(0, replicas.length - 1)]!.url + path
+    }
+    const postman = options.hearing ? await startPostman(random.fork(), door) : undefined
+    if (postman) endings.push(postman.close)
+    const { url, child } = (sandbox = await startSandboxProcess(postman?.url))
     endings.push(() => child.kill('SIGKILL'))
     const proxy = await startProxy(url, { random })
     endings.push(proxy.close)
     const cluster = store === 'postgres' ? await startPostgres({ teardown: ending => endings.push(ending) }) : undefined
-    const database = cluster?.url(await cluster.database())
+    const name = await cluster?.database()
+    const database = name && cluster!.url(name)
     const upstream = options.direct ? url : proxy.url
     // With the compile cache, as `npm start` does it: a run starts many of them.
     const entry = new URL(options.broken ? './broken.ts' : '../../src/main.js', import.meta.url)
@@ -107,6 +132,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
           MATON_CONTROL_URL: upstream,
           MATON_RATE_PER_SECOND: '0',
           UPSTREAM_TIMEOUT_MS: '1000',
+          PUBLIC_URL: 'http://127.0.0.1',
           KEY_PEPPER: 'p'.repeat(32),
           CHANNELS_FILE: join(directory, 'channels.json'),
           DATA_DIR: join(directory, cluster ? `replica-${i}` : 'store'),
@@ -117,7 +143,16 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       replicas.push(replica)
       endings.push(replica.kill)
     }
-    return { replicas, proxy, cluster, close, ...views(url, replicas) }
+    const openDoors = async (): Promise<void> => {
+      for (const { id, connectionId } of channels) {
+        const { url: address } = (await json(`${replicas[0]!.url}/channels/${id}/webhooks`)) as { url: string }
+        doors.set(connectionId, new URL(address).pathname)
+      }
+    }
+    const query: Query = cluster
+      ? statement => cluster.query(statement, name)
+      : sqliteQuery(join(directory, 'store', 'switchboard.db'))
+    return { replicas, proxy, cluster, postman, openDoors, query, close, ...views(url, replicas) }
   } catch (error) {
     await close()
     throw error
@@ -157,10 +192,11 @@ function views(
     journal: async () => {
       const rows: Row[] = []
       for (let cursor: string | null = ''; cursor !== null; ) {
-        const page: { items: Row[]; nextCursor: string | null } = await json(
+        const page: { items: (Row & { direction: string })[]; nextCursor: string | null } = await json(
           `${one()}/messages?limit=100${cursor && `&cursor=${cursor}`}`
         )
-        rows.push(...page.items.map(({ id, to, status }) => ({ id, to, status })))
+        const sent = page.items.filter(({ direction }) => direction === 'outbound')
+        rows.push(...sent.map(({ id, to, status }) => ({ id, to, status })))
         cursor = page.nextCursor
       }
       return rows

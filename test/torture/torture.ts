@@ -5,6 +5,7 @@ import { startLoad } from './load.ts'
 import { type BlowName, leaseMs, mixes, reapMs, seasonProvider, strike } from './nemesis.ts'
 import { createRandom } from './random.ts'
 import { type RigOptions, startRig } from './rig.ts'
+import { readRows, unread } from './rows.ts'
 
 export interface TortureOptions {
   store: 'sqlite' | 'postgres'
@@ -41,11 +42,12 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   const random = createRandom(seed)
   // Drawn first: how long a run is must not change what happens in it.
   const [plan, network, provider, callers] = [random.fork(), random.fork(), random.fork(), random.fork()]
-  const rigOptions: RigOptions = { store, random: network, broken: options.broken }
+  const rigOptions: RigOptions = { store, random: network, broken: options.broken, hearing: true }
   const rig = await startRig({ ...rigOptions, ...(options.replicas && { replicas: options.replicas }) })
   try {
     // One after the other: the first one makes the tables.
     for (const replica of rig.replicas) await replica.start()
+    await rig.openDoors()
     const load = startLoad({ urls: rig.replicas.map(({ url }) => url), random: callers, clients, patient: !hasty })
     const calm = seasonProvider(rig, provider, () => load.acts.length)
     const blows: TortureResult['blows'] = {}
@@ -75,6 +77,15 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       await atRest()
       await load.replay(replays)
       await atRest()
+      // What is told last may still send something: a fallback, or one more attempt.
+      await rig.postman!.idle().catch(error => say(`not all was acknowledged: ${error.message}`))
+      await until(
+        () => unread(rig.query),
+        left => left === 0,
+        60_000
+      ).catch(error => say(`not all was read: ${error.message}`))
+      await atRest()
+      await rig.postman!.idle()
     }
     await load.close()
     const { all: arrivals, dropped } = await rig.arrivals()
@@ -85,7 +96,8 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       journal: await rig.journal(),
       arrivals,
       dropped,
-      storeFaults
+      storeFaults,
+      ...(!hasty && { heard: { told: rig.postman!.acknowledged, rows: await readRows(rig.query) } })
     })
     say(`faults of the network: ${JSON.stringify(rig.proxy.played)}`)
     return { ...judgement, blows, seconds: Math.round((performance.now() - begun) / 1000) }

@@ -1,7 +1,7 @@
 import type { HookKeys } from '../stand-in.ts'
 import type { Happening, Taken, Wording } from './happening.ts'
 import { type Hook, type Hooks, type PostOptions, post } from './hooks.ts'
-import { stepsOf } from './scenarios.ts'
+import { type ScenarioOf, stepsOf } from './scenarios.ts'
 
 /** Plays what follows each send: happenings in their time, told to every hook over HTTP. */
 export interface Player {
@@ -20,6 +20,8 @@ export interface PlayerOptions extends PostOptions {
   tellers: ReadonlyMap<string, { wording: Wording; hooks: HookKeys }>
   /** Length of one unit of time in milliseconds; 0: everything at once, in its order. */
   tempoMs: number
+  /** What follows a message. */
+  scenarioOf: ScenarioOf
   /** First wait before a refused body is tried again; it doubles each time. */
   retryMs: number
 }
@@ -37,7 +39,7 @@ interface Lane {
   running: Promise<void> | undefined
 }
 
-export function createPlayer({ hooks, tellers, tempoMs, retryMs, ...options }: PlayerOptions): Player {
+export function createPlayer({ hooks, tellers, tempoMs, retryMs, scenarioOf, ...options }: PlayerOptions): Player {
   const timers = new Set<NodeJS.Timeout>()
   const lanes = new Map<Hook, Lane>()
   const looking = new Set<Promise<void>>()
@@ -129,7 +131,7 @@ export function createPlayer({ hooks, tellers, tempoMs, retryMs, ...options }: P
   }
 
   return {
-    take: taken => play(stepsOf(taken)),
+    take: taken => play(stepsOf(taken, scenarioOf)),
     happen,
     idle,
     close: async () => {

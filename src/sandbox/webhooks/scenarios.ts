@@ -172,5 +172,14 @@ export const scenarios: readonly Scenario[] = [
 
 const byNumber = new Map(scenarios.map(each => [each.number, each]))
 
-/** What follows a message to this recipient; to everybody else it is sent, delivered and read. */
-export const stepsOf = (taken: Taken): Step[] => (byNumber.get(taken.to)?.steps ?? read)(taken)
+const byName = new Map(scenarios.map(each => [each.name, each]))
+
+/** The name of the scenario that a message meets; undefined: it is sent, delivered and read. */
+export type ScenarioOf = (taken: Taken) => string | undefined
+
+/** What every recipient meets where nobody says otherwise: the one of its number. */
+export const scenarioOfNumber: ScenarioOf = ({ to }) => byNumber.get(to)?.name
+
+/** What follows a message. */
+export const stepsOf = (taken: Taken, scenarioOf: ScenarioOf): Step[] =>
+  (byName.get(scenarioOf(taken) ?? '')?.steps ?? read)(taken)
