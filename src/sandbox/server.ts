@@ -120,6 +120,7 @@ async function run(
     return finish({ status: 429 })
   }
   const { query, duplicates } = readQuery(request.query as Record<string, unknown>)
+  let heldMs = 0
   const call: Call = {
     operation,
     name: operation.name,
@@ -130,13 +131,16 @@ async function run(
     entry,
     state: world.state,
     hooks: world.hooks,
-    play: world.player.take,
+    play: taken => {
+      heldMs = Math.max(heldMs, world.player.take(taken))
+    },
     recipients: [],
     template: false,
     refused: new Map()
   }
   if (world.latencyMs > 0) await pause(reply, world.latencyMs)
   const { answer, fault } = await settle(world, call, duplicates)
+  if (heldMs > 0) await pause(reply, heldMs)
   if (fault === undefined) return finish(answer)
   if (fault.effect.kind === 'slow') {
     await pause(reply, fault.effect.ms)

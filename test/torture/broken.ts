@@ -106,8 +106,9 @@ export const hearing: Record<string, Sabotage> = {
       `create trigger if not exists sabotage after insert on heard_events begin
          delete from heard_events where identity = new.identity;
        end`,
-      `create trigger if not exists more after insert on messages when new.direction = 'inbound' begin
-         delete from message_ids where provider_id = new.provider_message_id;
+      `create trigger if not exists more after insert on message_ids
+         when exists (select 1 from messages where id = new.message_id and direction = 'inbound') begin
+         delete from message_ids where provider_id = new.provider_id;
        end`
     )
   },

@@ -7,17 +7,25 @@ export interface Told {
   wamid: string
   /** Digits of the person, which stand in the id. */
   to: string
+  /** It says which send of ours it is about: what was planted there. */
+  planted: boolean
 }
 
 /** States in which a provider may tell that a message is, the least first. */
 export const ranks = ['accepted', 'sent', 'failed', 'delivered', 'read']
 
+interface MetaStatus {
+  id: string
+  status: Told['kind']
+  biz_opaque_callback_data?: string
+}
 interface Meta {
-  entry: { changes: { value: { statuses?: { id: string; status: Told['kind'] }[]; messages?: { id: string }[] } }[] }[]
+  entry: { changes: { value: { statuses?: MetaStatus[]; messages?: { id: string }[] } }[] }[]
 }
 interface Wati {
   eventType: string
   whatsappMessageId?: string
+  localMessageId?: string | null
 }
 
 const numberIn = (wamid: string): string =>
@@ -34,14 +42,28 @@ const words: [RegExp, Told['kind']][] = [
 /** Everything that a body tells of messages. */
 export function toldBy(bytes: Buffer): Told[] {
   const body = JSON.parse(bytes.toString()) as Meta | Wati
-  const told = (kind: Told['kind'], wamid: string): Told => ({ kind, wamid, to: numberIn(wamid) })
+  const told = (kind: Told['kind'], wamid: string, plant: unknown): Told => ({
+    ...{ kind, wamid, to: numberIn(wamid), planted: typeof plant === 'string' }
+  })
   if ('entry' in body)
     return body.entry.flatMap(({ changes }) =>
       changes.flatMap(({ value: { statuses = [], messages = [] } }) => [
-        ...statuses.map(({ id, status }) => told(status, id)),
-        ...messages.map(({ id }) => told('wrote', id))
+        ...statuses.map(({ id, status, biz_opaque_callback_data: plant }) => told(status, id, plant)),
+        ...messages.map(({ id }) => told('wrote', id, undefined))
       ])
     )
   const kind = words.find(([form]) => form.test(body.eventType))?.[1]
-  return kind === undefined || body.whatsappMessageId === undefined ? [] : [told(kind, body.whatsappMessageId)]
+  if (kind === undefined || body.whatsappMessageId === undefined) return []
+  return [told(kind, body.whatsappMessageId, body.localMessageId)]
+}
+
+/** A body without what was planted in the sends to some recipients. */
+export function withoutPlants(bytes: Buffer, bare: (to: string) => boolean): Buffer {
+  const body = JSON.parse(bytes.toString()) as Meta | Wati
+  if ('entry' in body) {
+    for (const { changes } of body.entry)
+      for (const { value } of changes)
+        for (const status of value.statuses ?? []) if (bare(numberIn(status.id))) delete status.biz_opaque_callback_data
+  } else if (bare(numberIn(body.whatsappMessageId ?? ''))) delete body.localMessageId
+  return Buffer.from(JSON.stringify(body))
 }

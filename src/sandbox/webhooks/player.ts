@@ -1,12 +1,12 @@
 import type { HookKeys } from '../stand-in.ts'
 import type { Happening, Taken, Wording } from './happening.ts'
 import { type Hook, type Hooks, type PostOptions, post } from './hooks.ts'
-import { type ScenarioOf, stepsOf } from './scenarios.ts'
+import { fateOf, type ScenarioOf } from './scenarios.ts'
 
 /** Plays what follows each send: happenings in their time, told to every hook over HTTP. */
 export interface Player {
-  /** A provider took this message. */
-  take: (taken: Taken) => void
+  /** A provider took this message. @returns for how many milliseconds its answer is held back */
+  take: (taken: Taken) => number
   /** Something happens that follows no send: ordered by a test or a demo. */
   happen: (happening: Happening) => void
   /** Resolves when nothing is on its way any more. */
@@ -131,7 +131,11 @@ export function createPlayer({ hooks, tellers, tempoMs, retryMs, scenarioOf, ...
   }
 
   return {
-    take: taken => play(stepsOf(taken, scenarioOf)),
+    take: taken => {
+      const { steps, answerAfterMs } = fateOf(taken, scenarioOf)
+      play(steps)
+      return answerAfterMs
+    },
     happen,
     idle,
     close: async () => {

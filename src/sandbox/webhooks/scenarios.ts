@@ -14,6 +14,8 @@ export interface Scenario {
   name: string
   description: string
   steps: (taken: Taken) => Step[]
+  /** For how long the send's own answer is held back, in milliseconds. */
+  answerAfterMs?: number
 }
 
 const step = (after: number, happening: Happening): Step => ({ after, happening })
@@ -89,7 +91,8 @@ export const scenarios: readonly Scenario[] = [
   {
     number: '15550100108',
     name: 'told_at_once',
-    description: 'every status comes before the send is answered',
+    description: 'every status comes before the send is answered, which takes a moment more',
+    answerAfterMs: 300,
     steps: taken => read(taken).map(each => ({ ...each, after: 0 }))
   },
   {
@@ -180,6 +183,8 @@ export type ScenarioOf = (taken: Taken) => string | undefined
 /** What every recipient meets where nobody says otherwise: the one of its number. */
 export const scenarioOfNumber: ScenarioOf = ({ to }) => byNumber.get(to)?.name
 
-/** What follows a message. */
-export const stepsOf = (taken: Taken, scenarioOf: ScenarioOf): Step[] =>
-  (byName.get(scenarioOf(taken) ?? '')?.steps ?? read)(taken)
+/** What follows a message, and for how long its answer is held back. */
+export function fateOf(taken: Taken, scenarioOf: ScenarioOf): { steps: Step[]; answerAfterMs: number } {
+  const scenario = byName.get(scenarioOf(taken) ?? '')
+  return { steps: (scenario?.steps ?? read)(taken), answerAfterMs: scenario?.answerAfterMs ?? 0 }
+}
