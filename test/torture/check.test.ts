@@ -1,11 +1,23 @@
 import t from 'tap'
 import { judge, mayFollow, type Rule, report, rules } from './check.ts'
 import type { Act, Attempt, History } from './history.ts'
+import type { EventRow, HeardRow } from './rows.ts'
 
 // A judge that never finds anything would pass every run: here each rule is broken by hand.
 
 const answer = (from: number, more: Partial<Attempt>): Attempt => ({ from, until: from + 1, ...more })
 const act = (to: string, ...attempts: Attempt[]): Act => ({ to, key: `key-${to}`, attempts })
+
+const row = (id: string, contact: string, state: string, ...lines: string[]): HeardRow => ({
+  ...{ id, contact, state, direction: 'outbound', provider_message_id: null },
+  timeline: lines.map(status => JSON.stringify({ status, attempt: 1 })).join('\n')
+})
+let position = 0
+const event = (message_id: string, state: string): EventRow => ({
+  position: ++position,
+  type: `message.${state}`,
+  message_id
+})
 
 /** A run without a fault: one accepted, one refused, one unknown that was taken, one that was canceled. */
 const good = (): History => ({
@@ -21,7 +33,7 @@ const good = (): History => ({
     { id: 'd', status: 'canceled', final: true, from: 3, until: 4 }
   ],
   journal: [
-    { id: 'a', to: '1', status: 'accepted' },
+    { id: 'a', to: '1', status: 'sent' },
     { id: 'b', to: '2', status: 'failed' },
     { id: 'c', to: '3', status: 'unknown' },
     { id: 'd', to: '4', status: 'canceled' }
@@ -31,7 +43,31 @@ const good = (): History => ({
     { to: '2', processed: false },
     { to: '3', processed: true }
   ],
-  dropped: 0
+  dropped: 0,
+  heard: {
+    told: [
+      { kind: 'sent', wamid: 'w1', to: '1', planted: true },
+      { kind: 'wrote', wamid: 'w9', to: '1', planted: false }
+    ],
+    rows: {
+      messages: [
+        row('a', '1', 'sent', 'accepted', 'sent'),
+        row('b', '2', 'failed', 'failed'),
+        row('c', '3', 'unknown', 'sending', 'unknown'),
+        row('d', '4', 'canceled', 'canceled'),
+        { ...row('i', '1', 'received'), direction: 'inbound', provider_message_id: 'w9' }
+      ],
+      events: [
+        event('a', 'accepted'),
+        event('i', 'received'),
+        event('a', 'sent'),
+        event('b', 'failed'),
+        event('c', 'unknown'),
+        event('d', 'canceled')
+      ],
+      unread: 0
+    }
+  }
 })
 
 const bad: Record<string, [Rule, (history: History) => void]> = {
@@ -82,6 +118,31 @@ const bad: Record<string, [Rule, (history: History) => void]> = {
   'a message that nobody asked for': ['stranger', h => h.journal.push({ id: 'x', to: '9', status: 'unknown' })],
   'a send without a message': ['stranger', h => h.arrivals.push({ to: '9', processed: true })],
   'two living messages of one key': ['stranger', h => h.journal.push({ id: 'x', to: '3', status: 'unknown' })],
+  'a status that had no effect': ['unheard', h => h.heard!.told.push({ ...h.heard!.told[0]!, kind: 'read' })],
+  'something written that is not there': ['unheard', h => (h.heard!.rows.messages.at(-1)!.provider_message_id = 'w8')],
+  'something there that nobody wrote': ['stranger', h => (h.heard!.rows.messages.at(-1)!.provider_message_id = 'w8')],
+  'something written that is there twice': [
+    'echo',
+    h => h.heard!.rows.messages.push({ ...h.heard!.rows.messages.at(-1)!, id: 'j' })
+  ],
+  'a status that stands in the timeline twice': [
+    'echo',
+    h => (h.heard!.rows.messages[0]!.timeline += `\n${JSON.stringify({ status: 'sent', attempt: 1 })}`)
+  ],
+  'a delivered one that nobody told of': ['falseYes', h => (h.heard!.rows.messages[0]!.state = 'delivered')],
+  'a state without an event': ['eventless', h => h.heard!.rows.events.splice(2, 1)],
+  'a state that was shown and has no event': [
+    'eventless',
+    h => h.sights.push({ id: 'd', status: 'accepted', final: false, from: 1, until: 2 })
+  ],
+  'an event of what did not happen': ['ghost', h => h.heard!.rows.events.splice(2, 0, event('a', 'delivered'))],
+  'an event of a message that is not there': ['ghost', h => h.heard!.rows.events.push(event('x', 'sent'))],
+  'a state with two events': ['ghost', h => h.heard!.rows.events.splice(2, 0, event('a', 'accepted'))],
+  'events in another order than the states': [
+    'backwards',
+    h => h.heard!.rows.events.unshift(h.heard!.rows.events.splice(2, 1)[0]!)
+  ],
+  'a webhook that nobody read': ['blind', h => (h.heard!.rows.unread = 1)],
   'a record that has lost something': ['blind', h => (h.dropped = 1)],
   'a record that is empty': ['blind', h => (h.arrivals = [])]
 }

@@ -57,13 +57,15 @@ export function toldBy(bytes: Buffer): Told[] {
   return [told(kind, body.whatsappMessageId, body.localMessageId)]
 }
 
-/** A body without what was planted in the sends to some recipients. */
+/**
+ * A body of Meta's without what was planted in the sends to some recipients. WATI's stay: a sent message that names nothing
+ * of ours is an operator's there (docs/webhooks.md A5).
+ */
 export function withoutPlants(bytes: Buffer, bare: (to: string) => boolean): Buffer {
   const body = JSON.parse(bytes.toString()) as Meta | Wati
-  if ('entry' in body) {
-    for (const { changes } of body.entry)
-      for (const { value } of changes)
-        for (const status of value.statuses ?? []) if (bare(numberIn(status.id))) delete status.biz_opaque_callback_data
-  } else if (bare(numberIn(body.whatsappMessageId ?? ''))) delete body.localMessageId
+  if (!('entry' in body)) return bytes
+  for (const { changes } of body.entry)
+    for (const { value } of changes)
+      for (const status of value.statuses ?? []) if (bare(numberIn(status.id))) delete status.biz_opaque_callback_data
   return Buffer.from(JSON.stringify(body))
 }
