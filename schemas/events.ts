@@ -3,6 +3,7 @@ import { Broadcast } from './broadcasts.ts'
 import { ChannelId, Instant, Limit, Mode } from './common.ts'
 import { nullable, oneOf, ref, strict, stringEnum } from './kit.ts'
 import { Message } from './messages.ts'
+import { Suppression } from './suppressions.ts'
 
 /** The types of event that tell of a message (docs/api.md 12); those with the name of a status are that status. */
 export const messageEventTypes = [
@@ -146,12 +147,7 @@ export const OwnershipEvent = form(
 export const SuppressionEvent = form(
   'SuppressionEvent',
   ['suppression.added'],
-  Type.Object({
-    to: Type.String(),
-    channel: Type.Optional(nullable(Type.String())),
-    category: stringEnum(['all', 'marketing']),
-    reason: Type.Optional(nullable(Type.String()))
-  }),
+  ref(Suppression),
   'Somebody must not be messaged any more.'
 )
 

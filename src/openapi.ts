@@ -7,6 +7,7 @@ import { complete } from './document/complete.ts'
 import type { Document } from './document/document.ts'
 import { shareParts } from './document/share.ts'
 import { nameSchemas, narrowMessages } from './document/titles.ts'
+import { describeEvents } from './document/webhooks.ts'
 import { toYaml } from './document/yaml.ts'
 import type { AppParts } from './http/fastify.ts'
 
@@ -120,6 +121,7 @@ export async function makeOpenApi(): Promise<string> {
   const document = JSON.parse(JSON.stringify(app.swagger())) as Document
   await app.close()
   complete(document, adapters)
+  describeEvents(document)
   narrowMessages(document)
   shareParts(document)
   nameSchemas(document)

@@ -16,6 +16,9 @@ function quote(node: unknown): void {
 
 /** Puts what is short and plain into one line, from the inside out. */
 function flatten(node: unknown): void {
+  // Older parsers take an instant without quotes for another thing than text.
+  if (isScalar(node) && typeof node.value === 'string' && /^\d{4}-\d\d-\d\d/.test(node.value))
+    node.type = 'QUOTE_DOUBLE'
   if (isPair(node)) flatten(node.value)
   if (!isCollection(node)) return
   const items: unknown[] = node.items

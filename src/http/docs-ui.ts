@@ -62,7 +62,13 @@ interface Described {
   openapi: string
   components: object
   servers: { url: string }[]
-  paths: Record<string, Record<string, { requestBody?: { content: Record<string, { schema: FormSchema }> } }>>
+  paths: Record<string, Record<string, DescribedOperation>>
+  webhooks?: Record<string, object>
+}
+interface DescribedOperation {
+  operationId?: string
+  requestBody?: { content: Record<string, { schema: FormSchema }> }
+  callbacks?: object
 }
 interface FormSchema {
   required?: string[]
@@ -91,6 +97,16 @@ function inOldWords(node: unknown): void {
   for (const inner of Object.values(schema)) inOldWords(inner)
 }
 
+/** What OpenAPI 3.0 has for webhooks: the callbacks of the operation that asks for them. */
+function asCallbacks({ paths, webhooks = {} }: Described): void {
+  const operations = Object.values(paths).flatMap(Object.values) as DescribedOperation[]
+  const named = (id: string) => operations.find(({ operationId }) => operationId === id)
+  const asks = named('createSubscription') ?? named('listEvents')
+  if (!asks) return
+  const callbacks = Object.entries(webhooks).map(([type, item]) => [type, { '{$request.body#/url}': item }])
+  asks.callbacks = Object.fromEntries(callbacks)
+}
+
 /**
  * The document as the page takes it: as OpenAPI 3.0, of which it reads what is looked at, where of 3.1 it reads all of it for
  * each operation that is opened; tried on the server that shows it, and with nothing in the fields of a form that may
@@ -107,8 +123,10 @@ export function forPage(document: Described): Described {
     for (const [name, field] of Object.entries(properties) as [string, { examples?: unknown[] }][])
       if (!required.includes(name)) field.examples ??= ['']
   }
+  asCallbacks(copy)
   inOldWords({ paths: copy.paths, components: copy.components })
-  return { ...copy, openapi: '3.0.3' }
+  const { webhooks: _, ...rest } = copy
+  return { ...rest, openapi: '3.0.3' }
 }
 
 /**
