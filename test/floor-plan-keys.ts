@@ -81,7 +81,13 @@ export const words: { name: string; pattern: RegExp; only: string[] }[] = [
   {
     name: 'the name of a provider',
     pattern: /(?<!demo-)\bwati\b|whatsapp-cloud/i,
-    only: ['src/adapters/', 'src/sandbox/', 'schemas/channels.ts', 'schemas/connections.ts']
+    only: [
+      'src/adapters/',
+      'src/sandbox/',
+      'schemas/channels.ts',
+      'schemas/connections.ts',
+      'schemas/event-examples.ts'
+    ]
   },
   {
     name: 'an import that cannot be read here',
