@@ -13,6 +13,7 @@ import { dryRun } from './dry-run.ts'
 import { events } from './events.ts'
 import { health, liveness } from './health.ts'
 import { hold } from './hold.ts'
+import { identities } from './identities.ts'
 import { keys } from './keys.ts'
 import { media } from './media.ts'
 import { messages } from './messages.ts'
@@ -46,6 +47,7 @@ export const routes: readonly RoutePlugin[] = [
   connections,
   native,
   keys,
+  identities,
   audit,
   hold,
   events,

@@ -79,11 +79,11 @@ export const keys: RoutePlugin = app => {
     schema: {
       operationId: 'getOwnKey',
       tags,
-      summary: 'The key that this request carries, and its rights',
+      summary: 'The key or identity that this request carries, and its rights',
       querystring: strict({}),
       response: { 200: json(Key, 'The key.'), ...problems(...guarded) }
     },
-    handler: request => app.keyring.self(request.caller)
+    handler: request => app.callers.self(request.caller)
   })
 
   app.get('/keys/:id', {

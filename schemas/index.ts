@@ -18,6 +18,7 @@ import { Assignee, MarkRead } from './conversations.ts'
 import { DryRun } from './dry-run.ts'
 import { Event, EventPage, eventForms } from './events.ts'
 import { Hold } from './hold.ts'
+import { CreateIdentity, Identity, IdentityPage, PatchIdentity } from './identities.ts'
 import { CreateKey, Key, KeyPage, KeySecret, KeyWithSecret, PatchKey, Quota, RateLimit, RotateKey } from './keys.ts'
 import { Media } from './media.ts'
 import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineEntry } from './messages.ts'
@@ -86,6 +87,10 @@ export const namedSchemas: readonly TSchema[] = [
   CreateConnection,
   Connection,
   ConnectionPage,
+  CreateIdentity,
+  PatchIdentity,
+  Identity,
+  IdentityPage,
   CreateKey,
   PatchKey,
   RateLimit,

@@ -53,7 +53,7 @@ export const Quota = strict(
 
 const some = { uniqueItems: true, minItems: 1, maxItems: 100 }
 /** The rights that a key can be given and that can be changed later. */
-const rights = {
+export const rights = {
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'For people; need not be unique.' })),
   scopes: Type.Array(stringEnum(scopes), {
     uniqueItems: true,
@@ -109,7 +109,7 @@ export const CreateKey = strict(
 )
 export type CreateKey = Static<typeof CreateKey>
 
-const { scopes: scopeList, ...optionalRights } = rights
+export const { scopes: scopeList, ...optionalRights } = rights
 export const PatchKey = strict(
   {
     scopes: Type.Optional(scopeList),
@@ -144,7 +144,8 @@ export const KeySecret = Type.Object(
   { $id: 'KeySecret', additionalProperties: false }
 )
 
-const shown = {
+/** Who a key or an identity is, and its rights, as they are shown. */
+export const shownRights = {
   id: Type.String(),
   service: Type.String(),
   name: nullable(Type.String()),
@@ -156,7 +157,10 @@ const shown = {
   cidrs: nullable(Type.Array(Type.String())),
   rateLimit: nullable(ref(RateLimit)),
   quota: nullable(ref(Quota)),
-  defaultChannel: nullable(Type.String()),
+  defaultChannel: nullable(Type.String())
+}
+const shown = {
+  ...shownRights,
   prefix: Type.String({ description: 'How the key begins, to recognise it by.' }),
   lastFour: Type.String(),
   createdAt: Instant,

@@ -27,6 +27,7 @@ import { createProviderClient, type DispatchChannel } from './dispatch/provider-
 import { createEvents } from './events/index.ts'
 import type { SandboxRecipients } from './http/docs.ts'
 import type { AppParts } from './http/fastify.ts'
+import { assembleIdentities } from './identities/index.ts'
 import { createInbound } from './inbound/index.ts'
 import { createSandboxDoors } from './inbound/sandbox-doors.ts'
 import { createTemplateHandler } from './inbound/templates.ts'
@@ -93,11 +94,12 @@ export async function buildContainer(
   const store = observed(await openOwnStore(config, { pepper, adapters, log }), metrics.committed)
   const events = createEvents({ store, log })
   const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
+  const proxies = { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
   let egress: Promise<Egress> | undefined
   const openEgress = async (): Promise<Egress> =>
     (await import('./upstream/egress.ts')).createEgress({
       allow: config.EGRESS_ALLOW,
-      proxies: { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
+      proxies
     })
 
   const channels = createChannels({ store, adapters, seal: createSeal(pepper) })
@@ -194,6 +196,10 @@ export async function buildContainer(
   }
   const parts: AppParts = {
     ...{ keyring, limiter },
+    ...assembleIdentities({
+      ...{ store, keyring, pepper, log },
+      egress: { allow: config.EGRESS_ALLOW, proxies }
+    }),
     channels: {
       ...channels,
       pause: async (...switched) => {

@@ -16,7 +16,20 @@ function random(count: number): Buffer {
 let lastMs = 0
 let counter = 0
 
-export type IdPrefix = 'brd' | 'msg' | 'con' | 'key' | 'sec' | 'med' | 'evt' | 'aud' | 'req' | 'whk' | 'per' | 'sup'
+export type IdPrefix =
+  | 'brd'
+  | 'msg'
+  | 'con'
+  | 'key'
+  | 'sec'
+  | 'med'
+  | 'evt'
+  | 'aud'
+  | 'req'
+  | 'whk'
+  | 'per'
+  | 'sup'
+  | 'idn'
 
 /**
  * A new id: a prefix and a UUIDv7 (RFC 9562) without dashes. Ids of one process ascend strictly, so that an id is also

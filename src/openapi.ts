@@ -27,6 +27,8 @@ export async function makeOpenApi(): Promise<string> {
   const parts: AppParts = {
     keyring: nothing,
     limiter: nothing,
+    identities: nothing,
+    callers: nothing,
     channels: nothing,
     channelHealth: nothing,
     connections: nothing,

@@ -31,6 +31,7 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/suppressions/',
       'src/channels/',
       'src/keys/',
+      'src/identities/',
       'src/monitoring/',
       'src/overview/'
     ]

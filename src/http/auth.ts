@@ -14,7 +14,7 @@ function bearer(request: FastifyRequest): string {
       headers: { 'www-authenticate': 'Bearer' }
     })
   }
-  const match = /^Bearer +([\x21-\x7e]{1,512})$/i.exec(header)
+  const match = /^Bearer +([\x21-\x7e]{1,8192})$/i.exec(header)
   if (!match)
     throw new ServiceError('unauthenticated', 'The Authorization header must be: Bearer sk_…', {
       headers: { 'www-authenticate': 'Bearer error="invalid_request"' }
@@ -40,7 +40,7 @@ export function auth(app: App, sandboxMode: boolean): void {
     const secret = bearer(request)
     const address = readAddress(request.ip)
     try {
-      return await app.keyring.authenticate(secret, address)
+      return await app.callers.authenticate(secret, address)
     } catch (error) {
       // Looked at first all the same: a right key is never refused for what others at its address try (T3).
       const wrong = error instanceof ServiceError && error.code === 'unauthenticated'
@@ -50,7 +50,7 @@ export function auth(app: App, sandboxMode: boolean): void {
     }
   }
   app.decorateRequest('authenticateAgain', async function (this: FastifyRequest) {
-    const caller = await app.keyring.authenticate(bearer(this), readAddress(this.ip))
+    const caller = await app.callers.authenticate(bearer(this), readAddress(this.ip))
     const { scope } = this.routeOptions.config
     if (scope !== undefined && scope !== 'any') requireScope(caller, scope)
     return caller

@@ -25,6 +25,7 @@ import type { Messages } from '../delivery/intake/submit.ts'
 import type { Unknowns } from '../delivery/unknown/index.ts'
 import type { Native } from '../dispatch/native.ts'
 import type { EventReads } from '../events/index.ts'
+import type { Callers, Identities } from '../identities/index.ts'
 import type { Door } from '../inbound/door.ts'
 import type { WebhookRegistrations } from '../inbound/registration.ts'
 import type { ReplayWebhooks } from '../inbound/replay.ts'
@@ -57,6 +58,8 @@ export type RoutePlugin = (app: App) => void
 export interface AppParts {
   keyring: Keyring
   limiter: Limiter
+  identities: Identities
+  callers: Callers
   channels: Channels
   channelHealth: ChannelHealths
   connections: Connections

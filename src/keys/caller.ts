@@ -5,7 +5,10 @@ import type { Limits } from '../limits/account.ts'
 
 /** Who asks, and what the key allows. Absent lists are no restriction. */
 export interface Caller {
+  /** The id of the key, or of the identity. */
   readonly keyId: string
+  /** Whom the issuer of an identity's token vouched for. */
+  readonly subject?: string
   readonly service: string
   readonly mode: Mode
   readonly scopes: ReadonlySet<Scope>

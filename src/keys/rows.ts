@@ -16,8 +16,12 @@ const parsed = <T>(text: string | null): T | null => (text === null ? null : (JS
 export const json = (value: unknown): string | null =>
   value === undefined || value === null ? null : JSON.stringify(value)
 
-/** Who carries a key, and what it allows. */
-export function toCaller(row: KeyRow): Caller {
+/** The columns that say who a key or an identity is, and what it allows. */
+type RightsRow = Pick<KeyRow, 'id' | 'service' | 'mode' | 'scopes' | 'default_channel'> &
+  Pick<KeyRow, 'channels' | 'templates' | 'recipient_prefixes' | 'cidrs' | 'rate_limit' | 'quota'>
+
+/** Who carries a key or is an identity, and what it allows. */
+export function toCaller(row: RightsRow): Caller {
   const set = (text: string | null) => (text === null ? undefined : new Set(JSON.parse(text) as string[]))
   return {
     keyId: row.id,

@@ -2,6 +2,7 @@ import { CompiledQuery } from 'kysely'
 import { consoleTables } from './migrations/console.ts'
 import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
+import { identities } from './migrations/identities.ts'
 import { keys } from './migrations/keys.ts'
 import { suppressions } from './migrations/suppressions.ts'
 import { type Migration, words } from './migrations/words.ts'
@@ -11,7 +12,14 @@ export type { Migration }
 
 // Never edit one that has been released: add another. Each runs in one transaction and leaves the release before able to run.
 // A file for each subject, in the order in which they are applied.
-export const released: readonly Migration[] = [...foundation, ...events, ...keys, ...consoleTables, ...suppressions]
+export const released: readonly Migration[] = [
+  ...foundation,
+  ...events,
+  ...keys,
+  ...consoleTables,
+  ...suppressions,
+  ...identities
+]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {
   // One replica at a time; the lock ends with the transaction.

@@ -1,6 +1,7 @@
 import type { MessageStatus } from '../../schemas/messages.ts'
 import type { ConsoleTables } from './schema-console.ts'
 import type { EventTables } from './schema-events.ts'
+import type { IdentityTables } from './schema-identities.ts'
 import type { InboundTables } from './schema-inbound.ts'
 import type { KeyTables } from './schema-keys.ts'
 import type { SuppressionTables } from './schema-suppressions.ts'
@@ -263,7 +264,13 @@ export interface StoreFactRow {
   value: string
 }
 
-export interface Database extends InboundTables, EventTables, KeyTables, ConsoleTables, SuppressionTables {
+export interface Database
+  extends InboundTables,
+    EventTables,
+    KeyTables,
+    ConsoleTables,
+    SuppressionTables,
+    IdentityTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow

@@ -1,4 +1,4 @@
-import { request } from 'undici'
+import { type Dispatcher, request } from 'undici'
 import { decodedStream } from './encoding.ts'
 import { createGuard, EgressError, type Guard, type GuardOptions, guardedAgent, reasonOf } from './guard.ts'
 import { offeredName, type SpooledFile, spool, TooLargeError } from './spool.ts'
@@ -33,9 +33,23 @@ export interface DownloadOptions {
   signal?: AbortSignal
 }
 
+export interface ReadOptions {
+  /** Most bytes of body to take. */
+  maxBytes: number
+  /** Sent beside our own. The host has to be judged before; no redirect is followed. */
+  headers?: Readonly<Record<string, string>>
+  /** The one certificate authority that the host's certificate may come from, in PEM. Default: those of the system. */
+  ca?: string
+}
+
 export interface Egress {
   /** The guard, to share with another client (`guardedAgent`). */
   guard: Guard
+  /**
+   * GETs a short document into memory, under the rules of `download`.
+   * @throws {EgressError}
+   */
+  read(url: string, options: ReadOptions): Promise<Buffer>
   /**
    * GETs a URL given by a caller into a file. Follows no redirect, sends nothing of ours. A compression that we did not
    * ask for is undone, and `maxBytes` holds for what comes of it; one that cannot be undone stays on for the sniffer.
@@ -52,16 +66,22 @@ export function createEgress(options: EgressOptions = {}): Egress {
   const timeoutMs = options.timeoutMs ?? 30_000
   const deadlineAfter = options.deadline ?? AbortSignal.timeout
 
-  async function download(
+  interface Fetch extends Omit<ReadOptions, 'ca'> {
+    by: Guard
+    signal?: AbortSignal | undefined
+  }
+  /** @param take reads the body to its end; a body that is larger than it may be is torn down while it reads */
+  async function fetched<T>(
     text: string,
-    { maxBytes, directory, signal, headers }: DownloadOptions
-  ): Promise<SpooledFile> {
-    const url = guard.check(text)
+    { by, maxBytes, signal, headers }: Fetch,
+    take: (bytes: AsyncIterable<Uint8Array>, answer: Dispatcher.ResponseData, url: URL) => Promise<T>
+  ): Promise<T> {
+    const url = by.check(text)
     signal?.throwIfAborted()
     const deadline = deadlineAfter(timeoutMs)
     const stop = signal === undefined ? deadline : AbortSignal.any([deadline, signal])
     // the signal decides, not undici's own timers, which a dribble resets
-    const dispatcher = guardedAgent(guard, { headersTimeout: 0, bodyTimeout: 0 })
+    const dispatcher = guardedAgent(by, { headersTimeout: 0, bodyTimeout: 0 })
     let body: { errored: Error | null } | undefined
     try {
       // undici heeds the signal only once it is connected, and a lookup may hang
@@ -74,9 +94,7 @@ export function createEgress(options: EgressOptions = {}): Egress {
       if (Number(answer.headers['content-length']) > maxBytes) throw new TooLargeError(maxBytes)
       const { body: bytes } = decodedStream(answer.body, answer.headers, Number.POSITIVE_INFINITY)
       body = bytes
-      const declaredType = single(answer.headers['content-type'])
-      const filename = offeredName(single(answer.headers['content-disposition']), url)
-      return await spool(bytes, { directory, maxBytes, filename, declaredType })
+      return await take(bytes, answer, url)
     } catch (error) {
       if (error instanceof EgressError) throw error
       if (error instanceof TooLargeError) throw new EgressError('too_large', `${error.message}; send a smaller file`)
@@ -96,7 +114,30 @@ export function createEgress(options: EgressOptions = {}): Egress {
     }
   }
 
-  return { guard, download }
+  return {
+    guard,
+    download: (url, { directory, ...rest }) =>
+      fetched(url, { by: guard, ...rest }, (bytes, { headers }, at) => {
+        const declaredType = single(headers['content-type'])
+        const filename = offeredName(single(headers['content-disposition']), at)
+        return spool(bytes, { directory, maxBytes: rest.maxBytes, filename, declaredType })
+      }),
+    read: (url, { ca, ...rest }) =>
+      fetched(url, { by: ca === undefined ? guard : createGuard({ ...options, ca }), ...rest }, bytes =>
+        gathered(bytes, rest.maxBytes)
+      )
+  }
+}
+
+async function gathered(bytes: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of bytes) {
+    size += chunk.length
+    if (size > maxBytes) throw new TooLargeError(maxBytes)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
 
 function refuseStatus(host: string, status: number): void {

@@ -44,6 +44,8 @@ export interface GuardOptions {
   dial?: buildConnector.connector
   /** What stands between us and the internet: see `connectThrough` for what cannot be checked then. */
   proxies?: Proxies
+  /** The one certificate authority that is believed, in PEM. Default: those of the system. */
+  ca?: string
 }
 
 /** Decides where we may connect to on behalf of a caller (threats T17 to T21). Holds no connection. */
@@ -66,6 +68,7 @@ export interface Guard {
    */
   connectThrough: (connect: buildConnector.connector) => buildConnector.connector
   readonly proxies?: Proxies
+  readonly ca?: string
 }
 
 /** Milliseconds for all addresses of a name, of which the last has what the others left. */
@@ -81,8 +84,9 @@ export function createGuard(options: GuardOptions = {}): Guard {
   const allow = parseAllowList(options.allow ?? [])
   const ports = options.ports ?? [443, 8443]
   const resolve = options.resolve ?? systemResolve
-  const dial = options.dial ?? buildConnector({ allowH2: false, timeout: CONNECT_TIMEOUT })
-  const tryDial = options.dial ?? buildConnector({ allowH2: false, timeout: ATTEMPT_TIMEOUT })
+  const { ca } = options
+  const dialIn = (timeout: number) => options.dial ?? buildConnector({ allowH2: false, timeout, ...(ca && { ca }) })
+  const [dial, tryDial] = [dialIn(CONNECT_TIMEOUT), dialIn(ATTEMPT_TIMEOUT)]
 
   /** Every address must pass: with mixed answers the next lookup or the next socket might take the other one. */
   function admit(target: Target, addresses: readonly string[]): void {
@@ -178,7 +182,8 @@ export function createGuard(options: GuardOptions = {}): Guard {
         error => callback(error, null)
       )
     },
-    ...(options.proxies && anyProxy(options.proxies) && { proxies: options.proxies })
+    ...(options.proxies && anyProxy(options.proxies) && { proxies: options.proxies }),
+    ...(ca && { ca })
   }
 }
 
@@ -206,6 +211,7 @@ export function guardedAgent(guard: Guard, options: Agent.Options = {}): Dispatc
   return new EnvHttpProxyAgent({
     ...guarded,
     ...proxyOptions(guard.proxies),
+    ...(guard.ca && { requestTls: { ca: guard.ca } }),
     connectTimeout: CONNECT_TIMEOUT,
     factory
   })

@@ -22,6 +22,7 @@ export interface Objects {
   queued: string
   media: string
   key: string
+  identity: string
 }
 export interface Row {
   /** The scope that is asked for; none: open to everybody; any: every valid key. */
@@ -40,6 +41,17 @@ export const future = () => new Date(Date.now() + 3600_000).toISOString()
 /** It is taken, and the answer cannot be read: unknown, and no sign that the provider is down. */
 export const unreadable = '15550100017'
 const fresh = () => randomBytes(6).toString('hex')
+/** An identity whose issuer nobody asks. */
+export const identityOrder = (subject: string) => ({
+  ...{
+    service: 'x',
+    mode: 'live',
+    issuer: 'https://issuer.example',
+    audience: 'switchboard',
+    claims: { sub: subject }
+  },
+  scopes: ['messages:read']
+})
 export const rows: Record<string, Row> = {
   sendMessage: { scope: 'messages:send', body: () => ({ ...messageExamples.text, channel: 'cloud' }), right: 201 },
   validateMessage: { scope: 'messages:send', body: () => ({ ...messageExamples.text, channel: 'cloud' }), right: 200 },
@@ -184,6 +196,12 @@ export const rows: Record<string, Row> = {
   nativePatch: { scope: 'native', at: '/channels/wati/native/api/v1/nothing', body: () => ({}), right: 404 },
   nativeDelete: { scope: 'native', at: '/channels/wati/native/api/v1/nothing', right: 404 },
   createKey: { scope: 'admin', body: () => ({ service: 'x', mode: 'live', scopes: ['messages:read'] }), right: 201 },
+  // What it asks for is another's at each call: two that one token could be are a conflict.
+  createIdentity: { scope: 'admin', body: () => identityOrder(fresh()), right: 201 },
+  listIdentities: { scope: 'admin', right: 200 },
+  getIdentity: { scope: 'admin', id: of => of.identity, right: 200 },
+  updateIdentity: { scope: 'admin', id: of => of.identity, body: () => ({ name: 'x' }), right: 200 },
+  revokeIdentity: { scope: 'admin', id: of => of.identity, right: 204 },
   listKeys: { scope: 'admin', right: 200 },
   getOwnKey: { scope: 'any', right: 200 },
   listAudit: { scope: 'admin', right: 200 },

@@ -5,6 +5,7 @@ import { messageExamples } from '../../schemas/examples.ts'
 import { ended, order } from '../broadcasts/order.ts'
 import { document as openapi } from '../document.ts'
 import { adminKey, type Board, startBoard, until } from '../helper.ts'
+import { startIssuer, type TestIssuer } from '../identities/issuer.ts'
 import { future, type Objects, type Row, rows, unreadable, upload } from './access-rows.ts'
 
 // The access matrix (docs/reliability.md P43): every operation of the document × every kind of key, so that an operation
@@ -48,6 +49,7 @@ async function objects(board: Board, key: string): Promise<Objects> {
   const queued = await board.call('POST', '/messages', { key, body: { ...text, sendAt: future() } })
   const media = await board.call('POST', '/media', { key, body: upload, headers: rows.uploadMedia!.headers! })
   const made = await board.call('POST', '/keys', { body: rows.createKey!.body!() })
+  const identity = await board.call('POST', '/identities', { body: rows.createIdentity!.body!() })
   const failed = await board.call('POST', '/messages', { key, body: { ...text, sendAt: future() } })
   await board.call('POST', `/messages/${failed.body.id}/cancel`, { key })
   const unknown = await board.call('POST', '/messages', { key, body: { ...text, to: unreadable } })
@@ -65,7 +67,8 @@ async function objects(board: Board, key: string): Promise<Objects> {
     unknown: unknown.body.id,
     queued: queued.body.id,
     media: media.body.id,
-    key: made.body.id
+    key: made.body.id,
+    identity: identity.body.id
   }
 }
 
@@ -80,8 +83,18 @@ async function oldTestAdmin(board: Board): Promise<string> {
   return made.body.secret
 }
 
+/** A new identity with these rights, and a token of it. */
+async function identity(board: Board, issuer: TestIssuer, input: object): Promise<{ id: string; token: string }> {
+  const sub = `repo:acme/${Math.random()}`
+  const known = { issuer: issuer.url, audience: 'switchboard', claims: { sub } }
+  const made = await board.call('POST', '/identities', {
+    body: { service: 'billing', mode: 'live', ...known, ...input }
+  })
+  return { id: made.body.id, token: await issuer.token({ sub }) }
+}
+
 const everyScope = [...new Set(Object.values(rows).flatMap(row => row.scope ?? []))].filter(scope => scope !== 'any')
-const all = everyScope.filter(scope => scope !== 'admin')
+const all = everyScope.filter(scope => scope !== 'admin' && scope !== 'read_all')
 /** A key's last digit of the checksum replaced by another. */
 const typo = (key: string) => key.slice(0, -1) + (key.endsWith('0') ? '1' : '0')
 
@@ -103,8 +116,9 @@ t.test('every operation of the document has a row, and none is here that it does
   }
 })
 
-t.test('every operation × every kind of key', async t => {
-  const board = await startBoard(t, { env: { TRUST_PROXY: '1' } })
+t.test('every operation × every kind of key, and of identity', async t => {
+  const issuer = await startIssuer(t)
+  const board = await startBoard(t, { env: { TRUST_PROXY: '1', EGRESS_ALLOW: issuer.host } })
   await board.call('POST', '/channels', { body: { id: 'spare', provider: 'wati', connectionId: 'c', settings: {} } })
   const owner = await board.key({ scopes: all })
   const revoked = await board.key({ scopes: [...all, 'admin'], name: 'revoked' })
@@ -121,6 +135,12 @@ t.test('every operation × every kind of key', async t => {
     await other.close()
     return key
   })) as string
+  const known = await identity(board, issuer, { scopes: [...all, 'admin'] })
+  const gone = await identity(board, issuer, { scopes: [...all, 'admin'] })
+  await board.call('DELETE', `/identities/${gone.id}`)
+  const { sub } = JSON.parse(Buffer.from(known.token.split('.')[1]!, 'base64url').toString())
+  const late = await issuer.token({ sub, exp: Math.floor(Date.now() / 1000) - 120 })
+  const elsewhere = await issuer.token({ sub, aud: 'another' })
   const unauthorized = board.sandbox.ledger.entries.length
 
   for (const operation of operations) {
@@ -145,7 +165,11 @@ t.test('every operation × every kind of key', async t => {
       ['an expired key', expired],
       ['a revoked key', revoked],
       ['a key with something behind it', `${owner}x`],
-      ['half of the admin key', adminKey.slice(0, -1)]
+      ['half of the admin key', adminKey.slice(0, -1)],
+      ['a token of a revoked identity', gone.token],
+      ['a token that has expired', late],
+      ['a token for another audience', elsewhere],
+      ['half of a token', known.token.slice(0, -4)]
     ]
     for (const [name, key, authorization] of refused) {
       const answer = await call(board, operation, row, of, key, authorization)
@@ -155,9 +179,14 @@ t.test('every operation × every kind of key', async t => {
     }
     if (row.scope !== 'any') {
       const others = all.filter(scope => scope !== row.scope)
-      const answer = await call(board, operation, row, of, await board.key({ scopes: others }))
-      t.equal(answer.status, 403, `${operationId}: every scope but its own`)
-      t.match(answer.body, { code: 'forbidden', detail: new RegExp(`lacks the scope ${row.scope}\\.`) })
+      for (const key of [
+        await board.key({ scopes: others }),
+        (await identity(board, issuer, { scopes: others })).token
+      ]) {
+        const answer = await call(board, operation, row, of, key)
+        t.equal(answer.status, 403, `${operationId}: every scope but its own`)
+        t.match(answer.body, { code: 'forbidden', detail: new RegExp(`lacks the scope ${row.scope}\\.`) })
+      }
     }
     if (row.scope === 'admin') {
       const answer = await call(board, operation, row, of, old)
@@ -169,11 +198,18 @@ t.test('every operation × every kind of key', async t => {
         ['the other mode', { mode: 'test', scopes: all }],
         ['a key without the channel', { scopes: all, channels: ['spare'] }]
       ] as const)
-        t.equal((await call(board, operation, row, of, await board.key(input))).status, 404, `${operationId}: ${name}`)
+        for (const key of [await board.key(input), (await identity(board, issuer, input)).token])
+          t.equal((await call(board, operation, row, of, key)).status, 404, `${operationId}: ${name}`)
     }
     t.equal(board.sandbox.ledger.entries.length, calls, `${operationId}: nothing of that went upstream`)
     const right = row.scope === 'any' ? owner : await board.key({ scopes: [row.scope] })
     t.equal((await call(board, operation, row, of, right)).status, row.right, `${operationId}: the right key, CONTROL`)
+    const again = operation.method === 'GET' ? of : await objects(board, owner)
+    const { token } = row.scope === 'any' ? known : await identity(board, issuer, { scopes: [row.scope] })
+    const { status } = await call(board, operation, row, again, token)
+    // What the key before has deleted by its name is not there any more.
+    const right = row.id || operation.method !== 'DELETE' ? [row.right] : [row.right, 404]
+    t.ok(right.includes(status), `${operationId}: the right identity, ${status}`)
   }
   t.ok(board.sandbox.ledger.entries.length > unauthorized)
 })
