@@ -245,14 +245,6 @@ export const rooms: Room[] = [
     packageTypes: ['kysely']
   },
   {
-    // Callers without a secret of ours: beside the keys, whose rights they have.
-    at: 'src/identities/',
-    may: ['src/errors.ts', 'src/ids.ts', 'src/ip.ts', 'src/keys/', 'src/store/', 'src/upstream/egress.ts'],
-    types: ['schemas/'],
-    packages: ['jose', 'kysely'],
-    packageTypes: ['pino']
-  },
-  {
     at: 'src/keys/',
     may: ['src/errors.ts', 'src/ids.ts', 'src/ip.ts', 'src/limits/days.ts', 'src/phone.ts', 'src/store/'],
     types: ['schemas/', 'src/limits/'],

@@ -11,7 +11,7 @@ import { createIssuerKeys } from './issuer-keys.ts'
 
 export type { Identities }
 
-/** Whoever calls, with a key or a token. */
+/** Everybody who calls, with a key or a token. */
 export interface Callers {
   /** Who comes with this key or token, from an address that is undefined where nobody can read it. Throws 401, 403, 503. */
   authenticate: (secret: string, address: string | undefined) => Promise<Caller>
