@@ -79,6 +79,12 @@ export const outside: Room[] = [
     packages: ['yaml']
   },
   // A client of the API, apart from the service: it knows nothing but its addresses.
+  // The keys of a server that is stopped, too: it opens the store as the server does.
+  {
+    at: 'src/cli/keys',
+    may: ['src/cli/', 'src/config.ts', 'src/keys/', 'src/logger.ts', 'src/start/pepper.ts', 'src/store/', 'schemas/'],
+    packages: ['ajv', 'ajv-formats']
+  },
   { at: 'src/cli/', may: [], packages: ['@clack/prompts'] },
   {
     at: 'src/sandbox/',

@@ -92,6 +92,20 @@ function* fact({ build }: Store, name: StoreFactRow['name'], value: string): Uni
   return (yield* first(build.selectFrom('store_facts').select('value').where('name', '=', name)))!.value
 }
 
+/** Inside a unit: throws where the store was made with another pepper. */
+function* samePepper(store: Store, given: string): Unit<void> {
+  const mine = fingerprintOf(given)
+  const pepper = yield* fact(store, 'pepper', mine)
+  if (pepper !== mine)
+    throw new Error(
+      `the store was made with another pepper (its fingerprint is ${pepper}, this one's is ${mine}), so no key would be valid: give back the KEY_PEPPER, or DATA_DIR/key-pepper, that it was made with`
+    )
+}
+
+/** Throws where the store was made with another pepper, for whoever changes keys beside the server. */
+export const requirePepper = (store: Store, pepper: string): Promise<void> =>
+  store.write(() => samePepper(store, pepper))
+
 /**
  * Holds a start against the store, and tells the store what it does not know yet.
  * @throws Error with a sentence that names the setting: nothing has been changed then
@@ -99,12 +113,7 @@ function* fact({ build }: Store, name: StoreFactRow['name'], value: string): Uni
 export async function claimStore(store: Store, claim: Claim, log: Logger): Promise<void> {
   const mode = claim.sandboxMode ? 'sandbox' : 'live'
   const before = await store.write(function* () {
-    const mine = fingerprintOf(claim.pepper)
-    const pepper = yield* fact(store, 'pepper', mine)
-    if (pepper !== mine)
-      throw new Error(
-        `the store was made with another pepper (its fingerprint is ${pepper}, this one's is ${mine}), so no key would be valid: give back the KEY_PEPPER, or DATA_DIR/key-pepper, that it was made with`
-      )
+    yield* samePepper(store, claim.pepper)
     const known = yield* fact(store, 'mode', mode)
     if (claim.sandboxMode && !claim.sandboxMeant) {
       const live = known === 'live' ? 'was live' : yield* liveThing(store, claim)

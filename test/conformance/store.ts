@@ -14,6 +14,7 @@ import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
 import { identityCases } from './store-identities.ts'
 import { keyCases } from './store-keys.ts'
+import { limitCases } from './store-limits.ts'
 import { listCases } from './store-list.ts'
 import { mediaCases } from './store-media.ts'
 import { messageCases } from './store-messages.ts'
@@ -54,6 +55,7 @@ const subjects = {
   'idempotency keys': idempotencyCases,
   'API keys': keyCases,
   'secrets of keys': secretCases,
+  'limits of callers': limitCases,
   channels: channelCases,
   'names of people': identityCases,
   'the address book': contactCases,
