@@ -44,7 +44,7 @@ export const makeDemoKey = (keyring: Pick<Keyring, 'create'>, now: number) =>
         ...(['messages:send', 'messages:read', 'broadcasts:read', 'broadcasts:write', 'media:read'] as const),
         ...(['media:write', 'channels:read', 'channels:write', 'templates:read', 'templates:write'] as const),
         ...(['contacts:read', 'contacts:write', 'connections:read', 'connections:write'] as const),
-        ...(['inbound:read', 'native'] as const)
+        ...(['inbound:read', 'events:read', 'native'] as const)
       ]
     },
     null
