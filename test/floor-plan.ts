@@ -139,6 +139,7 @@ export const rooms: Room[] = [
       'src/dispatch/',
       'src/errors.ts',
       'src/failpoints.ts',
+      'src/periodic.ts',
       'src/store/'
     ],
     types: ['schemas/', 'src/adapters/adapter.ts', 'src/channels/', 'src/delivery/intake/', 'src/metrics.ts'],
@@ -183,6 +184,7 @@ export const rooms: Room[] = [
     at: 'src/broadcasts/',
     may: ['src/adapters/adapter.ts', 'src/dispatch/', 'src/errors.ts', 'src/ids.ts', 'src/keys/caller.ts'].concat(
       'src/failpoints.ts',
+      'src/periodic.ts',
       'src/phone.ts',
       'src/tables/',
       'src/store/',

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { batchSize } from '../messages/transitions/broadcast.ts'
+import { createPeriodic } from '../periodic.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { all, change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
@@ -27,6 +28,8 @@ export interface BroadcastLifecycle {
   stop: () => Promise<void>
 }
 
+const failure = 'broadcasts could not be looked after: it is tried again'
+
 /** Begins, ends and clears up broadcasts. Every replica does it: each step is one commit that finds out whether it is due. */
 export function createBroadcastLifecycle(
   store: Store,
@@ -35,7 +38,6 @@ export function createBroadcastLifecycle(
   log: Logger,
   changed: (id: string) => void
 ): BroadcastLifecycle {
-  let timer: NodeJS.Timeout | undefined
   let stopped = false
   let looking: Promise<void> | undefined
   const discarding = new Set<Promise<void>>()
@@ -138,29 +140,26 @@ export function createBroadcastLifecycle(
   }
   const look: BroadcastLifecycle['look'] = () => {
     looking ??= round()
-      .catch(error => log.error({ err: error }, 'broadcasts could not be looked after: it is tried again'))
+      .catch(error => log.error({ err: error }, failure))
       .finally(() => {
         looking = undefined
       })
     return looking
   }
-  const tick = async (): Promise<void> => {
-    await look()
-    if (!stopped) timer = setTimeout(tick, everyMs).unref()
-  }
+  const repeating = createPeriodic(look, everyMs, log, failure)
 
   return {
     start: async () => {
       // On an embedded store this is the only process: nobody can be at work on a draft.
       if (store.dialect === 'sqlite') await removeDead(0)
-      timer = setTimeout(tick, 0).unref()
+      repeating.start()
     },
     look,
     discard,
     withdraw: id => inBackground(id, deleteDraft(id)),
     stop: async () => {
       stopped = true
-      clearTimeout(timer)
+      await repeating.stop()
       await looking
       await Promise.all(discarding)
     }

@@ -7,6 +7,7 @@ import type { Channels } from '../channels/channels.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { failpoint } from '../failpoints.ts'
 import type { Metrics } from '../metrics.ts'
+import { createPeriodic } from '../periodic.ts'
 import type { WebhookRow } from '../store/schema-inbound.ts'
 import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { webhookWord } from './door.ts'
@@ -66,9 +67,6 @@ export function createReader(parts: ReaderParts): Reader {
   /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
   const shared = store.dialect === 'postgres'
   const holder = shared ? randomUUID() : 'only'
-  let timer: NodeJS.Timeout | undefined
-  let running: Promise<void> | undefined
-  let again = false
   let stopped = true
 
   /** The channel that something is about, with all of the same number; undefined: it is about none of this connection. */
@@ -241,45 +239,22 @@ export function createReader(parts: ReaderParts): Reader {
     while (!stopped && (await store.write(() => effects.disown(bind))) > 0) await rest()
   }
 
-  const run = (): void => {
-    clearTimeout(timer)
-    timer = undefined
-    if (running) {
-      again = true
-      return
-    }
-    again = false
-    running = round()
-      .catch(error => {
-        if (error instanceof StoreUnavailable)
-          log.warn({ err: error }, 'webhooks cannot be read: the store is not available')
-        else log.error({ err: error }, 'webhooks could not be read: it is tried again')
-      })
-      .finally(() => {
-        running = undefined
-        if (!stopped) timer = setTimeout(run, again ? gatherMs : pollMs).unref()
-      })
-  }
-  const wake = (): void => {
-    if (stopped) return
-    if (running) again = true
-    else {
-      clearTimeout(timer)
-      timer = setTimeout(run, gatherMs).unref()
-    }
-  }
-  store.notifications?.subscribe(word => word === webhookWord && wake())
+  const failed = (error: unknown): void =>
+    error instanceof StoreUnavailable
+      ? log.warn({ err: error }, 'webhooks cannot be read: the store is not available')
+      : log.error({ err: error }, 'webhooks could not be read: it is tried again')
+  const reading = createPeriodic(round, pollMs, log, failed, gatherMs)
+  store.notifications?.subscribe(word => word === webhookWord && reading.wake())
 
   return {
-    wake,
+    wake: reading.wake,
     start: () => {
       stopped = false
-      run()
+      reading.start()
     },
     stop: async () => {
       stopped = true
-      clearTimeout(timer)
-      await running
+      await reading.stop()
       if (shared)
         await store
           .write(() => queries.leaveAll(holder))

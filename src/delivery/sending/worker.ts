@@ -10,6 +10,7 @@ import type { MessageQueries } from '../../messages/queries.ts'
 import type { QueueQueries } from '../../messages/queue.ts'
 import { draftOf } from '../../messages/row.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
+import { createPeriodic } from '../../periodic.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { type Store, StoreUnavailable } from '../../store/store.ts'
 import type { Preparation } from '../intake/prepare.ts'
@@ -78,8 +79,6 @@ export function createWorker(parts: WorkerParts): Worker {
   } = parts
   const inHand = new Set<Promise<void>>()
   let stopped = true
-  let looking: NodeJS.Timeout | undefined
-  let look: Promise<void> | undefined
 
   const defer = async (row: MessageRow, error: ServiceError): Promise<MessageRow> => {
     // Stopping is no reason to wait: another process may have it at once.
@@ -211,21 +210,22 @@ export function createWorker(parts: WorkerParts): Worker {
         probing = undefined
       })
   }
-  const tick = (): void => {
-    probe()
-    look = lookAfter()
-      .catch(failed)
-      .finally(() => {
-        if (!stopped) looking = setTimeout(tick, lookMs)
-      })
-  }
+  const looking = createPeriodic(
+    () => {
+      probe()
+      return lookAfter()
+    },
+    lookMs,
+    log,
+    failed
+  )
 
   return {
     start: async () => {
       await reaper.reap(store.dialect === 'sqlite')
       stopped = false
       scheduler.start()
-      tick()
+      looking.start()
     },
     deliverClaimed: (rows, permit) => {
       failpoint('after_claim')
@@ -243,9 +243,9 @@ export function createWorker(parts: WorkerParts): Worker {
     failOver: row => (executor.redirected.has(row) ? counted(deliver(row), row) : row),
     stop: async () => {
       stopped = true
-      clearTimeout(looking)
+      const looked = looking.stop()
       await scheduler.stop()
-      await look
+      await looked
       await probing
       await Promise.all(inHand)
     }
