@@ -9,7 +9,6 @@ import {
 } from '../schemas/broadcasts.ts'
 import { ref, strict } from '../schemas/kit.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
-import { traceparent } from '../src/http/telemetry.ts'
 import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
 import { orderOf } from './broadcasts-upload.ts'
 import { answerOnce } from './once.ts'
@@ -55,7 +54,7 @@ export const broadcasts: RoutePlugin = app => {
     },
     handler: async (request, reply) => {
       const { form, source, known, remove } = await orderOf(request)
-      const options = { ...request.query, traceparent: traceparent(request.headers.traceparent) }
+      const options = { ...request.query, traceparent: request.traceparent }
       const act = async () => {
         const object = await app.broadcasts.create(request.caller, form, source, options)
         return { object, location: `/broadcasts/${object.id}`, status: 202 as const }

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { parseIdempotencyKey } from '../src/delivery/intake/idempotency.ts'
 import type { SendOptions } from '../src/delivery/intake/submit.ts'
-import { traceparent } from '../src/http/telemetry.ts'
 
 const defaultWaitSeconds = 10
 /** Below 60 s, at which every proxy gives up by default. */
@@ -23,13 +22,12 @@ export const waitMsOf = (request: FastifyRequest): number => (waitSeconds(reques
 export function sendOptions(request: FastifyRequest): SendOptions {
   const { headers } = request
   const key = parseIdempotencyKey(headers['idempotency-key'])
-  const trace = traceparent(headers.traceparent)
   return {
     waitMs: (waitSeconds(headers.prefer) ?? defaultWaitSeconds) * 1000,
     patient: waitSeconds(headers.prefer) !== undefined,
     requestId: request.id,
     ...(key !== undefined && { idempotencyKey: key }),
-    ...(trace && { traceparent: trace })
+    ...(request.traceparent && { traceparent: request.traceparent })
   }
 }
 

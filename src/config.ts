@@ -100,6 +100,17 @@ const proxyUrl = (value: string): string => {
   return url.href
 }
 
+/** `name=value,…`, the values percent-encoded, as OpenTelemetry has it. */
+const otlpHeaders = (value: string): Record<string, string> => {
+  const pairs = list(value).map(item => /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*([\x21-\x7e]*)$/.exec(item))
+  if (!pairs.every(pair => pair !== null)) throw new Error('must be name=value, separated by commas')
+  try {
+    return Object.fromEntries(pairs.map(pair => [pair![1]!, decodeURIComponent(pair![2]!)]))
+  } catch {
+    throw new Error('must have its values percent-encoded')
+  }
+}
+
 const setting = <T>(parse: (text: string) => T, fallback: T, secret?: true): Setting<T> => ({
   parse,
   default: fallback,
@@ -140,6 +151,9 @@ const settings = {
   HTTP_PROXY: optional(proxyUrl),
   NO_PROXY: optional(text),
   EGRESS_ALLOW: setting(egressAllow, [] as string[]),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(origin('https:', 'http:')),
+  OTEL_EXPORTER_OTLP_HEADERS: optional(otlpHeaders, true),
+  OTEL_SERVICE_NAME: setting<string>(value => value, 'switchboard'),
   DOCS: setting(flag, true),
   CONSOLE: setting(flag, true)
 } as const

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import type { Mode } from '../schemas/common.ts'
 import type { messageTypes } from '../schemas/content.ts'
 import type { AnyAdapter } from './adapters/adapter.ts'
 import { assembleBroadcasts } from './broadcasts/index.ts'
@@ -58,6 +57,8 @@ import { assembleSuppressions } from './suppressions/index.ts'
 import { createDefinitions } from './templates/definitions.ts'
 import { createTemplatePoll } from './templates/poll.ts'
 import { createTemplates } from './templates/templates.ts'
+import { tracedClient, tracedStore, tracedTelling, tracedUpstream } from './tracing/index.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import type { Egress } from './upstream/egress.ts'
 import { preview } from './upstream/preview.ts'
 import { createUpstreams } from './upstream/upstreams.ts'
@@ -76,6 +77,8 @@ export interface ContainerParts {
   log: Logger
   /** Lines of the log that could not be written, since the start. */
   logLost?: () => number
+  /** Where somebody set a collector. */
+  tracing?: Tracing | undefined
   pepper: string
 }
 
@@ -85,23 +88,20 @@ const mostInHand = 20
 /** Puts the parts together. Opens the store, but no port. */
 export async function buildContainer(
   config: Config,
-  { adapters, startSandbox, sandboxRecipients, log, logLost, pepper }: ContainerParts
+  { adapters, startSandbox, sandboxRecipients, log, logLost, tracing, pepper }: ContainerParts
 ): Promise<Switchboard> {
   const sandboxMode = config.MATON_API_KEY === undefined
   const typeBase = config.PUBLIC_URL ?? ''
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS
-  const metrics = createMetrics(logLost)
-  const store = observed(await openOwnStore(config, { pepper, adapters, log }), metrics.committed)
+  const metrics = createMetrics(logLost, tracing?.lost)
+  const store = tracedStore(observed(await openOwnStore(config, { pepper, adapters, log }), metrics.committed), tracing)
   const events = createEvents({ store, log })
-  const upstreams = createUpstreams(config, () => startSandbox({ defaultHook: account => sandboxDoors(account) }))
+  const standIn = () => startSandbox({ defaultHook: account => sandboxDoors(account) })
+  const upstreams = createUpstreams(config, standIn, tracedUpstream(tracing))
   const proxies = { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
+  const egressRules = { allow: config.EGRESS_ALLOW, proxies }
   let egress: Promise<Egress> | undefined
-  const openEgress = async (): Promise<Egress> =>
-    (await import('./upstream/egress.ts')).createEgress({
-      allow: config.EGRESS_ALLOW,
-      proxies
-    })
-
+  const openEgress = async (): Promise<Egress> => (await import('./upstream/egress.ts')).createEgress(egressRules)
   const channels = createChannels({ store, adapters, seal: createSeal(pepper) })
   const queries = messageQueries(store)
   const queue = queueQueries(store)
@@ -126,10 +126,10 @@ export async function buildContainer(
   })
   const { rateLimiter, scheduler, breaker, admission } = scheduling
   const waitEstimate = createWaitEstimate({ store, rateLimiter, scheduler, limitsOf: scheduling.limitsOf })
-  const providerClient = createProviderClient({
-    ...{ adapters, admission, log, metrics, sandboxMode },
-    upstream: upstreams.client
-  })
+  const providerClient = tracedClient(
+    createProviderClient({ ...{ adapters, admission, log, metrics, sandboxMode }, upstream: upstreams.client }),
+    tracing
+  )
   const keyring = createKeyring({ store, pepper, ...(config.ADMIN_KEY && { adminKey: config.ADMIN_KEY }) })
   const limiter = createLimiter({ store, log })
   const connections = createConnections({
@@ -180,7 +180,7 @@ export async function buildContainer(
     keepFile: remote.keep,
     ...suppression.ofInbound,
     handlers: { ...createTemplateHandler(store, definitions.forget), ...suppression.ofInbound.handlers },
-    tell: notifications.publish,
+    tell: tracedTelling(notifications.publish, tracing, async id => (await store.read(queries.byId({ id })))[0]),
     wakeQueue: mode => scheduler.wake(mode, Date.now()),
     baseUrl: () => config.PUBLIC_URL ?? (sandboxMode ? ownAddress() : undefined),
     mode: sandboxMode ? 'test' : 'live'
@@ -198,7 +198,7 @@ export async function buildContainer(
     ...{ keyring, limiter },
     ...assembleIdentities({
       ...{ store, keyring, pepper, log },
-      egress: { allow: config.EGRESS_ALLOW, proxies }
+      egress: egressRules
     }),
     channels: {
       ...channels,
@@ -242,13 +242,13 @@ export async function buildContainer(
     replayWebhooks: inbound.replay,
     webhookRegistrations: inbound.registrations,
     metrics,
+    tracing,
     requireScraper: createScraperCheck(config.METRICS_TOKEN),
     notReady: readiness.notReady,
     degraded: readiness.degraded,
     serverMode: sandboxMode ? 'sandbox' : 'live'
   }
-  const watched: Mode = sandboxMode ? 'test' : 'live'
-  addFigures({ store, metrics, channels, mode: watched, accountLimit: () => rateLimiter.account(watched) })
+  addFigures({ store, metrics, channels, mode: sandboxMode ? 'test' : 'live', accountLimit: rateLimiter.account })
   const listeners = await buildListeners(parts, config, {
     ...{ log, sandboxMode, providers: [...adapters.keys()] },
     ...(config.CONSOLE && { console: { store, pepper } }),

@@ -62,7 +62,7 @@ function bounded(most: number): (name: string) => string {
 const timedOperations: ReadonlySet<string> = new Set(['sendMessage', 'native'])
 
 /** Counters without numbers, ids or names of people in any label: operations by their name, codes from closed lists. */
-export function createMetrics(logLost: () => number = () => 0): Metrics {
+export function createMetrics(logLost: () => number = () => 0, spansLost?: () => number): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const counter = <L extends string>(name: string, help: string, ...labelNames: L[]) =>
@@ -95,15 +95,19 @@ export function createMetrics(logLost: () => number = () => 0): Metrics {
     buckets: commitBuckets,
     registers
   })
-  new Counter({
-    name: 'switchboard_log_lines_lost_total',
-    help: 'Lines of the log that could not be written',
-    registers,
-    collect() {
-      this.reset()
-      this.inc(logLost())
-    }
-  })
+  const kept = (name: string, help: string, value: () => number) =>
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset()
+        this.inc(value())
+      }
+    })
+  kept('switchboard_log_lines_lost_total', 'Lines of the log that could not be written', logLost)
+  if (spansLost)
+    kept('switchboard_spans_lost_total', 'Spans that the collector did not take, or that were too many', spansLost)
   collectDefaultMetrics({ register: registry })
   // Named against Prometheus's rules, and told by type in nodejs_active_resources anyway.
   for (const kind of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${kind}_total`)

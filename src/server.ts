@@ -10,6 +10,7 @@ import { createLogger, loadPretty } from './logger.ts'
 import { startFaults } from './start/faults.ts'
 import { findPepper } from './start/pepper.ts'
 import { welcome } from './start/welcome.ts'
+import type { Tracing } from './tracing/tracing.ts'
 import { version } from './version.ts'
 
 // The process: settings → parts → listen → close with grace. Nothing else reads the environment, listens or exits.
@@ -87,14 +88,29 @@ async function selfPortrait(board: Switchboard, { DATABASE_URL, PUBLIC_URL }: Co
   }
 }
 
+/** The SDK is loaded for who has a collector, and for nobody else. */
+async function openTracing(config: Config): Promise<Tracing | undefined> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_HEADERS: headers = {} } = config
+  if (endpoint === undefined) return undefined
+  const { createOtlpTracing } = await import('./tracing/otlp.ts')
+  return createOtlpTracing({ endpoint, headers, serviceName: config.OTEL_SERVICE_NAME })
+}
+
 async function start(): Promise<void> {
   if (process.env.NODE_ENV === 'test' && process.env.CRASH_AT) armFailpoint(process.env.CRASH_AT)
   // What this process makes is nobody else's to read, whatever it was started with.
   process.umask(0o077)
   const config = await readSettings()
   const pepper = findPepper(config.KEY_PEPPER, config.DATA_DIR)
-  const { MATON_API_KEY, ADMIN_KEY, DATABASE_URL, METRICS_TOKEN } = config
-  const secrets = [MATON_API_KEY, ADMIN_KEY, pepper, DATABASE_URL, METRICS_TOKEN].filter(secret => secret !== undefined)
+  const { MATON_API_KEY, ADMIN_KEY, DATABASE_URL, METRICS_TOKEN, OTEL_EXPORTER_OTLP_HEADERS } = config
+  const secrets = [
+    MATON_API_KEY,
+    ADMIN_KEY,
+    pepper,
+    DATABASE_URL,
+    METRICS_TOKEN,
+    ...Object.values(OTEL_EXPORTER_OTLP_HEADERS ?? {})
+  ].filter(secret => secret !== undefined)
   const output = createLogOutput(standard(1))
   // Node's own warnings go there, in one blocking write each.
   standard(2)
@@ -102,6 +118,7 @@ async function start(): Promise<void> {
   const startSandbox: ContainerParts['startSandbox'] = async options =>
     (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
   const sandboxRecipients = async () => (await import('./sandbox/index.ts')).magicRecipients
+  const tracing = await openTracing(config)
   // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
   let board: Switchboard | undefined
   endWithGrace({ graceMs: graceMs(config.UPSTREAM_TIMEOUT_MS) + config.SHUTDOWN_DELAY_MS, log, output }, async () => {
@@ -110,7 +127,16 @@ async function start(): Promise<void> {
     await board?.close()
   })
   onSignals(log, () => board)
-  board = await buildContainer(config, { adapters, startSandbox, sandboxRecipients, log, logLost: output.lost, pepper })
+  board = await buildContainer(config, {
+    adapters,
+    startSandbox,
+    sandboxRecipients,
+    log,
+    logLost: output.lost,
+    tracing,
+    pepper
+  })
+  if (tracing) board.atEnd(tracing.close)
   const { reload, replaceMatonKey } = board
   const keyFile = process.env.MATON_API_KEY_FILE
   if (keyFile)

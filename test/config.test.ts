@@ -40,6 +40,10 @@ t.test('without any setting the defaults are those of the contract', async t => 
     AFTER_RESTORE: false,
     LOG_LEVEL: 'info',
     LOG_PRETTY: false,
+    OTEL_EXPORTER_OTLP_ENDPOINT: undefined,
+    OTEL_EXPORTER_OTLP_HEADERS: undefined,
+    OTEL_SERVICE_NAME: 'switchboard',
+    CONSOLE: true,
     TRUST_PROXY: 0,
     HTTPS_PROXY: undefined,
     HTTP_PROXY: undefined,
@@ -146,14 +150,16 @@ t.test('a secret may come from a file, and only from one place', async t => {
     ADMIN_KEY: canary.repeat(4),
     KEY_PEPPER: canary.repeat(5),
     DATABASE_URL: `postgres://u:${canary}@db/x`,
-    METRICS_TOKEN: canary.repeat(3)
+    METRICS_TOKEN: canary.repeat(3),
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=Bearer%20${canary}`
   }
   t.strictSame(Object.keys(secrets).sort(), [...secretNames].sort(), 'every secret')
   for (const end of ['', '\n', '\r\n']) {
     const env = Object.fromEntries(
       Object.entries(secrets).map(([name, value]) => [`${name}_FILE`, at(name, value + end)])
     )
-    t.match(loadConfig(env), secrets, `a line end (${JSON.stringify(end)}) is no part of it`)
+    const headers = { OTEL_EXPORTER_OTLP_HEADERS: { authorization: `Bearer ${canary}` } }
+    t.match(loadConfig(env), { ...secrets, ...headers }, `a line end (${JSON.stringify(end)}) is no part of it`)
   }
   for (const [name, value] of Object.entries(secrets)) {
     const others = { KEY_PEPPER: secrets.KEY_PEPPER!, [name]: value }
@@ -226,7 +232,7 @@ t.test('a name that is one of ours misspelt says which one is meant; others’ n
       'OTEL_SERVICE_NAME',
       'X'.repeat(9)
     ],
-    ...['OTEL_EXPORTER_OTLP_ENDPOINT', 'HTTPS_PROXY', 'npm_config_cache', '_']
+    ...['OTEL_EXPORTER_OTLP_PROTOCOL', 'OTEL_TRACES_SAMPLER', 'HTTPS_PROXY', 'npm_config_cache', '_']
   ])
     t.strictSame(faults({ [other]: /_proxy$/i.test(other) ? 'http://proxy.example:3128' : 'x' }), [], other)
   const service = { WEBHOOKS_SERVICE_HOST: '10.0.0.1', WEBHOOKS_PORT: 'tcp://10.0.0.1:80', WEBHOOKS_SERVICE_PORT: '80' }

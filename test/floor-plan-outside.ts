@@ -21,6 +21,25 @@ export const outside: Room[] = [
     packages: ['jose', 'kysely'],
     packageTypes: ['pino']
   },
+  {
+    // What /metrics tells beside its counters: figures that are looked up in the store.
+    at: 'src/monitoring/',
+    may: ['src/errors.ts', 'src/messages/', 'src/store/', 'src/version.ts'],
+    types: ['schemas/', 'src/adapters/adapter.ts', 'src/channels/', 'src/metrics.ts'],
+    packages: ['kysely']
+  },
+  {
+    // What a request does as spans, for a collector; the SDK is loaded by whoever has one.
+    at: 'src/tracing/',
+    may: ['src/version.ts'],
+    types: ['src/dispatch/', 'src/store/'],
+    packages: [
+      '@opentelemetry/api',
+      '@opentelemetry/exporter-trace-otlp-http',
+      '@opentelemetry/resources',
+      '@opentelemetry/sdk-trace'
+    ]
+  },
   // Files that people keep lists in, in and out; what the columns mean is their readers' affair.
   {
     at: 'src/tables/',

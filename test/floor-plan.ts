@@ -27,7 +27,6 @@ export const rooms: Room[] = [
       'src/errors.ts',
       'src/store/page.ts',
       'src/delivery/intake/idempotency.ts',
-      'src/http/telemetry.ts',
       'src/tables/charset.ts'
     ],
     types: [
@@ -272,13 +271,6 @@ export const rooms: Room[] = [
     types: ['schemas/', 'src/keys/caller.ts'],
     packages: ['kysely', 'pg'],
     packageTypes: ['pino']
-  },
-  {
-    // What /metrics tells beside its counters: figures that are looked up in the store.
-    at: 'src/monitoring/',
-    may: ['src/errors.ts', 'src/messages/', 'src/store/', 'src/version.ts'],
-    types: ['schemas/', 'src/adapters/adapter.ts', 'src/channels/', 'src/metrics.ts'],
-    packages: ['kysely']
   },
   { at: 'src/upstream/', may: [], packages: ['undici', 'ipaddr.js'] },
   {

@@ -66,6 +66,8 @@ export interface CallOptions {
   /** The message that it sends, or the broadcast whose messages it sends, for the log. */
   message?: string
   broadcast?: string
+  /** Of the request that made the message: its trace goes on there. */
+  traceparent?: string | null
   lane?: 0 | 1
   /** performance.now() after which it must not go out any more: somebody may have judged it. */
   notAfter?: number

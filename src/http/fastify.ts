@@ -41,6 +41,7 @@ import type { Audit } from '../store/audit.ts'
 import type { Suppressions } from '../suppressions/suppressions.ts'
 import type { SuppressionTable } from '../suppressions/table.ts'
 import type { Templates } from '../templates/templates.ts'
+import type { OpenSpan, Tracing } from '../tracing/tracing.ts'
 
 // The routes' door: what a file in routes/ may use.
 
@@ -87,6 +88,8 @@ export interface AppParts {
   replayWebhooks: ReplayWebhooks
   webhookRegistrations: WebhookRegistrations
   metrics: Metrics
+  /** Where somebody set a collector. */
+  tracing?: Tracing | undefined
   /** Throws where METRICS_TOKEN is set and this Authorization header does not carry it. */
   requireScraper: (authorization: string | undefined) => void
   /** Whether a load balancer may send traffic: null, or the reason why not. */
@@ -109,6 +112,10 @@ declare module 'fastify' {
     timing: Timing
     /** The message that it made or asked about, for its log line. */
     messageId?: string
+    /** Its span, where somebody traces. */
+    span: OpenSpan | undefined
+    /** What work on its behalf belongs to: its own span, or else what the caller sent. It is kept with a message. */
+    traceparent: string | undefined
     /** The channel that it went through. */
     channelId?: string
   }

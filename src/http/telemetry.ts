@@ -39,10 +39,29 @@ export function telemetry(app: App): void {
     done()
   })
   app.decorateRequest('timing')
+  app.decorateRequest('span')
+  app.decorateRequest('traceparent')
   app.addHook('onRequest', (request, reply, done) => {
     request.timing = { queue: 0, upstream: 0, open: [] }
     reply.header('x-request-id', request.id)
-    requestTrace.run({ requestId: request.id, timing: request.timing }, done)
+    const given = traceparent(request.headers.traceparent)
+    const { url: route, schema } = request.routeOptions
+    request.span = probes.has(route ?? '')
+      ? undefined
+      : app.tracing?.begin(
+          'request',
+          {
+            requestId: request.id,
+            operation: schema?.operationId ?? 'none',
+            method: request.method,
+            ...(route && { route })
+          },
+          { parent: given, kind: 'server' }
+        )
+    request.traceparent = request.span?.traceparent ?? given
+    const begin = () => requestTrace.run({ requestId: request.id, timing: request.timing }, done)
+    if (request.span) request.span.run(begin)
+    else begin()
   })
   app.addHook('onSend', (request, reply, payload, done) => {
     const { queue, upstream } = request.timing ? spent(request.timing) : { queue: 0, upstream: 0 }
@@ -72,6 +91,14 @@ export function telemetry(app: App): void {
       upstream: parts?.upstream ?? 0,
       stream: String(reply.getHeader('content-type') ?? '').startsWith('text/event-stream')
     })
+    const channel = channelOf(request)
+    request.span?.end({
+      httpStatus: reply.statusCode,
+      ...(request.caller && { service: request.caller.service }),
+      ...(request.messageId && { message: request.messageId }),
+      ...(channel && { channel }),
+      ...(reply.statusCode >= 500 && { code: String(reply.statusCode) })
+    })
     if (!probes.has(route)) {
       request.log.info(
         {
@@ -84,10 +111,10 @@ export function telemetry(app: App): void {
           queueMs: rounded(parts?.queue),
           upstreamMs: rounded(parts?.upstream),
           ...(request.messageId && { message: request.messageId }),
-          channel: channelOf(request),
+          channel,
           service: request.caller?.service,
           key: request.caller?.keyId,
-          traceparent: traceparent(request.headers.traceparent)
+          traceparent: request.traceparent
         },
         'answered'
       )

@@ -12,7 +12,7 @@ export interface ChannelFigureParts {
   /** The mode that is watched: live, or test where there is no account. */
   mode: Mode
   /** The account's limit as it is now; undefined: nothing is paced. */
-  accountLimit: () => Limit | undefined
+  accountLimit: (mode: Mode) => Limit | undefined
 }
 
 /** What keeps messages from going out, a series a channel and cause, so that an alarm sees it end as well. */
@@ -71,7 +71,7 @@ export function paceFigures({
       }
     },
     look: async tell => {
-      const limit = accountLimit()
+      const limit = accountLimit(mode)
       const rate = limit ? (limit.calls * 1000) / limit.windowMs : 0
       tell('switchboard_pace_calls_per_second', rate, { mode })
       if (!limit) return tell('switchboard_pace_used_ratio', 0)

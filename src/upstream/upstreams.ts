@@ -4,6 +4,10 @@ import { timed } from '../request-trace.ts'
 import { createMaton, type Maton } from './maton.ts'
 import { createPassthrough, type Passthrough } from './passthrough.ts'
 import type { Proxies } from './proxies.ts'
+
+/** Runs one request as a span, where somebody traces. */
+type Traced = <T>(work: () => Promise<T>) => Promise<T>
+
 import { UpstreamFailure } from './wire.ts'
 
 /** Where calls go: live traffic to Maton, test traffic (and without an account all of it) to the sandbox. */
@@ -43,7 +47,8 @@ async function tryKey({ control }: Passthrough): Promise<void> {
 /** @param startSandbox called only when test traffic needs it, or there is no account */
 export function createUpstreams(
   config: Config,
-  startSandbox: () => Promise<{ url: string; close: () => Promise<void> }>
+  startSandbox: () => Promise<{ url: string; close: () => Promise<void> }>,
+  traced: Traced = work => work()
 ): Upstreams {
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS
   const upstream = (
@@ -55,13 +60,13 @@ export function createUpstreams(
     return {
       client: {
         ...client,
-        request: (...call) => timed('upstream', () => client.request(...call)),
-        stream: (...call) => timed('upstream', () => client.stream(...call))
+        request: (...call) => traced(() => timed('upstream', () => client.request(...call))),
+        stream: (...call) => traced(() => timed('upstream', () => client.stream(...call)))
       },
       passthrough: {
         ...passthrough,
-        send: (...call) => timed('upstream', () => passthrough.send(...call)),
-        control: (...call) => timed('upstream', () => passthrough.control(...call))
+        send: (...call) => traced(() => timed('upstream', () => passthrough.send(...call))),
+        control: (...call) => traced(() => timed('upstream', () => passthrough.control(...call)))
       },
       close: async gently => {
         await Promise.all([client.close(gently), passthrough.close(gently)])

@@ -194,6 +194,7 @@ export function createDeliverMany(parts: DeliverManyParts): DeliverMany {
         notAfter: leasedAt + executor.leaseMs,
         type: 'template',
         ...(broadcast_id !== null && { broadcast: broadcast_id }),
+        traceparent: first!.row.traceparent,
         lane: 1
       })
       failpoint('after_response')

@@ -170,7 +170,7 @@ export function createExecutor(parts: ExecutorParts): Executor {
         permit,
         type: row.type,
         to: row.contact!,
-        ...{ attempt: row.attempts, message: row.id },
+        ...{ attempt: row.attempts, message: row.id, traceparent: row.traceparent },
         // Stopped for longer than the lease between commit and write: others may have judged it.
         notAfter: leasedAt + leaseMs,
         lane: row.lane === 1 ? 1 : 0
