@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import {
   Broadcast,
+  BroadcastCheck,
   BroadcastFilter,
   BroadcastOptions,
   BroadcastPage,
@@ -61,6 +62,27 @@ export const broadcasts: RoutePlugin = app => {
       }
       const again = ({ id }: { id: string }) => app.broadcasts.requireRights(request.caller, id)
       return answerOnce(request, reply, act, { ...known, ...request.query }, again).finally(remove)
+    }
+  })
+
+  app.post('/broadcasts/validate', {
+    bodyLimit,
+    config: { scope: 'broadcasts:write', upload: true },
+    schema: {
+      operationId: 'validateBroadcast',
+      tags,
+      summary: 'Check every row of a broadcast without accepting it',
+      description: 'Takes what POST /broadcasts takes, and tells what it would make of it. Nothing is stored or sent.',
+      querystring: strict({}),
+      body: { content: { 'application/json': { schema: ref(CreateBroadcast) } } },
+      response: {
+        200: json(BroadcastCheck, 'What would be sent, and which rows are wrong.'),
+        ...problems(...guarded, 404, 413, 415, 422, 429, 502)
+      }
+    },
+    handler: async request => {
+      const { form, source, remove } = await orderOf(request)
+      return app.broadcasts.check(request.caller, form, source).finally(remove)
     }
   })
 

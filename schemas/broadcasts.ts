@@ -124,6 +124,32 @@ export const Broadcast = Type.Object(
   { $id: 'Broadcast', additionalProperties: false }
 )
 export type Broadcast = Static<typeof Broadcast>
+/** What a broadcast would be, with every row checked; nothing is kept. */
+export const BroadcastCheck = Type.Object(
+  {
+    channel: Type.String(),
+    template: ref(BroadcastTemplate),
+    total: Type.Integer({ description: 'Recipients that would be written to.' }),
+    duplicates: Broadcast.properties.duplicates,
+    skipped: Type.Integer({
+      description: 'Rows that are invalid: without skipInvalid they keep the whole from being accepted.'
+    }),
+    errors: Type.Array(ref(FieldFault), { description: 'The first 100 faults.' }),
+    sample: Type.Array(
+      Type.Object(
+        {
+          to: Type.String(),
+          variables: Type.Record(Type.String(), Type.String()),
+          reference: Type.Optional(Type.String())
+        },
+        { additionalProperties: false }
+      ),
+      { description: 'The first 10 of them.' }
+    )
+  },
+  { $id: 'BroadcastCheck', additionalProperties: false }
+)
+export type BroadcastCheck = Static<typeof BroadcastCheck>
 export const BroadcastPage = Page(ref(Broadcast), 'BroadcastPage')
 
 export const BroadcastParams = strict({ id: Type.String({ pattern: '^brd_[0-9a-f]{32}$' }) })

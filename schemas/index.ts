@@ -2,6 +2,7 @@ import type { TSchema } from '@sinclair/typebox'
 import { AuditEntry, AuditPage } from './audit.ts'
 import {
   Broadcast,
+  BroadcastCheck,
   BroadcastCounts,
   BroadcastPage,
   BroadcastTemplate,
@@ -49,7 +50,9 @@ export const namedSchemas: readonly TSchema[] = [
   BroadcastTemplate,
   Recipient,
   Broadcast,
+  BroadcastCheck,
   BroadcastCounts,
+  BroadcastCheck,
   BroadcastPage,
   CreateTemplate,
   Template,

@@ -99,7 +99,10 @@ export async function buildApp(parts: AppParts, options: AppOptions): Promise<Ap
   const own = new Set(options.metricsElsewhere ? [metricsRoutes[0]] : [])
   for (const route of routes) if (!own.has(route)) app.register(async scope => route(scope as unknown as App))
   const { console: page } = options
-  if (page) consoleDoor(app, async () => (await import('./console/index.ts')).createConsole(app, page))
+  if (page)
+    consoleDoor(app, async () =>
+      (await import('./console/index.ts')).createConsole(app, { ...page, providers: options.providers ?? [] })
+    )
   docs(app, new URL('../openapi.yaml', import.meta.url), options.docs ?? true, options.sandboxRecipients)
   app.register(async () => addMissingMethods())
   await app.ready()

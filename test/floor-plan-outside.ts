@@ -88,7 +88,7 @@ export const outside: Room[] = [
     at: 'src/console/',
     may: ['src/http/documents.ts', 'src/keys/seal.ts', 'src/store/store.ts'],
     types: ['schemas/', 'src/http/fastify.ts', 'src/http/console-door.ts'],
-    packages: ['@fastify/view', 'eta', 'fastify']
+    packages: ['@fastify/multipart', '@fastify/view', 'eta', 'fastify']
   },
   // The document: what the routes describe, with what the registry knows, shared and named.
   {

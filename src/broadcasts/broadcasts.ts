@@ -29,6 +29,8 @@ export interface Broadcasts {
     source: Source,
     options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
   ) => Promise<Broadcast>
+  /** Checks every recipient, and keeps nothing. */
+  check: BroadcastIntake['check']
   /** Throws the 403 for a template or a recipient of the broadcast that the key may not send. */
   requireRights: (caller: Caller, id: string) => Promise<void>
   get: (caller: Caller, id: string) => Promise<Broadcast>
@@ -133,8 +135,9 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
   }
 
   return {
+    check: intake.check,
     create: async (caller, form, source, options) => {
-      const { id, faults } = await intake(caller, form, source, options)
+      const { id, faults } = await intake.accept(caller, form, source, options)
       return { ...(await shown(caller, id)), ...(faults.length > 0 && { errors: faults }) }
     },
 

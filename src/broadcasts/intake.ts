@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
+import type { BroadcastCheck, BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
@@ -53,13 +53,20 @@ export interface IntakeParts {
   doubtMs?: number
 }
 
-/** Checks every row, then stores the whole of it. Throws the ServiceError that answers it; nothing is kept then. */
-export type BroadcastIntake = (
-  caller: Caller,
-  form: BroadcastForm,
-  source: Source,
-  options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
-) => Promise<{ id: string; faults: FieldFault[] }>
+export interface BroadcastIntake {
+  /** Checks every row, then stores the whole of it. Throws the ServiceError that answers it; nothing is kept then. */
+  accept: (
+    caller: Caller,
+    form: BroadcastForm,
+    source: Source,
+    options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
+  ) => Promise<{ id: string; faults: FieldFault[] }>
+  /** Checks every row, and keeps nothing. Throws what is wrong with all of them; faults of rows are told. */
+  check: (caller: Caller, form: BroadcastForm, source: Source) => Promise<BroadcastCheck>
+}
+
+/** Recipients that a check shows. */
+const mostShown = 10
 
 const { doubtfulCommit } = retryPolicy
 
@@ -261,11 +268,35 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     return { tally, sample, suppressed }
   }
 
-  return async (caller, form, source, { skipInvalid = false, traceparent }) => {
-    const end = performance.now() + longestMs
+  /** What every row is held against, as it stands now. */
+  const rulesOf = async (caller: Caller, form: BroadcastForm): Promise<{ channel: DispatchChannel; rules: Rules }> => {
     const channel = await channels.resolve(caller, form.channel)
     requireTemplate(caller, form.template.name)
-    const rules: Rules = { caller, ...(await freeze(caller, form, channel)) }
+    return { channel, rules: { caller, ...(await freeze(caller, form, channel)) } }
+  }
+
+  const look: BroadcastIntake['check'] = async (caller, form, source) => {
+    const { channel, rules } = await rulesOf(caller, form)
+    const tally = newTally()
+    const sample: Ready[] = []
+    for await (const ready of recipientsOf(source, rules, tally)) if (sample.length < mostShown) sample.push(ready)
+    if (sample[0]) requireSendable(sample[0], rules, channel)
+    const { total, duplicates, skipped, faults } = tally
+    return {
+      channel: channel.id,
+      template: rules.template,
+      ...{ total, duplicates, skipped, errors: faults },
+      sample: sample.map(({ to, content, reference }) => ({
+        to,
+        variables: (JSON.parse(content) as { variables?: Record<string, string> }).variables ?? {},
+        ...(reference !== null && { reference })
+      }))
+    }
+  }
+
+  const accept: BroadcastIntake['accept'] = async (caller, form, source, { skipInvalid = false, traceparent }) => {
+    const end = performance.now() + longestMs
+    const { channel, rules } = await rulesOf(caller, form)
     const batches = await openBatches(directory)
     try {
       const { tally, sample, suppressed } = await check(source, rules, batches, skipInvalid, channel)
@@ -286,4 +317,5 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       await batches.remove().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
     }
   }
+  return { accept, check: look }
 }

@@ -32,6 +32,7 @@ export interface GateParts {
   app: App
   sessions: Sessions
   ended: EndedSessions
+  providers: readonly string[]
   clock: () => number
 }
 
@@ -50,7 +51,7 @@ const onlyShows = 'This key only shows: whoever does something here needs a key 
 const refusal = (status: number, title: string, detail: string): Refused =>
   new Refused({ status, title, detail, code: 'forbidden', outcome: 'not_sent' } as never)
 
-export function createGate({ app, sessions, ended, clock }: GateParts): Gate {
+export function createGate({ app, sessions, ended, providers, clock }: GateParts): Gate {
   const asker = ({ asked }: FastifyRequest, secret: string) => ({
     secret,
     address: asked.address,
@@ -104,7 +105,7 @@ export function createGate({ app, sessions, ended, clock }: GateParts): Gate {
     visit: request => {
       const { key, admin, secret, now } = request.operator!
       return {
-        ...{ key, admin, now },
+        ...{ key, admin, now, providers },
         api: createApi(app, asker(request, secret)),
         params: request.params as Record<string, string>,
         fields: { ...queryOf(request), ...fieldsOf(request.body) }

@@ -1,3 +1,4 @@
+import multipart, { type MultipartFile, type MultipartValue } from '@fastify/multipart'
 import view from '@fastify/view'
 import { Eta } from 'eta'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -7,6 +8,7 @@ import { createSeal } from '../keys/seal.ts'
 import type { Store } from '../store/store.ts'
 import { createActs } from './acting.ts'
 import { Refused } from './api.ts'
+import { createBroadcasting } from './broadcasting.ts'
 import { createEndedSessions } from './ended.ts'
 import { createGate, type Operator } from './gate.ts'
 import { sendPage } from './pages.ts'
@@ -17,6 +19,8 @@ import { views } from './views/index.ts'
 export interface ConsoleParts {
   store: Store
   pepper: string
+  /** The names of the registered providers. */
+  providers: readonly string[]
 }
 
 declare module 'fastify' {
@@ -30,12 +34,28 @@ declare module 'fastify' {
   }
 }
 
+/** A larger table goes by the API. */
+const mostTableBytes = 4 * 1024 * 1024
 /** How the door's facts reach the inner server; whatever a browser sends under this name is overwritten. */
 const factsHeader = 'x-console-facts'
 
-/** Forms as browsers send them. */
-function takeForms(inner: FastifyInstance): void {
+/** Forms as browsers send them: text by name, and a table as base64 in the field `table`. */
+async function takeForms(inner: FastifyInstance): Promise<void> {
   inner.removeAllContentTypeParsers()
+  await inner.register(multipart, {
+    attachFieldsToBody: true,
+    limits: { files: 1, fields: 20, fieldSize: mostTableBytes * 1.5, fileSize: mostTableBytes }
+  })
+  inner.addHook('preHandler', async request => {
+    if (!request.isMultipart()) return
+    const parts = Object.values(request.body as Record<string, MultipartValue | MultipartFile>)
+    const fields = parts.map(async part =>
+      part.type === 'file'
+        ? ['table', (await part.toBuffer()).toString('base64')]
+        : [part.fieldname, String(part.value)]
+    )
+    request.body = Object.fromEntries(await Promise.all(fields))
+  })
   inner.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_, body, done) =>
     done(null, Object.fromEntries(new URLSearchParams(body as string)))
   )
@@ -61,15 +81,14 @@ async function sendFault(error: unknown, request: FastifyRequest, reply: Fastify
 }
 
 /** Puts the page together: a server of its own that never listens, and that asks the API as any other client does. */
-export async function createConsole(app: App, { store, pepper }: ConsoleParts): Promise<Console> {
+export async function createConsole(app: App, { store, pepper, providers }: ConsoleParts): Promise<Console> {
   const inner = Fastify({
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 600 },
     bodyLimit: 8 * 1024 * 1024
   })
   const clock = store.clock
   const gate = createGate({
-    app,
-    clock,
+    ...{ app, clock, providers },
     sessions: createSessions({ seal: createSeal(`console ${pepper}`), pepper, clock }),
     ended: createEndedSessions(store)
   })
@@ -85,7 +104,7 @@ export async function createConsole(app: App, { store, pepper }: ConsoleParts): 
     engine: { eta: new Eta({ views: new URL('./templates', import.meta.url).pathname, cache: true }) },
     root: new URL('./templates', import.meta.url).pathname
   })
-  takeForms(inner)
+  await takeForms(inner)
   inner.setErrorHandler(sendFault)
   inner.setNotFoundHandler((request, reply) => sendFault({ statusCode: 404 }, request, reply))
   files(inner)
@@ -99,6 +118,7 @@ export async function createConsole(app: App, { store, pepper }: ConsoleParts): 
         const page = { template, title, calls: visit.api.calls, ...(everySeconds && { everySeconds }) }
         return sendPage(reply, request.asked, page, { fields: visit.fields, ...data }, request.operator)
       })
+    createBroadcasting(scope, gate)
     createActs(scope, gate)
   })
   await inner.ready()

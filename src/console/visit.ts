@@ -7,6 +7,8 @@ export interface Visit {
   key: Key
   /** Whether it may do anything but look. */
   admin: boolean
+  /** The names of the providers that there are. */
+  providers: readonly string[]
   params: Record<string, string>
   /** Of the address, or of the form that was sent. */
   fields: Record<string, string>

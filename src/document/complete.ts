@@ -143,7 +143,7 @@ export function complete(document: Document, adapters: Adapters): void {
       nameHeaders(operation)
       if (operation.operationId === 'markMessageRead' && operation.requestBody) operation.requestBody.required = false
       if (operation.operationId === 'uploadMedia') operation.requestBody = uploadBody
-      if (operation.operationId === 'createBroadcast' && operation.requestBody)
+      if (['createBroadcast', 'validateBroadcast'].includes(operation.operationId ?? '') && operation.requestBody)
         operation.requestBody.content['multipart/form-data'] = broadcastForm
       if (operation.operationId === 'importContacts') operation.requestBody = tableBody
     }

@@ -79,6 +79,7 @@ export const rows: Record<string, Row> = {
     body: () => order(1, { startAt: future() }),
     right: 202
   },
+  validateBroadcast: { scope: 'broadcasts:write', body: () => order(1, {}), right: 200 },
   listBroadcasts: { scope: 'broadcasts:read', right: 200 },
   getBroadcast: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },
   listBroadcastMessages: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },

@@ -1,6 +1,19 @@
 import type { View } from '../visit.ts'
+import { broadcastViews } from './broadcasts.ts'
+import { channelViews } from './channels.ts'
+import { keyViews } from './keys.ts'
 import { messageViews } from './messages.ts'
 import { overviewViews } from './overview.ts'
+import { templateViews } from './templates.ts'
+import { unknownViews } from './unknown.ts'
 
 /** Every page that shows something, in the order of the navigation. */
-export const views: readonly View[] = [...overviewViews, ...messageViews]
+export const views: readonly View[] = [
+  ...overviewViews,
+  ...messageViews,
+  ...unknownViews,
+  ...broadcastViews,
+  ...channelViews,
+  ...templateViews,
+  ...keyViews
+]
