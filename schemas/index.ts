@@ -50,7 +50,6 @@ export const namedSchemas: readonly TSchema[] = [
   BroadcastTemplate,
   Recipient,
   Broadcast,
-  BroadcastCheck,
   BroadcastCounts,
   BroadcastCheck,
   BroadcastPage,

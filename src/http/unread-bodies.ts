@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
 import type { App } from './fastify.ts'
 
 /** How long a body may take in all, or an upload of somebody who was let in stand still (docs/reliability.md 7.1). */
@@ -26,7 +27,9 @@ export function watchUnreadBodies(app: App): void {
   const pending = new Map<IncomingMessage, Coming>()
   app.addHook('onRequest', (request, _, done) => {
     const { raw } = request
-    if (!raw.complete) pending.set(raw, { since: performance.now(), bytes: raw.socket.bytesRead, patient: false })
+    // What the console asks comes by no socket, and is whole.
+    if (!raw.complete && raw.socket instanceof Socket)
+      pending.set(raw, { since: performance.now(), bytes: raw.socket.bytesRead, patient: false })
     done()
   })
   // After the key was looked at.
