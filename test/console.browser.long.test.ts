@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BrowserContext, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { order, table } from './broadcasts/order.ts'
+import { order } from './broadcasts/order.ts'
 import { browser, open, skip } from './browser.ts'
-import { adminKey, type Board, startBoard, until } from './helper.ts'
+import { adminKey, type Board, startBoard } from './helper.ts'
 
 // The operator's page in Debian's own browser: every view wide and narrow, held against axe, with text in every field that
 // would run if it were taken for anything but text. SCREENSHOTS names a folder in which each view is kept as a picture.
