@@ -16,7 +16,8 @@ const ChannelOverview = Type.Object(
     accepted: Type.Object(
       {
         lastMinute: Type.Integer({ minimum: 0, description: 'In the last whole minute.' }),
-        lastHour: Count,
+        thisMinute: Type.Integer({ minimum: 0, description: 'So far.' }),
+        lastHour: Type.Integer({ minimum: 0, description: 'With those of this minute.' }),
         perMinute: Type.Array(Count, { description: 'The last 60 whole minutes, oldest first.' })
       },
       closed

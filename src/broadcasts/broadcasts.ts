@@ -15,6 +15,7 @@ import { pageRequest, toPage } from '../store/page.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { all, first, type Store, type Unit } from '../store/store.ts'
 import { toCsvText } from '../tables/write.ts'
+import type { BroadcastChecker } from './check.ts'
 import type { BroadcastIntake } from './intake.ts'
 import type { Progress } from './progress.ts'
 import type { BroadcastQueries } from './queries.ts'
@@ -30,7 +31,7 @@ export interface Broadcasts {
     options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
   ) => Promise<Broadcast>
   /** Checks every recipient, and keeps nothing. */
-  check: BroadcastIntake['check']
+  check: BroadcastChecker
   /** Throws the 403 for a template or a recipient of the broadcast that the key may not send. */
   requireRights: (caller: Caller, id: string) => Promise<void>
   get: (caller: Caller, id: string) => Promise<Broadcast>
@@ -60,6 +61,7 @@ export interface BroadcastsParts {
   blocks: ReturnType<typeof blockQueries>
   suppressed: Suppressed
   intake: BroadcastIntake
+  check: BroadcastChecker
   progress: Progress
   wake: (mode: string, dueAt: number) => void
   /** To be told that there is something to clear up. */
@@ -72,7 +74,7 @@ const rowsPerTurn = 250
 const notFound = (id: string) => new ServiceError('not_found', `There is no broadcast ${id}.`)
 
 export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
-  const { store, queries, blocks, suppressed, intake, progress, wake, look } = parts
+  const { store, queries, blocks, suppressed, intake, check, progress, wake, look } = parts
 
   const requireVisible = (caller: Caller, row: BroadcastRow | undefined, id: string): BroadcastRow => {
     const allowed = row && sees(caller, row) && (!caller.channels || caller.channels.has(row.channel_id))
@@ -135,9 +137,9 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
   }
 
   return {
-    check: intake.check,
+    check,
     create: async (caller, form, source, options) => {
-      const { id, faults } = await intake.accept(caller, form, source, options)
+      const { id, faults } = await intake(caller, form, source, options)
       return { ...(await shown(caller, id)), ...(faults.length > 0 && { errors: faults }) }
     },
 

@@ -7,6 +7,7 @@ import { blockQueries } from '../messages/blocks.ts'
 import type { Suppressed } from '../messages/suppressed.ts'
 import type { Store } from '../store/store.ts'
 import { type Broadcasts, createBroadcasts } from './broadcasts.ts'
+import { createBroadcastChecker } from './check.ts'
 import { createBroadcastIntake } from './intake.ts'
 import { type BroadcastLifecycle, createBroadcastLifecycle } from './lifecycle.ts'
 import { createProgress } from './progress.ts'
@@ -56,6 +57,7 @@ export function assembleBroadcasts(parts: AssemblyParts): { broadcasts: Broadcas
       blocks,
       suppressed: parts.suppressed,
       intake,
+      check: createBroadcastChecker(parts),
       progress,
       wake,
       look

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { BroadcastCheck, BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
+import type { BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
@@ -9,7 +9,7 @@ import { retryPolicy } from '../delivery/retry-policy.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError, toMessageError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import { type Caller, requireTemplate } from '../keys/caller.ts'
+import type { Caller } from '../keys/caller.ts'
 import type { Booking, Limiter } from '../limits/limiter.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
 import { queueOf } from '../messages/queue.ts'
@@ -19,6 +19,7 @@ import { batchSize, type Common } from '../messages/transitions/broadcast.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { type Batches, openBatches } from './batches.ts'
+import { createRules } from './check.ts'
 import type { BroadcastQueries } from './queries.ts'
 import { newTally, type Ready, type Rules, recipientsOf, refusal, type Tally } from './recipients.ts'
 import type { Source } from './rows.ts'
@@ -53,20 +54,13 @@ export interface IntakeParts {
   doubtMs?: number
 }
 
-export interface BroadcastIntake {
-  /** Checks every row, then stores the whole of it. Throws the ServiceError that answers it; nothing is kept then. */
-  accept: (
-    caller: Caller,
-    form: BroadcastForm,
-    source: Source,
-    options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
-  ) => Promise<{ id: string; faults: FieldFault[] }>
-  /** Checks every row, and keeps nothing. Throws what is wrong with all of them; faults of rows are told. */
-  check: (caller: Caller, form: BroadcastForm, source: Source) => Promise<BroadcastCheck>
-}
-
-/** Recipients that a check shows. */
-const mostShown = 10
+/** Checks every row, then stores the whole of it. Throws the ServiceError that answers it; nothing is kept then. */
+export type BroadcastIntake = (
+  caller: Caller,
+  form: BroadcastForm,
+  source: Source,
+  options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
+) => Promise<{ id: string; faults: FieldFault[] }>
 
 const { doubtfulCommit } = retryPolicy
 
@@ -91,20 +85,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     doubtMs = doubtfulCommit.longestMs
   } = parts
 
-  /** The template as it stands now, in the words that every message of it keeps. */
-  const freeze = async (caller: Caller, form: BroadcastForm, channel: DispatchChannel) => {
-    const draft = { id: '', service: caller.service, to: '', type: 'template', content: form.template } as const
-    const frame = await preparation.frame(draft, channel)
-    const template: BroadcastTemplate = { ...form.template, language: frame.language }
-    return { frame, template }
-  }
-
-  /** What the provider can say of none of them is refused before one exists. */
-  const requireSendable = (sample: Ready, { frame }: Rules, channel: DispatchChannel): void => {
-    const { variables } = JSON.parse(sample.content) as { variables?: Record<string, string> }
-    const sendable = { id: 'msg_', to: sample.to, type: 'template', content: frame.fill(variables) } as const
-    preparation.encodeNow({ sendable, warnings: [] }, channel)
-  }
+  const { rulesOf, requireSendable } = createRules({ channels, preparation })
 
   const rowOf = (
     caller: Caller,
@@ -268,33 +249,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     return { tally, sample, suppressed }
   }
 
-  /** What every row is held against, as it stands now. */
-  const rulesOf = async (caller: Caller, form: BroadcastForm): Promise<{ channel: DispatchChannel; rules: Rules }> => {
-    const channel = await channels.resolve(caller, form.channel)
-    requireTemplate(caller, form.template.name)
-    return { channel, rules: { caller, ...(await freeze(caller, form, channel)) } }
-  }
-
-  const look: BroadcastIntake['check'] = async (caller, form, source) => {
-    const { channel, rules } = await rulesOf(caller, form)
-    const tally = newTally()
-    const sample: Ready[] = []
-    for await (const ready of recipientsOf(source, rules, tally)) if (sample.length < mostShown) sample.push(ready)
-    if (sample[0]) requireSendable(sample[0], rules, channel)
-    const { total, duplicates, skipped, faults } = tally
-    return {
-      channel: channel.id,
-      template: rules.template,
-      ...{ total, duplicates, skipped, errors: faults },
-      sample: sample.map(({ to, content, reference }) => ({
-        to,
-        variables: (JSON.parse(content) as { variables?: Record<string, string> }).variables ?? {},
-        ...(reference !== null && { reference })
-      }))
-    }
-  }
-
-  const accept: BroadcastIntake['accept'] = async (caller, form, source, { skipInvalid = false, traceparent }) => {
+  return async (caller, form, source, { skipInvalid = false, traceparent }) => {
     const end = performance.now() + longestMs
     const { channel, rules } = await rulesOf(caller, form)
     const batches = await openBatches(directory)
@@ -317,5 +272,4 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       await batches.remove().catch(error => log.error({ err: error }, 'a spooled file cannot be deleted'))
     }
   }
-  return { accept, check: look }
 }

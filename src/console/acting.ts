@@ -8,7 +8,7 @@ import type { Act, Question } from './visit.ts'
 /** A form's fields with what was filled in, by the address or by a first try. */
 const filled = ({ fields = [], sentences }: Question, given: Record<string, string>): Question => ({
   sentences,
-  fields: fields.map(field => ({ ...field, value: given[field.name] ?? field.value ?? '' }))
+  fields: fields.map(field => ({ ...field, value: given[field.name] ?? field.value ?? field.options?.[0]?.[0] ?? '' }))
 })
 
 const shown = (question: Question): Record<string, string> =>

@@ -6,7 +6,7 @@ import type { Caller } from '../keys/caller.ts'
 import { blockKey, blockQueries } from '../messages/blocks.ts'
 import type { BlockRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
-import { createMinutes, type Minutes } from './minutes.ts'
+import { type Counted, createMinutes, type Minutes } from './minutes.ts'
 import { type Line, mostLookedAt, type OverviewQueries, overviewQueries } from './queries.ts'
 import { causesOf, failuresOf } from './reasons.ts'
 
@@ -43,7 +43,7 @@ interface Figures {
   now: number
   blocks: Map<string, BlockRow>
   lines: Line[]
-  minutes: Map<string, number[]>
+  minutes: Map<string, Counted>
 }
 
 /** Counts for a mode at most once a second. */
@@ -56,7 +56,7 @@ function createLook(store: Store, queries: OverviewQueries, channels: Channels, 
     const now = Number(clock!.now)
     const blocks = new Map((await store.read(all({}))).map(block => [block.key, block]))
     const lines = await store.read(queries.lines({ from: `${mode}/`, to: `${mode}0` }))
-    const perChannel = new Map<string, number[]>()
+    const perChannel = new Map<string, Counted>()
     // For all channels, whoever asks first: what is shown of them is the caller's own.
     for (const { id } of await channels.list({ ...caller, channels: undefined } as never))
       perChannel.set(id, await minutes.of(id, mode, now))
@@ -121,7 +121,7 @@ export function createOverviews(parts: OverviewParts): Overviews {
       const breakers = new Map((await store.read(queries.breakers({}))).map(({ key, log }) => [key, log]))
       const lineOf = async (channel: { id: string; provider: string; paused: boolean }): Promise<ChannelOverview> => {
         const { id, provider, paused } = channel
-        const perMinute = figures.minutes.get(id) ?? []
+        const { whole: perMinute, current } = figures.minutes.get(id) ?? { whole: [], current: 0 }
         const rows = unknown.filter(row => row.channel_id === id)
         const marks = JSON.parse(breakers.get(blockKey.breaker(mode, id)) ?? '[]') as [number, 0 | 1][]
         const calls = marks.filter(([at]) => at > now - callMs)
@@ -130,7 +130,8 @@ export function createOverviews(parts: OverviewParts): Overviews {
           ...{ id, provider, paused },
           accepted: {
             lastMinute: perMinute.at(-1) ?? 0,
-            lastHour: perMinute.reduce((sum, count) => sum + count, 0),
+            thisMinute: current,
+            lastHour: perMinute.reduce((sum, count) => sum + count, current),
             perMinute
           },
           failed: failuresOf(await store.read(queries.failed({ channel: id, mode, from: now - hourMs }))),
@@ -171,7 +172,7 @@ export function createOverviews(parts: OverviewParts): Overviews {
       const items = seen.map(line => {
         const { lane, service = '', channel, broadcast } = partsOf(line)
         const stopped = stoppedBy(blocks, mode, channel, broadcast)
-        const lately = (minutes.get(channel)?.at(-1) ?? 0) / 60
+        const lately = (minutes.get(channel)?.whole.at(-1) ?? 0) / 60
         const perSecond = lately > 0 ? lately : ratePerSecond
         const end =
           perSecond > 0 ? Math.max(now, Number(line.next_at)) + (ahead(channel, lane) / perSecond) * 1000 : null

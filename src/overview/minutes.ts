@@ -7,9 +7,14 @@ const shown = 60
 /** A send that has just been answered may be written a moment later, with the time of the answer. */
 const lateMs = 3000
 
+export interface Counted {
+  whole: number[]
+  current: number
+}
+
 export interface Minutes {
-  /** Accepted messages in each of the last 60 whole minutes, oldest first. */
-  of: (channel: string, mode: Mode, now: number) => Promise<number[]>
+  /** Accepted messages in each of the last 60 whole minutes, oldest first, and in the one that is not over. */
+  of: (channel: string, mode: Mode, now: number) => Promise<Counted>
 }
 
 /** Counts each minute once it is over, and keeps the number: a look costs the messages of one minute, not of the hour. */
@@ -30,7 +35,12 @@ export function createMinutes(store: Store, queries: OverviewQueries): Minutes {
         for (const minute of missing) counts.set(minute, found.get(minute) ?? 0)
         kept.set(key, counts)
       }
-      return Array.from({ length: shown }, (_, i) => counts.get(first + i) ?? 0)
+      const since = (last + 1) * minuteMs
+      const rest = await store.read(queries.accepted({ channel, mode, from: since, to: now + minuteMs }))
+      return {
+        whole: Array.from({ length: shown }, (_, i) => counts.get(first + i) ?? 0),
+        current: rest.reduce((sum, { count }) => sum + Number(count), 0)
+      }
     }
   }
 }

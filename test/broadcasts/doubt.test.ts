@@ -81,7 +81,7 @@ async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): 
   const intake = createBroadcastIntake({ ...parts, ...stops, store: faulty, doubtMs: 1000 })
   const create = (count: number) => {
     const { recipients, ...form } = order(count)
-    return intake.accept(caller, form, { recipients }, {})
+    return intake(caller, form, { recipients }, {})
   }
   return { store, create, spool, stop: watch.stop }
 }

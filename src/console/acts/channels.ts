@@ -139,7 +139,7 @@ export const channelActs: readonly Act[] = [
   {
     path: '/connections/new',
     title: 'Connect an account',
-    button: 'Begin',
+    button: 'Make the connection',
     ask: visit => ({
       sentences: ['Maton makes a connection that waits for somebody to authorise it: the next page has the link.'],
       fields: [provider(visit)]

@@ -8,48 +8,85 @@ interface Ready {
   reason?: string
 }
 
-/** What speaks against one of the three, a sentence each. */
-export interface Verdict {
-  who: string
-  trouble: string[]
+/** Something that speaks against one of the three, with where it can be looked at and ended. */
+export interface Finding {
+  words: string
+  bad: boolean
+  href: string
 }
 
-const by = (channel: ChannelOverview, who: string, codes?: readonly string[]): number =>
-  channel.failed.codes.reduce(
-    (sum, each) => sum + (each.by === who && (codes === undefined || codes.includes(each.code)) ? each.count : 0),
-    0
-  )
+export interface Verdict {
+  who: string
+  findings: Finding[]
+  tone: 'good' | 'warn' | 'bad'
+}
 
-/** Is it us, Maton or a provider? From what the answers of the last minutes say. */
-export function verdicts(overview: Overview, ready: Ready): Verdict[] {
-  const us: string[] = []
-  if (ready.status === 'not_ready') us.push(`Not ready: ${ready.reason ?? 'no reason is told'}.`)
-  if (overview.held) us.push('Everything is held after a restore: nothing goes out until the hold is released.')
-  const maton: string[] = []
-  const providers: string[] = []
-  if (overview.account.throttledUntil !== null) maton.push('Maton asked the account to wait.')
-  if (overview.server.degraded !== null && !overview.held) maton.push(`Degraded: ${overview.server.degraded}`)
-  for (const channel of overview.channels) {
-    const { id, calls } = channel
-    if (channel.paused) us.push(`${id} is paused.`)
-    const internal = by(channel, 'switchboard', ['internal'])
-    if (internal > 0) us.push(`${id}: ${count(internal, 'message')} failed by a fault of ours in the last hour.`)
-    const refused = by(channel, 'maton')
-    if (refused > 0) maton.push(`${id}: Maton refused ${count(refused, 'message')} in the last hour.`)
-    const told = channel.failed.lastHour - internal - refused
-    if (channel.breaker.state === 'open') providers.push(`${id}: its provider does not answer, the breaker is open.`)
-    else if (calls.unanswered > 2)
-      providers.push(`${id}: ${calls.unanswered} of the last ${calls.recent} calls got no answer.`)
-    if (channel.throttledUntil !== null) providers.push(`${id}: the provider asked it to wait.`)
-    if (told > 0) providers.push(`${id}: ${count(told, 'message')} failed in the last hour.`)
-    if (channel.unknown.open > 0)
-      providers.push(`${id}: nobody knows of ${count(channel.unknown.open, 'message')} whether they arrived.`)
-    if (channel.webhooks.silentSince !== null) providers.push(`${id}: its webhooks have gone silent.`)
+/** Refusals of single messages: the recipient's or the caller's affair, however many there are. */
+const ofOneMessage: ReadonlySet<string> = new Set([
+  ...['recipient_invalid', 'recipient_suppressed', 'window_closed', 'template_not_found', 'template_invalid'],
+  ...['media_rejected', 'message_rejected', 'unsupported', 'invalid_request', 'not_found', 'forbidden']
+])
+/** Unknown messages from which on they are no chance. */
+const manyUnknown = 10
+
+const failures = ({ failed }: ChannelOverview, fits: (each: { code: string; by: string }) => boolean): number =>
+  failed.codes.reduce((sum, each) => sum + (fits(each) ? each.count : 0), 0)
+
+/** What one channel says against us, Maton or its provider. */
+function findingsOf(channel: ChannelOverview): Record<'us' | 'maton' | 'providers', Finding[]> {
+  const { id, calls, unknown } = channel
+  const at = encodeURIComponent(id)
+  const links = {
+    channel: `/console/channels/${at}`,
+    failed: `/console/messages?status=failed&channel=${at}`,
+    unknown: `/console/unknown?channel=${at}`
   }
+  const found = { us: [] as Finding[], maton: [] as Finding[], providers: [] as Finding[] }
+  const say = (who: keyof typeof found, bad: boolean, link: keyof typeof links, words: string) =>
+    found[who].push({ words: `${id}: ${words}`, bad, href: links[link] })
+  const ours = failures(channel, ({ code }) => code === 'internal')
+  const refused = failures(channel, ({ code, by }) => by === 'maton' || code === 'channel_rejected')
+  const theirs = failures(channel, ({ code }) => !ofOneMessage.has(code)) - ours - refused
+  const messages = (n: number): string => count(n, 'message')
+  if (channel.paused) say('us', false, 'channel', 'paused')
+  if (ours > 0) say('us', true, 'failed', `${messages(ours)} failed by a fault of ours in the last hour`)
+  if (refused > 0) say('maton', true, 'failed', `our account was refused for ${messages(refused)} in the last hour`)
+  if (channel.breaker.state === 'open') say('providers', true, 'channel', 'no answer, the breaker is open')
+  else if (calls.unanswered > 2)
+    say('providers', true, 'channel', `${calls.unanswered} of the last ${calls.recent} calls got no answer`)
+  if (channel.throttledUntil !== null) say('providers', false, 'channel', 'the provider asked us to wait')
+  if (channel.webhooks.silentSince !== null) say('providers', true, 'channel', 'its webhooks have gone silent')
+  if (unknown.open > 0)
+    say('providers', unknown.open >= manyUnknown, 'unknown', `nobody knows whether ${messages(unknown.open)} arrived`)
+  if (theirs > 0) say('providers', true, 'failed', `${messages(theirs)} failed in the last hour`)
+  return found
+}
+
+const verdictOf = (who: string, findings: Finding[]): Verdict => ({
+  who,
+  findings,
+  tone: findings.some(({ bad }) => bad) ? 'bad' : findings.length > 0 ? 'warn' : 'good'
+})
+
+/** Is it us, Maton or a provider? From what the answers of the last hour say. */
+export function verdicts(overview: Overview, ready: Ready): Verdict[] {
+  const all = overview.channels.map(findingsOf)
+  const us: Finding[] = []
+  if (ready.status === 'not_ready') us.push({ words: `not ready: ${ready.reason}`, bad: true, href: '/console' })
+  if (overview.held) us.push({ words: 'everything is held after a restore', bad: true, href: '/console/hold/release' })
+  const maton: Finding[] = []
+  if (overview.account.throttledUntil !== null)
+    maton.push({ words: 'Maton asked the account to wait', bad: true, href: '/console/backlog' })
+  const { degraded } = overview.server
+  if (degraded !== null && !overview.held)
+    maton.push({ words: `/readyz says: ${degraded}`, bad: false, href: '/console/channels' })
   return [
-    { who: 'Us', trouble: us },
-    { who: 'Maton', trouble: maton },
-    { who: 'Providers', trouble: providers }
+    verdictOf('Us', [...us, ...all.flatMap(each => each.us)]),
+    verdictOf('Maton', [...maton, ...all.flatMap(each => each.maton)]),
+    verdictOf(
+      'Providers',
+      all.flatMap(each => each.providers)
+    )
   ]
 }
 
