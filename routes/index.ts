@@ -22,6 +22,7 @@ import { native } from './native.ts'
 import { numbers } from './numbers.ts'
 import { overview } from './overview.ts'
 import { receipts } from './receipts.ts'
+import { subscriptions } from './subscriptions.ts'
 import { suppressions } from './suppressions.ts'
 import { templates } from './templates.ts'
 import { unknown } from './unknown.ts'
@@ -51,6 +52,7 @@ export const routes: readonly RoutePlugin[] = [
   audit,
   hold,
   events,
+  subscriptions,
   overview,
   channelWebhooks,
   webhooks,

@@ -8,6 +8,7 @@ import {
   KeyQuery,
   KeyWithSecret,
   PatchKey,
+  RevokedKey,
   RotateKey,
   SecretParams
 } from '../schemas/keys.ts'
@@ -121,11 +122,15 @@ export const keys: RoutePlugin = app => {
       summary: 'Revoke a key: at once here, within 5 seconds on every replica',
       params: KeyParams,
       querystring: strict({}),
-      response: { 204: noBody('Revoked.'), ...problems(...guarded, 404, 413, 415) }
+      response: {
+        200: json(RevokedKey, 'Revoked, and these subscriptions with it.'),
+        204: noBody('Revoked; no subscription was made with it.'),
+        ...problems(...guarded, 404, 413, 415)
+      }
     },
     handler: async (request, reply) => {
-      await app.keyring.revoke(request.params.id, request.caller)
-      return reply.code(204).send()
+      const subscriptions = await app.keyring.revoke(request.params.id, request.caller)
+      return subscriptions.length > 0 ? reply.code(200).send({ subscriptions }) : reply.code(204).send()
     }
   })
 

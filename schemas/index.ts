@@ -16,16 +16,36 @@ import { Connection, ConnectionPage, CreateConnection } from './connections.ts'
 import { Contact, ContactImport, ContactPage, ContactWindow, CreateContact, PatchContact } from './contacts.ts'
 import { contentParts } from './content.ts'
 import { Assignee, MarkRead } from './conversations.ts'
+import { Delivery, DeliveryAttempt, DeliveryPage, ReplayEvents, TestSubscription } from './deliveries.ts'
 import { DryRun } from './dry-run.ts'
 import { Event, EventPage, eventForms } from './events.ts'
 import { Hold } from './hold.ts'
 import { CreateIdentity, Identity, IdentityPage, PatchIdentity } from './identities.ts'
-import { CreateKey, Key, KeyPage, KeySecret, KeyWithSecret, PatchKey, Quota, RateLimit, RotateKey } from './keys.ts'
+import {
+  CreateKey,
+  Key,
+  KeyPage,
+  KeySecret,
+  KeyWithSecret,
+  PatchKey,
+  Quota,
+  RateLimit,
+  RevokedKey,
+  RotateKey
+} from './keys.ts'
 import { Media } from './media.ts'
 import { Message, MessagePage, outboundSchemas, SendMessage, Timeline, TimelineEntry } from './messages.ts'
 import { PhoneNumber, PhoneNumberPage, Profile, UpdateProfile } from './numbers.ts'
 import { Backlog, Overview } from './overview.ts'
 import { FieldFault, MessageError, Problem, ProviderError } from './problem.ts'
+import {
+  CreateSubscription,
+  PatchSubscription,
+  RotateSubscription,
+  Subscription,
+  SubscriptionPage,
+  SubscriptionWithSecret
+} from './subscriptions.ts'
 import { CreateSuppression, Suppression, SuppressionImport, SuppressionPage } from './suppressions.ts'
 import { CreateTemplate, Template, TemplatePage, TemplateSet, TemplateVariable } from './templates.ts'
 import { ResendMessage, ResolvedMessages, ResolveMessage, ResolveMessages } from './unknown.ts'
@@ -100,6 +120,7 @@ export const namedSchemas: readonly TSchema[] = [
   RotateKey,
   Key,
   KeyPage,
+  RevokedKey,
   KeySecret,
   KeyWithSecret,
   AuditEntry,
@@ -107,6 +128,17 @@ export const namedSchemas: readonly TSchema[] = [
   Hold,
   Event,
   EventPage,
+  CreateSubscription,
+  PatchSubscription,
+  RotateSubscription,
+  Subscription,
+  SubscriptionWithSecret,
+  SubscriptionPage,
+  Delivery,
+  DeliveryAttempt,
+  DeliveryPage,
+  TestSubscription,
+  ReplayEvents,
   ...eventForms,
   Overview,
   Backlog,

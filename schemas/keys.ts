@@ -205,3 +205,7 @@ export const KeyQuery = strict({
   limit: Type.Optional(Limit),
   cursor: Type.Optional(Cursor)
 })
+export const RevokedKey = Type.Object(
+  { subscriptions: Type.Array(Type.String(), { description: 'Those that have ended with it.' }) },
+  { $id: 'RevokedKey', additionalProperties: false }
+)

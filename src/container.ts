@@ -53,15 +53,15 @@ import { openOwnStore } from './start/store.ts'
 import type { Switchboard } from './start/switchboard.ts'
 import { createAudit } from './store/audit.ts'
 import { createUpkeep } from './store/upkeep.ts'
+import { createSubscriptionRoom } from './subscriptions/index.ts'
 import { assembleSuppressions } from './suppressions/index.ts'
 import { createDefinitions } from './templates/definitions.ts'
 import { createTemplatePoll } from './templates/poll.ts'
 import { createTemplates } from './templates/templates.ts'
 import { tracedClient, tracedStore, tracedTelling, tracedUpstream } from './tracing/index.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import type { Egress } from './upstream/egress.ts'
 import { preview } from './upstream/preview.ts'
-import { createUpstreams } from './upstream/upstreams.ts'
+import { createUpstreams, openEgressOnce } from './upstream/upstreams.ts'
 
 export type { Switchboard }
 
@@ -100,8 +100,6 @@ export async function buildContainer(
   const upstreams = createUpstreams(config, standIn, tracedUpstream(tracing))
   const proxies = { https: config.HTTPS_PROXY, http: config.HTTP_PROXY, no: config.NO_PROXY }
   const egressRules = { allow: config.EGRESS_ALLOW, proxies }
-  let egress: Promise<Egress> | undefined
-  const openEgress = async (): Promise<Egress> => (await import('./upstream/egress.ts')).createEgress(egressRules)
   const channels = createChannels({ store, adapters, seal: createSeal(pepper) })
   const queries = messageQueries(store)
   const queue = queueQueries(store)
@@ -139,7 +137,7 @@ export async function buildContainer(
   const demo = demoChannelsOf(adapters.values())
   const connectionWatch = createConnectionWatch({ channels, connections, store, log, demo })
   const sandboxed = (channel: DispatchChannel) => channel.mode === 'test' || sandboxMode
-  const spooling = { egress: () => (egress ??= openEgress()), directory: join(config.DATA_DIR, 'spool') }
+  const spooling = { egress: openEgressOnce(egressRules), directory: join(config.DATA_DIR, 'spool') }
   const remote = createRemoteMedia({ store, providerClient, bind: channels.bind, sandboxed, ...spooling })
   const library = createMediaLibrary({ store, providerClient, remote, ...spooling })
   const whoCan = (type: (typeof messageTypes)[number]) =>
@@ -186,6 +184,8 @@ export async function buildContainer(
     mode: sandboxMode ? 'test' : 'live'
   })
   const sandboxDoors = createSandboxDoors(adapters, channels, inbound.door, ownAddress)
+  const { egress } = spooling
+  const subscribers = createSubscriptionRoom({ store, events, metrics, log, channels, pepper, config, egress })
   const hold = createRestoreHold({ store, log, typeBase })
 
   const reload = createReload(log)
@@ -237,6 +237,7 @@ export async function buildContainer(
     audit: createAudit(store),
     hold,
     events: events.reads,
+    ...subscribers.acts,
     overviews: createOverviews({ store, channels, rateLimiter, readiness, sandboxMode, config }),
     door: inbound.door,
     replayWebhooks: inbound.replay,
@@ -276,16 +277,15 @@ export async function buildContainer(
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()
       await lifecycle.start()
-      for (const room of [upkeep, finaliser, templatePoll, inbound, events, limiter]) room.start()
+      for (const room of [upkeep, finaliser, templatePoll, inbound, events, subscribers, limiter]) room.start()
     },
     drain: readiness.close,
     close: async () => {
       readiness.close()
       notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
-      const rooms = [worker, lifecycle, upkeep, finaliser, templatePoll, inbound, events, connectionWatch].map(
-        backlogLimit => backlogLimit.stop()
-      )
+      const reading = [templatePoll, inbound, events, connectionWatch]
+      const rooms = [worker, lifecycle, upkeep, finaliser, subscribers, ...reading].map(room => room.stop())
       await Promise.all([...rooms, app.close(), listeners.webhookApp?.close(), listeners.metricsApp?.close()])
       await executor.idle()
       await limiter.stop()

@@ -15,9 +15,11 @@ export const failpoints = [
 ] as const
 /** The steps of a webhook: kept and not answered yet, taken in hand to be read, had its effects, and these committed. */
 export const webhookFailpoints = ['webhook_kept', 'webhook_in_hand', 'webhook_effects', 'webhook_committed'] as const
+/** The steps of an event's delivery: taken in hand, answered by the receiver, and written down. */
+export const deliveryFailpoints = ['delivery_claimed', 'delivery_answered', 'delivery_recorded'] as const
 export type Failpoint = (typeof failpoints)[number]
-type AnyFailpoint = Failpoint | (typeof webhookFailpoints)[number]
-const known: readonly string[] = [...failpoints, ...webhookFailpoints]
+type AnyFailpoint = Failpoint | (typeof webhookFailpoints)[number] | (typeof deliveryFailpoints)[number]
+const known: readonly string[] = [...failpoints, ...webhookFailpoints, ...deliveryFailpoints]
 
 let armed: { name: string; left: number } | undefined
 

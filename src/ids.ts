@@ -30,6 +30,9 @@ export type IdPrefix =
   | 'per'
   | 'sup'
   | 'idn'
+  | 'sub'
+  | 'dlv'
+  | 'rpl'
 
 /**
  * A new id: a prefix and a UUIDv7 (RFC 9562) without dashes. Ids of one process ascend strictly, so that an id is also

@@ -30,6 +30,8 @@ export interface Metrics {
   heard: (provider: string, kind: string, outcome: string) => void
   /** A connection was closed at once, since there were too many. */
   refusedConnection: () => void
+  /** An event was posted to a subscriber. */
+  delivery: (verdict: 'delivered' | 'failed' | 'gone', ms: number) => void
   /** A unit of work of the store became durable. */
   committed: (ms: number) => void
   /** Adds figures that are looked up when somebody asks for them. */
@@ -89,6 +91,13 @@ export function createMetrics(logLost: () => number = () => 0, spansLost?: () =>
   const webhooks = counter('switchboard_webhooks_total', 'Webhooks of providers', 'provider', 'outcome')
   const heard = counter('switchboard_heard_total', 'What webhooks told', 'provider', 'kind', 'outcome')
   const refused = counter('switchboard_connections_refused_total', 'Connections that were one too many')
+  const deliverySeconds = new Histogram({
+    name: 'switchboard_delivery_seconds',
+    help: 'Attempts to deliver an event to a subscriber, by what became of them',
+    labelNames: ['verdict'],
+    buckets,
+    registers
+  })
   const commits = new Histogram({
     name: 'switchboard_store_commit_seconds',
     help: 'Time until a unit of work is durable, with what it waited',
@@ -154,6 +163,7 @@ export function createMetrics(logLost: () => number = () => 0, spansLost?: () =>
       if (upstream > 0) requestSeconds.labels(kind, 'upstream').observe(upstream / 1000)
     },
     message: (channel, status) => messages.labels(bounds.channel(channel), status).inc(),
+    delivery: (verdict, ms) => deliverySeconds.labels(verdict).observe(ms / 1000),
     committed: ms => commits.observe(ms / 1000),
     add: figures.add,
     text: () => {

@@ -49,6 +49,8 @@ export async function makeOpenApi(): Promise<string> {
     suppressionTable: nothing,
     idempotency: nothing,
     audit: nothing,
+    subscriptions: nothing,
+    deliveries: nothing,
     hold: nothing,
     events: nothing,
     overviews: nothing,

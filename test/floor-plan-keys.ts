@@ -33,7 +33,8 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/keys/',
       'src/identities/',
       'src/monitoring/',
-      'src/overview/'
+      'src/overview/',
+      'src/subscriptions/'
     ]
   },
   { what: 'prom-client', by: ['src/metrics.ts'] },

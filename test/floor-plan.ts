@@ -36,7 +36,8 @@ export const rooms: Room[] = [
       'src/inbound/',
       'src/keys/',
       'src/channels/',
-      'src/media/library.ts'
+      'src/media/library.ts',
+      'src/subscriptions/'
     ],
     packages: ['@sinclair/typebox'],
     packageTypes: ['fastify', '@fastify/multipart']

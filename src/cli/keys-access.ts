@@ -108,7 +108,7 @@ export async function inStore(env: Readonly<Record<string, string | undefined>>)
     make: input => keyring.create(input, terminal),
     rotate: (id, overlapSeconds) =>
       keyring.rotate(id, overlapSeconds === undefined ? null : { overlapSeconds }, terminal, false),
-    revoke: id => keyring.revoke(id, terminal),
+    revoke: async id => void (await keyring.revoke(id, terminal)),
     endSecret: (id, secretId) => keyring.endSecret(id, secretId, terminal),
     close: store.close
   }

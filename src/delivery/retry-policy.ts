@@ -26,7 +26,26 @@ export const retryPolicy = {
   /** Milliseconds, and as many more at random, that a message waits where that budget is used up. */
   overBudget: { leastMs: 2000, spreadMs: 3000 },
   /** A channel is stopped when this share of its last calls, of so long ago at most, got no answer; then one probe at a time asks (docs/reliability.md P22). */
-  breaker: { calls: 20, windowMs: 30_000, share: 0.5, probeMs: 5000 }
+  breaker: { calls: 20, windowMs: 30_000, share: 0.5, probeMs: 5000 },
+  /** How events go to subscribers (docs/reliability.md P40, P41). */
+  subscribers: {
+    /** Seconds ahead of each attempt, from the one before: 75.6 hours in all. After the last one it is given up. */
+    schedule: [0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400],
+    /** How far each wait is off, at random: a share of it, earlier or later. */
+    spread: 0.1,
+    /** Seconds that a Retry-After may ask for at most. */
+    longestAskedSeconds: 86_400,
+    /** Milliseconds of one attempt, from the look-up of the name to the last byte that is read. */
+    timeoutMs: 15_000,
+    /** Milliseconds after which an attempt's holder is taken for dead: longer than any attempt and its commit. */
+    leaseMs: 45_000,
+    /** Attempts at a time to one subscriber; to one that fails. */
+    inFlight: { most: 10, failing: 2 },
+    /** After so many failures in a row, milliseconds between two attempts to it: whatever waits loses none of its own. */
+    pace: { failures: 20, everyMs: 500 },
+    /** Nothing but failures for so long disables it; so much of it is told, in percent. */
+    disable: { afterMs: 5 * 24 * 3600_000, told: [50, 70, 90] }
+  }
 } as const
 
 /** Seconds: at random between one and 1, 2, 4 … 60 after so many failures (docs/reliability.md P18). */
@@ -73,3 +92,20 @@ export const afterDeathMs = (timeoutMs: number): number => timeoutMs
 /** Milliseconds that a message waits where the budget of tries is used up. */
 export const overBudgetMs = (random: () => number): number =>
   retryPolicy.overBudget.leastMs + random() * retryPolicy.overBudget.spreadMs
+
+/**
+ * Milliseconds until an event goes to its subscriber again; undefined: it is given up.
+ * @param attempts how many have failed, this one too
+ * @param askedSeconds what the subscriber asked for (Retry-After), where it did: never earlier than that
+ */
+export function redeliveryMs(
+  attempts: number,
+  askedSeconds: number | undefined,
+  random: () => number
+): number | undefined {
+  const { schedule, spread, longestAskedSeconds } = retryPolicy.subscribers
+  const seconds = schedule[attempts]
+  if (seconds === undefined) return undefined
+  const spreadMs = seconds * 1000 * (1 + spread * (2 * random() - 1))
+  return Math.round(Math.max(spreadMs, Math.min(askedSeconds ?? 0, longestAskedSeconds) * 1000))
+}

@@ -38,6 +38,8 @@ import type { Metrics } from '../metrics.ts'
 import type { Overviews } from '../overview/index.ts'
 import type { Timing } from '../request-trace.ts'
 import type { Audit } from '../store/audit.ts'
+import type { DeliveryActs } from '../subscriptions/acts.ts'
+import type { Subscriptions } from '../subscriptions/subscriptions.ts'
 import type { Suppressions } from '../suppressions/suppressions.ts'
 import type { SuppressionTable } from '../suppressions/table.ts'
 import type { Templates } from '../templates/templates.ts'
@@ -83,6 +85,8 @@ export interface AppParts {
   audit: Audit
   hold: RestoreHold
   events: EventReads
+  subscriptions: Subscriptions
+  deliveries: DeliveryActs
   overviews: Overviews
   door: Door
   replayWebhooks: ReplayWebhooks

@@ -4,6 +4,7 @@ import type { Key } from '../../schemas/keys.ts'
 import { invalid, ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Caller } from '../keys/caller.ts'
+import { endSubscriptions } from '../keys/ends.ts'
 import { checkCidrs, checkQuota, checkScopes, futureMs, json, prefixesOf } from '../keys/rows.ts'
 import type { Seal } from '../keys/seal.ts'
 import { auditEntry } from '../store/audit.ts'
@@ -178,6 +179,7 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
         const revoke = table().set({ revoked_at: store.clock() })
         if ((yield* change(revoke.where('id', '=', id).where('revoked_at', 'is', null))) > 0)
           yield auditEntry(store, actor, 'identity.revoked', id)
+        yield* endSubscriptions(store, id)
       }
       await changing(id, store.write(unit))
     }

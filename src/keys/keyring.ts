@@ -10,7 +10,18 @@ import type { KeyRow } from '../store/schema.ts'
 import { change, first, type Store, type Unit } from '../store/store.ts'
 import { createBelief } from './belief.ts'
 import type { Caller } from './caller.ts'
-import { checkCidrs, checkQuota, checkScopes, futureMs, json, prefixesOf, toCaller, toKey } from './rows.ts'
+import { endSubscriptions } from './ends.ts'
+import {
+  adminCaller,
+  checkCidrs,
+  checkQuota,
+  checkScopes,
+  futureMs,
+  json,
+  prefixesOf,
+  toCaller,
+  toKey
+} from './rows.ts'
 import { createSeal } from './seal.ts'
 import { hashSecret, isWellFormed } from './secret.ts'
 import { createSecrets, newSecret } from './secrets.ts'
@@ -36,7 +47,8 @@ export interface Keyring {
   /** The key that a caller carries. */
   self: (caller: Caller) => Promise<Key>
   patch: (id: string, input: PatchKey, actor: Caller) => Promise<Key>
-  revoke: (id: string, actor: Caller | null) => Promise<void>
+  /** Answers the ids of the subscriptions that end with it. */
+  revoke: (id: string, actor: Caller | null) => Promise<string[]>
   /** Gives a key another secret beside those that it has. @param keep its answer may be lost: `again` can tell it */
   rotate: (id: string, input: RotateKey, actor: Caller | null, keep: boolean) => Promise<KeyWithSecret>
   /** The newest secret of a key as a rotation answered it, for the overlap and at most a day; then throws 409. */
@@ -58,7 +70,6 @@ interface Known {
   /** When a use of it was noted last. */
   usedAt: number
 }
-const adminId = 'key_admin'
 /** A use is noted when the last note is so old: with the time that the note takes, what is told is at most a minute old. */
 const noteMs = 50_000
 const never = Number.POSITIVE_INFINITY
@@ -71,9 +82,8 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
   const { build } = store
   const secrets = createSecrets(store, pepper, createSeal(pepper))
   const adminHash = adminKey ? hashSecret(pepper, adminKey) : undefined
-  const admin: Caller = { keyId: adminId, service: 'admin', mode: 'live', scopes: new Set(['admin']) }
   const adminView: Key = {
-    id: adminId,
+    id: adminCaller.keyId,
     service: 'admin',
     name: 'ADMIN_KEY of the settings',
     mode: 'live',
@@ -107,7 +117,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
   }
   const find = async (secret: string): Promise<Known | undefined> => {
     if (adminHash && timingSafeEqual(Buffer.from(hashSecret(pepper, secret)), Buffer.from(adminHash)))
-      return { caller: admin, secretId: '', deadAt: never, usedAt: never }
+      return { caller: adminCaller, secretId: '', deadAt: never, usedAt: never }
     const found = isWellFormed(secret) ? await secrets.find(secret) : undefined
     if (!found) return undefined
     const { key, secret: of } = found
@@ -120,11 +130,14 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     secrets.touch(known.caller.keyId, known.secretId, at, address ?? null).catch(() => {})
   }
 
-  function* end(id: string, actor: Caller | null): Unit<void> {
+  function* end(id: string, actor: Caller | null): Unit<string[]> {
     const revoke = build.updateTable('keys').set({ revoked_at: store.clock() })
     const ended = yield* change(revoke.where('id', '=', id).where('revoked_at', 'is', null))
     yield build.updateTable('key_secrets').set({ sealed: null }).where('key_id', '=', id).compile()
-    if (ended > 0) yield auditEntry(store, actor, 'key.revoked', id)
+    const subscriptions = yield* endSubscriptions(store, id)
+    if (ended > 0)
+      yield auditEntry(store, actor, 'key.revoked', id, subscriptions.length > 0 ? { subscriptions } : undefined)
+    return subscriptions
   }
 
   const add = async (
@@ -216,7 +229,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     },
 
     get: async id => view(await load(id)),
-    self: async caller => (caller === admin ? adminView : view(await load(caller.keyId))),
+    self: async caller => (caller === adminCaller ? adminView : view(await load(caller.keyId))),
 
     patch: async (id, input, actor) => {
       checkCidrs(input.cidrs)
@@ -246,7 +259,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
 
     revoke: async (id, actor) => {
       await load(id)
-      await changing(
+      return changing(
         id,
         store.write(() => end(id, actor))
       )

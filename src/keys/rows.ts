@@ -16,6 +16,14 @@ const parsed = <T>(text: string | null): T | null => (text === null ? null : (JS
 export const json = (value: unknown): string | null =>
   value === undefined || value === null ? null : JSON.stringify(value)
 
+/** The caller that ADMIN_KEY of the settings is. */
+export const adminCaller: Caller = {
+  keyId: 'key_admin',
+  service: 'admin',
+  mode: 'live',
+  scopes: new Set(['admin'])
+}
+
 /** The columns that say who a key or an identity is, and what it allows. */
 type RightsRow = Pick<KeyRow, 'id' | 'service' | 'mode' | 'scopes' | 'default_channel'> &
   Pick<KeyRow, 'channels' | 'templates' | 'recipient_prefixes' | 'cidrs' | 'rate_limit' | 'quota'>

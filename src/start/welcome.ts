@@ -42,7 +42,7 @@ export async function welcome(
   // Where this is the only process, none of those before it can still be there.
   if (board.alone) await keyring.endStarted('demo')
   const { id, secret } = await makeDemoKey(keyring, board.clock())
-  board.atEnd(() => keyring.revoke(id, null))
+  board.atEnd(async () => void (await keyring.revoke(id, null)))
   return [
     '',
     '  SANDBOX MODE: there is no MATON_API_KEY, so nothing leaves this machine and nobody receives anything.',

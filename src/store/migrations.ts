@@ -4,6 +4,7 @@ import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
 import { identities } from './migrations/identities.ts'
 import { keys } from './migrations/keys.ts'
+import { subscriptions } from './migrations/subscriptions.ts'
 import { suppressions } from './migrations/suppressions.ts'
 import { type Migration, words } from './migrations/words.ts'
 import { all, type Store, type Unit } from './store.ts'
@@ -18,7 +19,8 @@ export const released: readonly Migration[] = [
   ...keys,
   ...consoleTables,
   ...suppressions,
-  ...identities
+  ...identities,
+  ...subscriptions
 ]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {

@@ -4,6 +4,7 @@ import type { EventTables } from './schema-events.ts'
 import type { IdentityTables } from './schema-identities.ts'
 import type { InboundTables } from './schema-inbound.ts'
 import type { KeyTables } from './schema-keys.ts'
+import type { SubscriptionTables } from './schema-subscriptions.ts'
 import type { SuppressionTables } from './schema-suppressions.ts'
 
 // The tables. Instants are milliseconds since 1970, yes/no is 0/1, structured values are JSON text, on both databases.
@@ -270,7 +271,8 @@ export interface Database
     KeyTables,
     ConsoleTables,
     SuppressionTables,
-    IdentityTables {
+    IdentityTables,
+    SubscriptionTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow

@@ -1,6 +1,6 @@
 import { type Dispatcher, request } from 'undici'
 import { decodedStream } from './encoding.ts'
-import { createGuard, EgressError, type Guard, type GuardOptions, guardedAgent, reasonOf } from './guard.ts'
+import { createGuard, EgressError, type Guard, type GuardOptions, guardedAgent, orAborted, reasonOf } from './guard.ts'
 import { offeredName, type SpooledFile, spool, TooLargeError } from './spool.ts'
 
 export {
@@ -146,14 +146,6 @@ function refuseStatus(host: string, status: number): void {
     throw new EgressError('bad_status', `${host} answered ${status}, not 200; the URL must work for anyone`)
   }
   throw new EgressError('redirect', `${host} redirects (${status}), which is not followed; give the final URL`)
-}
-
-function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort, { once: true })
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 function single(header: string | string[] | undefined): string | undefined {

@@ -247,3 +247,12 @@ function connectError(host: string, error: unknown): unknown {
   }
   return new EgressError('unreachable', `no connection to ${host} (${reason}); check that the host is up, and its TLS`)
 }
+
+/** The work's result, or the signal's reason where that comes first. */
+export function orAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort))
+}

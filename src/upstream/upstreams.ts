@@ -1,6 +1,7 @@
 import type { Mode } from '../../schemas/common.ts'
 import type { Config } from '../config.ts'
 import { timed } from '../request-trace.ts'
+import type { Egress, EgressOptions } from './egress.ts'
 import { createMaton, type Maton } from './maton.ts'
 import { createPassthrough, type Passthrough } from './passthrough.ts'
 import type { Proxies } from './proxies.ts'
@@ -129,4 +130,11 @@ export function createUpstreams(
       await (await opened)?.close()
     }
   }
+}
+
+/** The client for addresses that callers give: loaded when the first of them is used. */
+export function openEgressOnce(rules: EgressOptions): () => Promise<Egress> {
+  let opened: Promise<Egress> | undefined
+  const open = async () => (await import('./egress.ts')).createEgress(rules)
+  return () => (opened ??= open())
 }

@@ -5,6 +5,7 @@ import {
   backoffSeconds,
   isTired,
   overBudgetMs,
+  redeliveryMs,
   retryDelayMs,
   retryPolicy,
   throttleSeconds
@@ -61,6 +62,25 @@ t.test(
   }
 )
 
+t.test(
+  'an event goes to its subscriber again after 5 s, 5 min … 24 h, ± 10 %, never earlier than it asked for',
+  async t => {
+    const { schedule } = retryPolicy.subscribers
+    t.strictSame(
+      both(random => redeliveryMs(1, undefined, random)!),
+      [4500, 5500]
+    )
+    t.strictSame(
+      schedule.map((_, i) => (redeliveryMs(i, undefined, () => 0.5) ?? 0) / 1000),
+      [0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400]
+    )
+    t.equal(redeliveryMs(schedule.length, undefined, most), undefined, 'then it is given up')
+    t.equal(redeliveryMs(1, 60, least), 60_000)
+    t.equal(redeliveryMs(3, 60, least), 1_620_000, 'a shorter wait than ours is no wish for haste')
+    t.equal(redeliveryMs(1, 10_000_000, most), 86_400_000, 'and nobody has it wait for more than a day')
+  }
+)
+
 t.test('own faults and a budget that is used up', async t => {
   t.strictSame([1, 2].map(afterOwnFaultMs), [4000, 16_000])
   t.strictSame(both(overBudgetMs), [2000, 5000])
@@ -76,7 +96,7 @@ const strays = ([file, text]: [string, string]): string[] =>
     .map(line => `${file}: ${line.trim()}`)
 
 t.test('no other file of sending has a number or a formula of its own', async t => {
-  const rooms = ['delivery', 'dispatch', 'broadcasts', 'messages', 'adapters']
+  const rooms = ['delivery', 'dispatch', 'broadcasts', 'messages', 'adapters', 'subscriptions']
   const home = 'src/delivery/retry-policy.ts'
   const files = rooms.flatMap(room => globSync(`src/${room}/**/*.ts`))
   const read = (file: string): [string, string] => [file, readFileSync(file, 'utf8')]

@@ -23,6 +23,9 @@ export interface Objects {
   media: string
   key: string
   identity: string
+  /** Made by a key with every scope but admin, and by one with webhooks:write alone. */
+  subscription: string
+  ownSubscription: string
 }
 export interface Row {
   /** The scope that is asked for; none: open to everybody; any: every valid key. */
@@ -83,6 +86,45 @@ export const rows: Record<string, Row> = {
   listBroadcasts: { scope: 'broadcasts:read', right: 200 },
   getBroadcast: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },
   listBroadcastMessages: { scope: 'broadcasts:read', id: of => of.broadcast, owned: true, right: 200 },
+  createSubscription: {
+    scope: 'webhooks:write',
+    body: () => ({ url: 'https://hooks.example.com/x', events: ['message.sent'] }),
+    right: 201
+  },
+  listSubscriptions: { scope: 'webhooks:write', right: 200 },
+  getSubscription: { scope: 'webhooks:write', id: of => of.subscription, owned: true, right: 200 },
+  updateSubscription: {
+    scope: 'webhooks:write',
+    id: of => of.ownSubscription,
+    owned: true,
+    body: () => ({ payload: 'thin' }),
+    right: 200
+  },
+  listDeliveries: { scope: 'webhooks:write', id: of => of.subscription, owned: true, right: 200 },
+  rotateSubscription: {
+    scope: 'webhooks:write',
+    id: of => of.ownSubscription,
+    owned: true,
+    body: () => ({ overlapSeconds: 60 }),
+    right: 201
+  },
+  // It is not disabled: that this is what the right key is told is the control.
+  enableSubscription: { scope: 'webhooks:write', id: of => of.ownSubscription, owned: true, right: 409 },
+  testSubscription: {
+    scope: 'webhooks:write',
+    id: of => of.ownSubscription,
+    owned: true,
+    body: () => ({ type: 'message.sent' }),
+    right: 200
+  },
+  replayEvents: {
+    scope: 'webhooks:write',
+    id: of => of.ownSubscription,
+    owned: true,
+    body: () => ({ since: '2026-11-20T00:00:00Z' }),
+    right: 200
+  },
+  deleteSubscription: { scope: 'webhooks:write', id: of => of.ownSubscription, owned: true, right: 204 },
   listEvents: { scope: 'events:read', right: 200 },
   streamEvents: { scope: 'events:read', right: 200 },
   streamBroadcastEvents: { scope: 'broadcasts:read', id: of => of.ended, owned: true, right: 200 },

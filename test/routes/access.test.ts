@@ -59,7 +59,12 @@ async function objects(board: Board, key: string): Promise<Objects> {
   await board.call('POST', `/broadcasts/${over.body.id}/cancel`, { key })
   // A stream of its events would have no end before.
   await ended(board, over.body.id)
+  const subscription = await board.call('POST', '/subscriptions', { key, body: rows.createSubscription!.body!() })
+  const small = await board.key({ scopes: ['webhooks:write'] })
+  const own = await board.call('POST', '/subscriptions', { key: small, body: rows.createSubscription!.body!() })
   return {
+    subscription: subscription.body.id,
+    ownSubscription: own.body.id,
     message: message.body.id,
     broadcast: broadcast.body.id,
     ended: over.body.id,
