@@ -2,6 +2,10 @@ import t from 'tap'
 import { adapters } from '../../../src/adapters/index.ts'
 import { type Board, startBoard, until } from '../../helper.ts'
 
+// Each has a board of its own and waits for most of its time: they wait together.
+t.jobs = 4
+const aside = { buffered: true }
+
 const text = (channel: string, to: number) => ({
   channel,
   to: `4917${String(to).padStart(8, '0')}`,
@@ -12,7 +16,7 @@ const health = async (board: Board, channel: string) => (await board.call('GET',
 const seen = (board: Board, operation: string) =>
   board.sandbox.ledger.entries.filter(entry => entry.operation === operation).length
 
-t.test('a channel that gives no answers is stopped, asked by a read, and goes on when it answers', async t => {
+t.test('a channel that gives no answers is stopped, asked by a read, and goes on when it answers', aside, async t => {
   const board = await startBoard(t)
   board.sandbox.force({ operation: 'cloud.*', fault: 'reset_after', times: 21 })
   const lost = await Promise.all(
@@ -43,7 +47,7 @@ t.test('a channel that gives no answers is stopped, asked by a read, and goes on
   t.equal((await health(board, 'cloud')).breaker.state, 'closed')
 })
 
-t.test('refusals do not open it, nor do a few failures among answers', async t => {
+t.test('refusals do not open it, nor do a few failures among answers', aside, async t => {
   const board = await startBoard(t)
   const to = (n: number) => (n % 3 === 0 ? 15550100009 : n % 3 === 1 ? 15550100001 : 14155550000 + n)
   await Promise.all(
@@ -55,7 +59,7 @@ t.test('refusals do not open it, nor do a few failures among answers', async t =
   t.equal((await board.call('POST', '/messages', { body: text('cloud', 1) })).status, 201)
 })
 
-t.test('a provider that hangs under a full queue makes no more unknown than are in hand', async t => {
+t.test('a provider that hangs under a full queue makes no more unknown than are in hand', aside, async t => {
   const board = await startBoard(t, { env: { UPSTREAM_TIMEOUT_MS: '1500', MATON_RATE_PER_SECOND: '100' } })
   board.sandbox.force({ operation: 'cloud.*', fault: 'silent', times: 1000 })
   const made = await Promise.all(
@@ -75,7 +79,7 @@ t.test('a provider that hangs under a full queue makes no more unknown than are 
   t.ok(unknown >= 20 && unknown <= 40, `${unknown} unknown, ${80 - unknown} queued`)
 })
 
-t.test('where a provider has no cheap read, one message at a time tries whether it answers again', async t => {
+t.test('where a provider has no cheap read, one message at a time tries whether it answers again', aside, async t => {
   const { probe: _, ...mute } = adapters.get('whatsapp-cloud')!
   const board = await startBoard(t, {
     adapters: new Map([...adapters, ['whatsapp-cloud', mute]]),

@@ -7,7 +7,6 @@ import t from 'tap'
 import { adapters } from '../../../src/adapters/index.ts'
 import { createChannels } from '../../../src/channels/channels.ts'
 import { createSeal } from '../../../src/keys/seal.ts'
-import type { MediaLibrary } from '../../../src/media/library.ts'
 import { queueQueries } from '../../../src/messages/queue.ts'
 import { openStore } from '../../../src/store/index.ts'
 import { StoreUnavailable } from '../../../src/store/store.ts'
@@ -15,15 +14,9 @@ import { message, put, returned } from '../../conformance/store-rows.ts'
 import { type Board, cloudSettings, startBoard, until } from '../../helper.ts'
 import { log } from '../../store/embedded.ts'
 import { badDisk } from '../bad-disk.ts'
+import { image, media, sends, status, text } from './own-faults.ts'
 
 // What is not a provider's fault but ours: the store, the disk or the process fails between the row and its answer.
-
-const text = (to: string, channel = 'cloud') => ({ channel, to, type: 'text', text: { body: 'Hello' } })
-const image = (to: string) => ({ channel: 'wati', to, type: 'image', image: { link: 'https://example.com/a.png' } })
-const sends = (board: Board, to?: string) => board.sandbox.ledger.sends().filter(entry => !to || entry.to === to)
-const status = (board: Board, id: string) => board.call('GET', `/messages/${id}`)
-/** The board's own part, which the delivery calls by name: a test may put a fault in its place. */
-const media = (board: Board) => (board.board.app as unknown as { media: MediaLibrary }).media
 
 t.test(
   'a store that cannot be read when the wait ends: the message is told as begun, not as "nothing was sent"',
@@ -94,26 +87,6 @@ t.test(
     t.equal(sends(board).length, 1)
   }
 )
-
-t.test('a message that cannot be prepared is set aside at the third start, and the others pass it by', async t => {
-  const board = await startBoard(t)
-  media(board).obtain = async () => {
-    throw new TypeError('a defect')
-  }
-  const poison = await board.call('POST', '/messages', { body: image('14155551234') })
-  const sendAt = new Date(Date.now() + 200).toISOString()
-  const other = await board.call('POST', '/messages', { body: { ...text('14155551235'), sendAt } })
-  await until(
-    () => status(board, other.body.id),
-    row => row.body.status === 'accepted'
-  )
-  const { body } = await until(
-    () => status(board, poison.body.id),
-    row => row.body.status === 'failed'
-  )
-  t.match(body, { final: true, attempts: 0, error: { code: 'internal', outcome: 'not_sent' } })
-  t.equal(sends(board, '14155551234').length, 0)
-})
 
 /** As a process leaves it that dies with the message in hand. */
 function die(board: Board, id: string): void {

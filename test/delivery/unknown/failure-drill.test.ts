@@ -9,8 +9,10 @@ import { cloudSettings, startBoard } from '../../helper.ts'
 const throttling = new Set(['throttled', 'pair_limit', 'maton_throttled', 'throttled_once'])
 const inOrder = magicRecipients.toSorted((a, b) => Number(throttling.has(a.name)) - Number(throttling.has(b.name)))
 
+// Each provider has a board of its own, and what is lost is waited for: both wait together.
+t.jobs = 2
 for (const provider of ['whatsapp-cloud', 'wati'] as const) {
-  t.test(`${provider}: every lost outcome × reconcile, resend and resolve`, async t => {
+  t.test(`${provider}: every lost outcome × reconcile, resend and resolve`, { buffered: true }, async t => {
     const board = await startBoard(t, { env: { UPSTREAM_TIMEOUT_MS: '2000' } })
     const post = (path: string, body: unknown = {}) => board.call('POST', path, { body, headers: { prefer: 'wait=4' } })
     const sends = (to: string) => board.sandbox.ledger.entries.filter(each => each.kind === 'send' && each.to === to)
