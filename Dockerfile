@@ -1,12 +1,17 @@
-# Stage one: what the image holds, built, trimmed and started once. Nothing of npm's or the build's reaches stage two.
-FROM node:24-slim AS build
+# docker buildx build --platform linux/amd64,linux/arm64 … makes it for both: no package has code of a machine's own. For a build
+# that can be repeated, pin the base: --build-arg BASE=node:24-slim@sha256:…
+ARG BASE=node:24-slim
+
+# Stage one: what the image holds, built, trimmed and started once. Nothing of npm's or the build's reaches the last stage.
+FROM --platform=$TARGETPLATFORM $BASE AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Install scripts never run (T51).
+# Install scripts never run (T51). What is installed, with its licences, is told by sbom.cdx.json (CycloneDX).
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && npm sbom --omit=dev --sbom-format=cyclonedx --package-lock-only > sbom.cdx.json \
  && find node_modules -type d \( -name test -o -name tests -o -name docs -o -name examples -o -name benchmark -o -name benchmarks \
       -o -name .github \) -prune -exec rm -rf {} + \
- && find node_modules -type f ! -iname 'licen*' \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) -delete
+ && find node_modules -type f ! -iname 'licen*' ! -iname 'notice*' ! -iname 'copying*' \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.md' \) -delete
 COPY . .
 # The compile cache: compiled code and TypeScript with its types taken out, so that a start reads instead of compiling, on a
 # read-only root too. Node looks it up by its own version, the user's number and each file's path and text: hence the same
@@ -23,18 +28,28 @@ USER root
 # Group 0 may add to it; what is there stays root's, so the default user cannot change what it runs.
 RUN chown -R root:root .cache && chmod -R a=rX .cache && chmod 1775 .cache
 
-FROM node:24-slim
+# Stage two: the base without npm, manuals and caches, which a server does not need; Debian's copyright files stay.
+FROM --platform=$TARGETPLATFORM $BASE AS root
+RUN rm -rf /usr/local/lib/node_modules /usr/local/include /usr/local/share/doc /usr/local/share/man /opt/yarn* /usr/share/man /usr/share/info \
+      /usr/share/locale /usr/share/lintian /var/lib/apt/lists/* /var/cache/* /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+      /usr/local/bin/yarn* /root/.npm \
+ && find /usr/share/doc -type f ! -name copyright -delete \
+# Group 0 as well: OpenShift runs images under any user number, in that group.
+ && install -d -o node -g root -m 770 /data
+# Owned by root: the server cannot change its own code. It writes to /data, and nothing else of the image has to be writable.
+COPY --from=build /app /app
+
+# One layer: what stage two deletes is not in it.
+FROM scratch
+COPY --from=root / /
 ARG VERSION=dev
 LABEL org.opencontainers.image.title="Switchboard" \
       org.opencontainers.image.description="One provider-neutral WhatsApp API in front of WATI and the WhatsApp Cloud API" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="$VERSION"
-ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data NODE_COMPILE_CACHE=/app/.cache
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data NODE_COMPILE_CACHE=/app/.cache
 WORKDIR /app
-# Owned by root: the server cannot change its own code. It writes to /data, and nothing else of the image has to be writable.
-COPY --from=build /app ./
-# Group 0 as well: OpenShift runs images under any user number, in that group.
-RUN install -d -o node -g root -m 770 /data
 # The user node, by number, so that Kubernetes can see that it is not root (runAsNonRoot).
 USER 1000:1000
 VOLUME /data

@@ -3,14 +3,19 @@ import { resolve } from 'node:path'
 import { ConfigError, loadConfig } from './config.ts'
 import { holdStamp } from './messages/restore-hold.ts'
 import { backupSqlite } from './store/backup.ts'
+import { dumpPostgres } from './store/dump.ts'
 
 // npm run backup -- <file>: a copy of a running server's store. It reads DATA_DIR and DATABASE_URL as the server does.
 
-const postgres = `This store is PostgreSQL: copy it with its own tools, for instance
+const restoring = {
+  sqlite: `stop the server, put it into an empty DATA_DIR as switchboard.db,
+beside the key-pepper of the original, and start.`,
+  postgres: (file: string) => `stop the servers, make an empty database, read it in with
 
-  pg_dump --format=custom --file=switchboard.dump "$DATABASE_URL"
+  ${file.endsWith('.gz') ? `gunzip -c ${file}` : `cat ${file}`} | psql --single-transaction -v ON_ERROR_STOP=1 "$DATABASE_URL"
 
-and start every replica with AFTER_RESTORE=1 after a restore, since such a copy cannot say that it is one.`
+and start with the KEY_PEPPER of the original.`
+}
 
 const fail = (sentence: string, code: number): void => {
   console.error(sentence)
@@ -21,12 +26,15 @@ async function run(): Promise<void> {
   const [file, ...others] = process.argv.slice(2)
   if (file === undefined || others.length > 0 || file.startsWith('-')) return fail('usage: npm run backup -- <file>', 2)
   const { DATABASE_URL, DATA_DIR } = loadConfig(process.env)
-  if (DATABASE_URL) return fail(postgres, 2)
   // The server goes first: this can take its time.
   setPriority(constants.priority.PRIORITY_LOW)
-  const { bytes } = await backupSqlite(DATA_DIR, resolve(file), holdStamp(Date.now()))
-  console.log(`${file}: ${bytes} bytes, whole. To restore: stop the server, put it into an empty DATA_DIR as switchboard.db,
-beside the key-pepper of the original, and start. It holds everything back until POST /admin/hold/release.`)
+  const stamp = holdStamp(Date.now())
+  const { bytes } = DATABASE_URL
+    ? await dumpPostgres(DATABASE_URL, process.env.PATH ?? '', resolve(file), stamp)
+    : await backupSqlite(DATA_DIR, resolve(file), stamp)
+  console.log(
+    `${file}: ${bytes} bytes, whole. To restore: ${DATABASE_URL ? restoring.postgres(file) : restoring.sqlite} It holds everything back until POST /admin/hold/release.`
+  )
 }
 
 await run().catch(error =>

@@ -40,7 +40,7 @@ export const reserved: { what: string; by: string[] }[] = [
   { what: 'prom-client', by: ['src/metrics.ts'] },
   { what: 'node:http', by: [] },
   { what: 'node:https', by: [] },
-  { what: 'node:child_process', by: [] }
+  { what: 'node:child_process', by: ['src/store/dump.ts'] }
 ]
 
 /** What may stand only in some files: a pattern, and where it may. */

@@ -1,31 +1,7 @@
-import { closeSync, constants, fsyncSync, linkSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
-
-/** The row that a start from the copy finds, and holds everything back for. */
-export interface Stamp {
-  key: string
-  detail: string
-}
-
-const syncPath = (path: string): void => {
-  const fd = openSync(path, 'r')
-  fsyncSync(fd)
-  closeSync(fd)
-}
-
-/** Gives the finished copy its name, unless somebody else has it. */
-function name(partial: string, file: string): void {
-  try {
-    linkSync(partial, file)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') throw new Error(`${file} exists already, and a backup is never overwritten`)
-    // A file system without hard links.
-    if (statSync(file, { throwIfNoEntry: false })) throw error
-    renameSync(partial, file)
-  }
-}
+import { type Stamp, writeWhole } from './whole-file.ts'
 
 /** Writes the stamp, makes one file of it and looks whether it is whole. */
 function finish(partial: string, { key, detail }: Stamp): void {
@@ -54,11 +30,7 @@ function finish(partial: string, { key, detail }: Stamp): void {
 export async function backupSqlite(directory: string, file: string, stamp: Stamp): Promise<{ bytes: number }> {
   const source = join(directory, 'switchboard.db')
   if (!statSync(source, { throwIfNoEntry: false })) throw new Error(`there is no database in ${directory}`)
-  if (statSync(file, { throwIfNoEntry: false }))
-    throw new Error(`${file} exists already, and a backup is never overwritten`)
-  const partial = `${file}.${process.pid}.partial`
-  closeSync(openSync(partial, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600))
-  try {
+  return writeWhole(file, ['-journal', '-wal', '-shm'], async partial => {
     const reader = new DatabaseSync(source, { readOnly: true, timeout: 5000, defensive: true })
     try {
       await backup(reader, partial, { rate: 2 ** 31 - 1 })
@@ -66,11 +38,5 @@ export async function backupSqlite(directory: string, file: string, stamp: Stamp
       reader.close()
     }
     finish(partial, stamp)
-    syncPath(partial)
-    name(partial, file)
-    syncPath(dirname(file))
-  } finally {
-    for (const end of ['', '-journal', '-wal', '-shm']) rmSync(partial + end, { force: true })
-  }
-  return { bytes: statSync(file).size }
+  })
 }

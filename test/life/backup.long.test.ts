@@ -92,11 +92,6 @@ t.test('nothing is overwritten, nothing half is left, and what cannot be copied 
   })
   for (const args of [[], ['a', 'b'], ['--help']])
     t.match(await backup({ DATA_DIR: directory }, ...args), { code: 2, said: /usage/ })
-  t.match(
-    await backup({ DATABASE_URL: 'postgres://u:secret@db/x', KEY_PEPPER: 'p'.repeat(32) }, there),
-    { code: 2, said: /pg_dump.*AFTER_RESTORE=1/s },
-    'PostgreSQL has its own tools'
-  )
   // A page of the middle overwritten: the copy is looked at before it gets its name.
   const broken = join(directory, 'broken')
   mkdirSync(broken)
