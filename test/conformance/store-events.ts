@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import pino from 'pino'
 import type { Test } from 'tap'
 import type { EventType } from '../../schemas/events.ts'
@@ -97,6 +97,28 @@ export function eventCases(test: Case): void {
     )
     await changed(store, messageQueries(store).settle(outcome(row, { state: 'failed', final: 1, failed_at: 1 })))
     t.strictSame(types(await events(journal, 1)), ['message.failed'])
+  })
+
+  test('CONTROL: without the trigger a change has no event', async (t, { store }) => {
+    const journal = opened(t, store)
+    const row = await put(store, message({ state: 'sending', attempts: 1 }))
+    const accept = messageQueries(store).settle(outcome(row))
+    const told = async (sabotage: string[]) => {
+      let count = -1
+      await failure(
+        store.write(function* () {
+          for (const statement of sabotage) yield CompiledQuery.raw(statement)
+          yield accept
+          count = (yield store.build.selectFrom('events').select('type').compile()).rows.length
+          throw new Error('as it was before')
+        })
+      )
+      return count
+    }
+    const on = store.dialect === 'postgres' ? ' on messages' : ''
+    t.equal(await told([`drop trigger messages_moved${on}`]), 0)
+    t.equal(await told([]), 1)
+    t.strictSame(await events(journal, 0), [])
   })
 
   test('what is heard from people and operators is told once', async (t, { store }) => {
