@@ -34,11 +34,11 @@ export async function orderOf(request: FastifyRequest): Promise<Order> {
 function memberOf(name: string, value: unknown): unknown {
   if (typeof value !== 'string') return value
   if (name === 'ratePerSecond' && /^\d{1,9}$/.test(value)) return Number(value)
-  if (name !== 'template') return value
+  if (name !== 'template' && name !== 'window') return value
   try {
     return JSON.parse(value)
   } catch {
-    throw invalid('/template', 'must be JSON')
+    throw invalid(`/${name}`, 'must be JSON')
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { SendingWindow } from './channel-settings.ts'
 import { ChannelId, Cursor, Instant, InstantInput, Limit, Mode, Page, PersonInput } from './common.ts'
 import { TemplateContent } from './content.ts'
 import { ref, strict, stringEnum } from './kit.ts'
@@ -43,7 +44,8 @@ export const BroadcastForm = strict({
   name: Name,
   template: BroadcastTemplate,
   startAt: Type.Optional(StartAt),
-  ratePerSecond: Type.Optional(Rate)
+  ratePerSecond: Type.Optional(Rate),
+  window: Type.Optional(ref(SendingWindow))
 })
 export type BroadcastForm = Static<typeof BroadcastForm>
 /** The members of a broadcast that comes with a table: the form, and what only a table has. */
@@ -117,6 +119,8 @@ export const Broadcast = Type.Object(
     perSecond: Type.Optional(Type.Number({ description: 'How many were handed over a second, lately.' })),
     etaSeconds: Type.Optional(Type.Integer({ description: 'Until the last is handed over, at that pace.' })),
     startAt: at('Not before.'),
+    window: Type.Optional(ref(SendingWindow)),
+    waitsUntil: at('Nobody’s window is open: the next one goes then.'),
     createdAt: Instant,
     startedAt: at('It began.'),
     finishedAt: at('Nothing waits any more.')
@@ -134,6 +138,7 @@ export const BroadcastCheck = Type.Object(
     skipped: Type.Integer({
       description: 'Rows that are invalid: without skipInvalid they keep the whole from being accepted.'
     }),
+    suppressed: Broadcast.properties.suppressed,
     errors: Type.Array(ref(FieldFault), { description: 'The first 100 faults.' }),
     sample: Type.Array(
       Type.Object(

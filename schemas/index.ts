@@ -10,7 +10,7 @@ import {
   Recipient
 } from './broadcasts.ts'
 import { ChannelHealth } from './channel-health.ts'
-import { OptOut } from './channel-settings.ts'
+import { OptOut, SendingWindow } from './channel-settings.ts'
 import { Capabilities, Channel, ChannelPage, CreateChannel, PatchChannel } from './channels.ts'
 import { Connection, ConnectionPage, CreateConnection } from './connections.ts'
 import { Contact, ContactImport, ContactPage, ContactWindow, CreateContact, PatchContact } from './contacts.ts'
@@ -91,6 +91,7 @@ export const namedSchemas: readonly TSchema[] = [
   SuppressionPage,
   SuppressionImport,
   OptOut,
+  SendingWindow,
   CreateChannel,
   PatchChannel,
   Channel,

@@ -45,6 +45,7 @@ import { createMetrics } from './metrics.ts'
 import { addFigures, observed } from './monitoring/index.ts'
 import { createScraperCheck } from './monitoring/scraper.ts'
 import { createOverviews } from './overview/index.ts'
+import { createQuietHours } from './quiet-hours/index.ts'
 import { createReadiness } from './readiness.ts'
 import { createConnectionWatch } from './start/connections.ts'
 import { demoChannelsOf } from './start/demo.ts'
@@ -104,6 +105,7 @@ export async function buildContainer(
   const queries = messageQueries(store)
   const queue = queueQueries(store)
   const { suppressed, ...suppression } = assembleSuppressions({ store, channels, pepper })
+  const quietHours = createQuietHours()
   const notifications = createNotifications()
   const checkOptions = createOptionsCheck(adapters)
   const batched = (provider: string): boolean => adapters.get(provider)?.batch !== undefined
@@ -120,6 +122,7 @@ export async function buildContainer(
     ask: (channel, { operation, input }) =>
       providerClient.call(operation, channel, input as never, { probe: true, timeoutMs: Math.min(timeoutMs, 4000) }),
     freeSlots: mode => (mode === 'live' && sandboxMode ? 0 : mostInHand - worker.inHand() - executor.sending()),
+    opensAt: quietHours.dueAt,
     deliver: (rows, permit) => worker.deliverClaimed(rows, permit)
   })
   const { rateLimiter, scheduler, breaker, admission } = scheduling
@@ -158,7 +161,7 @@ export async function buildContainer(
   })
   const { broadcasts, lifecycle } = assembleBroadcasts({
     ...{ ...shared, limiter },
-    ...{ typeBase, directory: join(config.DATA_DIR, 'spool') },
+    ...{ typeBase, quietHours, directory: join(config.DATA_DIR, 'spool') },
     wake: scheduler.wake
   })
   const { unknowns, finaliser } = assembleUnknown({

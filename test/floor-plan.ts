@@ -86,7 +86,8 @@ export const rooms: Room[] = [
       'src/errors.ts',
       'src/ids.ts',
       'src/keys/',
-      'src/messages/blocks.ts'
+      'src/messages/blocks.ts',
+      'src/quiet-hours/window.ts'
     ].concat('src/store/', 'schemas/'),
     types: ['src/delivery/scheduling/', 'src/metrics.ts', 'src/upstream/passthrough.ts'],
     packages: ['kysely', 'ajv', 'yaml'],
@@ -190,6 +191,7 @@ export const rooms: Room[] = [
       'src/store/',
       'src/messages/',
       'src/delivery/intake/',
+      'src/quiet-hours/',
       'schemas/'
     ),
     types: ['src/channels/', 'src/limits/', 'src/metrics.ts'],
@@ -223,6 +225,12 @@ export const rooms: Room[] = [
     ].concat('src/messages/', 'schemas/'),
     types: ['src/adapters/adapter.ts', 'src/channels/', 'src/media/remote.ts'],
     packages: ['ajv', 'kysely']
+  },
+  // Hours in which broadcasts go out: pure but for the runtime's copy of the time zones and what is known of numbers.
+  {
+    at: 'src/quiet-hours/',
+    may: ['src/phone.ts', 'schemas/'],
+    packages: ['libphonenumber-js']
   },
   {
     // Who must not be messaged. What stops a message stands in the record, and takes nothing from here.

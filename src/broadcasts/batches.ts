@@ -8,7 +8,7 @@ import type { Ready } from './recipients.ts'
 /** Checked recipients on disk, as the statement that stores them takes them: read twice, a table would be checked twice. */
 export interface Batches {
   add: (recipient: Ready) => Promise<void>
-  /** Yields each batch as JSON, [id, contact, content, reference, refusal] for each recipient, in the order in which they were added. */
+  /** Yields each batch as JSON, [id, contact, content, reference, refusal, run_at] for each recipient, in the order in which they were added. */
   all: () => AsyncGenerator<string>
   remove: () => Promise<void>
 }
@@ -44,8 +44,8 @@ export async function openBatches(directory: string): Promise<Batches> {
   }
 
   return {
-    add: async ({ to, content, reference, refusal = null }) => {
-      const text = JSON.stringify([newId('msg'), to, content, reference, refusal])
+    add: async ({ to, content, reference, refusal = null, runAt = null }) => {
+      const text = JSON.stringify([newId('msg'), to, content, reference, refusal, runAt])
       await put(count % batchSize === 0 ? `[${text}` : `,${text}`)
       count++
       if (count % batchSize !== 0) return

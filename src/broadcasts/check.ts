@@ -1,14 +1,24 @@
 import type { BroadcastCheck, BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
+import type { SendingWindow } from '../../schemas/channel-settings.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { Preparation } from '../delivery/intake/prepare.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import { invalid } from '../errors.ts'
 import { type Caller, requireTemplate } from '../keys/caller.ts'
+import type { Suppressed } from '../messages/suppressed.ts'
+import { batchSize } from '../messages/transitions/broadcast.ts'
+import type { QuietHours } from '../quiet-hours/index.ts'
+import { windowFaults } from '../quiet-hours/window.ts'
+import type { Store } from '../store/store.ts'
 import { newTally, type Ready, type Rules, recipientsOf } from './recipients.ts'
 import type { Source } from './rows.ts'
 
 export interface RulesParts {
   channels: Channels
   preparation: Preparation
+  suppressed: Suppressed
+  quietHours: QuietHours
+  store: Pick<Store, 'clock'>
 }
 
 /** Checks every row, and keeps nothing. Throws what is wrong with all of them; faults of rows are told. */
@@ -21,7 +31,7 @@ const variablesOf = ({ content }: Ready): Record<string, string> | undefined =>
   (JSON.parse(content) as { variables?: Record<string, string> }).variables
 
 /** What every row is held against, and what all of them together are. */
-export function createRules({ channels, preparation }: RulesParts) {
+export function createRules({ channels, preparation, quietHours, store }: RulesParts) {
   /** The template as it stands now, in the words that every message of it keeps. */
   const freeze = async (caller: Caller, form: BroadcastForm, channel: DispatchChannel) => {
     const draft = { id: '', service: caller.service, to: '', type: 'template', content: form.template } as const
@@ -29,11 +39,23 @@ export function createRules({ channels, preparation }: RulesParts) {
     const template: BroadcastTemplate = { ...form.template, language: frame.language }
     return { frame, template }
   }
+  /** When it may go out: its own window, else its channel's. Frozen with the rest. */
+  const windowOf = async (form: BroadcastForm, { settings }: DispatchChannel): Promise<SendingWindow | undefined> => {
+    const window = form.window ?? (settings as { broadcastWindow?: SendingWindow }).broadcastWindow
+    if (!window) return undefined
+    for (const { member, message } of windowFaults(window)) throw invalid(`/window/${member}`, message)
+    if (window.timeZone === 'recipient') await quietHours.ready()
+    return window
+  }
   return {
-    rulesOf: async (caller: Caller, form: BroadcastForm): Promise<{ channel: DispatchChannel; rules: Rules }> => {
+    rulesOf: async (caller: Caller, form: BroadcastForm) => {
       const channel = await channels.resolve(caller, form.channel)
       requireTemplate(caller, form.template.name)
-      return { channel, rules: { caller, ...(await freeze(caller, form, channel)) } }
+      const window = await windowOf(form, channel)
+      const begin = Math.max(store.clock(), form.startAt === undefined ? 0 : Date.parse(form.startAt))
+      const opensAt = window && ((person: string) => quietHours.opensAt(window, person, begin)!)
+      const rules: Rules = { caller, ...(await freeze(caller, form, channel)), ...(opensAt && { opensAt }) }
+      return { channel, rules, window }
     },
     /** What the provider can say of none of them is refused before one exists. */
     requireSendable: (sample: Ready, { frame }: Rules, channel: DispatchChannel): void => {
@@ -46,18 +68,30 @@ export function createRules({ channels, preparation }: RulesParts) {
 
 /** Does all that accepting does before anything is stored. */
 export function createBroadcastChecker(parts: RulesParts): BroadcastChecker {
+  const { suppressed } = parts
   const { rulesOf, requireSendable } = createRules(parts)
   return async (caller, form, source) => {
     const { channel, rules } = await rulesOf(caller, form)
     const tally = newTally()
     const sample: Ready[] = []
-    for await (const ready of recipientsOf(source, rules, tally)) if (sample.length < mostShown) sample.push(ready)
+    let stopped = 0
+    let some: string[] = []
+    const count = async () => {
+      const of = { mode: channel.mode, channel_id: channel.id, marketing: true }
+      stopped += (await suppressed.amongNow(of, some)).size
+      some = []
+    }
+    for await (const ready of recipientsOf(source, rules, tally)) {
+      if (sample.length < mostShown) sample.push(ready)
+      if (some.push(ready.to) === batchSize) await count()
+    }
+    await count()
     if (sample[0]) requireSendable(sample[0], rules, channel)
     const { total, duplicates, skipped, faults } = tally
     return {
       channel: channel.id,
       template: rules.template,
-      ...{ total, duplicates, skipped, errors: faults },
+      ...{ total, duplicates, skipped, suppressed: stopped, errors: faults },
       sample: sample.map(ready => ({
         to: ready.to,
         variables: variablesOf(ready) ?? {},

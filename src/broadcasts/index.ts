@@ -5,6 +5,7 @@ import type { Preparation } from '../delivery/intake/prepare.ts'
 import type { Limiter } from '../limits/limiter.ts'
 import { blockQueries } from '../messages/blocks.ts'
 import type { Suppressed } from '../messages/suppressed.ts'
+import type { QuietHours } from '../quiet-hours/index.ts'
 import type { Store } from '../store/store.ts'
 import { type Broadcasts, createBroadcasts } from './broadcasts.ts'
 import { createBroadcastChecker } from './check.ts'
@@ -18,6 +19,7 @@ export interface AssemblyParts {
   channels: Channels
   preparation: Preparation
   suppressed: Suppressed
+  quietHours: QuietHours
   /** What stands before /errors#code in a stored error. */
   typeBase: string
   /** For tables while they are read; an existing folder of ours alone. */
@@ -35,7 +37,7 @@ export function assembleBroadcasts(parts: AssemblyParts): { broadcasts: Broadcas
   const { store, log, wake } = parts
   const queries = broadcastQueries(store)
   const blocks = blockQueries(store)
-  const progress = createProgress(store, queries)
+  const progress = createProgress(store, queries, parts.quietHours)
   const lifecycle = createBroadcastLifecycle(store, queries, blocks, log, progress.forget)
   const intake = createBroadcastIntake({
     ...parts,

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import type { BroadcastForm, BroadcastTemplate } from '../../schemas/broadcasts.ts'
+import type { BroadcastForm } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
@@ -8,23 +8,22 @@ import type { Preparation } from '../delivery/intake/prepare.ts'
 import { retryPolicy } from '../delivery/retry-policy.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError, toMessageError } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Booking, Limiter } from '../limits/limiter.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
-import { queueOf } from '../messages/queue.ts'
 import { refusalOf, type Suppressed } from '../messages/suppressed.ts'
 import { timelineEntry } from '../messages/timeline.ts'
 import { batchSize, type Common } from '../messages/transitions/broadcast.ts'
+import type { QuietHours } from '../quiet-hours/index.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { type Batches, openBatches } from './batches.ts'
 import { createRules } from './check.ts'
 import type { BroadcastQueries } from './queries.ts'
-import { newTally, type Ready, type Rules, recipientsOf, refusal, type Tally } from './recipients.ts'
+import { newTally, type Ready, type Rules, recipientsOf, refusal } from './recipients.ts'
+import { commonOf, rowOf } from './row.ts'
 import type { Source } from './rows.ts'
 
-const dayMs = 24 * 3600_000
 /** From the beginning: somewhat less than an Idempotency-Key is locked, after which another request would do it again. */
 const longestMs = 100_000
 
@@ -35,6 +34,7 @@ export interface IntakeParts {
   channels: Channels
   preparation: Preparation
   suppressed: Suppressed
+  quietHours: QuietHours
   /** What stands before /errors#code in a stored error. */
   typeBase: string
   /** An existing folder of ours alone. */
@@ -71,8 +71,6 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     store,
     queries,
     blocks,
-    channels,
-    preparation,
     suppressed,
     typeBase,
     directory,
@@ -85,60 +83,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     doubtMs = doubtfulCommit.longestMs
   } = parts
 
-  const { rulesOf, requireSendable } = createRules({ channels, preparation })
-
-  const rowOf = (
-    caller: Caller,
-    form: BroadcastForm,
-    channel: DispatchChannel,
-    template: BroadcastTemplate,
-    { total, duplicates, skipped }: Tally,
-    suppressed: number
-  ): BroadcastRow => {
-    const now = store.clock()
-    const start_at = form.startAt === undefined ? null : Date.parse(form.startAt)
-    const later = start_at !== null && start_at > now
-    return {
-      id: newId('brd', now),
-      service: caller.service,
-      key_id: caller.keyId,
-      mode: caller.mode,
-      channel_id: channel.id,
-      name: form.name,
-      template: JSON.stringify(template),
-      status: later ? 'scheduled' : 'running',
-      total,
-      duplicates,
-      skipped,
-      suppressed,
-      sending_window: null,
-      rate_per_second: form.ratePerSecond ?? null,
-      start_at,
-      created_at: now,
-      started_at: later ? null : now,
-      finished_at: null
-    }
-  }
-
-  const commonOf = (row: BroadcastRow, provider: string, traceparent: string | undefined): Common => {
-    const begin = Math.max(row.start_at ?? 0, row.created_at)
-    const lasts = row.rate_per_second === null ? 0 : Math.ceil((row.total / row.rate_per_second) * 1000)
-    return {
-      broadcast_id: row.id,
-      service: row.service,
-      key_id: row.key_id,
-      mode: row.mode,
-      channel_id: row.channel_id,
-      provider,
-      queue: queueOf({ ...row, lane: 1, broadcast_id: row.id }),
-      run_at: begin,
-      send_at: row.start_at,
-      // Its own pace must not make the last ones expire.
-      expires_at: begin + lasts + dayMs,
-      traceparent: traceparent ?? null,
-      created_at: row.created_at
-    }
-  }
+  const { rulesOf, requireSendable } = createRules(parts)
 
   /**
    * The commit that makes the broadcast: were it told as failed and kept all the same, its caller would try again, and
@@ -251,7 +196,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
 
   return async (caller, form, source, { skipInvalid = false, traceparent }) => {
     const end = performance.now() + longestMs
-    const { channel, rules } = await rulesOf(caller, form)
+    const { channel, rules, window } = await rulesOf(caller, form)
     const batches = await openBatches(directory)
     try {
       const { tally, sample, suppressed } = await check(source, rules, batches, skipInvalid, channel)
@@ -259,7 +204,8 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       await backlogLimit?.(caller.service, caller.mode, tally.total)
       const booking = await limiter?.book(caller, tally.total)
       if (performance.now() > end) throw tooSlow()
-      const row = rowOf(caller, form, channel, rules.template, tally, suppressed)
+      const terms = { template: rules.template, tally, suppressed, window }
+      const row = rowOf(caller, form, channel, terms, store.clock())
       const common = commonOf(row, channel.provider, traceparent)
       const { id, total, duplicates, skipped } = row
       if (total > batchSize) await storeInParts(row, common, batches.all(), end, booking)

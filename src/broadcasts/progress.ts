@@ -1,5 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Broadcast, BroadcastCounts } from '../../schemas/broadcasts.ts'
+import type { SendingWindow } from '../../schemas/channel-settings.ts'
+import { queueOf, queueQueries } from '../messages/queue.ts'
+import type { QuietHours } from '../quiet-hours/index.ts'
 import { beatMs, sse, sseBeat, sseBegin } from '../sse.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
@@ -12,6 +15,8 @@ const lookMs = 900
 const everyMs = 1000
 /** The pace is that of the last so many milliseconds. */
 const paceMs = 10_000
+/** Hours open and closed that an end is looked for in: half a year of days. */
+const mostSpans = 400
 /** Looks that are remembered at most; what is forgotten costs a query and the pace so far. */
 const mostLooks = 200
 
@@ -39,8 +44,9 @@ export interface Progress {
 const ended = ({ status, finishedAt }: Broadcast): boolean =>
   finishedAt !== undefined && (status === 'finished' || status === 'failed' || status === 'canceled')
 
-export function createProgress(store: Store, queries: BroadcastQueries): Progress {
+export function createProgress(store: Store, queries: BroadcastQueries, quietHours: QuietHours): Progress {
   const looks = new Map<string, Look>()
+  const { dueTimes } = queueQueries(store)
   const all = new AbortController()
 
   const count = async (row: BroadcastRow, marks: Look['marks']): Promise<BroadcastCounts> => {
@@ -76,10 +82,43 @@ export function createProgress(store: Store, queries: BroadcastQueries): Progres
     const left = counts.queued + counts.sending
     return perSecond > 0 ? { perSecond, etaSeconds: Math.ceil(left / perSecond) } : { perSecond: 0 }
   }
+  /** With a window: when the next one goes, and the end by the hours in which any do. */
+  const withinWindow = async (row: BroadcastRow, { queued, sending }: BroadcastCounts, pace: Pace): Promise<Pace> => {
+    const [times] = await store.read(dueTimes({ queue: queueOf({ ...row, lane: 1, broadcast_id: row.id }) }))
+    const now = store.clock()
+    if (!times || times.first === null || times.last === null) return pace
+    const waits = Number(times.first) > now
+    const { etaSeconds: _, ...rest } = pace
+    const perSecond = pace.perSecond || row.rate_per_second || 0
+    const end = endOf(row, Math.max(now, Number(times.first)), Number(times.last), (queued + sending) / perSecond)
+    return {
+      ...rest,
+      ...(waits && { waitsUntil: Number(times.first) }),
+      ...(end !== undefined && { etaSeconds: Math.ceil((end - now) / 1000) })
+    }
+  }
+  /** When so many seconds of open hours are over; where each recipient has hours of its own, after the last of them begin. */
+  const endOf = (row: BroadcastRow, from: number, last: number, seconds: number): number | undefined => {
+    if (!Number.isFinite(seconds)) return undefined
+    const window = JSON.parse(row.sending_window!) as SendingWindow
+    let at = from
+    let left = seconds * 1000
+    for (let spans = 0; spans < mostSpans; spans++) {
+      const span = quietHours.spanAt(window, at)
+      if (!span) return Math.max(from, last) + left
+      if (span.until === null) return undefined
+      if (span.open && at + left <= span.until) return at + left
+      if (span.open) left -= span.until - at
+      at = span.until
+    }
+    return undefined
+  }
   const look: Progress['look'] = async row => {
     const { counts: counting, marks } = current(row)
     const counts = await counting
-    return toBroadcast(row, counts, paceOf(row, counts, marks))
+    const pace = paceOf(row, counts, marks)
+    const windowed = row.sending_window !== null && pace
+    return toBroadcast(row, counts, windowed ? await withinWindow(row, counts, pace) : pace)
   }
 
   async function* events(id: string, signal: AbortSignal): AsyncGenerator<string> {

@@ -5,6 +5,7 @@ import type { Frame } from '../delivery/intake/prepare.ts'
 import { ServiceError } from '../errors.ts'
 import { type Caller, requireRecipient } from '../keys/caller.ts'
 import { isUserId, readPerson } from '../phone.ts'
+import type { Opening } from '../quiet-hours/index.ts'
 import { type Row, rowsOf, type Source } from './rows.ts'
 
 /** A recipient that nothing speaks against. */
@@ -16,6 +17,8 @@ export interface Ready {
   reference: string | null
   /** Why the person must not be messaged, as a row keeps an error. */
   refusal?: string
+  /** When the person's window opens; absent: there is none, or it is open. */
+  runAt?: number
 }
 
 /** What has been counted of the rows so far. */
@@ -35,6 +38,8 @@ export interface Rules {
   caller: Caller
   template: BroadcastTemplate
   frame: Frame
+  /** When a message to a person may go first; absent: at any time. */
+  opensAt?: (person: string) => Opening
 }
 
 const mostFaults = 100
@@ -102,7 +107,14 @@ function requireVariables(columns: string[], { frame }: Rules): void {
     })
 }
 
-function readyOf(row: Row, { caller, template, frame }: Rules, faults: FieldFault[]): Ready | undefined {
+/** Why no time is within the window, as a sentence about a number. */
+const windowless = {
+  nowhere: 'is of no country that is known, so nobody can say what time it is there: give the window a time zone',
+  never:
+    'is of a country with so many time zones that the window is never open in all of them: make it longer, or give it a time zone'
+} as const
+
+function readyOf(row: Row, { caller, template, frame, opensAt }: Rules, faults: FieldFault[]): Ready | undefined {
   const fault = (path: string, message: string) => faults.push({ path, message })
   const ofVariable = (name: string, message: string) =>
     fault(`${row.variablesPath}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, message)
@@ -124,9 +136,12 @@ function readyOf(row: Row, { caller, template, frame }: Rules, faults: FieldFaul
   }
   const wrong = variableFaults(() => frame.fill(variables))
   for (const { name, message } of wrong) ofVariable(name, message)
+  const opens = to === undefined || faults.length > 0 ? undefined : opensAt?.(to)
+  if (typeof opens === 'string') fault(`${row.path}/${row.toName}`, windowless[opens])
   if (to === undefined || faults.length > 0) return undefined
   const some = Object.keys(variables).length > 0
-  return { to, reference, content: JSON.stringify({ ...template, ...(some && { variables }) }) }
+  const content = JSON.stringify({ ...template, ...(some && { variables }) })
+  return { to, reference, content, ...(typeof opens === 'number' && { runAt: opens }) }
 }
 
 /** A right that is missing is no fault of the row: it is refused, also where invalid rows are to be left out. */

@@ -5,6 +5,7 @@ import {
   type CountedStatus,
   countedStatuses
 } from '../../schemas/broadcasts.ts'
+import type { SendingWindow } from '../../schemas/channel-settings.ts'
 import { publicStatus } from '../messages/view.ts'
 import type { BroadcastRow, MessageState } from '../store/schema.ts'
 
@@ -14,6 +15,8 @@ const instant = (ms: number): string => new Date(ms).toISOString()
 export interface Pace {
   perSecond: number
   etaSeconds?: number
+  /** When the next one goes, where no window is open now; in milliseconds. */
+  waitsUntil?: number
 }
 
 /** States of rows as their owners see them, those that do not occur too. */
@@ -40,6 +43,8 @@ export const toBroadcast = (row: BroadcastRow, counts: BroadcastCounts, pace?: P
   ...(pace && { perSecond: pace.perSecond }),
   ...(pace?.etaSeconds !== undefined && { etaSeconds: pace.etaSeconds }),
   ...(row.start_at !== null && { startAt: instant(row.start_at) }),
+  ...(row.sending_window !== null && { window: JSON.parse(row.sending_window) as SendingWindow }),
+  ...(pace?.waitsUntil !== undefined && { waitsUntil: instant(pace.waitsUntil) }),
   createdAt: instant(row.created_at),
   ...(row.started_at !== null && { startedAt: instant(row.started_at) }),
   ...(row.finished_at !== null && { finishedAt: instant(row.finished_at) })

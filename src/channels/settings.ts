@@ -1,9 +1,10 @@
 import { Ajv, type ValidateFunction } from 'ajv'
-import { OptOut, ownSettings } from '../../schemas/channel-settings.ts'
+import { OptOut, ownSettings, SendingWindow } from '../../schemas/channel-settings.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { AnyAdapter } from '../adapters/adapter.ts'
 import { ServiceError } from '../errors.ts'
 import type { Seal } from '../keys/seal.ts'
+import { windowFaults } from '../quiet-hours/window.ts'
 
 export interface SettingsCheck {
   /** Every fault of a channel's settings, by the schema of its provider. */
@@ -26,7 +27,7 @@ export function createSettingsCheck(adapters: ReadonlyMap<string, AnyAdapter>, s
   const ajv = new Ajv({ allErrors: true, coerceTypes: false })
   // Our own word, which says nothing about validity.
   ajv.addKeyword('secret')
-  ajv.addSchema(OptOut)
+  ajv.addSchema(OptOut).addSchema(SendingWindow)
   const validators = new Map<string, ValidateFunction>(
     [...adapters].map(([name, { settings }]) => [
       name,
@@ -39,7 +40,11 @@ export function createSettingsCheck(adapters: ReadonlyMap<string, AnyAdapter>, s
       return [
         { path: at.replace(/settings$/, 'provider'), message: `must be one of ${[...adapters.keys()].join(', ')}` }
       ]
-    if (validate(settings)) return []
+    if (validate(settings)) {
+      const { broadcastWindow: window } = settings as { broadcastWindow?: SendingWindow }
+      const faults = window ? windowFaults(window) : []
+      return faults.map(({ member, message }) => ({ path: `${at}/broadcastWindow/${member}`, message }))
+    }
     return (validate.errors ?? []).map(({ instancePath, params, message }) => {
       const { additionalProperty: unknown, missingProperty: missing } = params
       const member = unknown ?? missing

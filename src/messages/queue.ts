@@ -23,6 +23,8 @@ export type Head = Pick<
 export const queueOf = (row: Pick<MessageRow, 'mode' | 'lane' | 'service' | 'channel_id' | 'broadcast_id'>): string =>
   [row.mode, row.lane, row.service, row.channel_id, row.broadcast_id ?? ''].join('/')
 
+const dayMs = 24 * 3600_000
+
 export type QueueQueries = ReturnType<typeof queueQueries>
 
 /** Every query on messages that wait, and on what dead processes held. */
@@ -64,6 +66,43 @@ export function queueQueries(store: Store) {
         .where('run_at', '<=', now)
         .limit(1)
     ),
+    /** The first due messages of a line, in the order in which they are claimed. */
+    due: prepare<{ queue: string; limit: number }, Pick<MessageRow, 'id' | 'contact'>>(p =>
+      build
+        .selectFrom('messages')
+        .select(['id', 'contact'])
+        .where(sql<boolean>`state = 'queued'`)
+        .where('queue', '=', p.queue)
+        .where('run_at', '<=', now)
+        .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
+        .orderBy('run_at')
+        .orderBy('id')
+        .limit(p.limit)
+    ),
+    /** Lets some wait until their window opens: they expire a day after that at the earliest, and not because of it. */
+    putOff: (p: { ids: string[]; run_at: number }) =>
+      build
+        .updateTable('messages')
+        .set(eb => ({
+          run_at: p.run_at,
+          expires_at: eb
+            .case()
+            .when('expires_at', '<', p.run_at + dayMs)
+            .then(p.run_at + dayMs)
+            .else(eb.ref('expires_at'))
+            .end()
+        }))
+        .where('id', 'in', p.ids)
+        .where('state', '=', 'queued')
+        .compile(),
+    /** When the first, and the last, message of a line falls due. */
+    dueTimes: prepare<{ queue: string }, { first: number | null; last: number | null }>(p => {
+      const times = build.selectFrom('messages').where(sql<boolean>`state = 'queued'`).where('queue', '=', p.queue)
+      return build.selectNoFrom([
+        times.select('run_at').orderBy('run_at').limit(1).as('first'),
+        times.select('run_at').orderBy('run_at', 'desc').limit(1).as('last')
+      ])
+    }),
     /** Lets one wait longer; it blocks nobody meanwhile. */
     defer: prepare<{ id: string; run_at: number }, unknown>(p =>
       build.updateTable('messages').set({ run_at: p.run_at }).where('id', '=', p.id).where('state', '=', 'queued')

@@ -10,6 +10,7 @@ import type { Caller } from '../../src/keys/caller.ts'
 import { blockQueries } from '../../src/messages/blocks.ts'
 import { createSuppressed } from '../../src/messages/suppressed.ts'
 import { batchSize } from '../../src/messages/transitions/broadcast.ts'
+import { createQuietHours } from '../../src/quiet-hours/index.ts'
 import { openStore } from '../../src/store/index.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
 import { until } from '../until.ts'
@@ -77,7 +78,7 @@ async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): 
   const watch = createBroadcastLifecycle(store, queries, blocks, log, () => {})
   const { discard, withdraw } = watch
   const parts = { queries, blocks, channels, preparation, directory: spool, log, wake: () => {}, discard, withdraw }
-  const stops = { suppressed: createSuppressed(store, 'p'.repeat(32)), typeBase: '' }
+  const stops = { quietHours: createQuietHours(), suppressed: createSuppressed(store, 'p'.repeat(32)), typeBase: '' }
   const intake = createBroadcastIntake({ ...parts, ...stops, store: faulty, doubtMs: 1000 })
   const create = (count: number) => {
     const { recipients, ...form } = order(count)

@@ -51,6 +51,30 @@ export function queueCases(test: Case): void {
     t.strictSame(order, [first.id, ...equal.map(({ id }) => id), last.id])
   })
 
+  test('what is put off until its window opens is not claimed, and does not expire because of that', async (t, {
+    store
+  }) => {
+    const queries = queueQueries(store)
+    const now = Date.now()
+    const [opens, day] = [now + 10 * hour, 24 * hour]
+    const first = await put(store, message({ run_at: 500, expires_at: now + hour }))
+    const second = await put(store, message({ run_at: 600, expires_at: opens + 2 * day }))
+    const third = await put(store, message({ run_at: 700, expires_at: now + hour }))
+    await put(store, message({ expires_at: now - 1000 }))
+    const due = await store.read(queries.due({ queue: line, limit: 10 }))
+    t.strictSame(
+      due.map(({ id, contact }) => [id, contact]),
+      [first, second, third].map(({ id, contact }) => [id, contact])
+    )
+    t.equal(await changed(store, queries.putOff({ ids: [first.id, second.id], run_at: opens })), 2)
+    t.match(await get(store, first.id), { state: 'queued', run_at: opens, expires_at: opens + day })
+    t.match(await get(store, second.id), { run_at: opens, expires_at: opens + 2 * day }, 'its own expiry is later')
+    t.match(await claim(store, 10), [{ id: third.id }])
+    t.same(await store.read(queries.dueTimes({ queue: 'none' })), [{ first: null, last: null }])
+    const [times] = await store.read(queries.dueTimes({ queue: line }))
+    t.equal(Number(times?.last), opens)
+  })
+
   test('a claim takes no more than it may, also where many wait', async (t, { store }) => {
     await fill(store, 60)
     t.equal((await claim(store, 7)).length, 7)

@@ -49,6 +49,8 @@ export interface DecisionParts {
   freeSlots: (mode: string) => number
   /** How many messages of a line go out in one call. */
   chunkOf: (head: Head, ratePerSecond: number | null) => number
+  /** When a message of a broadcast may go by its window, which is JSON; now or earlier: it may. Undefined: nobody can say just now. */
+  opensAt: (window: string, person: string, now: number) => number | undefined
   served: Served
   waitingFor: (mode: string) => Waiter[]
   /** How long a decision takes to get here, where that is long. */
@@ -67,15 +69,33 @@ export const pollMs = 1000
 const readyMs = 40
 /** How late such a slot may be used. */
 const unreadyLateMs = 60
+/** Messages that are put off in one decision. */
+const mostPutOff = 500
+/** Until what is known of places has been loaded. */
+const notReadyMs = 50
 /** Where nothing is paced. */
 export const free: Permit = { at: 0, until: Number.POSITIVE_INFINITY }
 /** Who may go next, as units of the store: while one runs no other replica decides. */
 export function createDecisions(parts: DecisionParts) {
-  const { store, rateLimiter, queue, leaseMs, limitsOf, freeSlots, chunkOf, served, waitingFor, lead, mayRetry } = parts
+  const {
+    store,
+    rateLimiter,
+    queue,
+    leaseMs,
+    limitsOf,
+    freeSlots,
+    chunkOf,
+    served,
+    opensAt,
+    waitingFor,
+    lead,
+    mayRetry
+  } = parts
   const blocks = blockQueries(store)
   const { build } = store
   const clock = () => build.selectNoFrom(store.now.as('now')).compile()
-  const rateOf = (id: string) => build.selectFrom('broadcasts').select('rate_per_second').where('id', '=', id)
+  const termsOf = (id: string) =>
+    build.selectFrom('broadcasts').select(['rate_per_second', 'sending_window']).where('id', '=', id)
 
   /** The slot that suits an account and all further limits, booked; or how long there is none, and for which limit. */
   function* reserve(
@@ -103,6 +123,27 @@ export function createDecisions(parts: DecisionParts) {
     const allowedMs = inMs < readyMs ? unreadyLateMs : lateMs
     for (const ledger of ledgers) yield* rateLimiter.book(ledger, ledger === account ? at + allowedMs : at)
     return { permit: { at: read.after + inMs, until: read.before + inMs + allowedMs } }
+  }
+
+  /**
+   * Puts off whoever is first in a line and outside of the window, many at a time: each costs one write, and blocks nobody
+   * until the window opens. Answers in how many milliseconds to look again; undefined: what comes next may go.
+   */
+  function* keepWindow({ queue: line }: Head, window: string, size: number, now: number): Unit<number | undefined> {
+    for (const limit of [2 * size, mostPutOff]) {
+      const times = new Map<number, string[]>()
+      for (const { id, contact } of yield* all(queue.due({ queue: line, limit }))) {
+        const at = opensAt(window, contact ?? '', now)
+        if (at === undefined) return notReadyMs
+        if (at > now) times.set(at, [...(times.get(at) ?? []), id])
+      }
+      if (times.size === 0) return undefined
+      // There are others behind them most likely: the window has closed.
+      if (limit < mostPutOff) continue
+      for (const [run_at, ids] of times) yield queue.putOff({ ids, run_at: Math.ceil(run_at) })
+      return 0
+    }
+    return undefined
   }
 
   const standsIn = (keys: string[], standing: ReadonlyMap<string, BlockRow>): BlockRow | undefined => {
@@ -151,8 +192,16 @@ export function createDecisions(parts: DecisionParts) {
         later(0)
         continue
       }
-      const rate = head?.broadcast_id ? ((yield* first(rateOf(head.broadcast_id)))?.rate_per_second ?? null) : null
+      const terms = head?.broadcast_id ? yield* first(termsOf(head.broadcast_id)) : undefined
+      const rate = terms?.rate_per_second ?? null
       const size = head ? chunkOf(head, rate) : 1
+      if (head && terms?.sending_window) {
+        const waits = yield* keepWindow(head, terms.sending_window, size, now)
+        if (waits !== undefined) {
+          later(waits)
+          continue
+        }
+      }
       const own: Limit[] =
         rate === null ? [] : [{ key: `broadcast/${head!.broadcast_id}`, calls: 1, windowMs: (size / rate) * 1000 }]
       // Without a pace only the broadcast's own rate is kept.

@@ -25,6 +25,8 @@ export interface SchedulingParts {
   ask: (channel: DispatchChannel, probe: Probe) => Promise<unknown>
   /** How many more messages of a mode this process can take in hand. */
   freeSlots: (mode: string) => number
+  /** When a message of a broadcast may go by its window; undefined: nobody can say just now. */
+  opensAt: (window: string, person: string, now: number) => number | undefined
   deliver: (rows: MessageRow[], permit: Permit) => void
 }
 
@@ -39,7 +41,8 @@ export interface Scheduling {
 
 /** When what may go out: the account's pace, the providers' limits, turns, and the breakers. */
 export function createScheduling(parts: SchedulingParts): Scheduling {
-  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, freeSlots, deliver } = parts
+  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, freeSlots, opensAt, deliver } =
+    parts
   const paced = ratePerSecond > 0
 
   const limitsOf: Scheduling['limitsOf'] = ({ id, mode }, { operation, ...facts }) => {
@@ -61,6 +64,7 @@ export function createScheduling(parts: SchedulingParts): Scheduling {
     log,
     leaseMs,
     freeSlots,
+    opensAt,
     deliver,
     limitsOf: ({ channel_id: id, mode, type, contact }) =>
       limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) }),

@@ -45,8 +45,8 @@ export function broadcastTransitions(store: Store) {
 
   return {
     /**
-     * Many messages in one statement: what they share once, the rest as JSON, [id, contact, content, reference, refusal]
-     * each. Who must not be messaged has a refusal, the error as JSON, and a row that has failed with it. A statement of
+     * Many messages in one statement: what they share once, the rest as JSON, [id, contact, content, reference, refusal,
+     * run_at] each; without a run_at of its own a row has the common one. Who must not be messaged has a refusal, the error as JSON, and a row that has failed with it. A statement of
      * their thousands of parameters would take longer to build than to run.
      */
     addMessages: prepare<Common & { rows: string; entry?: string }, unknown>(p => ({
@@ -58,8 +58,8 @@ export function broadcastTransitions(store: Store) {
           select r.value ->> 0, r.value ->> 1, case when r.value ->> 1 like '%.%' then r.value ->> 1 end, r.value ->> 2, r.value ->> 3, cast(${p.service} as text),
             cast(${p.key_id} as text), cast(${p.mode} as text), cast(${p.channel_id} as text),
             cast(${p.provider} as text), cast(${p.queue} as text), cast(${p.broadcast_id} as text),
-            cast(${p.traceparent} as text), cast(${p.run_at} as bigint), cast(${p.send_at} as bigint),
-            cast(${p.expires_at} as bigint), cast(${p.created_at} as bigint), 'outbound', 'template', 1, 0,
+            cast(${p.traceparent} as text), coalesce(cast(r.value ->> 5 as bigint), cast(${p.run_at} as bigint)), cast(${p.send_at} as bigint),
+            cast(${p.expires_at} as bigint) + coalesce(cast(r.value ->> 5 as bigint) - cast(${p.run_at} as bigint), 0), cast(${p.created_at} as bigint), 'outbound', 'template', 1, 0,
             case when r.value ->> 4 is null then 'queued' else 'failed' end,
             case when r.value ->> 4 is null then 0 else 1 end, r.value ->> 4,
             case when r.value ->> 4 is null then null else cast(${p.created_at} as bigint) end,

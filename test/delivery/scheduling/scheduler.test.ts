@@ -21,6 +21,7 @@ async function turnsOver(t: Test, ms: number, broken = () => false): Promise<Sch
     ...{ store, log, rateLimiter: createRateLimiter(store, 10), queue: queueQueries(store), leaseMs: 30_000 },
     limitsOf: () => [],
     freeSlots: () => 0,
+    opensAt: (_window, _person, now) => now,
     chunkOf: () => 1,
     deliver: () => {}
   })
