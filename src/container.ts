@@ -111,13 +111,8 @@ export async function buildContainer(
   const batched = (provider: string): boolean => adapters.get(provider)?.batch !== undefined
   store.notifications?.subscribe(notifications.publish)
   const scheduling = createScheduling({
-    store,
-    queue,
-    log,
-    adapters,
-    channels,
+    ...{ store, queue, log, adapters, channels, timeoutMs },
     ratePerSecond: config.MATON_RATE_PER_SECOND,
-    timeoutMs,
     leaseMs: leaseOf(timeoutMs),
     ask: (channel, { operation, input }) =>
       providerClient.call(operation, channel, input as never, { probe: true, timeoutMs: Math.min(timeoutMs, 4000) }),
