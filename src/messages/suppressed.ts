@@ -59,7 +59,7 @@ function otherSpelling(identity: string): string {
 export const spellings = (identity: string): string[] => [...new Set([identity, otherSpelling(identity)])]
 
 /** What `nameOf` does, in the words of both databases. */
-const nameInSql = (column: string): RawBuilder<string> => {
+export const nameInSql = (column: string): RawBuilder<string> => {
   const name = sql.ref(column)
   return sql<string>`case
     when length(${name}) = 13 and ${name} like '521%' then '52' || substr(${name}, 4)

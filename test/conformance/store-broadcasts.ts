@@ -112,31 +112,6 @@ export function broadcastCases(test: Case): void {
     t.strictSame(Object.keys({ ...(await get(store, alone.id)) }), Object.keys({ ...last }))
   })
 
-  test('who must not be messaged has failed from the beginning, and whose window opens later has times of its own', async (t, {
-    store
-  }) => {
-    const row = await add(store)
-    const [said, later] = [newId('msg'), newId('msg')]
-    const rows = JSON.stringify([
-      [said, '1', '{}', null, '{"code":"recipient_suppressed"}', null],
-      [later, '2', '{}', null, null, 5000]
-    ])
-    await changed(store, broadcastQueries(store).addMessages({ ...commonOf(row), rows, entry }))
-    const { timeline, ...stopped } = await get(store, said)
-    t.match(stopped, { state: 'failed', final: 1, error: /suppressed/, failed_at: 500, run_at: 1000, attempts: 0 })
-    t.equal(timeline, entry)
-    const waits = {
-      state: 'queued',
-      final: 0,
-      error: null,
-      failed_at: null,
-      run_at: 5000,
-      expires_at: 6000,
-      timeline: ''
-    }
-    t.match(await get(store, later), waits)
-  })
-
   test('nobody stands in a broadcast twice, and of a batch with such a one nothing is kept', async (t, { store }) => {
     const { addMessages } = broadcastQueries(store)
     const row = await add(store)

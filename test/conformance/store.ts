@@ -21,6 +21,7 @@ import { messageCases } from './store-messages.ts'
 import { queueCases } from './store-queue.ts'
 import { retentionCases, rowRetentionCases } from './store-retention.ts'
 import { secretCases } from './store-secrets.ts'
+import { suppressionCases } from './store-suppressions.ts'
 import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
 import { unknownCases } from './store-unknown.ts'
@@ -58,6 +59,7 @@ const subjects = {
   'limits of callers': limitCases,
   channels: channelCases,
   'names of people': identityCases,
+  'who must not be messaged': suppressionCases,
   'the address book': contactCases,
   'people who are erased': eraseCases,
   'kept files': mediaCases,
