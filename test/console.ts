@@ -41,7 +41,7 @@ export function operator({ url }: Board): Operator {
   return {
     get,
     post: async (path, fields = {}, headers = {}) => {
-      const page = cookie === '' ? '' : (await get(path)).text
+      const page = cookie === '' || fields.token !== undefined ? '' : (await get(path)).text
       const own = { token: fieldValue(page, 'token'), once: fieldValue(page, 'once') }
       const form = new URLSearchParams({ ...own, ...fields })
       const sent = { 'content-type': 'application/x-www-form-urlencoded', origin: url, ...headers }
