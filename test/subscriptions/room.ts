@@ -15,6 +15,7 @@ import { createGuard } from '../../src/upstream/egress.ts'
 /** The room of subscriptions on a store of its own, with a clock that is set by hand. */
 export interface Bench {
   store: Store
+  directory: string
   room: SubscriptionRoom
   events: Events
   log: string[]
@@ -27,7 +28,7 @@ export interface Bench {
     more?: { contact?: string; channel?: string; service?: string; mode?: 'live' | 'test' }
   ) => Promise<void>
   subscribe: (input: Partial<CreateSubscription> & { url: string }, who?: Caller) => Promise<SubscriptionWithSecret>
-  /** A second process on the same store. */
+  /** A second process on the same store; on SQLite once this one has stopped. */
   another: () => Promise<Bench>
   stop: () => Promise<void>
 }
@@ -44,12 +45,17 @@ export interface BenchOptions {
   databaseUrl?: string
   rights?: (keyId: string) => Promise<Caller | undefined>
   clock?: { ahead: number }
+  /** A directory that another one has used, and left. */
+  directory?: string
 }
 
-export async function bench(t: Test, { databaseUrl, rights, clock = { ahead: 0 } }: BenchOptions = {}): Promise<Bench> {
+export async function bench(
+  t: Test,
+  { databaseUrl, rights, clock = { ahead: 0 }, directory: given }: BenchOptions = {}
+): Promise<Bench> {
   const log: string[] = []
   const logger = pino({ level: 'info' }, { write: line => void log.push(line) })
-  const directory = mkdtempSync(join(tmpdir(), 'switchboard-subs-'))
+  const directory = given ?? mkdtempSync(join(tmpdir(), 'switchboard-subs-'))
   const store = await openStore({ directory, ...(databaseUrl && { databaseUrl }) }, logger)
   const events = createEvents({ store, log: logger })
   const now = () => Date.now() + clock.ahead
@@ -74,10 +80,11 @@ export async function bench(t: Test, { databaseUrl, rights, clock = { ahead: 0 }
   }
   t.teardown(async () => {
     await stop()
-    rmSync(directory, { recursive: true, force: true })
+    if (!given) rmSync(directory, { recursive: true, force: true })
   })
   return {
     store,
+    directory,
     room,
     events,
     log,
@@ -98,6 +105,6 @@ export async function bench(t: Test, { databaseUrl, rights, clock = { ahead: 0 }
     },
     subscribe: (input, who = shop) =>
       room.acts.subscriptions.create(who, { events: ['contact.changed'], ...input } as CreateSubscription),
-    another: () => bench(t, { clock, ...(databaseUrl && { databaseUrl }), ...(rights && { rights }) })
+    another: () => bench(t, { clock, directory, ...(databaseUrl && { databaseUrl }), ...(rights && { rights }) })
   }
 }

@@ -1,0 +1,4 @@
+import t from 'tap'
+import { cases } from './cases.ts'
+
+await cases(t, async () => ({}))
