@@ -1,6 +1,6 @@
-import { createServer as createTcp, type Socket } from 'node:net'
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:http'
+import { createServer as createTcp, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { createGuard } from '../../src/upstream/egress.ts'
 import { createPoster } from '../../src/upstream/post.ts'
@@ -46,7 +46,11 @@ t.test('one that hangs, and one that answers a byte a time, end with the whole t
     const timer = setInterval(() => socket.write(text[sent++] ?? ''), 20)
     socket.on('close', () => clearInterval(timer))
   })
-  await t.rejects(post(slowly, options), { code: 'timeout' }, 'each byte is progress, and the time is over all the same')
+  await t.rejects(
+    post(slowly, options),
+    { code: 'timeout' },
+    'each byte is progress, and the time is over all the same'
+  )
   const body = await site(t, (_, response) => {
     response.writeHead(200, { 'content-length': '100000' })
     const timer = setInterval(() => response.write('x'), 20)
@@ -115,16 +119,27 @@ t.test('the guard judges every connection: closed hosts, metadata, and a name th
   const port = Number(new URL(url).port)
   const closed = poster(t, createGuard())
   await t.rejects(closed.post(url, options), { code: 'forbidden_address' })
-  await t.rejects(closed.post('http://hooks.example.com/', options), { code: 'forbidden_url' }, 'http is for opened hosts')
+  await t.rejects(
+    closed.post('http://hooks.example.com/', options),
+    { code: 'forbidden_url' },
+    'http is for opened hosts'
+  )
   const open = poster(t, createGuard({ allow: ['0.0.0.0/0'] }))
   await t.rejects(open.post('http://169.254.169.254/latest', options), { code: 'forbidden_address' })
   const answers = [['93.184.216.34'], ['127.0.0.1']]
   const rebinding = poster(
     t,
-    createGuard({ resolve: async () => answers.shift() ?? ['127.0.0.1'], dial: (_, done) => done(new Error('none'), null) })
+    createGuard({
+      resolve: async () => answers.shift() ?? ['127.0.0.1'],
+      dial: (_, done) => done(new Error('none'), null)
+    })
   )
   await t.rejects(rebinding.post('https://rebind.example/', options), 'the first address is dialled')
-  await t.rejects(rebinding.post('https://rebind.example/', options), { code: 'forbidden_address' }, 'the second is judged')
+  await t.rejects(
+    rebinding.post('https://rebind.example/', options),
+    { code: 'forbidden_address' },
+    'the second is judged'
+  )
   const named = poster(t, createGuard({ allow: [`hooks.internal:${port}`], resolve: async () => ['127.0.0.1'] }))
   t.equal((await named.post(`http://hooks.internal:${port}/`, options)).status, 200, 'CONTROL: what is opened')
 })
