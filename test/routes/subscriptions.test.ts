@@ -5,7 +5,7 @@ import { startBoard, until } from '../helper.ts'
 import { receive, verify } from '../subscriptions/receiver.ts'
 
 const scopes = ['webhooks:write', 'messages:send', 'messages:read', 'events:read']
-const text = { ...messageExamples.text, channel: 'cloud' }
+const text = { ...messageExamples.text, channel: 'cloud', to: '+1 415 555 1234' }
 
 t.test('from a message to its event, through the whole house; each example of a type', async t => {
   const receiver = await receive(t)
