@@ -64,6 +64,24 @@ t.test('`npm run client` writes a client that the example compiles and runs with
   narrowed('location', 'image')
   t.match(await compile(narrow), /'image' does not exist/, 'POSITIVE CONTROL: and no other’s')
 
+  const event = join(examples, 'event.ts')
+  const told = (type: string, read: string) =>
+    writeFileSync(
+      event,
+      `import type { Event } from './client.ts'\nexport const f = (e: Event) => (e.type === '${type}' ? e.data.${read} : undefined)\n`
+    )
+  for (const [type, read] of [
+    ['message.failed', 'error?.code'],
+    ['broadcast.finished', 'counts.failed'],
+    ['connection.changed', 'channels[0]'],
+    ['suppression.added', 'category']
+  ] as const) {
+    told(type, read)
+    t.equal(await compile(event), '', `an event of type ${type} has its data`)
+  }
+  told('channel.silent', 'counts')
+  t.match(await compile(event), /'counts' does not exist/, 'POSITIVE CONTROL: and no other’s')
+
   const board = await startBoard(t)
   const key = await board.key({ mode: 'test' })
   const send = (to: string, channel: string) =>
