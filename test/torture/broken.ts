@@ -137,6 +137,18 @@ export const hearing: Record<string, Sabotage> = {
       `insert into events (position, nonce, type, at, mode, channel_id, service, message_id, data)
          values (new.position + 1, new.nonce || 'x', 'message.sent', new.at, new.mode, new.channel_id, new.service, new.message_id, new.data)`
     )
+  },
+  unposted: {
+    says: 'an event that a dead process had not posted is not posted any more',
+    before: run(`update deliveries set state = 'delivered', run_at = null, lease = null where state = 'pending'`)
+  },
+  renamed: {
+    says: 'an event has another id when it is posted again',
+    before: trigger(
+      'update of attempts on deliveries when new.attempts > old.attempts',
+      `update events set nonce = substr(nonce, 2) || 'f' where position = new.position;
+       update deliveries set event_id = substr(event_id, 1, length(event_id) - 18) || substr(event_id, -17) || 'f' where id = new.id`
+    )
   }
 }
 

@@ -1,3 +1,4 @@
+import { placeOf } from '../../src/events/index.ts'
 import { grouped, type Hold, mayFollow, pathOf } from './check.ts'
 import type { Heard, History } from './history.ts'
 import type { HeardRow } from './rows.ts'
@@ -96,4 +97,20 @@ export function checkEvents({ acts, sights }: History, { told, rows }: Heard, ho
   const known = new Set(rows.messages.map(({ id }) => id))
   for (const { message_id, type } of rows.events)
     hold('ghost', known.has(message_id), () => `${type} of ${message_id}, which is not there`)
+}
+
+/** What a subscriber got is the journal: nothing is missing, and nothing came under two ids (docs/reliability.md P40). */
+export function checkPosted({ rows, posted }: Heard, hold: Hold): void {
+  const idsOf = new Map<number, Set<string>>()
+  const events = new Map(rows.events.map(event => [event.position, event]))
+  for (const { id, type, message } of posted) {
+    const position = placeOf(id) ?? 0
+    idsOf.set(position, (idsOf.get(position) ?? new Set()).add(id))
+    const event = events.get(position)
+    hold('ghost', event?.type === type && event.message_id === message, () => `${id} was posted: ${type} of ${message}`)
+  }
+  for (const { position, type, message_id } of rows.events) {
+    const ids = [...(idsOf.get(position) ?? [])]
+    hold('untold', ids.length === 1, () => `${type} of ${message_id} was posted as ${ids.join(', ') || 'nothing'}`)
+  }
 }

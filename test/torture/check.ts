@@ -1,4 +1,4 @@
-import { checkEvents, checkHeard } from './check-heard.ts'
+import { checkEvents, checkHeard, checkPosted } from './check-heard.ts'
 import type { Act, Attempt, History, Row, Sight } from './history.ts'
 import { ranks, type Told } from './told.ts'
 
@@ -21,6 +21,7 @@ export const rules = {
   echo: 'nothing that was told had its effect twice',
   eventless: 'each state that a message came to has its event',
   ghost: 'no event tells of what did not happen, and none tells it twice',
+  untold: 'every event reached its subscriber at least once, always under the same id',
   blind: 'there was something to see: messages, answers, sends, and all of the record'
 } as const
 export type Rule = keyof typeof rules
@@ -137,6 +138,7 @@ export function judge(history: History): Judgement {
   if (heard) {
     checkHeard(history, heard, hold)
     checkEvents(history, heard, hold)
+    checkPosted(heard, hold)
   }
 
   hold('blind', dropped === 0, () => `${dropped} entries of the provider's record were dropped`)
@@ -220,7 +222,8 @@ function countsOf(
     ...(heard && {
       told: heard.told.length,
       written: heard.rows.messages.filter(({ direction }) => direction === 'inbound').length,
-      events: heard.rows.events.length
+      events: heard.rows.events.length,
+      posted: heard.posted.length
     })
   }
   for (const { status } of journal) counts[status] = (counts[status] ?? 0) + 1

@@ -14,7 +14,9 @@ const controls: Record<keyof typeof hearing, [rule: string, rounds: string]> = {
   impatient: ['unheard', calm],
   latest: ['unheard', calm],
   eventless: ['eventless', calm],
-  twofold: ['ghost', calm]
+  twofold: ['ghost', calm],
+  unposted: ['untold', kills],
+  renamed: ['untold', calm]
 }
 for (const [name, [rule, rounds]] of Object.entries(controls))
   t.test(`POSITIVE CONTROL: ${hearing[name]!.says}, and the judge finds it`, async t => {

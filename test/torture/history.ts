@@ -1,4 +1,5 @@
 import type { Rows } from './rows.ts'
+import type { Posted } from './subscriber.ts'
 import type { Told } from './told.ts'
 
 // What is known of a run: what the clients saw, what the journal says at the end, and what the provider really did.
@@ -62,6 +63,8 @@ export interface Heard {
   told: Told[]
   /** What stands in the database. */
   rows: Rows
+  /** What a subscriber to the events of messages got. */
+  posted: Posted[]
 }
 
 export interface History {

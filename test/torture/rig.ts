@@ -11,6 +11,7 @@ import { type FaultProxy, startProxy } from './proxy.ts'
 import type { Random } from './random.ts'
 import { adminKey, createReplica, type Replica } from './replica.ts'
 import { type Query, sqliteQuery } from './rows.ts'
+import { type Subscriber, startSubscriber } from './subscriber.ts'
 
 const matonKey = 'maton-canary-7f3a9c51d2e84b60'
 const headers = { authorization: `Bearer ${adminKey}` }
@@ -35,8 +36,10 @@ export interface Rig {
   cluster: Cluster | undefined
   /** Brings the providers' webhooks to the doors. */
   postman: Postman | undefined
-  /** Tells the postman where the doors are: as soon as a replica is ready. */
-  openDoors: () => Promise<void>
+  /** Is told of what becomes of messages. */
+  subscriber: Subscriber | undefined
+  /** Tells the postman where the doors are, and us where the subscriber is: as soon as a replica is ready. */
+  introduce: () => Promise<void>
   /** Asks the database, past every replica. */
   query: Query
   /** The provider plays this fault on the next call. */
@@ -67,6 +70,11 @@ const json = async (url: string): Promise<never> => {
   if (answer.statusCode !== 200) throw new Error(`${url} is ${answer.statusCode}: ${await answer.body.text()}`)
   return (await answer.body.json()) as never
 }
+
+/** Events that tell of a message's state; all of them, for every event of the journal is to be posted. */
+const messageEvents = [
+  ...['accepted', 'sent', 'delivered', 'read', 'failed', 'unknown', 'expired', 'canceled', 'received', 'operator']
+].map(state => `message.${state}`)
 
 const channels = [
   {
@@ -110,6 +118,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     }
     const postman = options.hearing ? await startPostman(random.fork(), door) : undefined
     if (postman) endings.push(postman.close)
+    const subscriber = options.hearing ? await startSubscriber(random.fork()) : undefined
+    if (subscriber) endings.push(subscriber.close)
     const { url, child } = (sandbox = await startSandboxProcess(postman?.url))
     endings.push(() => child.kill('SIGKILL'))
     const proxy = await startProxy(url, { random })
@@ -133,6 +143,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
           MATON_RATE_PER_SECOND: '0',
           UPSTREAM_TIMEOUT_MS: '1000',
           PUBLIC_URL: 'http://127.0.0.1',
+          EGRESS_ALLOW: '127.0.0.1',
           KEY_PEPPER: 'p'.repeat(32),
           CHANNELS_FILE: join(directory, 'channels.json'),
           DATA_DIR: join(directory, cluster ? `replica-${i}` : 'store'),
@@ -143,16 +154,24 @@ export async function startRig(options: RigOptions): Promise<Rig> {
       replicas.push(replica)
       endings.push(replica.kill)
     }
-    const openDoors = async (): Promise<void> => {
+    const introduce = async (): Promise<void> => {
       for (const { id, connectionId } of channels) {
         const { url: address } = (await json(`${replicas[0]!.url}/channels/${id}/webhooks`)) as { url: string }
         doors.set(connectionId, new URL(address).pathname)
       }
+      if (!subscriber) return
+      const answer = await request(`${replicas[0]!.url}/subscriptions`, {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify({ url: subscriber.url, events: messageEvents })
+      })
+      const text = await answer.body.text()
+      if (answer.statusCode !== 201) throw new Error(text)
     }
     const query: Query = cluster
       ? statement => cluster.query(statement, name)
       : sqliteQuery(join(directory, 'store', 'switchboard.db'))
-    return { replicas, proxy, cluster, postman, openDoors, query, close, ...views(url, replicas) }
+    return { replicas, proxy, cluster, postman, subscriber, introduce, query, close, ...views(url, replicas) }
   } catch (error) {
     await close()
     throw error

@@ -40,6 +40,15 @@ export const sqliteQuery =
     }
   }
 
+/** Events that no subscriber has taken yet, or been found for. */
+export const undelivered = async (query: Query): Promise<number> =>
+  Number(
+    (
+      await query(`select (select count(*) from deliveries where state = 'pending')
+        + (select count(*) from events where position is null or position > (select min(position) from subscriptions)) as n`)
+    )[0]!.n
+  )
+
 export const unread = async (query: Query): Promise<number> =>
   Number((await query(`select count(*) as n from webhooks where state <> 'read'`))[0]!.n)
 

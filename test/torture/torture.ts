@@ -5,7 +5,7 @@ import { startLoad } from './load.ts'
 import { type BlowName, leaseMs, mixes, reapMs, seasonProvider, strike } from './nemesis.ts'
 import { createRandom } from './random.ts'
 import { type RigOptions, startRig } from './rig.ts'
-import { readRows, unread } from './rows.ts'
+import { readRows, undelivered, unread } from './rows.ts'
 
 export interface TortureOptions {
   store: 'sqlite' | 'postgres'
@@ -47,7 +47,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
   try {
     // One after the other: the first one makes the tables.
     for (const replica of rig.replicas) await replica.start()
-    await rig.openDoors()
+    await rig.introduce()
     const load = startLoad({ urls: rig.replicas.map(({ url }) => url), random: callers, clients, patient: !hasty })
     const calm = seasonProvider(rig, provider, () => load.acts.length)
     const blows: TortureResult['blows'] = {}
@@ -86,6 +86,11 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       ).catch(error => say(`not all was read: ${error.message}`))
       await atRest()
       await rig.postman!.idle()
+      await until(
+        () => undelivered(rig.query),
+        left => left === 0,
+        90_000
+      ).catch(error => say(`not all was posted: ${error.message}`))
     }
     await load.close()
     const { all: arrivals, dropped } = await rig.arrivals()
@@ -97,7 +102,13 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       arrivals,
       dropped,
       storeFaults,
-      ...(!hasty && { heard: { told: rig.postman!.acknowledged, rows: await readRows(rig.query) } })
+      ...(!hasty && {
+        heard: {
+          told: rig.postman!.acknowledged,
+          rows: await readRows(rig.query),
+          posted: rig.subscriber!.posted
+        }
+      })
     })
     say(`faults of the network: ${JSON.stringify(rig.proxy.played)}`)
     return { ...judgement, blows, seconds: Math.round((performance.now() - begun) / 1000) }
