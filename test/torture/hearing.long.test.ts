@@ -6,7 +6,7 @@ import { run } from './run.ts'
 
 // What was taken out, the rule that has to find it, and the blows under which it shows.
 const calm = Array(12).fill('calm').join()
-const kills = 'kill,readerDies,kill,kill'
+const kills = 'calm,kill,calm,readerDies,kill,kill'
 const controls: Record<keyof typeof hearing, [rule: string, rounds: string]> = {
   unkept: ['unheard', kills],
   dropped: ['unheard', kills],

@@ -75,7 +75,7 @@ export async function createReplica({ entry, args = [], env, log }: ReplicaOptio
     spawn: launch,
     start: async more => {
       launch(more)
-      await until(ready, Boolean, 30_000).catch(error => {
+      await until(ready, Boolean, 90_000).catch(error => {
         throw new Error(`${error.message}\n${readFileSync(log, 'utf8').slice(-2000)}`)
       })
     },
