@@ -35,7 +35,15 @@ export interface Standing {
 }
 
 const million = 1_000_000
+/** Further ahead than replicas' clocks are apart: the clock was set back since. */
+const setBackMs = 5000
+/** No time zone is further ahead of another: a date that is was counted by a clock that was wrong. */
+const aheadMs = 2 * 86_400_000
 export const timeZoneOf = ({ quota }: Limits): string => quota?.timeZone ?? 'UTC'
+
+/** The date that is counted on: that of the account, where it is the later one and can be right. */
+const laterDate = (row: LimitRow, day: Day, at: number): string =>
+  day.date < row.date && Date.parse(row.date) <= at + aheadMs ? row.date : day.date
 
 /** @param keyId whose account it is: a key's or an identity's id */
 export function createAccounts(store: Store) {
@@ -53,7 +61,7 @@ export function createAccounts(store: Store) {
   /** The account as it is now: the burst has filled up since, and a new day has begun, where it has. */
   const now = (row: LimitRow, limits: Limits, unused: Unused, at: number, day: Day) => {
     // The clock of a replica may be a moment behind: neither time nor the date goes back.
-    const date = day.date < row.date ? row.date : day.date
+    const date = laterDate(row, day, at)
     const used = date === row.date ? row.used : 0
     const handed = unused.date === date ? unused.requests + unused.quota : 0
     const { perSecond, burst } = limits.rateLimit ?? { perSecond: 0, burst: 0 }
@@ -76,7 +84,7 @@ export function createAccounts(store: Store) {
       yield save({
         key_id: keyId,
         level: limits.rateLimit ? level - granted * million : null,
-        at: Math.max(at, row.at),
+        at: row.at > at + setBackMs ? at : Math.max(at, row.at),
         date,
         used: limits.quota ? used + granted : used
       }).compile()
@@ -88,11 +96,12 @@ export function createAccounts(store: Store) {
     /** Books `count` of the quota, or nothing where so much is not left. Answers what was left before, and whether it was booked. */
     book: function* (keyId: string, limits: Limits, count: number): Unit<{ left: number; booked: boolean }> {
       const row = yield* hold(keyId)
-      const { date } = dayOf(timeZoneOf(limits), store.clock())
-      const used = date > row.date ? 0 : row.used
+      const at = store.clock()
+      const date = laterDate(row, dayOf(timeZoneOf(limits), at), at)
+      const used = date === row.date ? row.used : 0
       const left = Math.max(0, limits.quota!.perDay - used)
       if (count > left) return { left, booked: false }
-      yield save({ ...row, date: date > row.date ? date : row.date, used: used + count }).compile()
+      yield save({ ...row, date, used: used + count }).compile()
       return { left, booked: true }
     }
   }

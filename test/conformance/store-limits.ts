@@ -140,6 +140,18 @@ export function limitCases(test: Case): void {
     t.equal(await letIn(limiter, { quota: { perDay: 3 } }, 5), 0, 'nor for a zone where it is still the day before')
   })
 
+  test('a clock that was ahead and was set back keeps nobody out for longer than a moment', async (t, { store }) => {
+    const limits = { rateLimit: { perSecond: 10, burst: 20 }, quota: { perDay: 100 } }
+    const wrong = standing(noon + 365 * 24 * 3600_000)
+    t.equal(await letIn(createLimiter({ store: wrong.of(store), log, now: wrong.now }), limits, 30), 20)
+    const right = standing()
+    const limiter = createLimiter({ store: right.of(store), log, now: right.now })
+    t.equal(await letIn(limiter, limits, 30), 0, 'the burst was used')
+    right.pass(1000)
+    t.equal(await letIn(limiter, limits, 30), 10, 'and fills up by the right clock')
+    t.equal(/"quota";r=(\d+)/.exec(limiter.headers(who(limits)).ratelimit!)?.[1], '90', 'the day is today')
+  })
+
   test('a broadcast is booked in its own unit, whole or not at all', async (t, { store, replica }) => {
     const time = standing()
     const stores = [store, replica ? await replica() : store]
