@@ -105,7 +105,7 @@ export async function buildContainer(
   const queries = messageQueries(store)
   const queue = queueQueries(store)
   const { suppressed, ...suppression } = assembleSuppressions({ store, channels, pepper })
-  const quietHours = createQuietHours()
+  const quietHours = createQuietHours(log)
   const notifications = createNotifications()
   const checkOptions = createOptionsCheck(adapters)
   const batched = (provider: string): boolean => adapters.get(provider)?.batch !== undefined

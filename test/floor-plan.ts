@@ -230,7 +230,8 @@ export const rooms: Room[] = [
   {
     at: 'src/quiet-hours/',
     may: ['src/phone.ts', 'schemas/'],
-    packages: ['libphonenumber-js']
+    packages: ['libphonenumber-js'],
+    packageTypes: ['pino']
   },
   {
     // Who must not be messaged. What stops a message stands in the record, and takes nothing from here.

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino'
 import type { SendingWindow } from '../../schemas/channel-settings.ts'
 import { loadZones, type ZonesOf } from './places.ts'
 import { type Span, spanAt } from './window.ts'
@@ -25,11 +26,13 @@ export interface QuietHours {
   spanAt: (window: SendingWindow, now: number) => Span | undefined
 }
 
+/** After a failure it is tried again after so long, in milliseconds. */
+const againMs = 5000
 const dayMs = 24 * 3600_000
 /** Windows and places that are remembered at most. */
 const mostKept = 10_000
 
-export function createQuietHours(load: () => Promise<ZonesOf> = loadZones): QuietHours {
+export function createQuietHours(log: Pick<Logger, 'error'>, load: () => Promise<ZonesOf> = loadZones): QuietHours {
   let zonesOf: ZonesOf | undefined
   let loading: Promise<void> | undefined
   const ready = (): Promise<void> => {
@@ -38,7 +41,9 @@ export function createQuietHours(load: () => Promise<ZonesOf> = loadZones): Quie
         zonesOf = loaded
       },
       error => {
-        loading = undefined
+        setTimeout(() => {
+          loading = undefined
+        }, againMs).unref()
         throw error
       }
     )
@@ -70,8 +75,8 @@ export function createQuietHours(load: () => Promise<ZonesOf> = loadZones): Quie
   const opensAt: QuietHours['opensAt'] = (window, person, now) => {
     const own = window.timeZone === 'recipient'
     if (own && !zonesOf) {
-      // What goes wrong is told to whoever waits for it next.
-      void ready().catch(() => {})
+      if (!loading)
+        ready().catch(error => log.error({ err: error }, 'what is known of places cannot be loaded: it is tried again'))
       return undefined
     }
     const zones = own ? zonesOf!(person) : [window.timeZone]

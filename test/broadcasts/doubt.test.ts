@@ -78,7 +78,7 @@ async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): 
   const watch = createBroadcastLifecycle(store, queries, blocks, log, () => {})
   const { discard, withdraw } = watch
   const parts = { queries, blocks, channels, preparation, directory: spool, log, wake: () => {}, discard, withdraw }
-  const stops = { quietHours: createQuietHours(), suppressed: createSuppressed(store, 'p'.repeat(32)), typeBase: '' }
+  const stops = { quietHours: createQuietHours(log), suppressed: createSuppressed(store, 'p'.repeat(32)), typeBase: '' }
   const intake = createBroadcastIntake({ ...parts, ...stops, store: faulty, doubtMs: 1000 })
   const create = (count: number) => {
     const { recipients, ...form } = order(count)

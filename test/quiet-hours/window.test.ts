@@ -8,6 +8,7 @@ import { isInside, spanAt, windowFaults } from '../../src/quiet-hours/window.ts'
 // When a broadcast may go out: over midnight, over changes of the clock, in countries with many zones (docs/broadcasts.md).
 
 const minute = 60_000
+const log = { error: () => {} }
 const at = (instant: string) => Date.parse(instant)
 const window = (from: string, to: string, timeZone = 'recipient', days?: SendingWindow['days']): SendingWindow => ({
   ...{ from, to, timeZone },
@@ -112,7 +113,7 @@ t.test('in every zone, around every change of the clock: what is told of a windo
 })
 
 t.test('a country with many zones is open where all of them are, and never where they cannot be', async t => {
-  const hours = createQuietHours()
+  const hours = createQuietHours(log)
   const evening = window('09:00', '20:00')
   t.equal(hours.opensAt(evening, '14155551234', at('2026-01-07T12:00:00Z')), undefined, 'not loaded yet')
   await hours.ready()
@@ -150,10 +151,25 @@ t.test('a country with many zones is open where all of them are, and never where
 
 t.test('POSITIVE CONTROL: with one zone of a country alone, some would be written to at night', async t => {
   const zones = (await loadZones())('14155551234')
-  const careless = createQuietHours(async () => () => ['America/New_York'])
+  const careless = createQuietHours(log, async () => () => ['America/New_York'])
   await careless.ready()
   const opening = careless.opensAt(window('09:00', '20:00'), '14155551234', at('2026-01-07T12:00:00Z')) as number
   t.notOk(zones.every(zone => isInside(window('09:00', '20:00'), zone, opening)))
+})
+
+t.test('where places cannot be loaded it is said once, and nothing is guessed', async t => {
+  const told: unknown[] = []
+  const broken = createQuietHours({ error: (...line: unknown[]) => void told.push(line[1]) }, async () => {
+    throw new Error('no such module')
+  })
+  const ask = () => broken.opensAt(window('09:00', '20:00'), '4915112345678', Date.now())
+  t.equal(ask(), undefined)
+  await t.rejects(broken.ready(), /no such module/)
+  t.equal(ask(), undefined)
+  await new Promise(setImmediate)
+  t.match(told, [/cannot be loaded/])
+  t.equal(told.length, 1)
+  t.equal(typeof broken.opensAt(window('09:00', '20:00', 'UTC'), '4915112345678', Date.now()), 'number')
 })
 
 t.test('what makes no window is told', t => {
