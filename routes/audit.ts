@@ -8,7 +8,7 @@ export const audit: RoutePlugin = app => {
     schema: {
       operationId: 'listAudit',
       tags: ['Keys'],
-      summary: 'Every change of a key or channel: who and when, newest first',
+      summary: 'Every administrative change: who, from where, what and when, newest first',
       querystring: AuditQuery,
       response: { 200: json(AuditPage, 'One page.'), ...problems(...guarded) }
     },

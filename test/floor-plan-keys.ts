@@ -17,7 +17,7 @@ export const reserved: { what: string; by: string[] }[] = [
   { what: 'src/delivery/unknown/', by: ['src/delivery/unknown/', 'src/container.ts'] },
   { what: 'undici', by: ['src/upstream/', 'src/sandbox/webhooks/'] },
   { what: 'pg', by: ['src/store/postgres.ts'] },
-  { what: 'node:sqlite', by: ['src/store/sqlite.ts', 'src/store/backup.ts'] },
+  { what: 'node:sqlite', by: ['src/store/sqlite.ts', 'src/store/backup.ts', 'src/store/audit-reader.ts'] },
   {
     what: 'kysely',
     by: [
@@ -49,7 +49,7 @@ export const words: { name: string; pattern: RegExp; only: string[] }[] = [
   {
     name: 'the environment',
     pattern: /\bprocess\s*(\?\.|\.)\s*env\b|process\[|from 'node:process'/,
-    only: ['src/server.ts', 'src/backup.ts', 'src/sandbox/main.ts', 'src/cli/']
+    only: ['src/server.ts', 'src/backup.ts', 'src/audit-verify.ts', 'src/sandbox/main.ts', 'src/cli/']
   },
   {
     name: 'a message sent',

@@ -186,7 +186,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         )
         if (inserted === 0) return false
         if (input.default) yield clearDefault(row.id)
-        yield auditEntry(store, actor, 'channel.created', row.id, { provider: row.provider })
+        yield* auditEntry(store, actor, 'channel.created', row.id, { provider: row.provider })
         return true
       })
       await refresh()
@@ -212,7 +212,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       await write(function* () {
         if (input.default) yield clearDefault(id)
         yield build.updateTable('channels').set(changes).where('id', '=', id).compile()
-        yield auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
+        yield* auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
       })
       await refresh()
       return view(await require(id), true)
@@ -231,7 +231,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         )
         if (waiting) return false
         yield build.deleteFrom('channels').where('id', '=', id).compile()
-        yield auditEntry(store, actor, 'channel.deleted', id)
+        yield* auditEntry(store, actor, 'channel.deleted', id)
         return true
       })
       if (!removed)
@@ -248,7 +248,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const detail = `The channel ${id} is paused: its messages wait.`
       await write(function* () {
         yield paused ? blocks.stop({ key, detail, at: store.clock() }) : blocks.lift({ key })
-        yield auditEntry(store, actor, paused ? 'channel.paused' : 'channel.resumed', id)
+        yield* auditEntry(store, actor, paused ? 'channel.paused' : 'channel.resumed', id)
       })
       await refresh()
       return view(await require(id), true)

@@ -166,7 +166,7 @@ export function createConnections({
       const made = view(record(body).connection, caller, await channelsOf())
       if (!made) throw unreadable('unknown')
       await store.write(function* () {
-        yield auditEntry(store, caller, 'connection.created', made.id, { provider, mode: caller.mode })
+        yield* auditEntry(store, caller, 'connection.created', made.id, { provider, mode: caller.mode })
       })
       return made
     },
@@ -182,7 +182,7 @@ export function createConnections({
         )
       // Written first: what cannot be brought back must not go without a trace.
       await store.write(function* () {
-        yield auditEntry(store, caller, 'connection.deleted', id, { provider, mode: caller.mode, channels: users })
+        yield* auditEntry(store, caller, 'connection.deleted', id, { provider, mode: caller.mode, channels: users })
       })
       await call('deleteConnection', caller, { method: 'DELETE', target: target(id) })
     }

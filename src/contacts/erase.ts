@@ -193,7 +193,7 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
       await eraseTraces(mode, people)
     }
     await store.write(function* () {
-      yield auditEntry(store, caller, 'person.erased', 'a person', { messages })
+      yield* auditEntry(store, caller, 'person.erased', 'a person', { messages })
     })
   }
 }

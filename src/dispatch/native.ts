@@ -278,7 +278,7 @@ export function createNative(parts: NativeParts): Native {
       if (method === 'POST') await requireNobodyStopped(channel, target)
       await store.write(function* () {
         const detail = { method, path: masked(target), mode: caller.mode, requestId: input.requestId }
-        yield auditEntry(store, caller, 'native.called', channel.id, detail)
+        yield* auditEntry(store, caller, 'native.called', channel.id, detail)
       })
     }
     let over = false

@@ -40,7 +40,8 @@ export function auth(app: App, sandboxMode: boolean): void {
     const secret = bearer(request)
     const address = readAddress(request.ip)
     try {
-      return await app.callers.authenticate(secret, address)
+      const caller = await app.callers.authenticate(secret, address)
+      return address === undefined ? caller : { ...caller, address }
     } catch (error) {
       // Looked at first all the same: a right key is never refused for what others at its address try (T3).
       const wrong = error instanceof ServiceError && error.code === 'unauthenticated'

@@ -133,7 +133,7 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
         yield* checkApart(store, row)
         yield build.insertInto('caller_identities').values(row).compile()
         const told = { service, mode, issuer, audience, claims, scopes }
-        yield auditEntry(store, actor, 'identity.created', row.id, told)
+        yield* auditEntry(store, actor, 'identity.created', row.id, told)
       }
       await changing(row.id, store.write(unit))
       return toIdentity(row)
@@ -167,7 +167,7 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
         yield table().set(changes).where('id', '=', id).compile()
         const { claims, audience, scopes, revokedSubjects } = input
         const told = { fields: Object.keys(input), claims, audience, scopes, revokedSubjects }
-        yield auditEntry(store, actor, 'identity.changed', id, told)
+        yield* auditEntry(store, actor, 'identity.changed', id, told)
       }
       await changing(id, store.write(unit))
       return toIdentity(after)
@@ -178,7 +178,7 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
       const unit = function* () {
         const revoke = table().set({ revoked_at: store.clock() })
         if ((yield* change(revoke.where('id', '=', id).where('revoked_at', 'is', null))) > 0)
-          yield auditEntry(store, actor, 'identity.revoked', id)
+          yield* auditEntry(store, actor, 'identity.revoked', id)
         yield* endSubscriptions(store, id)
       }
       await changing(id, store.write(unit))

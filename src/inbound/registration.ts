@@ -168,7 +168,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
     }
     await store.write(function* () {
       yield queries.keep(row)
-      yield auditEntry(store, caller, act, id)
+      yield* auditEntry(store, caller, act, id)
     })
   }
 
@@ -202,7 +202,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       await take(channel, url, row?.hook_id ?? undefined)
       await store.write(function* () {
         yield queries.forget({ channel: id, mode: actingMode })
-        yield auditEntry(store, caller, 'webhooks.removed', id)
+        yield* auditEntry(store, caller, 'webhooks.removed', id)
       })
     },
 
@@ -212,7 +212,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       const old = await urlOf(id, actingMode)
       await tokens.rotate(id, actingMode, input?.overlapSeconds ?? defaultOverlapSeconds)
       await store.write(function* () {
-        yield auditEntry(store, caller, 'webhooks.rotated', id)
+        yield* auditEntry(store, caller, 'webhooks.rotated', id)
       })
       if (before?.registered === 1 && old !== undefined) {
         // The old address counts for a while yet, so a provider that refuses the new one loses nothing today.

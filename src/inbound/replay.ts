@@ -36,7 +36,7 @@ export function createReplay(store: Store, channels: Channels, wake: () => void)
       )
     }
     await store.write(function* () {
-      yield auditEntry(store, caller, 'channel.webhooks_replayed', channelId, { since, bodies })
+      yield* auditEntry(store, caller, 'channel.webhooks_replayed', channelId, { since, bodies })
     })
     wake()
     return { bodies }

@@ -9,6 +9,8 @@ export interface Caller {
   readonly keyId: string
   /** Whom the issuer of an identity's token vouched for. */
   readonly subject?: string
+  /** Where this request comes from; absent where nobody can read it. */
+  readonly address?: string
   readonly service: string
   readonly mode: Mode
   readonly scopes: ReadonlySet<Scope>

@@ -136,7 +136,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     yield build.updateTable('key_secrets').set({ sealed: null }).where('key_id', '=', id).compile()
     const subscriptions = yield* endSubscriptions(store, id)
     if (ended > 0)
-      yield auditEntry(store, actor, 'key.revoked', id, subscriptions.length > 0 ? { subscriptions } : undefined)
+      yield* auditEntry(store, actor, 'key.revoked', id, subscriptions.length > 0 ? { subscriptions } : undefined)
     return subscriptions
   }
 
@@ -177,7 +177,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       if (onlyFirst && (yield* first(build.selectFrom('keys').select('id').limit(1)))) return false
       yield build.insertInto('keys').values(row).compile()
       yield secrets.insert(secretRow).compile()
-      yield auditEntry(store, actor, 'key.created', row.id, {
+      yield* auditEntry(store, actor, 'key.created', row.id, {
         service: row.service,
         mode: row.mode,
         scopes: input.scopes
@@ -229,7 +229,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     },
 
     get: async id => view(await load(id)),
-    self: async caller => (caller === adminCaller ? adminView : view(await load(caller.keyId))),
+    self: async caller => (caller.keyId === adminCaller.keyId ? adminView : view(await load(caller.keyId))),
 
     patch: async (id, input, actor) => {
       checkCidrs(input.cidrs)
@@ -251,7 +251,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
       }
       const unit = function* () {
         yield build.updateTable('keys').set(changes).where('id', '=', id).compile()
-        yield auditEntry(store, actor, 'key.changed', id, { fields: Object.keys(input) })
+        yield* auditEntry(store, actor, 'key.changed', id, { fields: Object.keys(input) })
       }
       await changing(id, store.write(unit))
       return view({ ...before, ...changes })

@@ -139,7 +139,7 @@ export function createSecrets(store: Store, pepper: string, seal: Seal) {
           )
         yield end.where('key_id', '=', key.id).where('expires_at', 'is', null).compile()
         yield insert({ ...row, ...kept }).compile()
-        yield auditEntry(store, actor, 'key.rotated', key.id, { secret: row.id, overlapSeconds })
+        yield* auditEntry(store, actor, 'key.rotated', key.id, { secret: row.id, overlapSeconds })
         const rows = ordered(yield* all(counting([key.id], at)))
         return { secret, key: (yield* first(keyById({ id: key.id })))!, rows }
       })
@@ -178,7 +178,7 @@ export function createSecrets(store: Store, pepper: string, seal: Seal) {
             `The secret ${secretId} is the newest of its key: rotate the key before, or revoke it.`
           )
         yield build.deleteFrom('key_secrets').where('id', '=', secretId).compile()
-        yield auditEntry(store, actor, 'key.secret_ended', key.id, { secret: secretId })
+        yield* auditEntry(store, actor, 'key.secret_ended', key.id, { secret: secretId })
       })
   }
 }

@@ -156,7 +156,7 @@ export function createRestoreHold({
         const row = yield* first(block({}))
         if (!row || read(row).pending) return row
         yield blocks.lift({ key })
-        yield auditEntry(store, caller, 'hold.released', key, read(row))
+        yield* auditEntry(store, caller, 'hold.released', key, read(row))
         return row
       })
       if (!before) throw new ServiceError('conflict', 'Nothing is held.')

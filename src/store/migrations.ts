@@ -1,4 +1,5 @@
 import { CompiledQuery } from 'kysely'
+import { audit } from './migrations/audit.ts'
 import { consoleTables } from './migrations/console.ts'
 import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
@@ -20,7 +21,8 @@ export const released: readonly Migration[] = [
   ...consoleTables,
   ...suppressions,
   ...identities,
-  ...subscriptions
+  ...subscriptions,
+  ...audit
 ]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {

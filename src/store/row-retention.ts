@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { forgetAudit } from './audit-chain.ts'
 import { type Going, hasEnded, idAt, lastChange, nothingUndelivered, type Undelivered, untold } from './retention.ts'
 import type { Store } from './store.ts'
 
@@ -60,11 +61,7 @@ export async function forgetRows(
       if (keys.length > 0) yield build.deleteFrom('blocks').where('key', 'in', keys).compile()
       return changes
     })
-  const dropAudit = (): Promise<number> =>
-    store.write(function* () {
-      const old = build.selectFrom('audit').select('id').where('id', '<', idAt('aud', before)).limit(batch)
-      return (yield build.deleteFrom('audit').where('id', 'in', old).compile()).changes
-    })
+  const dropAudit = (): Promise<number> => forgetAudit(store, idAt('aud', before), batch)
 
   const old = build
     .selectFrom('messages')

@@ -1,4 +1,5 @@
 import type { MessageStatus } from '../../schemas/messages.ts'
+import type { AuditTables } from './schema-audit.ts'
 import type { ConsoleTables } from './schema-console.ts'
 import type { EventTables } from './schema-events.ts'
 import type { IdentityTables } from './schema-identities.ts'
@@ -198,15 +199,6 @@ export interface RemoteMediaRow {
   expires_at: number | null
 }
 
-export interface AuditRow {
-  id: string
-  at: number
-  actor: string
-  action: string
-  target: string
-  detail: string | null
-}
-
 /** What keeps messages from being dispatched, on every replica: the hold, a pause, a provider's Retry-After, an open breaker. */
 export interface BlockRow {
   key: string
@@ -273,6 +265,7 @@ export interface Database
     SuppressionTables,
     IdentityTables,
     SubscriptionTables {
+    AuditTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow
@@ -288,5 +281,4 @@ export interface Database
   contact_attributes: ContactAttributeRow
   identities: IdentityRow
   remote_media: RemoteMediaRow
-  audit: AuditRow
 }

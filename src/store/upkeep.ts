@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { createPeriodic } from '../periodic.ts'
+import { chainLoose, looseAtOnce } from './audit-chain.ts'
 import { forgetSecrets } from './key-retention.ts'
 import { createBodies, forgetKeys, forgetLimits, nothingUndelivered, type Undelivered } from './retention.ts'
 import { forgetEvents, forgetRows } from './row-retention.ts'
@@ -119,6 +120,7 @@ export function createUpkeep(
     const secrets = await forgetSecrets(store, at)
     if (bodies + keys + limits + events + secrets > 0)
       log.info({ bodies, keys, limits, events, secrets }, 'dropped what is not kept any longer')
+    await drain(looseAtOnce, () => chainLoose(store))
     // After the keys: a replay must not find a key whose message has gone.
     const { broadcasts, messages, audit } = await forgetRows(store, at, keepRowsDays, going, undelivered)
     if (broadcasts + messages + audit > 0) log.info({ broadcasts, messages, audit }, 'deleted rows that ended long ago')

@@ -171,7 +171,7 @@ export function createDeliveryActs(parts: DeliveryActsParts): DeliveryActs {
       else await replayRange(row, input)
       const { eventId, since, until, onlyFailed } = input
       await store.write(function* () {
-        yield auditEntry(store, caller, 'subscription.replayed', id, { eventId, since, until, onlyFailed })
+        yield* auditEntry(store, caller, 'subscription.replayed', id, { eventId, since, until, onlyFailed })
       })
       return toSubscription(await subscriptions.find(caller, id))
     }

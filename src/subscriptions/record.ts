@@ -36,7 +36,7 @@ export function* disable(
     .where('id', '=', id)
     .where('disabled_reason', 'is', null)
   if ((yield* change(off)) === 0) return false
-  yield auditEntry(store, { keyId: 'switchboard' }, 'subscription.disabled', id, { reason })
+  yield* auditEntry(store, { keyId: 'switchboard' }, 'subscription.disabled', id, { reason })
   return true
 }
 

@@ -136,7 +136,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
       const changes = isUnit(made) ? yield* made : made
       if (Object.keys(changes).length > 0)
         yield build.updateTable('subscriptions').set(changes).where('id', '=', id).compile()
-      yield auditEntry(store, caller, action, id, detail)
+      yield* auditEntry(store, caller, action, id, detail)
       return { ...before, ...changes }
     })
     if (!row) throw new ServiceError('not_found', `There is no subscription ${id}.`)
@@ -180,7 +180,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
           )
         yield build.insertInto('subscriptions').values(row).compile()
         yield secrets.first(row.id, secret, now)
-        yield auditEntry(store, caller, 'subscription.created', row.id, { events: input.events })
+        yield* auditEntry(store, caller, 'subscription.created', row.id, { events: input.events })
       })
       parts.wake(row.id)
       return { ...toSubscription(row), secret }
@@ -237,7 +237,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
         yield build.updateTable('subscriptions').set(gone).where('id', '=', id).compile()
         yield secrets.drop(id)
         yield build.deleteFrom('replays').where('subscription_id', '=', id).compile()
-        yield auditEntry(store, caller, 'subscription.deleted', id)
+        yield* auditEntry(store, caller, 'subscription.deleted', id)
       })
     },
 

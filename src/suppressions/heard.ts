@@ -47,7 +47,12 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
         const { row, added } = yield* entries.add({ mode, identity, channel_id, category, source, saidAt, reason })
         if (!added) continue
         changed = true
-        yield auditEntry(store, recipient, 'suppression.added', row.id, { mode, channel: channel_id, category, source })
+        yield* auditEntry(store, recipient, 'suppression.added', row.id, {
+          mode,
+          channel: channel_id,
+          category,
+          source
+        })
       }
       return changed
     }
@@ -57,7 +62,7 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
       const meant = { names, channel, ...(category === 'marketing' && { category }) }
       for (const { id } of yield* entries.remove(mode, meant, { sources: own, saidUntil: saidAt })) {
         changed = true
-        yield auditEntry(store, recipient, 'suppression.removed', id, { mode, channel, source })
+        yield* auditEntry(store, recipient, 'suppression.removed', id, { mode, channel, source })
       }
     }
     return changed

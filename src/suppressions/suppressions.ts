@@ -59,7 +59,7 @@ export function createSuppressions({ store, channels, entries }: SuppressionsPar
         const by = { createdBy: caller.keyId, source: 'api' } as const
         const made = yield* entries.add({ mode: caller.mode, identity, channel_id, category, reason, ...by })
         if (made.added)
-          yield auditEntry(store, caller, 'suppression.added', made.row.id, { mode: caller.mode, channel, category })
+          yield* auditEntry(store, caller, 'suppression.added', made.row.id, { mode: caller.mode, channel, category })
         return made
       })
       return toSuppression(row)
@@ -71,7 +71,7 @@ export function createSuppressions({ store, channels, entries }: SuppressionsPar
       const names = await entries.namesOf(caller.mode, identity)
       const removed = await store.write(function* () {
         const gone = yield* entries.remove(caller.mode, { names, channel, category })
-        for (const { id } of gone) yield auditEntry(store, caller, 'suppression.removed', id, { mode: caller.mode })
+        for (const { id } of gone) yield* auditEntry(store, caller, 'suppression.removed', id, { mode: caller.mode })
         return gone
       })
       if (removed.length === 0) throw new ServiceError('not_found', 'There is no such suppression of this person.')

@@ -132,7 +132,7 @@ export function createSuppressionTable({ store, entries, suppressions }: Suppres
           for (const { channel = '', ...line } of lines.slice(i, i + atOnce))
             if ((yield* entries.add({ ...line, ...by, channel_id: channel })).added) added++
           const told = { mode: caller.mode, created: added }
-          if (added > 0) yield auditEntry(store, caller, 'suppressions.imported', 'suppressions', told)
+          if (added > 0) yield* auditEntry(store, caller, 'suppressions.imported', 'suppressions', told)
           return added
         })
       return { rows: lines.length, created }

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Store } from '../../src/store/store.ts'
 import { arrivalCases } from './store-arrivals.ts'
+import { auditCases } from './store-audit.ts'
 import { roomCases } from './store-backlog.ts'
 import { blockCases } from './store-blocks.ts'
 import { broadcastCases } from './store-broadcasts.ts'
@@ -57,6 +58,7 @@ const subjects = {
   'API keys': keyCases,
   'secrets of keys': secretCases,
   'limits of callers': limitCases,
+  'the audit log': auditCases,
   channels: channelCases,
   'names of people': identityCases,
   'who must not be messaged': suppressionCases,

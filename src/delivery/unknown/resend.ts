@@ -111,7 +111,7 @@ export function createResend(parts: ResendParts): Resend {
       if (original?.state !== 'unknown') return
       const entry = timelineEntry(store.clock(), original, `sent anew as ${made.id} by ${caller.keyId}`)
       if ((yield* change(unknown.supersede({ id, entry }))) === 0) throw changedMeanwhile(id)
-      yield auditEntry(store, caller, 'message.resent', id, { as: made.id })
+      yield* auditEntry(store, caller, 'message.resent', id, { as: made.id })
     }
     const sent = await messages.submit(
       caller,

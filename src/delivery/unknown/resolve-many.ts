@@ -136,7 +136,7 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
         for (const row of some) changed += yield* one(caller, row, verdict)
         if (i === 0) {
           const told = { ...rest, ...(person && { contact: `…${person.slice(-4)}` }) }
-          yield auditEntry(store, caller, 'messages.resolved', 'messages', { verdict, filter: told, expectedCount })
+          yield* auditEntry(store, caller, 'messages.resolved', 'messages', { verdict, filter: told, expectedCount })
         }
         return changed
       })

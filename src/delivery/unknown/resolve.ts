@@ -39,7 +39,7 @@ export function createResolve(parts: ResendParts): Resolve {
         ? unknown.confirm({ id, at: store.clock(), entry })
         : unknown.close({ id, resolution, entry })
       if ((yield* change(query)) === 0) throw changedMeanwhile(id)
-      yield auditEntry(store, caller, 'message.resolved', id, {
+      yield* auditEntry(store, caller, 'message.resolved', id, {
         verdict: body.verdict,
         ...(made && { as: made.id })
       })
