@@ -24,11 +24,15 @@ export const digest = (before: string, position: number, row: Told): string =>
   )
 
 const head = (store: Store, name: 'begin' | 'end', to: ChainEnd) =>
-  store.build.updateTable('audit_chain').set(to).where('name', '=', name)
+  store.build
+    .insertInto('audit_chain')
+    .values({ name, ...to })
+    .onConflict(conflict => conflict.column('name').doUpdateSet(to))
 
 /** The newest end, held until the unit ends: nobody else can go on from it meanwhile. */
 function* holdEnd({ build }: Store): Unit<ChainEnd> {
-  const hold = build.updateTable('audit_chain').set({ name: 'end' }).where('name', '=', 'end')
+  const fresh = build.insertInto('audit_chain').values({ name: 'end', position: 0, hash: '' })
+  const hold = fresh.onConflict(conflict => conflict.column('name').doUpdateSet({ name: 'end' }))
   return (yield* first(hold.returning(['position', 'hash'])))!
 }
 

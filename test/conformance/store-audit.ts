@@ -17,7 +17,7 @@ const verify = (store: Store, noted?: { position: number; hash: string }) =>
   verifyAudit(query => store.read(CompiledQuery.raw(query)) as Promise<never[]>, noted)
 /** Whoever has the database can take the guard away. */
 const unguard = (store: Store) =>
-  raw(store, `drop trigger audit_fixed${store.dialect === 'postgres' ? ' on audit' : ''}`)
+  raw(store, `drop trigger if exists audit_fixed${store.dialect === 'postgres' ? ' on audit' : ''}`)
 const loose = (store: Store, id: string) =>
   raw(store, `insert into audit (id, at, actor, action, target) values ('${id}', 5, 'start', 'key.created', 'key_0')`)
 
