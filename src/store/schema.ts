@@ -264,7 +264,7 @@ export interface Database
     ConsoleTables,
     SuppressionTables,
     IdentityTables,
-    SubscriptionTables {
+    SubscriptionTables,
     AuditTables {
   store_facts: StoreFactRow
   messages: MessageRow
