@@ -5,7 +5,7 @@ import { all, first, type Store, type Unit } from './store.ts'
 // Each entry of the audit log holds a digest of itself and of the entry before it, so that one which was changed, taken out
 // or moved is found (`npm run audit:verify`). Entries get their place in the commit that they tell of, one after the other.
 
-/** An end of the chain: `begin` is the last entry that retention has deleted, `end` the newest. */
+/** An end of the chain: `start` is the last entry that retention has deleted, `end` the newest. */
 export interface ChainEnd {
   position: number
   hash: string
@@ -23,7 +23,7 @@ export const digest = (before: string, position: number, row: Told): string =>
     ])
   )
 
-const head = (store: Store, name: 'begin' | 'end', to: ChainEnd) =>
+const head = (store: Store, name: 'start' | 'end', to: ChainEnd) =>
   store.build
     .insertInto('audit_chain')
     .values({ name, ...to })
@@ -82,6 +82,6 @@ export const forgetAudit = (store: Store, before: string, most: number): Promise
     const over = young < 0 ? rows : rows.slice(0, young)
     const last = over.at(-1)
     if (!last) return 0
-    yield head(store, 'begin', { position: last.position!, hash: last.hash! }).compile()
+    yield head(store, 'start', { position: last.position!, hash: last.hash! }).compile()
     return (yield build.deleteFrom('audit').where('position', '<=', last.position!).compile()).changes
   })

@@ -18,15 +18,16 @@ export interface AuditVerdict {
 export type ReadRows = <R>(query: string) => Promise<R[]>
 
 const page = 1000
+const digestOf = ({ hash }: ChainEnd): string => hash
 const mostFaults = 100
 
-async function ends(read: ReadRows): Promise<Record<AuditChainRow['name'], ChainEnd>> {
+async function ends(read: ReadRows): Promise<Record<'begin' | 'end', ChainEnd>> {
   const rows = await read<AuditChainRow>('select name, position, hash from audit_chain')
   const named = (name: AuditChainRow['name']): ChainEnd => {
     const { position = 0, hash = '' } = rows.find(each => each.name === name) ?? {}
     return { position: Number(position), hash }
   }
-  return { begin: named('begin'), end: named('end') }
+  return { begin: named('start'), end: named('end') }
 }
 
 /**
@@ -63,7 +64,8 @@ async function look(read: ReadRows, noted?: ChainEnd): Promise<AuditVerdict> {
       // Behind a gap nothing is known to go on from.
       else if (digest(last.hash, position, { ...row, at: Number(row.at) }) !== row.hash)
         fault(`the entry at place ${position} (${row.id}) is not as it was written, or not where it was`)
-      if (noted?.position === position && noted.hash !== row.hash)
+      const { hash: told } = row
+      if (noted?.position === position && told !== noted.hash)
         fault(`the entry at place ${position} is another than was noted: the chain was made anew`)
       entries++
       seen = position
@@ -72,7 +74,7 @@ async function look(read: ReadRows, noted?: ChainEnd): Promise<AuditVerdict> {
     if (rows.length < page) break
   }
   if (seen < end.position) fault(`the newest ${end.position - seen} entries are missing`)
-  else if (last.hash !== end.hash) fault('the end of the chain is not that of its newest entry')
+  else if (digestOf(last) !== digestOf(end)) fault('the end of the chain is not that of its newest entry')
   if (noted && noted.position > end.position) fault(`the chain ends before the noted place ${noted.position}`)
   const [loose] = await read<{ count: number }>('select count(*) as count from audit where position is null')
   return { entries, loose: Number(loose!.count), begin, end, faults }

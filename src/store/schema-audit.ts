@@ -16,8 +16,8 @@ export interface AuditRow {
 }
 
 export interface AuditChainRow {
-  /** `begin`: the last entry that retention has deleted; `end`: the newest. */
-  name: 'begin' | 'end'
+  /** `start`: the last entry that retention has deleted; `end`: the newest. */
+  name: 'start' | 'end'
   position: number
   hash: string
 }

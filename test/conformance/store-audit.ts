@@ -15,7 +15,7 @@ const raw = (store: Store, query: string) =>
   })
 const verify = (store: Store, noted?: { position: number; hash: string }) =>
   verifyAudit(query => store.read(CompiledQuery.raw(query)) as Promise<never[]>, noted)
-/** Whoever has the database can take the guard away. */
+/** The guard is no hindrance to anybody who has the database. */
 const unguard = (store: Store) =>
   raw(store, `drop trigger if exists audit_fixed${store.dialect === 'postgres' ? ' on audit' : ''}`)
 const loose = (store: Store, id: string) =>

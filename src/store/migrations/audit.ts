@@ -12,7 +12,7 @@ export const audit: readonly Migration[] = [
       'create unique index audit_position on audit (position)',
       'create index audit_loose on audit (id) where position is null',
       `create table audit_chain (name ${id} primary key, position ${int} not null, hash text not null) ${strict}`,
-      `insert into audit_chain (name, position, hash) values ('begin', 0, ''), ('end', 0, '')`,
+      `insert into audit_chain (name, position, hash) values ('start', 0, ''), ('end', 0, '')`,
       ...(dialect === 'sqlite'
         ? [
             `create trigger audit_fixed before update on audit when old.hash is not null begin
