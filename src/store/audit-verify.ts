@@ -21,7 +21,7 @@ const page = 1000
 const digestOf = ({ hash }: ChainEnd): string => hash
 const mostFaults = 100
 
-async function ends(read: ReadRows): Promise<Record<'begin' | 'end', ChainEnd>> {
+async function ends(read: ReadRows): Promise<{ begin: ChainEnd; end: ChainEnd }> {
   const rows = await read<AuditChainRow>('select name, position, hash from audit_chain')
   const named = (name: AuditChainRow['name']): ChainEnd => {
     const { position = 0, hash = '' } = rows.find(each => each.name === name) ?? {}
