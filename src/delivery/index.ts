@@ -80,7 +80,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const accept = createAccept({ channels, preparation, checkOptions, backlogLimit, unseen, clock: store.clock })
   const worker = createWorker({
     ...{ store, queries, queue, channels, preparation, executor, scheduler, breaker, notifications, batched, log },
-    reaper: createReaper({ store, queries, queue, log, typeBase, timeoutMs }),
+    reaper: createReaper({ store, queries, queue, metrics, log, typeBase, timeoutMs }),
     deliverBatch: batch(executor)
   })
   const idempotency = createIdempotency(store, seal)

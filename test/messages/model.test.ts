@@ -13,6 +13,7 @@ import { inDoubt, unknownQueries } from '../../src/messages/doubt.ts'
 import { type MessageQueries, messageQueries } from '../../src/messages/queries.ts'
 import { queueQueries } from '../../src/messages/queue.ts'
 import { unsuppressed } from '../../src/messages/suppressed.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import { migrate } from '../../src/store/migrations.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import { openSqlite } from '../../src/store/sqlite.ts'
@@ -111,7 +112,7 @@ async function live({ store, queries, turn }: World, once: boolean, history: rea
   const blocks = blockQueries(store)
   const unknown = unknownQueries(store)
   const outcomes = createOutcomes(store, queries, '')
-  const reaper = createReaper({ store, queries, queue, log, typeBase: '', timeoutMs: 5000 })
+  const reaper = createReaper({ store, queries, queue, log, metrics: createMetrics(), typeBase: '', timeoutMs: 5000 })
   const write = (query: CompiledQuery) => store.write(() => change(query))
   const [{ at }] = (await store.read(CompiledQuery.raw('select at from clock'))) as [{ at: number }]
   const row = message({ expires_at: at + day, options: once ? '{"onUnknown":"resend_once"}' : null })

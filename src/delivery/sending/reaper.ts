@@ -4,6 +4,8 @@ import { inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import type { QueueQueries } from '../../messages/queue.ts'
 import { doubts, setbacks, setbacksOf, timelineEntry } from '../../messages/timeline.ts'
+import type { Metrics } from '../../metrics.ts'
+import type { MessageRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { afterDeathMs, retryPolicy } from '../retry-policy.ts'
 
@@ -21,13 +23,14 @@ export interface ReaperParts {
   store: Store
   queries: MessageQueries
   queue: QueueQueries
+  metrics: Metrics
   log: Logger
   typeBase: string
   /** Whole deadline of one provider call. */
   timeoutMs: number
 }
 
-export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }: ReaperParts): Reaper {
+export function createReaper({ store, queries, queue, metrics, log, typeBase, timeoutMs }: ReaperParts): Reaper {
   const error = (code: 'internal' | 'outcome_unknown', detail: string, outcome: 'not_sent' | 'unknown') =>
     JSON.stringify(toMessageError(new ServiceError(code, detail, { outcome }), typeBase, true))
   const poison = error(
@@ -72,6 +75,7 @@ export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }
             }
           }
         })
+        for (const row of sending) if (!wantsOnceMore(row)) metrics.message(row.channel_id, 'unknown')
         log.warn({ unknown: sending.length, requeued: claimed.length }, 'settled what a dead process had left')
       }
     },
@@ -81,10 +85,11 @@ export function createReaper({ store, queries, queue, log, typeBase, timeoutMs }
       const doubt = timelineEntry(store.clock(), { state: 'unknown', attempts: 1 }, `${late} again`)
       for (;;) {
         const expired = await store.write(function* () {
-          return (yield queue.expireDue({ entry, doubt })).rows.length
+          return (yield queue.expireDue({ entry, doubt })).rows as MessageRow[]
         })
-        if (expired === 0) return
-        log.info({ expired }, 'messages expired')
+        if (expired.length === 0) return
+        for (const { channel_id, state } of expired) metrics.message(channel_id, state)
+        log.info({ expired: expired.length }, 'messages expired')
       }
     }
   }

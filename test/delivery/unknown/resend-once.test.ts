@@ -7,6 +7,7 @@ import { createReaper } from '../../../src/delivery/sending/reaper.ts'
 import { messageQueries } from '../../../src/messages/queries.ts'
 import { queueQueries } from '../../../src/messages/queue.ts'
 import { doubts, timelineEntry } from '../../../src/messages/timeline.ts'
+import { createMetrics } from '../../../src/metrics.ts'
 import { openStore } from '../../../src/store/index.ts'
 import type { Store } from '../../../src/store/store.ts'
 import { get, message, put } from '../../conformance/store-rows.ts'
@@ -129,6 +130,7 @@ async function open(t: Test): Promise<Store> {
 const once = { options: '{"onUnknown":"resend_once"}', state: 'sending', attempts: 1 } as const
 const reaperOf = (store: Store) =>
   createReaper({
+    metrics: createMetrics(),
     store,
     queries: messageQueries(store),
     queue: queueQueries(store),
