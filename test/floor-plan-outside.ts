@@ -101,7 +101,7 @@ export const outside: Room[] = [
   // The operator's page: a client of the API like any other, in this process; of the house it takes sessions' storage alone.
   {
     at: 'src/console/',
-    may: ['src/http/documents.ts', 'src/keys/seal.ts', 'src/store/store.ts'],
+    may: ['src/http/documents.ts', 'src/keys/seal.ts', 'src/store/store.ts', 'schemas/events.ts'],
     types: ['schemas/', 'src/http/fastify.ts', 'src/http/console-door.ts'],
     packages: ['@fastify/multipart', '@fastify/view', 'eta', 'fastify']
   },

@@ -28,7 +28,9 @@ export const nav: readonly (readonly [path: string, label: string])[] = [
   ['/console/broadcasts', 'Broadcasts'],
   ['/console/channels', 'Channels'],
   ['/console/templates', 'Templates'],
+  ['/console/subscriptions', 'Subscriptions'],
   ['/console/keys', 'Keys'],
+  ['/console/identities', 'Identities'],
   ['/console/audit', 'Audit'],
   ['/console/test', 'Test message']
 ]

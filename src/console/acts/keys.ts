@@ -1,3 +1,4 @@
+import type { Identity } from '../../../schemas/identities.ts'
 import type { Key } from '../../../schemas/keys.ts'
 import type { Act, Field, Visit } from '../visit.ts'
 import { overlapOf } from './channels.ts'
@@ -108,5 +109,23 @@ export const keyActs: readonly Act[] = [
     }),
     ...seen,
     done: 'The secret has ended.'
+  },
+  {
+    path: '/identities/:id/revoke',
+    title: 'Revoke an identity',
+    button: 'Revoke it',
+    danger: true,
+    ask: async ({ api, params }) => {
+      const { service, issuer } = await api.get<Identity>(`/identities/${encodeURIComponent(params.id!)}`)
+      return {
+        sentences: [
+          `Tokens of ${issuer} are refused as ${service} from now on: here at once, on every replica within 5 seconds.`,
+          'What it has had accepted goes out all the same. It cannot be taken back.'
+        ]
+      }
+    },
+    call: visit => ({ method: 'DELETE', path: `/identities/${at(visit)}` }),
+    next: () => '/console/identities',
+    done: 'The identity is revoked.'
   }
 ]

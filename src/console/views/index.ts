@@ -4,6 +4,7 @@ import { channelViews } from './channels.ts'
 import { keyViews } from './keys.ts'
 import { messageViews } from './messages.ts'
 import { overviewViews } from './overview.ts'
+import { subscriptionViews } from './subscriptions.ts'
 import { templateViews } from './templates.ts'
 import { unknownViews } from './unknown.ts'
 
@@ -15,5 +16,6 @@ export const views: readonly View[] = [
   ...broadcastViews,
   ...channelViews,
   ...templateViews,
+  ...subscriptionViews,
   ...keyViews
 ]

@@ -1,4 +1,5 @@
 import type { AuditEntry } from '../../../schemas/audit.ts'
+import type { Identity } from '../../../schemas/identities.ts'
 import type { Key } from '../../../schemas/keys.ts'
 import type { View } from '../visit.ts'
 
@@ -21,6 +22,15 @@ export const keyViews: readonly View[] = [
       const id = encodeURIComponent(params.id!)
       const audit = await api.look<{ items: AuditEntry[] }>('/audit', { target: params.id, limit: 10 })
       return { shown: await api.get<Key>(`/keys/${id}`), audit }
+    }
+  },
+  {
+    path: '/identities',
+    template: 'identities',
+    title: 'Identities',
+    show: async ({ api, fields }) => {
+      const { service, cursor } = fields
+      return { page: await api.get<{ items: Identity[] }>('/identities', { service, cursor, limit: 50 }) }
     }
   },
   {
