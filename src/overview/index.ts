@@ -39,6 +39,11 @@ const instant = (ms: number | null | undefined): string | null =>
 /** When the thing of an id was made: the milliseconds that a UUIDv7 begins with. */
 const madeAt = (id: string): number => Number.parseInt(id.slice(4, 16), 16)
 
+const none: Counted = { whole: [], current: 0, currentSeconds: 60 }
+/** A second, by the last whole minute or by this one: whichever was the faster, since a line may have just begun. */
+const paceOf = ({ whole, current, currentSeconds }: Counted = none): number =>
+  Math.max((whole.at(-1) ?? 0) / 60, current / currentSeconds)
+
 interface Figures {
   now: number
   blocks: Map<string, BlockRow>
@@ -121,7 +126,7 @@ export function createOverviews(parts: OverviewParts): Overviews {
       const breakers = new Map((await store.read(queries.breakers({}))).map(({ key, log }) => [key, log]))
       const lineOf = async (channel: { id: string; provider: string; paused: boolean }): Promise<ChannelOverview> => {
         const { id, provider, paused } = channel
-        const { whole: perMinute, current } = figures.minutes.get(id) ?? { whole: [], current: 0 }
+        const { whole: perMinute, current } = figures.minutes.get(id) ?? none
         const rows = unknown.filter(row => row.channel_id === id)
         const marks = JSON.parse(breakers.get(blockKey.breaker(mode, id)) ?? '[]') as [number, 0 | 1][]
         const calls = marks.filter(([at]) => at > now - callMs)
@@ -172,7 +177,7 @@ export function createOverviews(parts: OverviewParts): Overviews {
       const items = seen.map(line => {
         const { lane, service = '', channel, broadcast } = partsOf(line)
         const stopped = stoppedBy(blocks, mode, channel, broadcast)
-        const lately = (minutes.get(channel)?.whole.at(-1) ?? 0) / 60
+        const lately = paceOf(minutes.get(channel))
         const perSecond = lately > 0 ? lately : ratePerSecond
         const end =
           perSecond > 0 ? Math.max(now, Number(line.next_at)) + (ahead(channel, lane) / perSecond) * 1000 : null

@@ -10,6 +10,8 @@ const lateMs = 3000
 export interface Counted {
   whole: number[]
   current: number
+  /** How long that one has lasted, in seconds. */
+  currentSeconds: number
 }
 
 export interface Minutes {
@@ -39,7 +41,8 @@ export function createMinutes(store: Store, queries: OverviewQueries): Minutes {
       const rest = await store.read(queries.accepted({ channel, mode, from: since, to: now + minuteMs }))
       return {
         whole: Array.from({ length: shown }, (_, i) => counts.get(first + i) ?? 0),
-        current: rest.reduce((sum, { count }) => sum + Number(count), 0)
+        current: rest.reduce((sum, { count }) => sum + Number(count), 0),
+        currentSeconds: Math.max(1, (now - since) / 1000)
       }
     }
   }
