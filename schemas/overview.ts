@@ -102,7 +102,9 @@ const BacklogLine = Type.Object(
         description: 'channel and broadcast: it is paused. account and throttle: somebody asked to wait.'
       })
     ),
-    expectedEndAt: Until('At the pace of the last minutes, else at the account’s. null: it is stopped, or nobody knows.')
+    expectedEndAt: Until(
+      'At the pace of the last minutes, else at the account’s. null: it is stopped, or nobody knows.'
+    )
   },
   closed
 )
