@@ -1,7 +1,7 @@
 import pg from 'pg'
 import pino from 'pino'
 import t, { type Test } from 'tap'
-import { createJournal } from '../../src/events/index.ts'
+import { createJournal, type Journal } from '../../src/events/index.ts'
 import { openStore } from '../../src/store/index.ts'
 import { message, put } from '../conformance/store-rows.ts'
 import { type Cluster, startPostgres } from '../store/postgres.ts'
@@ -110,4 +110,27 @@ t.test('many writers on two replicas: every event is read once, and in order for
       seen.filter(each => each.id === id).map(({ type }) => type),
       steps.map(step => `message.${step}`)
     )
+})
+
+t.test('whoever waits on another replica is told at once, by a word and not by asking', async t => {
+  const cluster = await startPostgres(t)
+  const name = await cluster.database()
+  const open = () => openStore({ databaseUrl: cluster.url(name), directory: '' }, log)
+  const stores = await Promise.all([open(), open()])
+  // Not started: neither asks once a second.
+  const [here, there] = stores.map(store => createJournal(store, log)) as [Journal, Journal]
+  t.teardown(async () => {
+    await Promise.all([here.stop(), there.stop()])
+    for (const store of stores) await store.close()
+  })
+  let words = 0
+  there.onNews(() => words++)
+  const says = async () => {
+    await put(stores[0]!, message({ state: 'failed', final: 1 }))
+    return words
+  }
+  // The connection that listens may still be on its way.
+  await until(says, count => count > 0)
+  const { events } = await there.read({ after: 0, limit: 1, filter: () => true })
+  t.match(events, [{ event: { type: 'message.failed' } }])
 })
