@@ -11,6 +11,7 @@ import { requirePerson } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { Store, Unit } from '../store/store.ts'
+import { eraseAnswers } from './erase-answers.ts'
 
 /**
  * Erases a person (docs/api.md 6): rows of messages keep their counts and times, and lose number, ids, words and notes;
@@ -121,6 +122,7 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
             .where('id', '=', row.id)
             .compile()
         yield build.deleteFrom('message_ids').where('message_id', 'in', ids).compile()
+        yield* eraseAnswers(store, events => events.where('message_id', 'in', ids))
         yield build.updateTable('events').set({ data: plain }).where('message_id', 'in', ids).compile()
         // A replay is answered from the row as it is now: the request stays one that was made before.
         yield build
@@ -144,6 +146,7 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
       yield build.deleteFrom('contact_attributes').where('contact_id', 'in', contacts).compile()
       yield build.deleteFrom('contacts').where('mode', '=', mode).where('phone', 'in', people).compile()
       yield build.deleteFrom('identities').where('mode', '=', mode).where('identity', 'in', people).compile()
+      yield* eraseAnswers(store, events => events.where('mode', '=', mode).where('contact', 'in', people))
       yield build.deleteFrom('events').where('mode', '=', mode).where('contact', 'in', people).compile()
       yield build.deleteFrom('parked_events').where('mode', '=', mode).where(told('event', people)).compile()
       yield build.deleteFrom('heard_events').where('mode', '=', mode).where(told('identity', people)).compile()

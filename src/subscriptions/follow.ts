@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import { type EventHead, hears, type Journal } from '../events/index.ts'
 import type { Caller } from '../keys/caller.ts'
@@ -108,8 +109,8 @@ export function createFollower(parts: FollowerParts): Follower {
       .select('position')
       .where('subscription_id', '=', subscriptionId)
       .where('position', 'in', positions)
-    const given = await store.read(of.where('kind', '=', 'event').where('state', '=', 'failed').compile())
-    const sent = await store.read(of.where('kind', '=', 'replay').where('state', '!=', 'failed').compile())
+    const given = await store.read(of.where('kind', '=', sql.lit('event')).where('state', '=', 'failed').compile())
+    const sent = await store.read(of.where('kind', '=', sql.lit('replay')).where('state', '!=', 'failed').compile())
     const over = new Set(sent.map(row => Number(row.position)))
     return new Set(given.map(row => Number(row.position)).filter(position => !over.has(position)))
   }

@@ -12,7 +12,6 @@ import type { Egress } from '../upstream/egress.ts'
 import type { Poster } from '../upstream/post.ts'
 import { createDeliveryActs, type DeliveryActs } from './acts.ts'
 import { createDeliverer, type Deliverer } from './deliver.ts'
-import { example } from './examples.ts'
 import { createFollower, type Follower } from './follow.ts'
 import { deliveryQueries } from './queries.ts'
 import { createSecrets } from './secrets.ts'
@@ -104,7 +103,7 @@ export function createSubscriptionRoom(parts: SubscriptionRoomParts): Subscripti
     }
   })
   const deliveries = createDeliveryActs({
-    ...{ store, subscriptions, queries, journal, secrets, rights, poster, clock, example },
+    ...{ store, subscriptions, queries, journal, secrets, rights, poster, clock },
     wake: follower.wake,
     deliver: deliverer.wake
   })

@@ -45,8 +45,9 @@ export interface DeliveryQueries {
 export function deliveryQueries(store: Store): DeliveryQueries {
   const { build } = store
   const { inFlight, leaseMs } = retryPolicy.subscribers
+  // In so many words: SQLite uses an index of some rows only where the text says which they are.
   const pending = (subscriptionId: string) =>
-    build.selectFrom('deliveries').where('subscription_id', '=', subscriptionId).where('state', '=', 'pending')
+    build.selectFrom('deliveries').where('subscription_id', '=', subscriptionId).where('state', '=', sql.lit('pending'))
 
   const make: DeliveryQueries['make'] = function* (subscription, events, now, replay) {
     const laneOf = ({ contact }: JournalEvent): string | null =>
@@ -99,7 +100,7 @@ export function deliveryQueries(store: Store): DeliveryQueries {
   const dueOf = (subscriptionId: string, kind: DeliveryRow['kind'], now: number) =>
     pending(subscriptionId)
       .select('id')
-      .where('kind', '=', kind)
+      .where('kind', '=', sql.lit(kind))
       .where('run_at', '<=', now)
       .orderBy('run_at')
       .orderBy('id')

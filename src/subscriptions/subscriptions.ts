@@ -96,12 +96,12 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
   /** A key that may use some channels only sees what tells of no other. */
   const within = (caller: Caller, row: SubscriptionRow): boolean =>
     !caller.channels || (parsed(row.channels)?.every(id => caller.channels!.has(id)) ?? false)
-  const seen = (caller: Caller) => {
-    const rows = build
+  const there = () =>
+    build
       .selectFrom('subscriptions')
-      .selectAll()
-      .where('mode', '=', caller.mode)
       .where(eb => eb.or([eb('disabled_reason', 'is', null), eb('disabled_reason', '!=', 'deleted')]))
+  const seen = (caller: Caller) => {
+    const rows = there().selectAll().where('mode', '=', caller.mode)
     return hasScope(caller, 'read_all') ? rows : rows.where('service', '=', caller.service)
   }
   const find = async (caller: Caller, id: string): Promise<SubscriptionRow> => {
@@ -171,7 +171,7 @@ export function createSubscriptions(parts: SubscriptionsParts): Subscriptions {
       }
       const secret = mintSecret()
       await store.write(function* () {
-        const of = build.selectFrom('subscriptions').select(eb => eb.fn.countAll<number>().as('n'))
+        const of = there().select(eb => eb.fn.countAll<number>().as('n'))
         const { n } = (yield* first(of.where('service', '=', row.service).where('mode', '=', row.mode)))!
         if (Number(n) >= mostOfService)
           throw new ServiceError(

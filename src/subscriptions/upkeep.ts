@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import { retryPolicy } from '../delivery/retry-policy.ts'
 import type { Undelivered } from '../store/retention.ts'
@@ -119,7 +120,7 @@ export function createSubscriptionUpkeep(
           .selectFrom('deliveries')
           .select('position')
           .where('position', 'in', positions)
-          .where('state', '=', 'pending')
+          .where('state', '=', sql.lit('pending'))
           .compile()
       )
       // What has not been read yet for somebody may be wanted.

@@ -59,6 +59,9 @@ async function objects(board: Board, key: string): Promise<Objects> {
   await board.call('POST', `/broadcasts/${over.body.id}/cancel`, { key })
   // A stream of its events would have no end before.
   await ended(board, over.body.id)
+  // A service has a hundred of them at most: those of the operation before go.
+  for (const { id } of (await board.call('GET', '/subscriptions?limit=100', { key })).body.items)
+    await board.call('DELETE', `/subscriptions/${id}`, { key })
   const subscription = await board.call('POST', '/subscriptions', { key, body: rows.createSubscription!.body!() })
   const small = await board.key({ scopes: ['webhooks:write'] })
   const own = await board.call('POST', '/subscriptions', { key: small, body: rows.createSubscription!.body!() })

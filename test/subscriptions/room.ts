@@ -11,6 +11,7 @@ import { openStore } from '../../src/store/index.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createSubscriptionRoom, type SubscriptionRoom } from '../../src/subscriptions/index.ts'
 import { createGuard } from '../../src/upstream/egress.ts'
+import '../patience.ts'
 
 /** The room of subscriptions on a store of its own, with a clock that is set by hand. */
 export interface Bench {

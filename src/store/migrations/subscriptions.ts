@@ -36,5 +36,9 @@ export const subscriptions: readonly Migration[] = [
       ) ${strict}`,
       'create index replays_of on replays (subscription_id)'
     ]
+  },
+  {
+    name: '026_deliveries_of',
+    statements: () => ['create index deliveries_of on deliveries (subscription_id, id)']
   }
 ]
