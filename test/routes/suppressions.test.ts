@@ -240,3 +240,32 @@ t.test('a native call that names a suppressed person in its path or query is ref
   const read = await call('GET', `/channels/wati/native/api/v1/getMessages/${to}`)
   t.not(read.status, 409, 'reading is no message')
 })
+
+t.test('what a message may still become is stopped too: its fallback, and another of an unknown one', async t => {
+  const board = await startBoard(t)
+  const { call, sandbox } = board
+  // It has not written for 24 hours: the text is refused, and the fallback would go.
+  const cold = '15550100002'
+  await call('POST', '/channels/cloud/pause')
+  const { body } = await send(board, { to: cold, fallback: { template: offer.template } })
+  await stop(board, { to: cold, category: 'marketing' })
+  await call('POST', '/channels/cloud/resume')
+  const done = await until(
+    () => call('GET', `/messages/${body.id}`),
+    answer => answer.body.final === true
+  )
+  t.match(done.body, { status: 'failed', attempts: 1, error: { code: 'recipient_suppressed', outcome: 'not_sent' } })
+  t.notMatch(JSON.stringify(sandbox.ledger.sends().map(each => each.body)), /discount_code/)
+  await call('DELETE', `/suppressions?to=${cold}`)
+  const control = await send(board, { to: cold, fallback: { template: offer.template } })
+  t.match(control, { status: 201, body: { type: 'template', status: 'accepted' } }, 'CONTROL: it would have gone')
+
+  const unreadable = '15550100017'
+  t.match(await send(board, { to: unreadable }), { status: 202, body: { status: 'unknown' } })
+  await stop(board, { to: unreadable })
+  const many = { filter: { contact: unreadable }, expectedCount: 1, verdict: 'resend', acceptDuplicateRisk: true }
+  const resolve = () => call('POST', '/messages/resolve', { body: many })
+  t.match(await resolve(), { status: 409, body: { code: 'recipient_suppressed' } })
+  await call('DELETE', `/suppressions?to=${unreadable}`)
+  t.match(await resolve(), { status: 200, body: { count: 1 } }, 'CONTROL: it was that')
+})
