@@ -8,6 +8,7 @@ import { matonKey } from '../helper.ts'
 import { place, type Running, run, text } from '../life/run.ts'
 import { file } from '../process.ts'
 import { until } from '../until.ts'
+import { receive } from './receiver.ts'
 
 /** examples/receive.ts as its reader starts it. */
 async function receiver(t: Test, directory: string, secret: string, port = '0') {
@@ -91,3 +92,25 @@ t.test('kill -9 of the sender at each step, and of the receiver: every event arr
   t.ok(wanted.length >= 8 && repeated === 1, `${wanted.length} events`)
   t.notMatch(sender.output(), /whsec_|14155551000/)
 })
+
+t.test(
+  'POSITIVE CONTROL: a receiver that remembers no ids sees an event twice when the sender dies after its answer',
+  async t => {
+    const sandbox = await startSandbox({ apiKey: matonKey, tempoMs: 0 })
+    t.teardown(sandbox.close)
+    const forgetful = await receive(t)
+    const env = { EGRESS_ALLOW: '127.0.0.0/8', NODE_ENV: 'test', CRASH_AT: 'delivery_answered' }
+    const directory = place(t)
+    const sender = await run(t, { directory, matonUrl: sandbox.url, env })
+    const died = new Promise(resolve => sender.child.once('close', resolve))
+    await sender.call('POST', '/subscriptions', { url: forgetful.url, events: ['message.accepted'] })
+    await sender.call('POST', '/messages', text('14155551000')).catch(() => undefined)
+    await died
+    await run(t, { directory, matonUrl: sandbox.url, env: { EGRESS_ALLOW: '127.0.0.0/8' } })
+    await until(
+      () => forgetful.posted.length,
+      count => count === 2
+    )
+    t.equal(new Set(forgetful.ids()).size, 1, 'with the same id')
+  }
+)
