@@ -24,7 +24,7 @@ export function fallbackOf(refused: MessageRow): Next | undefined {
   return instead(
     refused,
     { ...changes, options: keepOptions({ ...rest, before }) },
-    'The 24-hour window was closed: the fallback template was sent instead.'
+    'The 24-hour window was closed: the fallback template goes instead.'
   )
 }
 
