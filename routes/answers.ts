@@ -49,3 +49,5 @@ export const idempotencyHeader = {
 export const noBody = (description: string): unknown => ({ description, type: 'null' })
 /** What every route behind a key can answer. */
 export const guarded = [400, 401, 403, 429, 503]
+/** Whether a table is asked for rather than JSON: the one of the two that stands first. */
+export const wantsTable = (accept = ''): boolean => /^[^,]*\btext\/csv\b/i.test(accept)

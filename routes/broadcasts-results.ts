@@ -4,14 +4,11 @@ import { BroadcastMessageFilter, BroadcastParams } from '../schemas/broadcasts.t
 import { ref, strict } from '../schemas/kit.ts'
 import { MessagePage } from '../schemas/messages.ts'
 import type { RoutePlugin } from '../src/http/fastify.ts'
-import { guarded, problems } from './answers.ts'
+import { guarded, problems, wantsTable } from './answers.ts'
 import { stream } from './stream.ts'
 
 const tags = ['Broadcasts']
 const text = { schema: Type.Unsafe<Readable>({ type: 'string' }) }
-
-/** Whether a table is asked for rather than a page: the one of the two that stands first. */
-const wantsTable = (accept = ''): boolean => /^[^,]*\btext\/csv\b/i.test(accept)
 
 export const broadcastsResults: RoutePlugin = app => {
   app.get('/broadcasts/:id/messages', {

@@ -26,6 +26,7 @@ import { subscriptions } from './subscriptions.ts'
 import { suppressions } from './suppressions.ts'
 import { templates } from './templates.ts'
 import { unknown } from './unknown.ts'
+import { usage } from './usage.ts'
 import { webhooks } from './webhooks.ts'
 
 /** All routes of the API, in the order of the document. */
@@ -50,6 +51,7 @@ export const routes: readonly RoutePlugin[] = [
   keys,
   identities,
   audit,
+  usage,
   hold,
   events,
   subscriptions,

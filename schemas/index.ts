@@ -49,6 +49,7 @@ import {
 import { CreateSuppression, Suppression, SuppressionImport, SuppressionPage } from './suppressions.ts'
 import { CreateTemplate, Template, TemplatePage, TemplateSet, TemplateVariable } from './templates.ts'
 import { ResendMessage, ResolvedMessages, ResolveMessage, ResolveMessages } from './unknown.ts'
+import { Usage, UsageItem } from './usage.ts'
 import { ChannelWebhooks, ReplayedWebhooks, ReplayWebhooks, RotateWebhook, WebhookRegistration } from './webhooks.ts'
 
 /** Every named schema, in the order of the document: what is pointed at must be here. */
@@ -114,6 +115,8 @@ export const namedSchemas: readonly TSchema[] = [
   PatchIdentity,
   Identity,
   IdentityPage,
+  Usage,
+  UsageItem,
   CreateKey,
   PatchKey,
   RateLimit,

@@ -63,6 +63,7 @@ import { tracedClient, tracedStore, tracedTelling, tracedUpstream } from './trac
 import type { Tracing } from './tracing/tracing.ts'
 import { preview } from './upstream/preview.ts'
 import { createUpstreams, openEgressOnce } from './upstream/upstreams.ts'
+import { assembleUsage } from './usage/index.ts'
 
 export type { Switchboard }
 
@@ -164,6 +165,7 @@ export async function buildContainer(
     wake: mode => scheduler.wake(mode, Date.now()),
     sleepers: { leaseMs: executor.leaseMs, timeoutMs }
   })
+  const usage = assembleUsage(store, config, log)
   const upkeep = createUpkeep(store, log, config.RETENTION_DAYS, config.KEEP_ROWS_DAYS, events.undelivered)
 
   /** Our own address, for whoever is on this machine; undefined before we listen. */
@@ -232,7 +234,7 @@ export async function buildContainer(
     }),
     ...suppression.ofRoutes,
     idempotency,
-    audit: createAudit(store),
+    ...{ usage, audit: createAudit(store) },
     hold,
     events: events.reads,
     ...subscribers.acts,
@@ -275,7 +277,7 @@ export async function buildContainer(
       await hold.begin(config.AFTER_RESTORE)
       await worker.start()
       await lifecycle.start()
-      for (const room of [upkeep, finaliser, templatePoll, inbound, events, subscribers, limiter]) room.start()
+      for (const room of [upkeep, finaliser, templatePoll, inbound, events, subscribers, limiter, usage]) room.start()
     },
     drain: readiness.close,
     close: async () => {
@@ -283,7 +285,7 @@ export async function buildContainer(
       notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
       const reading = [templatePoll, inbound, events, connectionWatch]
-      const rooms = [worker, lifecycle, upkeep, finaliser, subscribers, ...reading].map(room => room.stop())
+      const rooms = [worker, lifecycle, upkeep, usage, finaliser, subscribers, ...reading].map(room => room.stop())
       await Promise.all([...rooms, app.close(), listeners.webhookApp?.close(), listeners.metricsApp?.close()])
       await executor.idle()
       await limiter.stop()

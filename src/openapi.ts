@@ -29,6 +29,7 @@ export async function makeOpenApi(): Promise<string> {
     limiter: nothing,
     identities: nothing,
     callers: nothing,
+    usage: nothing,
     channels: nothing,
     channelHealth: nothing,
     connections: nothing,

@@ -32,6 +32,7 @@ export const reserved: { what: string; by: string[] }[] = [
       'src/channels/',
       'src/keys/',
       'src/identities/',
+      'src/usage/',
       'src/monitoring/',
       'src/overview/',
       'src/subscriptions/'

@@ -44,6 +44,7 @@ import type { Suppressions } from '../suppressions/suppressions.ts'
 import type { SuppressionTable } from '../suppressions/table.ts'
 import type { Templates } from '../templates/templates.ts'
 import type { OpenSpan, Tracing } from '../tracing/tracing.ts'
+import type { UsageRoom } from '../usage/index.ts'
 
 // The routes' door: what a file in routes/ may use.
 
@@ -63,6 +64,7 @@ export interface AppParts {
   limiter: Limiter
   identities: Identities
   callers: Callers
+  usage: UsageRoom
   channels: Channels
   channelHealth: ChannelHealths
   connections: Connections

@@ -80,6 +80,7 @@ export function telemetry(app: App): void {
   })
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none'
+    if (request.caller) app.usage.called(request.caller)
     const ms = reply.elapsedTime
     const parts = request.timing && spent(request.timing)
     app.metrics.request({

@@ -7,6 +7,7 @@ import { identities } from './migrations/identities.ts'
 import { keys } from './migrations/keys.ts'
 import { subscriptions } from './migrations/subscriptions.ts'
 import { suppressions } from './migrations/suppressions.ts'
+import { usage } from './migrations/usage.ts'
 import { type Migration, words } from './migrations/words.ts'
 import { all, type Store, type Unit } from './store.ts'
 
@@ -22,7 +23,8 @@ export const released: readonly Migration[] = [
   ...suppressions,
   ...identities,
   ...subscriptions,
-  ...audit
+  ...audit,
+  ...usage
 ]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {

@@ -7,6 +7,7 @@ import type { InboundTables } from './schema-inbound.ts'
 import type { KeyTables } from './schema-keys.ts'
 import type { SubscriptionTables } from './schema-subscriptions.ts'
 import type { SuppressionTables } from './schema-suppressions.ts'
+import type { UsageTables } from './schema-usage.ts'
 
 // The tables. Instants are milliseconds since 1970, yes/no is 0/1, structured values are JSON text, on both databases.
 
@@ -68,6 +69,8 @@ export interface MessageRow {
   person: string | null
   /** What WhatsApp says that it costs: { category?, type?, model? }. */
   pricing: string | null
+  /** The template's name, which stays when the content goes; the database sets it. */
+  template?: string | null
   /** When its caller wants to be told that it has not been delivered. */
   deliver_by: number | null
   /** When that was told. */
@@ -265,7 +268,8 @@ export interface Database
     SuppressionTables,
     IdentityTables,
     SubscriptionTables,
-    AuditTables {
+    AuditTables,
+    UsageTables {
   store_facts: StoreFactRow
   messages: MessageRow
   blocks: BlockRow

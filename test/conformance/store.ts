@@ -26,6 +26,7 @@ import { suppressionCases } from './store-suppressions.ts'
 import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
 import { unknownCases } from './store-unknown.ts'
+import { usageCases } from './store-usage.ts'
 import { webhookCases } from './store-webhooks.ts'
 import '../patience.ts'
 
@@ -59,6 +60,7 @@ const subjects = {
   'secrets of keys': secretCases,
   'limits of callers': limitCases,
   'the audit log': auditCases,
+  usage: usageCases,
   channels: channelCases,
   'names of people': identityCases,
   'who must not be messaged': suppressionCases,

@@ -247,6 +247,7 @@ export const rows: Record<string, Row> = {
   revokeIdentity: { scope: 'admin', id: of => of.identity, right: 204 },
   listKeys: { scope: 'admin', right: 200 },
   getOwnKey: { scope: 'any', right: 200 },
+  getUsage: { scope: 'admin', right: 200 },
   listAudit: { scope: 'admin', right: 200 },
   getHold: { scope: 'admin', right: 200 },
   getOverview: { scope: 'read_all', right: 200 },
