@@ -13,7 +13,7 @@ export interface UsageRoom extends Periodic {
   called: Calls['count']
   /** @throws 400 where the days are not in order */
   report: (query: UsageQuery) => Promise<Usage>
-  /** The same figures as a table. */
+  /** Tells it as a table. */
   csv: (query: UsageQuery) => Promise<Readable>
 }
 
