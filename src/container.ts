@@ -226,7 +226,7 @@ export async function buildContainer(
     unknowns,
     broadcasts,
     templates: createTemplates({ channels, providerClient, definitions }),
-    numbers: createNumbers({ channels, providerClient }),
+    numbers: createNumbers({ channels, providerClient, store }),
     media: library,
     ...assembleContacts({
       ...{ ...shared, remote, typeBase },

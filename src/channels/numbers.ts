@@ -3,6 +3,8 @@ import { ask } from '../dispatch/ask.ts'
 import { fromCursor, type ProviderPosition, toCursor } from '../dispatch/cursor.ts'
 import type { ProviderClient } from '../dispatch/provider-client.ts'
 import type { Caller } from '../keys/caller.ts'
+import { auditEntry } from '../store/audit.ts'
+import type { Store } from '../store/store.ts'
 import type { Channels } from './channels.ts'
 
 /** What a channel's account and number say of themselves. */
@@ -18,13 +20,15 @@ export interface Numbers {
   update: (caller: Caller, channel: string, change: UpdateProfile) => Promise<Profile>
 }
 
-/** All of it is the provider's: nothing is kept here. */
+/** All of it is the provider's: nothing is kept here but who changed it. */
 export function createNumbers({
   channels,
-  providerClient
+  providerClient,
+  store
 }: {
   channels: Channels
   providerClient: ProviderClient
+  store: Store
 }): Numbers {
   return {
     list: async (caller, id, { limit = 25, cursor }) => {
@@ -43,6 +47,9 @@ export function createNumbers({
       // Read first: a read that failed after the change would have to tell of a change that was made as a failure.
       const before = await ask(providerClient, 'getProfile', channel, {})
       await ask(providerClient, 'updateProfile', channel, change)
+      await store.write(() =>
+        auditEntry(store, caller, 'channel.profile_changed', channel.id, { fields: Object.keys(change) })
+      )
       const { profilePictureHandle, ...given } = change
       const { profilePictureUrl, ...rest } = { ...before, ...given }
       const now = { ...rest, ...(profilePictureUrl && profilePictureHandle === undefined && { profilePictureUrl }) }
