@@ -185,7 +185,7 @@ t.test('every call to a provider is in Server-Timing and in the log, and a sendâ
   t.ok(upstream(sent.headers) > 0)
   const lines = board.log.map(line => JSON.parse(line))
   t.match(
-    lines.find(line => line.requestId === 'req-of-mine'),
+    lines.find(line => line.requestId === 'req-of-mine' && 'upstreamMs' in line),
     { message: sent.body.id, upstreamMs: Number }
   )
   t.equal((await board.call('GET', `/messages/${sent.body.id}/timeline`)).body.requestId, 'req-of-mine')

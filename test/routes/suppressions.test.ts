@@ -177,7 +177,7 @@ t.test('who says stop while a message waits gets nothing: it ends as what it is,
     (
       await until(
         () => call('GET', `/messages/${id}`),
-        ({ body }) => body.status !== 'queued'
+        ({ body }) => body.status !== 'queued' && body.status !== 'sending'
       )
     ).body
   t.match(await end(stopped), { status: 'failed', final: true, attempts: 0, error: { code: 'recipient_suppressed' } })
