@@ -115,11 +115,7 @@ export async function buildContainer(
     ...{ store, queue, log, adapters, channels, timeoutMs },
     ratePerSecond: config.MATON_RATE_PER_SECOND,
     leaseMs: leaseOf(timeoutMs),
-    ask: (channel, { operation, input }) =>
-      providerClient.call(operation, channel, input as never, { probe: true, timeoutMs: Math.min(timeoutMs, 4000) }),
-    freeSlots: mode => (mode === 'live' && sandboxMode ? 0 : mostInHand - worker.inHand() - executor.sending()),
-    opensAt: quietHours.dueAt,
-    deliver: (rows, permit) => worker.deliverClaimed(rows, permit)
+    opensAt: quietHours.dueAt
   })
   const { rateLimiter, scheduler, breaker, admission } = scheduling
   const waitEstimate = createWaitEstimate({ store, rateLimiter, scheduler, limitsOf: scheduling.limitsOf })
@@ -149,6 +145,7 @@ export async function buildContainer(
   const { executor, worker, accept, idempotency, messages } = createDelivery({
     ...{ ...shared, queue, scheduling, batched, checkOptions, metrics },
     ...{ timeoutMs, typeBase, seal: createSeal(pepper), unseen: config.RETENTION_DAYS === 0 },
+    most: mode => (mode === 'live' && sandboxMode ? 0 : mostInHand),
     batch: executor =>
       createDeliverMany({
         ...{ ...shared, executor, admission, metrics },

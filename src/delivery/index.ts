@@ -37,6 +37,8 @@ export interface DeliveryParts {
   /** Whether a provider takes a broadcast's messages many in one call, and that call. */
   batched: (provider: string) => boolean
   checkOptions: OptionsCheck
+  /** How many messages of a mode may be on their way in this process. */
+  most: (mode: string) => number
   batch: (executor: Executor) => (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
   seal: Seal
   log: Logger
@@ -70,7 +72,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     log,
     metrics
   } = parts
-  const { suppressed, batched, batch, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
+  const { suppressed, batched, batch, most, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
   const { scheduler, breaker, admission, limitsOf } = scheduling
   const executor = createExecutor({
     ...{ store, queries, suppressed, providerClient, preparation, admission, notifications, log },
@@ -81,7 +83,11 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const worker = createWorker({
     ...{ store, queries, queue, channels, preparation, executor, scheduler, breaker, notifications, batched, log },
     reaper: createReaper({ store, queries, queue, metrics, log, typeBase, timeoutMs }),
-    deliverBatch: batch(executor)
+    deliverBatch: batch(executor),
+    most,
+    // A read that asks whether anybody is there waits no longer than for that.
+    ask: (channel, { operation, input }) =>
+      providerClient.call(operation, channel, input as never, { probe: true, timeoutMs: Math.min(timeoutMs, 4000) })
   })
   const idempotency = createIdempotency(store, seal)
   const messages = createMessages({

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
-import type { Limit } from '../../adapters/adapter.ts'
+import type { Limit, Probe } from '../../adapters/adapter.ts'
+import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { blockKey, blockQueries } from '../../messages/blocks.ts'
 import { first, prepare, type Store } from '../../store/store.ts'
 import { retryPolicy } from '../retry-policy.ts'
@@ -9,11 +10,14 @@ import { retryPolicy } from '../retry-policy.ts'
  * Stops a channel whose upstream does not answer, on every replica, so that a customer's message is not what finds out
  * whether it is back: a cheap read is (docs/reliability.md P4, P22).
  */
+/** Makes one cheap read. */
+export type Ask = (channel: DispatchChannel, probe: Probe) => Promise<unknown>
+
 export interface CircuitBreaker {
   /** How one call through a channel ended: whether an answer came that its provider, or anybody sane, has given. */
   note: (mode: string, channel: string, answered: boolean) => void
   /** Looks at the open ones; a read that is answered closes its breaker. Resolves to whether one was closed. */
-  probe: () => Promise<boolean>
+  probe: (ask: Ask) => Promise<boolean>
   /** The limit that holds while one message at a time tries whether the channel answers again; undefined: none tries. */
   trial: (mode: string, channel: string) => Limit | undefined
   /** Since when a channel's breaker is open; null: it is closed. */
@@ -23,15 +27,15 @@ export interface CircuitBreaker {
 export interface CircuitBreakerParts {
   store: Store
   log: Logger
-  /** One cheap read through a channel. Resolves to whether it was answered; `trial`: there is none, a message has to try. */
-  ask: (mode: string, channel: string) => Promise<boolean | 'trial'>
+  /** Tries a channel with one cheap read. Resolves to whether it was answered; `trial`: there is none, a message has to try. */
+  reach: (mode: string, channel: string, ask: Ask) => Promise<boolean | 'trial'>
 }
 
 const { calls, windowMs, share, probeMs } = retryPolicy.breaker
 
 type Mark = [at: number, failed: 0 | 1]
 
-export function createCircuitBreaker({ store, log, ask }: CircuitBreakerParts): CircuitBreaker {
+export function createCircuitBreaker({ store, log, reach }: CircuitBreakerParts): CircuitBreaker {
   const { build, now } = store
   const blocks = blockQueries(store)
   const open = prepare<{ key: string }, { log: string; now: number }>(p =>
@@ -110,13 +114,13 @@ export function createCircuitBreaker({ store, log, ask }: CircuitBreakerParts): 
       if (!answered) trials.delete(key)
       if (!answered) tell(key).catch(error => log.error({ err: error, channel }, 'a failed call cannot be counted'))
     },
-    probe: async () => {
+    probe: async ask => {
       const look = async (key: string): Promise<boolean> => {
         const [, mode = '', channel = ''] = key.split('/')
         const mine = await store.write(function* () {
           return (yield turn({ key, next: probeMs })).changes > 0
         })
-        const answered = mine && (await ask(mode, channel))
+        const answered = mine && (await reach(mode, channel, ask))
         if (!answered) return false
         seen.delete(key)
         if (answered === 'trial') trials.add(key)

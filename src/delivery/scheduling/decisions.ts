@@ -48,7 +48,7 @@ export interface DecisionParts {
   /** How many more messages of a mode this process can take in hand. */
   freeSlots: (mode: string) => number
   /** How many messages of a line go out in one call. */
-  chunkOf: (head: Head, ratePerSecond: number | null) => number
+  chunkOf: (head: Head, ratePerSecond: number | null, free: number) => number
   /** When a message of a broadcast may go by its window, which is JSON; now or earlier: it may. Undefined: nobody can say just now. */
   opensAt: (window: string, person: string, now: number) => number | undefined
   served: Served
@@ -194,7 +194,7 @@ export function createDecisions(parts: DecisionParts) {
       }
       const terms = head?.broadcast_id ? yield* first(termsOf(head.broadcast_id)) : undefined
       const rate = terms?.rate_per_second ?? null
-      const size = head ? chunkOf(head, rate) : 1
+      const size = head ? chunkOf(head, rate, freeSlots(mode)) : 1
       if (head && terms?.sending_window) {
         const waits = yield* keepWindow(head, terms.sending_window, size, now)
         if (waits !== undefined) {

@@ -1,10 +1,9 @@
 import type { Logger } from 'pino'
-import type { AnyAdapter, CallFacts, Limit, Probe } from '../../adapters/adapter.ts'
+import type { AnyAdapter, CallFacts, Limit } from '../../adapters/adapter.ts'
 import type { Channels } from '../../channels/channels.ts'
-import type { AdmissionChannel, Permit } from '../../dispatch/admission.ts'
-import { CallFailed, type DispatchChannel } from '../../dispatch/provider-client.ts'
+import type { AdmissionChannel } from '../../dispatch/admission.ts'
+import { CallFailed } from '../../dispatch/provider-client.ts'
 import type { QueueQueries } from '../../messages/queue.ts'
-import type { MessageRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { createAdmission, type MessageAdmission } from './admission.ts'
 import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.ts'
@@ -21,13 +20,8 @@ export interface SchedulingParts {
   ratePerSecond: number
   timeoutMs: number
   leaseMs: number
-  /** Makes one cheap read. */
-  ask: (channel: DispatchChannel, probe: Probe) => Promise<unknown>
-  /** How many more messages of a mode this process can take in hand. */
-  freeSlots: (mode: string) => number
   /** When a message of a broadcast may go by its window; undefined: nobody can say just now. */
   opensAt: (window: string, person: string, now: number) => number | undefined
-  deliver: (rows: MessageRow[], permit: Permit) => void
 }
 
 export interface Scheduling {
@@ -41,8 +35,7 @@ export interface Scheduling {
 
 /** When what may go out: the account's pace, the providers' limits, turns, and the breakers. */
 export function createScheduling(parts: SchedulingParts): Scheduling {
-  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, ask, freeSlots, opensAt, deliver } =
-    parts
+  const { store, queue, adapters, channels, log, ratePerSecond, timeoutMs, leaseMs, opensAt } = parts
   const paced = ratePerSecond > 0
 
   const limitsOf: Scheduling['limitsOf'] = ({ id, mode }, { operation, ...facts }) => {
@@ -63,22 +56,20 @@ export function createScheduling(parts: SchedulingParts): Scheduling {
     queue,
     log,
     leaseMs,
-    freeSlots,
     opensAt,
-    deliver,
     limitsOf: ({ channel_id: id, mode, type, contact }) =>
       limitsOf({ id, mode }, { operation: 'sendMessage', type, ...(contact && { to: contact }) }),
-    chunkOf: ({ broadcast_id, provider, mode }, rate) => {
+    chunkOf: ({ broadcast_id, provider }, rate, free) => {
       const most = broadcast_id === null ? undefined : adapters.get(provider)?.batch?.most
       if (most !== undefined) return Math.min(most, rate ?? most)
       // Without a pace there is nothing to wait for between them.
-      return paced || rate !== null ? 1 : Math.max(1, freeSlots(mode))
+      return paced || rate !== null ? 1 : Math.max(1, free)
     }
   })
   const breaker = createCircuitBreaker({
     store,
     log,
-    ask: async (mode, id) => {
+    reach: async (mode, id, ask) => {
       const channel = await channels.bind(id, mode as AdmissionChannel['mode'])
       // Nobody will send through it any more.
       if (!channel) return true

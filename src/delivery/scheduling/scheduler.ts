@@ -29,12 +29,20 @@ export interface Scheduler {
   ended: () => void
   /** How many calls wait in this process. */
   waiting: (mode: string) => number
-  start: () => void
+  /** Gives permits from now on, and what is due to whoever does the work. */
+  start: (work: Work) => void
   stop: () => Promise<void>
 }
 
-export interface SchedulerParts extends Omit<DecisionParts, 'served' | 'waitingFor' | 'lead' | 'mayRetry'> {
+export interface SchedulerParts
+  extends Omit<DecisionParts, 'freeSlots' | 'served' | 'waitingFor' | 'lead' | 'mayRetry'> {
   log: Logger
+}
+
+/** Whoever delivers what is due. */
+export interface Work {
+  /** How many more messages of a mode this process can take in hand. */
+  freeSlots: (mode: string) => number
   /** Takes messages that have been claimed. */
   deliver: (rows: MessageRow[], permit: Permit) => void
 }
@@ -58,7 +66,9 @@ const closing = (): ServiceError =>
   new ServiceError('provider_unavailable', 'Switchboard is closing. Nothing was sent.', { retryAfterSeconds: 1 })
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const { store, rateLimiter, queue, log, freeSlots, deliver } = parts
+  const { store, rateLimiter, queue, log } = parts
+  let work: Work | undefined
+  const freeSlots = (mode: string): number => work?.freeSlots(mode) ?? 0
   const blocks = blockQueries(store)
 
   const waiters = new Map<string, Waiter[]>()
@@ -74,6 +84,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const lead = (): number => (slowness() > slowMs ? slowness() + commitMs() : 0)
   const { decide, reserve } = createDecisions({
     ...parts,
+    freeSlots,
     served,
     waitingFor: mode => waiters.get(mode) ?? [],
     lead,
@@ -104,7 +115,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (waiter) {
         drop(waiter)
         waiter.resolve(permit)
-      } else deliver(rows, rateLimiter.account(mode) ? permit : free)
+      } else work?.deliver(rows, rateLimiter.account(mode) ? permit : free)
     }
     return nextMs > aheadMs ? nextMs - aheadMs : nextMs
   }
@@ -208,7 +219,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     commitMs,
     ended: budget.ended,
     waiting: mode => waiters.get(mode)?.length ?? 0,
-    start: () => {
+    start: worker => {
+      work = worker
       stopped = false
       for (const mode of loops.keys()) wake(mode, Date.now())
     },

@@ -15,9 +15,9 @@ import type { MessageRow } from '../../store/schema.ts'
 import { type Store, StoreUnavailable } from '../../store/store.ts'
 import type { Preparation } from '../intake/prepare.ts'
 import { retryPolicy } from '../retry-policy.ts'
-import type { CircuitBreaker } from '../scheduling/circuit-breaker.ts'
+import type { Ask, CircuitBreaker } from '../scheduling/circuit-breaker.ts'
 import { free } from '../scheduling/decisions.ts'
-import type { Scheduler } from '../scheduling/scheduler.ts'
+import type { Scheduler, Work } from '../scheduling/scheduler.ts'
 import type { Executor } from './attempt.ts'
 import type { Reaper } from './reaper.ts'
 
@@ -35,16 +35,16 @@ export interface WorkerParts {
   /** Whether a provider takes a broadcast's messages many in one call, and that call. */
   batched: (provider: string) => boolean
   deliverBatch: (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
+  /** One cheap read of a provider. */
+  ask: Ask
+  /** How many messages of a mode may be on their way in this process. */
+  most: (mode: string) => number
   log: Logger
 }
 
 export interface Worker {
   /** Settles what an earlier process left, then delivers what comes due until it is stopped. */
   start: () => Promise<void>
-  /** Takes messages that have been claimed for this process, with their turn. */
-  deliverClaimed: (rows: MessageRow[], permit: Permit) => void
-  /** How many it has in hand. */
-  inHand: () => number
   /** Delivers one that was claimed by whoever stored it. */
   deliverOwn: (row: MessageRow) => Promise<MessageRow>
   /** Delivers a row that the engine claimed for what comes after a refusal; any other is given back as it is. */
@@ -75,6 +75,8 @@ export function createWorker(parts: WorkerParts): Worker {
     notifications,
     batched,
     deliverBatch,
+    ask,
+    most,
     log
   } = parts
   const inHand = new Set<Promise<void>>()
@@ -201,7 +203,7 @@ export function createWorker(parts: WorkerParts): Worker {
   /** Whether silent channels answer again. Apart from the rest: it takes as long as they do. */
   const probe = (): void => {
     probing ??= breaker
-      .probe()
+      .probe(ask)
       .then(closed => {
         if (closed) for (const mode of ['live', 'test']) scheduler.wake(mode, Date.now())
       })
@@ -220,25 +222,27 @@ export function createWorker(parts: WorkerParts): Worker {
     failed
   )
 
+  /** Takes messages that have been claimed for this process, with their turn. */
+  const deliverClaimed: Work['deliver'] = (rows, permit) => {
+    failpoint('after_claim')
+    const [first] = rows
+    if (first?.broadcast_id && batched(first.provider))
+      hold(
+        deliverAll(rows, permit),
+        first.mode,
+        rows.map(({ id }) => id)
+      )
+    else for (const row of rows) hold(inOrder(row, permit), row.mode, [row.id])
+  }
+  const freeSlots = (mode: string): number => most(mode) - inHand.size - executor.sending()
+
   return {
     start: async () => {
       await reaper.reap(store.dialect === 'sqlite')
       stopped = false
-      scheduler.start()
+      scheduler.start({ freeSlots, deliver: deliverClaimed })
       looking.start()
     },
-    deliverClaimed: (rows, permit) => {
-      failpoint('after_claim')
-      const [first] = rows
-      if (first?.broadcast_id && batched(first.provider))
-        hold(
-          deliverAll(rows, permit),
-          first.mode,
-          rows.map(({ id }) => id)
-        )
-      else for (const row of rows) hold(inOrder(row, permit), row.mode, [row.id])
-    },
-    inHand: () => inHand.size,
     deliverOwn: row => counted(deliver(row), row),
     failOver: row => (executor.redirected.has(row) ? counted(deliver(row), row) : row),
     stop: async () => {

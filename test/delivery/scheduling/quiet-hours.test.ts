@@ -37,9 +37,7 @@ async function lineOf(t: Test, count: number, parts: Pick<SchedulerParts, 'opens
   const scheduler = createScheduler({
     ...{ store, log, rateLimiter: createRateLimiter(store, 0), queue: queueQueries(store), leaseMs: 30_000 },
     limitsOf: () => [],
-    freeSlots: () => 20,
     chunkOf: () => 20,
-    deliver: rows => void delivered.push(...rows.map(({ contact }) => contact!)),
     ...parts
   })
   t.teardown(async () => {
@@ -54,7 +52,12 @@ async function lineOf(t: Test, count: number, parts: Pick<SchedulerParts, 'opens
         .where('state', '=', 'queued')
         .compile()
     )
-  return { scheduler, delivered, waiting }
+  const start = () =>
+    scheduler.start({
+      freeSlots: () => 20,
+      deliver: rows => void delivered.push(...rows.map(({ contact }) => contact!))
+    })
+  return { scheduler, start, delivered, waiting }
 }
 const even = (person: string) => Number(person) % 2 === 0
 
@@ -65,8 +68,8 @@ t.test('who is outside is put off to the opening, and who is inside goes at once
     asked++
     return even(person) ? opening : now
   }
-  const { scheduler, delivered, waiting } = await lineOf(t, 1200, { opensAt })
-  scheduler.start()
+  const { start, delivered, waiting } = await lineOf(t, 1200, { opensAt })
+  start()
   await until(
     () => delivered.length,
     count => count === 600
@@ -88,17 +91,13 @@ t.test('who is outside is put off to the opening, and who is inside goes at once
 t.test('a window that closes in the middle keeps the rest; POSITIVE CONTROL: without it all would go', async t => {
   const opening = Date.now() + 9 * hour
   const run = async (closes: boolean) => {
-    let gone = 0
-    const { scheduler, delivered, waiting } = await lineOf(t, 300, {
+    let gone: string[] = []
+    const { start, delivered, waiting } = await lineOf(t, 300, {
       // The clock is handed in: it has struck once a hundred have gone.
-      opensAt: (_window, _person, now) => (closes && gone >= 100 ? opening : now),
-      deliver: rows => {
-        gone += rows.length
-        delivered2.push(...rows.map(({ contact }) => contact!))
-      }
+      opensAt: (_window, _person, now) => (closes && gone.length >= 100 ? opening : now)
     })
-    const delivered2 = delivered
-    scheduler.start()
+    gone = delivered
+    start()
     await until(
       async () => (await waiting()).filter(({ run_at }) => run_at !== opening).length,
       left => left === 0
@@ -111,10 +110,10 @@ t.test('a window that closes in the middle keeps the rest; POSITIVE CONTROL: wit
 
 t.test('while places are not known yet nothing goes, and then it does', async t => {
   let known = false
-  const { scheduler, delivered } = await lineOf(t, 5, {
+  const { scheduler, start, delivered } = await lineOf(t, 5, {
     opensAt: (_window, _person, now) => (known ? now : undefined)
   })
-  scheduler.start()
+  start()
   const call = scheduler.acquire({ mode: 'live', lane: 0, service: 'x', limits: [], keys: [], timeoutMs: 5000 })
   await t.resolves(call, 'others are not held up by that')
   t.strictSame(delivered, [])

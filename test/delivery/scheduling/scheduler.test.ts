@@ -20,12 +20,10 @@ async function turnsOver(t: Test, ms: number, broken = () => false): Promise<Sch
   const scheduler = createScheduler({
     ...{ store, log, rateLimiter: createRateLimiter(store, 10), queue: queueQueries(store), leaseMs: 30_000 },
     limitsOf: () => [],
-    freeSlots: () => 0,
     opensAt: (_window, _person, now) => now,
-    chunkOf: () => 1,
-    deliver: () => {}
+    chunkOf: () => 1
   })
-  scheduler.start()
+  scheduler.start({ freeSlots: () => 0, deliver: () => {} })
   t.teardown(async () => {
     await scheduler.stop()
     await store.close()
