@@ -39,7 +39,7 @@ export interface SchedulerParts
   log: Logger
 }
 
-/** Whoever delivers what is due. */
+/** Delivers what is due. */
 export interface Work {
   /** How many more messages of a mode this process can take in hand. */
   freeSlots: (mode: string) => number
