@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose'
 import type { Test } from 'tap'
 import { listen } from '../upstream/site.ts'
@@ -29,8 +30,11 @@ export interface TestIssuer {
 
 export const audience = 'switchboard'
 
-/** A listening issuer with keys of its own. It answers as OpenID Connect Discovery says. */
-export async function startIssuer(t: Test): Promise<TestIssuer> {
+/**
+ * A listening issuer with keys of its own. It answers as OpenID Connect Discovery says.
+ * @param tls what it shows to callers by https; absent: plain http
+ */
+export async function startIssuer(t: Test, tls?: { key: Buffer; cert: Buffer }): Promise<TestIssuer> {
   const keys: SigningKey[] = []
   const seen: TestIssuer['seen'] = []
   const send = (response: ServerResponse, body: unknown): void => {
@@ -45,12 +49,10 @@ export async function startIssuer(t: Test): Promise<TestIssuer> {
     const published = keys.map(async ({ kid, alg, pair }) => ({ ...(await exportJWK(pair.publicKey)), kid, alg }))
     send(response, { keys: await Promise.all(published) })
   }
-  const port = await listen(
-    t,
-    createServer((request, response) => void issue(request, response))
-  )
+  const answered: RequestListener = (request, response) => void issue(request, response)
+  const port = await listen(t, tls ? createTlsServer(tls, answered) : createServer(answered))
   const issuer: TestIssuer = {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     host: `127.0.0.1:${port}`,
     seen,
     answer: undefined,

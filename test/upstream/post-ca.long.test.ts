@@ -1,28 +1,12 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { createServer } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t from 'tap'
 import { file } from '../process.ts'
+import { certificate } from './certificate.ts'
 import { listen } from './site.ts'
 
-const scratch = mkdtempSync(join(tmpdir(), 'switchboard-ca-'))
-t.teardown(() => rmSync(scratch, { recursive: true, force: true }))
-
-/** A CA of one's own and its certificate in one, made for the run. */
-function certificate(): { key: Buffer; cert: Buffer; path: string } | undefined {
-  const [key, path] = [join(scratch, 'key'), join(scratch, 'ca.pem')]
-  const args = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=hooks'.split(' ')
-  args.push('-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', path)
-  try {
-    execFileSync('openssl', args, { stdio: 'ignore' })
-  } catch {
-    return undefined
-  }
-  return { key: readFileSync(key), cert: readFileSync(path), path }
-}
 const tls = certificate()
+t.teardown(() => tls?.remove())
 
 const program = `
   const { createGuard } = await import(process.argv[1])
