@@ -112,8 +112,8 @@ export interface Walk {
   page: () => string
   words: () => string
   steps: () => number
-  /** Opens the first link whose words fit; throws where the page has none. */
-  follow: (words: RegExp) => Promise<string>
+  /** Opens the first link whose words fit, of the table's row that fits where one is meant; throws where the page has none. */
+  follow: (words: RegExp, row?: RegExp) => Promise<string>
   /** Sends the page's form with what is changed in it, and goes where that leads. Throws where it was refused. */
   press: (changes?: Record<string, string | undefined>) => Promise<string>
   /** Goes to an address by hand, which counts for nothing. */
@@ -134,8 +134,11 @@ export function walk(one: Operator): Walk {
     words: () => wordsOf(/<main[\s\S]*<\/main>/.exec(text)?.[0] ?? text),
     steps: () => steps,
     open,
-    follow: async words => {
-      const links = [...text.matchAll(/<a\b[^>]*href="[^"]*"[^>]*>([\s\S]*?)<\/a>/g)]
+    follow: async (words, row) => {
+      const rows = row
+        ? [...text.matchAll(/<tr>[\s\S]*?<\/tr>/g)].filter(([each]) => row.test(wordsOf(each)))
+        : [[text]]
+      const links = [...(rows[0]?.[0] ?? '').matchAll(/<a\b[^>]*href="[^"]*"[^>]*>([\s\S]*?)<\/a>/g)]
       const link = links.find(([, inner]) => words.test(wordsOf(inner!)))
       if (!link) throw new Error(`no link ${words} on: ${wordsOf(text).slice(0, 2000)}`)
       steps += 1
