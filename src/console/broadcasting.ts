@@ -7,15 +7,24 @@ import { sendPage } from './pages.ts'
 
 const title = 'New broadcast'
 
+/** The hours as the API takes them; with any of the three given, it says which is missing. */
+function windowOf({ windowFrom, windowTo, windowZone }: Record<string, string>): Record<string, string> | undefined {
+  const given = Object.entries({ from: windowFrom, to: windowTo, timeZone: windowZone })
+  const some = given.flatMap(([name, value]) => (value?.trim() ? [[name, value.trim()] as const] : []))
+  return some.length === 0 ? undefined : Object.fromEntries(some)
+}
+
 /** The request that would accept it, or check it, as the fields stand. */
 function callOf(fields: Record<string, string>, path: string): Call {
   const { channel = '', name = '', template = '', language, ratePerSecond, startAt } = fields
+  const window = windowOf(fields)
   const form = {
     channel,
     name,
     template: JSON.stringify({ name: template, ...(language && { language }) }),
     ...(ratePerSecond && { ratePerSecond }),
-    ...(startAt && { startAt })
+    ...(startAt && { startAt }),
+    ...(window && { window: JSON.stringify(window) })
   }
   return { method: 'POST', path, form }
 }
@@ -42,7 +51,13 @@ export function createBroadcasting(scope: FastifyInstance, gate: Gate): void {
       ...{ template: 'broadcast-new', title, calls: [call] },
       ...(problem && { problem: problem.problem, status: problem.problem.status })
     }
-    return sendPage(reply, request.asked, page, { fields, channels: items, check }, request.operator)
+    return sendPage(
+      reply,
+      request.asked,
+      page,
+      { fields, channels: items, check, window: windowOf(fields) },
+      request.operator
+    )
   }
   scope.get('/console/broadcasts/new', (request, reply) => form(request, reply, {}))
   scope.post('/console/broadcasts/new', async (request, reply) => {

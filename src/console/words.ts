@@ -1,3 +1,5 @@
+import type { SendingWindow } from '../../schemas/channel-settings.ts'
+
 // How figures and instants are said, for the templates. Whatever is returned here is text: the templates escape it.
 
 const units: readonly [name: string, seconds: number][] = [
@@ -26,13 +28,16 @@ export const percent = (share: number): string => `${Math.round(share * 100)} %`
 /** A number said as a count of things. */
 export const count = (value: number, one: string, many = `${one}s`): string =>
   `${number(value)} ${value === 1 ? one : many}`
+/** The hours in which a broadcast goes out, as somebody says them. */
+export const hours = ({ from, to, timeZone, days }: SendingWindow): string =>
+  `${from}–${to}, ${timeZone === 'recipient' ? 'in each recipient’s own time' : timeZone}${days ? `, ${days.join(' ')}` : ''}`
 export const plain = (word: string): string => word.replaceAll('_', ' ')
 export const json = (value: unknown): string => JSON.stringify(value, null, 2)
 
 export function wordsAt(now: number) {
   const secondsTo = (iso: string): number => (Date.parse(iso) - now) / 1000
   return {
-    ...{ span, clock, number, percent, count, plain, json },
+    ...{ span, clock, number, percent, count, hours, plain, json },
     ago: (iso: string): string => `${span(-secondsTo(iso))} ago`,
     until: (iso: string): string => (secondsTo(iso) <= 0 ? 'now' : `in ${span(secondsTo(iso))}`)
   }
