@@ -21,35 +21,32 @@ async function woken(board: Board): Promise<Walk> {
   return way
 }
 
-t.test(
-  'a provider that answers 500: three steps to the stop, five from its end to a message that arrived',
-  async t => {
-    const board = await startBoard(t)
-    board.sandbox.force({ fault: 'error_500', operation: 'cloud.sendMessage', times: 12 })
-    for (let i = 0; i < 12; i++) await send(board)
-    const way = await woken(board)
-    t.match(way.words(), /Us nothing wrong is known/)
-    t.match(way.words(), /Maton nothing wrong is known/)
-    t.match(way.words(), /Providers \d findings?/)
-    await way.follow(/^cloud: 12 of the last 12 calls got no answer/)
-    await way.follow(/^Pause…/)
-    t.match(way.words(), /0 messages waiting on the channel cloud will stand still/)
-    await way.press()
-    t.equal(way.steps(), 3)
-    t.equal((await board.call('GET', '/channels/cloud')).body.paused, true)
-    await t.rejects(way.follow(/^Pause…/), 'CONTROL: what the page does not show cannot be followed')
+t.test('a provider that answers 500: three steps to the stop, five from its end to a message that arrived', async t => {
+  const board = await startBoard(t)
+  board.sandbox.force({ fault: 'error_500', operation: 'cloud.sendMessage', times: 12 })
+  for (let i = 0; i < 12; i++) await send(board)
+  const way = await woken(board)
+  t.match(way.words(), /Us nothing wrong is known/)
+  t.match(way.words(), /Maton nothing wrong is known/)
+  t.match(way.words(), /Providers \d findings?/)
+  await way.follow(/^cloud: 12 of the last 12 calls got no answer/)
+  await way.follow(/^Pause…/)
+  t.match(way.words(), /0 messages waiting on the channel cloud will stand still/)
+  await way.press()
+  t.equal(way.steps(), 3)
+  t.equal((await board.call('GET', '/channels/cloud')).body.paused, true)
+  await t.rejects(way.follow(/^Pause…/), 'CONTROL: what the page does not show cannot be followed')
 
-    const after = await woken(board)
-    await after.follow(/^cloud: paused/)
-    await after.follow(/^Resume…/)
-    await after.press()
-    await after.follow(/^Test message…/)
-    await after.press({ to: '14155550002', text: 'Is anybody there?' })
-    t.equal(after.steps(), 5)
-    t.match(after.words(), /● accepted msg_/)
-    t.equal(board.sandbox.ledger.sends().at(-1)!.to, '14155550002')
-  }
-)
+  const after = await woken(board)
+  await after.follow(/^cloud: paused/)
+  await after.follow(/^Resume…/)
+  await after.press()
+  await after.follow(/^Test message…/)
+  await after.press({ to: '14155550002', text: 'Is anybody there?' })
+  t.equal(after.steps(), 5)
+  t.match(after.words(), /● accepted msg_/)
+  t.equal(board.sandbox.ledger.sends().at(-1)!.to, '14155550002')
+})
 
 t.test('a broadcast that was a mistake: three steps to its end', async t => {
   const board = await startBoard(t)
