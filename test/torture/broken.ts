@@ -138,6 +138,10 @@ export const hearing: Record<string, Sabotage> = {
          values (new.position + 1, new.nonce || 'x', 'message.sent', new.at, new.mode, new.channel_id, new.service, new.message_id, new.data)`
     )
   },
+  miscounted: {
+    says: 'what a message was is not taken from its counter',
+    before: run('drop trigger if exists usage_uncounted')
+  },
   unposted: {
     says: 'an event that a dead process had not posted is not posted any more',
     before: run(`update deliveries set state = 'delivered', run_at = null, lease = null where state = 'pending'`)

@@ -1,91 +1,9 @@
 import t from 'tap'
-import { eventId } from '../../src/events/index.ts'
 import { judge, mayFollow, type Rule, report, rules } from './check.ts'
-import type { Act, Attempt, History } from './history.ts'
-import type { EventRow, HeardRow } from './rows.ts'
-import type { Posted } from './subscriber.ts'
+import { answer, event, good, posted } from './histories.ts'
+import type { History } from './history.ts'
 
 // A judge that never finds anything would pass every run: here each rule is broken by hand.
-
-const answer = (from: number, more: Partial<Attempt>): Attempt => ({ from, until: from + 1, ...more })
-const act = (to: string, ...attempts: Attempt[]): Act => ({ to, key: `key-${to}`, attempts })
-
-const row = (id: string, contact: string, state: string, ...lines: string[]): HeardRow => ({
-  ...{ id, contact, state, direction: 'outbound', provider_message_id: null },
-  timeline: lines.map(status => JSON.stringify({ status, attempt: 1 })).join('\n')
-})
-let position = 0
-const event = (message_id: string, state: string): EventRow => ({
-  position: ++position,
-  type: `message.${state}`,
-  message_id
-})
-
-const posted = ({ position, type, message_id: message }: EventRow): Posted => ({
-  id: eventId({ position, nonce: 'f'.repeat(18) } as never),
-  type,
-  message
-})
-
-/** With every event posted, and one of them twice. */
-function withPosts(history: History): History {
-  const all = history.heard!.rows.events.map(posted)
-  history.heard!.posted.push(...all, all[2]!)
-  return history
-}
-
-/** A run without a fault: one accepted, one refused, one unknown that was taken, one that was canceled. */
-const good = (): History =>
-  withPosts({
-    acts: [
-      act('1', answer(0, { error: 'cut' }), answer(5, { status: 201, id: 'a', told: 'accepted' })),
-      act('2', answer(0, { status: 422, id: 'b', told: 'over', outcome: 'not_sent' })),
-      act('3', answer(0, { status: 202, id: 'c', told: 'sending' })),
-      act('4', answer(0, { status: 202, id: 'd', told: 'queued' })),
-      act('5', answer(0, { status: 503, outcome: 'not_sent' }))
-    ],
-    sights: [
-      { id: 'c', status: 'unknown', final: false, from: 3, until: 4 },
-      { id: 'd', status: 'canceled', final: true, from: 3, until: 4 }
-    ],
-    journal: [
-      { id: 'a', to: '1', status: 'sent' },
-      { id: 'b', to: '2', status: 'failed' },
-      { id: 'c', to: '3', status: 'unknown' },
-      { id: 'd', to: '4', status: 'canceled' }
-    ],
-    arrivals: [
-      { to: '1', processed: true },
-      { to: '2', processed: false },
-      { to: '3', processed: true }
-    ],
-    dropped: 0,
-    heard: {
-      told: [
-        { kind: 'sent', wamid: 'w1', to: '1', planted: true },
-        { kind: 'wrote', wamid: 'w9', to: '1', planted: false }
-      ],
-      rows: {
-        messages: [
-          row('a', '1', 'sent', 'accepted', 'sent'),
-          row('b', '2', 'failed', 'failed'),
-          row('c', '3', 'unknown', 'sending', 'unknown'),
-          row('d', '4', 'canceled', 'canceled'),
-          { ...row('i', '1', 'received'), direction: 'inbound', provider_message_id: 'w9' }
-        ],
-        events: [
-          event('a', 'accepted'),
-          event('i', 'received'),
-          event('a', 'sent'),
-          event('b', 'failed'),
-          event('c', 'unknown'),
-          event('d', 'canceled')
-        ],
-        unread: 0
-      },
-      posted: []
-    }
-  })
 
 const bad: Record<string, [Rule, (history: History) => void]> = {
   'an acknowledged message that is not there': ['lost', h => h.journal.splice(3, 1)],
@@ -164,6 +82,16 @@ const bad: Record<string, [Rule, (history: History) => void]> = {
     'untold',
     h => h.heard!.posted.push({ ...h.heard!.posted[0]!, id: h.heard!.posted[0]!.id.replace(/f$/, '0') })
   ],
+  'an event that was posted with two sequences': [
+    'order',
+    h => h.heard!.posted.push({ ...h.heard!.posted[0]!, sequence: 1 })
+  ],
+  'a sequence that does not rise within a contact': [
+    'order',
+    h => (h.heard!.posted = h.heard!.posted.map(one => ({ ...one, sequence: -one.sequence })))
+  ],
+  'a counter that is off': ['usage', h => h.heard!.rows.usage.off.push('2026-11-29 … sent: counted 1 more')],
+  'nothing that was counted': ['blind', h => (h.heard!.rows.usage.counters = 0)],
   'something posted that is no event': ['ghost', h => h.heard!.posted.push(posted(event('a', 'read')))],
   'a webhook that nobody read': ['blind', h => (h.heard!.rows.unread = 1)],
   'a record that has lost something': ['blind', h => (h.dropped = 1)],

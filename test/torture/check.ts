@@ -1,4 +1,5 @@
 import { checkEvents, checkHeard, checkPosted } from './check-heard.ts'
+import { checkSequence, checkUsage } from './check-sequence.ts'
 import type { Act, Attempt, History, Row, Sight } from './history.ts'
 import { ranks, type Told } from './told.ts'
 
@@ -22,6 +23,8 @@ export const rules = {
   eventless: 'each state that a message came to has its event',
   ghost: 'no event tells of what did not happen, and none tells it twice',
   untold: 'every event reached its subscriber at least once, always under the same id',
+  order: 'the sequence of events rises per contact and channel, over all messages, as things happened',
+  usage: 'what is counted as usage is what the messages are',
   blind: 'there was something to see: messages, answers, sends, and all of the record'
 } as const
 export type Rule = keyof typeof rules
@@ -80,7 +83,7 @@ export const grouped = <T>(items: readonly T[], by: (item: T) => string): Map<st
 }
 
 /** All that was shown of messages, an answer that was kept for its key left out: it tells how it was then. */
-const sightsOf = ({ acts, sights }: History): Sight[] => [
+export const sightsOf = ({ acts, sights }: History): Sight[] => [
   ...sights,
   ...acts.flatMap(({ attempts }) =>
     attempts.flatMap(({ id, told, final = false, replayed, from, until }) =>
@@ -88,6 +91,13 @@ const sightsOf = ({ acts, sights }: History): Sight[] => [
     )
   )
 ]
+
+/** How often each recipient may be sent to, all acts together. */
+export function allowedTo(acts: readonly Act[]): Map<string, number> {
+  const allowed = new Map<string, number>()
+  for (const { to, twice, fallback } of acts) allowed.set(to, (allowed.get(to) ?? 0) + (twice || fallback ? 2 : 1))
+  return allowed
+}
 
 export function judge(history: History): Judgement {
   const { acts, journal, arrivals, dropped, heard } = history
@@ -114,12 +124,20 @@ export function judge(history: History): Judgement {
         hold('lost', byId.get(id)?.to === act.to, () => `${id}, told by a ${status} for ${act.to}, is not there`)
     checkKey(act, byId, hold)
     checkReplays(act, history.storeFaults === true, hold)
-    const definite = act.attempts.length > 0 && act.attempts.every(({ outcome }) => outcome === 'not_sent')
-    if (definite && !failedLate(act.to))
-      hold('notSent', timesTaken(act.to) === 0, () => `${act.to} was told not_sent, and the provider took it`)
-    checkOnce(act, rowsTo.get(act.to) ?? [], hold)
   }
-  const known = new Map(acts.map(act => [act.to, act.twice || act.fallback ? 2 : 1]))
+  for (const [to, all] of grouped(acts, act => act.to)) {
+    const open = all.filter(
+      ({ attempts }) => attempts.length === 0 || !attempts.every(({ outcome }) => outcome === 'not_sent')
+    )
+    if (open.length < all.length && !failedLate(to))
+      hold(
+        'notSent',
+        timesTaken(to) <= (allowedTo(open).get(to) ?? 0),
+        () => `${to} was told not_sent, and the provider took it`
+      )
+    checkOnce(all, rowsTo.get(to) ?? [], hold)
+  }
+  const known = allowedTo(acts)
   for (const { id, to } of journal) hold('stranger', known.has(to), () => `${id} to ${to}: nobody asked for it`)
   for (const [to, all] of done) {
     hold('twice', all.length <= (known.get(to) ?? 1), () => `${to} was sent to ${all.length} times`)
@@ -131,7 +149,11 @@ export function judge(history: History): Judgement {
     if (over.includes(status) && !(status === 'failed' && failedLate(to)))
       hold('falseNo', timesTaken(to) === 0 || replaced(), () => `${id} to ${to} is ${status}, and was taken`)
     if (taken.includes(status))
-      hold('falseYes', timesTaken(to) > 0, () => `${id} to ${to} is ${status}, and was not taken`)
+      hold(
+        'falseYes',
+        timesTaken(to) >= rowsTo.get(to)!.filter(row => taken.includes(row.status)).length,
+        () => `${id} to ${to} is ${status}, and was not taken`
+      )
     hold('limbo', !pending.includes(status), () => `${id} to ${to} is still ${status}`)
   }
   checkSights(sightsOf(history), byId, path, hold)
@@ -139,6 +161,8 @@ export function judge(history: History): Judgement {
     checkHeard(history, heard, hold)
     checkEvents(history, heard, hold)
     checkPosted(heard, hold)
+    checkSequence(history, heard, hold)
+    checkUsage(heard.rows.usage, hold)
   }
 
   hold('blind', dropped === 0, () => `${dropped} entries of the provider's record were dropped`)
@@ -171,10 +195,11 @@ function checkReplays({ key, attempts }: Act, storeFaults: boolean, hold: Hold):
   }
 }
 
-function checkOnce({ to, key, attempts }: Act, rows: readonly Row[], hold: Hold): void {
+/** @param acts all that have this recipient */
+function checkOnce(acts: readonly Act[], rows: readonly Row[], hold: Hold): void {
   const living = rows.filter(({ status }) => status !== 'failed').length
-  const most = key === undefined ? attempts.length : 1
-  hold('stranger', living <= most, () => `${to} has ${living} messages, and ${most} was asked for`)
+  const most = acts.reduce((sum, { key, attempts }) => sum + (key === undefined ? attempts.length : 1), 0)
+  hold('stranger', living <= most, () => `${acts[0]!.to} has ${living} messages, and ${most} was asked for`)
 }
 
 function checkSights(

@@ -15,6 +15,7 @@ const controls: Record<keyof typeof hearing, [rule: string, rounds: string]> = {
   latest: ['unheard', calm],
   eventless: ['eventless', calm],
   twofold: ['ghost', calm],
+  miscounted: ['usage', 'calm,calm,calm'],
   unposted: ['untold', kills],
   renamed: ['untold', calm]
 }

@@ -23,7 +23,7 @@ export interface Attempt {
   error?: string
 }
 
-/** One message that a client wants sent, once: every operation has a recipient of its own. */
+/** One message that a client wants sent, once. Most have a recipient of their own, some follow others to theirs. */
 export interface Act {
   to: string
   /** With a key the client asks again until it is told something definite. */

@@ -105,13 +105,16 @@ export function startLoad({
   }
 
   const client = async (own: Random, name: number): Promise<void> => {
+    let before: Act | undefined
     for (let n = 0; !stopped && acts.length < most; n++) {
-      const to = `49${name + 10}${String(n).padStart(8, '0')}`
       const kind = own.weighted({ wait: 40, short: 15, async: 30, later: 10, brief: 5 })
       const at = (ms: number) => new Date(Date.now() + ms).toISOString()
       const twice = own.chance(0.1)
       const channel = own.weighted({ cloud: 45, wati: 45, both: 10 })
       const fallback = !twice && channel === 'cloud' && own.chance(0.3)
+      // Some go to whom the one before went, so that there is an order among the messages of a contact.
+      const follows = before !== undefined && !before.fallback && !fallback && own.chance(0.3)
+      const to = follows ? before!.to : `49${name + 10}${String(n).padStart(8, '0')}`
       const act: Act = {
         to,
         attempts: [],
@@ -130,6 +133,7 @@ export function startLoad({
         ...(own.chance(0.6) && { key: `key-${name}-${n}` })
       }
       acts.push(act)
+      before = act
       const prefer = kind === 'short' ? 'wait=1' : kind === 'wait' ? '' : 'respond-async'
       let last = await attempt(act, prefer)
       for (let again = 0; patient && act.key !== undefined && again < tries && openEnd(last); again++) {

@@ -1,4 +1,7 @@
 import { DatabaseSync } from 'node:sqlite'
+import type { CompiledQuery } from 'kysely'
+import type { Store } from '../../src/store/store.ts'
+import { usageBesideRows } from '../usage/beside-rows.ts'
 
 // What stands in the database at the end of a run, looked at from outside.
 
@@ -17,11 +20,20 @@ export interface EventRow {
   position: number
   type: string
   message_id: string
+  contact: string | null
+  channel_id: string
+}
+/** What is counted, beside the messages. */
+export interface Usage {
+  counters: number
+  /** A sentence for each counter that is off. */
+  off: string[]
 }
 
 export interface Rows {
   messages: HeardRow[]
   events: EventRow[]
+  usage: Usage
   /** Webhooks that were kept and not read to their end. */
   unread: number
 }
@@ -52,14 +64,24 @@ export const undelivered = async (query: Query): Promise<number> =>
 export const unread = async (query: Query): Promise<number> =>
   Number((await query(`select count(*) as n from webhooks where state <> 'read'`))[0]!.n)
 
-export async function readRows(query: Query): Promise<Rows> {
+async function readUsage(query: Query, dialect: Store['dialect']): Promise<Usage> {
+  const read = async ({ sql }: CompiledQuery) => (await query(sql)) as never
+  return {
+    counters: Number((await query('select count(*) as n from usage where count <> 0'))[0]!.n),
+    off: await usageBesideRows({ dialect, read })
+  }
+}
+
+export async function readRows(query: Query, dialect: Store['dialect']): Promise<Rows> {
   const messages = await query('select id, direction, contact, state, provider_message_id, timeline from messages')
   const events = await query(
-    'select position, type, message_id from events where message_id is not null order by position'
+    `select position, events.type, message_id, contact, events.channel_id from events
+       left join messages on messages.id = message_id where message_id is not null order by position`
   )
   return {
     messages: messages as unknown as HeardRow[],
     events: events.map(row => ({ ...row, position: Number(row.position) })) as EventRow[],
+    usage: await readUsage(query, dialect),
     unread: await unread(query)
   }
 }

@@ -9,6 +9,7 @@ export interface Posted {
   type: string
   /** The message that it is about. */
   message: string
+  sequence: number
 }
 
 /** A service of a caller's that is told of events, and does not always say that it has heard. */
@@ -30,8 +31,12 @@ export async function startSubscriber(random: Random): Promise<Subscriber> {
       return // its sender died in the middle of it
     }
     const id = String(incoming.headers['webhook-id'])
-    const { type, data } = JSON.parse(Buffer.concat(chunks).toString()) as { type: string; data: { id: string } }
-    posted.push({ id, type, message: data.id })
+    const { type, sequence, data } = JSON.parse(Buffer.concat(chunks).toString()) as {
+      type: string
+      sequence: number
+      data: { id: string }
+    }
+    posted.push({ id, type, sequence, message: data.id })
     // The third attempt would come after 5 minutes: of one event only the first goes wrong.
     const wrong = !seen.has(id) && random.chance(0.12)
     seen.add(id)

@@ -4,7 +4,7 @@ import { run } from './run.ts'
 // The short form, at every commit. The long one: npm run torture -- --rounds 200 --store sqlite|postgres --seed 1
 
 /** Rules of what the providers tell, and of what is told of it by events. */
-const told = ['unheard', 'echo', 'eventless', 'ghost', 'untold']
+const told = ['unheard', 'echo', 'eventless', 'ghost', 'untold', 'order', 'usage']
 
 t.test('kill -9, pauses, a bad network and a failing provider: nothing is lost, sent twice or told wrong', async t => {
   const { code, output } = await run(t, '--rounds', 'kill,readerDies,pause,killTwice,readerDies,refuse')

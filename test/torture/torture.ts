@@ -1,5 +1,5 @@
 import { until } from '../until.ts'
-import { type Judgement, judge } from './check.ts'
+import { allowedTo, type Judgement, judge } from './check.ts'
 import type { Act, Arrival } from './history.ts'
 import { startLoad } from './load.ts'
 import { type BlowName, leaseMs, mixes, reapMs, seasonProvider, strike } from './nemesis.ts'
@@ -30,9 +30,9 @@ const settleMs = 2 * (leaseMs + reapMs) + 90_000
 const replays = 300
 
 const doubled = (arrivals: readonly Arrival[], acts: readonly Act[]): boolean => {
-  const may = new Set(acts.filter(({ twice }) => twice).map(({ to }) => to))
-  const taken = arrivals.filter(({ to, processed }) => processed && !may.has(to)).map(({ to }) => to)
-  return new Set(taken).size < taken.length
+  const left = allowedTo(acts)
+  for (const { to, processed } of arrivals) if (processed) left.set(to, (left.get(to) ?? 0) - 1)
+  return [...left.values()].some(times => times < 0)
 }
 
 /** One run from the first message to the verdict. */
@@ -105,7 +105,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       ...(!hasty && {
         heard: {
           told: rig.postman!.acknowledged,
-          rows: await readRows(rig.query),
+          rows: await readRows(rig.query, store),
           posted: rig.subscriber!.posted
         }
       })

@@ -8,7 +8,7 @@ type Counter = Record<(typeof keys)[number], string> & { count: number }
  * Holds what is counted against the messages that are there: a sentence for each counter that is off. For stores whose messages
  * no retention has deleted. In one statement, so that it may be asked while others write.
  */
-export async function usageBesideRows(store: Store): Promise<string[]> {
+export async function usageBesideRows(store: Pick<Store, 'dialect' | 'read'>): Promise<string[]> {
   const sqlite = store.dialect === 'sqlite'
   const day = sqlite
     ? `strftime('%Y-%m-%d', created_at / 1000, 'unixepoch')`
