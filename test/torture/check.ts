@@ -143,11 +143,17 @@ export function judge(history: History): Judgement {
     hold('twice', all.length <= (known.get(to) ?? 1), () => `${to} was sent to ${all.length} times`)
     hold('stranger', known.has(to) && rowsTo.has(to), () => `${to} was sent to without a message`)
   }
+  /** A recipient's others may have been taken: what replaced a failed one of the same key, and what was asked for besides. */
+  const others = (to: string): number =>
+    rowsTo.get(to)!.filter(({ status }) => !over.includes(status) || (status === 'failed' && failedLate(to))).length
+  const again = new Set(acts.flatMap(({ to, twice, fallback }) => (twice || fallback ? [to] : [])))
   for (const { id, to, status } of journal) {
-    // A failed one may have been replaced by the next request with its key: then the send is that one's.
-    const replaced = () => rowsTo.get(to)!.some(row => !over.includes(row.status))
     if (over.includes(status) && !(status === 'failed' && failedLate(to)))
-      hold('falseNo', timesTaken(to) === 0 || replaced(), () => `${id} to ${to} is ${status}, and was taken`)
+      hold(
+        'falseNo',
+        timesTaken(to) <= others(to) * (again.has(to) ? 2 : 1),
+        () => `${id} to ${to} is ${status}, and was taken`
+      )
     if (taken.includes(status))
       hold(
         'falseYes',

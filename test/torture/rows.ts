@@ -75,7 +75,7 @@ async function readUsage(query: Query, dialect: Store['dialect']): Promise<Usage
 export async function readRows(query: Query, dialect: Store['dialect']): Promise<Rows> {
   const messages = await query('select id, direction, contact, state, provider_message_id, timeline from messages')
   const events = await query(
-    `select position, events.type, message_id, contact, events.channel_id from events
+    `select position, events.type, message_id, messages.contact, events.channel_id from events
        left join messages on messages.id = message_id where message_id is not null order by position`
   )
   return {
