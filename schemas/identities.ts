@@ -110,7 +110,6 @@ export const Identity = Type.Object(
     jwksUri: nullable(Type.String()),
     jwksToken: Type.Boolean({ description: 'Whether there is one.' }),
     jwksCa: Type.Boolean({ description: 'Whether there is one.' }),
-    managedBy: Type.Unsafe<'file' | 'api'>({ type: 'string', enum: ['file', 'api'] }),
     createdAt: Instant,
     createdBy: Type.String(),
     expiresAt: nullable(Type.String({ format: 'date-time' })),

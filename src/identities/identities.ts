@@ -34,8 +34,8 @@ export interface IdentitiesParts {
   changed: (id: string) => void
 }
 
-/** What may be asked of tokens: one and the same for what the API and what the operator's file declare. */
-export async function checkIdentity(
+/** What may be asked of tokens, and where keys may be fetched from. Throws a 400 for anything else. */
+async function checkIdentity(
   input: Pick<CreateIdentity, 'mode' | 'issuer'> & Partial<CreateIdentity>,
   checkUrl: IdentitiesParts['checkUrl']
 ): Promise<void> {
@@ -57,10 +57,7 @@ export async function checkIdentity(
 }
 
 /** Throws a 409 where a token could be that of another identity too. Runs ahead of the writing, in its unit. */
-export function* checkApart(
-  store: Store,
-  row: Pick<CallerIdentityRow, 'id' | 'issuer' | 'audience' | 'claims'>
-): Unit<void> {
+function* checkApart(store: Store, row: Pick<CallerIdentityRow, 'id' | 'issuer' | 'audience' | 'claims'>): Unit<void> {
   // Two at a time would not see each other.
   if (store.dialect === 'postgres') yield CompiledQuery.raw('lock table caller_identities in share row exclusive mode')
   const others = store.build.selectFrom('caller_identities').select(['id', 'claims']).where('id', '<>', row.id)
@@ -82,10 +79,6 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
     if (!row) throw new ServiceError('not_found', `There is no identity ${id}.`)
     return row
   }
-  const ours = ({ id, managed_by }: CallerIdentityRow): void => {
-    if (managed_by === 'file')
-      throw new ServiceError('conflict', `The identity ${id} is declared in the channels file: change it there.`)
-  }
   /** Columns of what was given; null takes a value away. */
   const columns = (input: PatchIdentity): Partial<CallerIdentityRow> => ({
     ...(input.audience !== undefined && { audience: input.audience }),
@@ -106,7 +99,7 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
     ...(input.expiresAt !== undefined && { expires_at: futureMs(input.expiresAt, store.clock()) })
   })
   const none = {
-    ...{ name: null, jwks_uri: null, jwks_token: null, jwks_ca: null, jwks_token_file: null, jwks_ca_file: null },
+    ...{ name: null, jwks_uri: null, jwks_token: null, jwks_ca: null },
     ...{ channels: null, templates: null, recipient_prefixes: null, cidrs: null, default_channel: null },
     ...{ rate_limit: null, quota: null, expires_at: null, revoked_at: null, last_used_at: null, last_used_from: null }
   }
@@ -155,7 +148,6 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
 
     patch: async (id, input, actor) => {
       const before = await load(id)
-      ours(before)
       if (before.revoked_at !== null) throw new ServiceError('conflict', `The identity ${id} is revoked.`)
       const jwksUri = input.jwksUri === undefined ? before.jwks_uri : input.jwksUri
       const given = { ...input, mode: before.mode, issuer: before.issuer, jwksUri: jwksUri ?? undefined }
@@ -174,7 +166,7 @@ export function createIdentities({ store, seal, checkUrl, changed }: IdentitiesP
     },
 
     revoke: async (id, actor) => {
-      ours(await load(id))
+      await load(id)
       const unit = function* () {
         const revoke = table().set({ revoked_at: store.clock() })
         if ((yield* change(revoke.where('id', '=', id).where('revoked_at', 'is', null))) > 0)

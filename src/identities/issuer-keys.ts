@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import type { JSONWebKeySet, JWK, JWTVerifyGetKey } from 'jose'
 import { ServiceError } from '../errors.ts'
 import { type Egress, EgressError } from '../upstream/egress.ts'
@@ -12,9 +11,6 @@ export interface KeySource {
   token?: string
   /** PEM. */
   ca?: string
-  /** Files that hold the two, read at each fetch: a cluster renews its token every hour. */
-  tokenFile?: string
-  caFile?: string
 }
 
 export interface IssuerKeys {
@@ -78,9 +74,7 @@ export function createIssuerKeys({ egress, tell, now = () => performance.now() }
   const sources = new Map<string, Known>()
 
   const read = async (url: string, source: KeySource): Promise<Record<string, unknown>> => {
-    const inFile = async (file: string | undefined) => file && (await readFile(file, 'utf8')).trim()
-    const token = source.token ?? (await inFile(source.tokenFile))
-    const ca = source.ca ?? (await inFile(source.caFile))
+    const { token, ca } = source
     // It is a secret of ours: it goes to no other host than the operator named.
     const own = new URL(url).origin === new URL(source.jwksUri ?? source.issuer).origin
     const bytes = await (await egress()).read(url, {
@@ -116,7 +110,7 @@ export function createIssuerKeys({ egress, tell, now = () => performance.now() }
     } catch (error) {
       known.failure = error
       known.failedUntil = now() + Math.min(longestWaitMs, kidMs * 2 ** known.failures++)
-      // A file's path and what a document holds stay out of the log.
+      // What a document holds stays out of the log.
       const { code, message } = error as NodeJS.ErrnoException
       const detail = error instanceof SyntaxError ? 'is no JSON' : (code ?? message)
       tell({ issuer: source.issuer, detail: error instanceof EgressError ? error.detail : detail })

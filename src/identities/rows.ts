@@ -39,9 +39,8 @@ export const toIdentity = (row: CallerIdentityRow): Identity => ({
   claims: { ...claimsOf(row) },
   revokedSubjects: JSON.parse(row.revoked_subjects),
   jwksUri: row.jwks_uri,
-  jwksToken: row.jwks_token !== null || row.jwks_token_file !== null,
-  jwksCa: row.jwks_ca !== null || row.jwks_ca_file !== null,
-  managedBy: row.managed_by,
+  jwksToken: row.jwks_token !== null,
+  jwksCa: row.jwks_ca !== null,
   lastUsedFrom: row.last_used_from
 })
 
@@ -52,7 +51,5 @@ export const sourceOf = (row: CallerIdentityRow, seal: Seal): KeySource => ({
   issuer: row.issuer,
   ...(row.jwks_uri !== null && { jwksUri: row.jwks_uri }),
   ...(row.jwks_token !== null && { token: seal.open(row.jwks_token) }),
-  ...(row.jwks_ca !== null && { ca: row.jwks_ca }),
-  ...(row.jwks_token_file !== null && { tokenFile: row.jwks_token_file }),
-  ...(row.jwks_ca_file !== null && { caFile: row.jwks_ca_file })
+  ...(row.jwks_ca !== null && { ca: row.jwks_ca })
 })

@@ -34,10 +34,8 @@ export interface CallerIdentityRow
   jwks_token: string | null
   /** The certificate authority of their host, in PEM. */
   jwks_ca: string | null
-  /** Files that hold the two, for identities of the operator's file; read anew at each fetch. */
-  jwks_token_file: string | null
-  jwks_ca_file: string | null
-  managed_by: 'file' | 'api'
+  /** Always so: no other way to make one is built. */
+  managed_by: 'api'
   last_used_from: string | null
 }
 

@@ -26,7 +26,7 @@ t.test('whoever comes with a token of the issuer is that identity, and may what 
   const { board, issuer } = await start(t)
   const made = await make(board, issuer, { channels: ['cloud'], recipientPrefixes: ['49'], name: 'CI' })
   t.match(made, { status: 201, headers: { location: `/identities/${made.body.id}` } })
-  t.match(made.body, { claims: { sub }, jwksToken: false, revokedAt: null, lastUsedAt: null, managedBy: 'api' })
+  t.match(made.body, { claims: { sub }, jwksToken: false, revokedAt: null, lastUsedAt: null })
   const token = await issuer.token()
   t.match(await self(board, token), {
     status: 200,
