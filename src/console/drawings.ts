@@ -7,18 +7,18 @@ export function sparkline(figures: readonly number[]): string {
   return figures.map((figure, i) => `${(i * step).toFixed(1)},${(23 - (figure / most) * 22).toFixed(1)}`).join(' ')
 }
 
-/** Where each state stands in the picture: the way of a message that arrives above, where it can end otherwise below. */
+/** Where each state stands in the picture: the way of a message that arrives downwards, where it can end otherwise beside it; as wide as a phone. */
 const places: Readonly<Record<string, readonly [x: number, y: number]>> = {
-  queued: [60, 30],
-  sending: [180, 30],
-  accepted: [300, 30],
-  sent: [420, 30],
-  delivered: [540, 30],
-  read: [660, 30],
-  expired: [60, 120],
-  canceled: [180, 120],
-  unknown: [300, 120],
-  failed: [420, 120]
+  queued: [180, 20],
+  sending: [180, 70],
+  accepted: [180, 120],
+  sent: [180, 170],
+  delivered: [180, 220],
+  read: [180, 270],
+  expired: [60, 70],
+  canceled: [60, 20],
+  unknown: [300, 70],
+  failed: [300, 170]
 }
 const ways: readonly (readonly [from: string, to: string])[] = [
   ...([
