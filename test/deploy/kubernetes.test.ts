@@ -50,12 +50,22 @@ function misspelt(folder: string, all: Document[]): string {
   )
   writeFileSync(join(folder, 'documents.ts'), [...imports, ...values].join('\n'))
   const options = ['--noEmit', '--strict', '--skipLibCheck', '--target', 'es2023', '--ignoreConfig']
-  const { stdout, status } = spawnSync(
-    file('node_modules/.bin/tsc'),
-    [...options, '--module', 'nodenext', join(folder, 'documents.ts')],
+  const { stdout, stderr, status, error } = spawnSync(
+    'sh',
+    // The test runner hands its own loader down to every child by NODE_OPTIONS, and the compiler does not load with it.
+    [
+      '-c',
+      'NODE_OPTIONS= exec "$@"',
+      'sh',
+      file('node_modules/.bin/tsc'),
+      ...options,
+      '--module',
+      'nodenext',
+      join(folder, 'documents.ts')
+    ],
     { encoding: 'utf8' }
   )
-  return status === 0 ? '' : stdout || 'it did not run'
+  return status === 0 ? '' : stdout || `it did not run: ${stderr} ${error}`
 }
 async function right(t: Test, all: Document[]) {
   for (const document of all) t.equal(await faults(document), null, `${document.kind} ${document.metadata.name}`)
