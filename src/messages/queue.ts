@@ -83,15 +83,10 @@ export function queueQueries(store: Store) {
     putOff: (p: { ids: string[]; run_at: number }) =>
       build
         .updateTable('messages')
-        .set(eb => ({
+        .set({
           run_at: p.run_at,
-          expires_at: eb
-            .case()
-            .when('expires_at', '<', p.run_at + dayMs)
-            .then(p.run_at + dayMs)
-            .else(eb.ref('expires_at'))
-            .end()
-        }))
+          expires_at: sql<number>`case when expires_at < ${p.run_at + dayMs} then ${p.run_at + dayMs} else expires_at end`
+        })
         .where('id', 'in', p.ids)
         .where('state', '=', 'queued')
         .compile(),
