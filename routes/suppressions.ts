@@ -67,7 +67,7 @@ export const suppressions: RoutePlugin = app => {
       description:
         'Under whatever number or id it was kept, and by whomever; without a channel or category, all of the person.',
       querystring: SuppressionTarget,
-      response: { 204: noBody('They are gone.'), ...problems(...guarded, 404) }
+      response: { 204: noBody('They are gone.'), ...problems(...guarded, 404, 413, 415) }
     },
     handler: async (request, reply) => {
       await app.suppressions.remove(request.caller, request.query)

@@ -29,7 +29,8 @@ export function holdCases(on: Case): void {
       await hold.begin(true)
       for (const [state, row] of rows) {
         const now = await get(store, row.id)
-        if (!open.includes(state)) t.strictSame({ ...now }, { ...row, lease_until: now.lease_until }, state)
+        if (!open.includes(state))
+          t.strictSame({ ...now }, { ...row, template: null, lease_until: now.lease_until }, state)
         else {
           t.match(now, { state: 'unknown', final: 0, attempts: 2, lease_until: null }, state)
           t.match(JSON.parse(now.error!), { code: 'outcome_unknown', outcome: 'unknown' })

@@ -39,7 +39,8 @@ export function textCases(test: Case): void {
     await store.write(function* () {
       yield store.build.insertInto('messages').values(full).compile()
     })
-    t.strictSame({ ...(await get(store, full.id)) }, full)
+    // The name of a template is the database's own, read off the content for what is counted.
+    t.strictSame({ ...(await get(store, full.id)) }, { ...full, template: null })
   })
 
   test('nulls come back as null, and what is left out is null', async (t, { store }) => {
