@@ -32,7 +32,7 @@ function connection(url: string) {
       all => {
         const at = all.indexOf('\r\n\r\n')
         const length = Number(/content-length: (\d+)/i.exec(all)?.[1])
-        return at > 0 && all.length >= at + 4 + length
+        return at > 0 && Buffer.byteLength(all) >= at + 4 + length
       }
     )
     return { status: Number(heard.slice(9, 12)), text: heard }
