@@ -6,6 +6,18 @@ export const adminKey = 'bench-admin-key-bench-admin-key-bench'
 /** As `npm start` has it. */
 export const heap = ['--max-old-space-size=1024']
 
+/** What a server of ours is given by every benchmark of calls: a stand-in as its provider, no pace, a store of its own. */
+export const serverSettings = (upstreamUrl: string, channelsFile: string, dataDir: string): Record<string, string> => ({
+  MATON_API_KEY: 'bench-maton-key',
+  MATON_BASE_URL: upstreamUrl,
+  MATON_RATE_PER_SECOND: '0',
+  ADMIN_KEY: adminKey,
+  CHANNELS_FILE: channelsFile,
+  DATA_DIR: dataDir,
+  PORT: '0',
+  LOG_LEVEL: 'info'
+})
+
 /** All that were started, to be ended with the benchmark. */
 export const children: ChildProcess[] = []
 

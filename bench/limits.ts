@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
-import { adminKey, children, heap, start } from './children.ts'
+import { adminKey, children, heap, serverSettings, start } from './children.ts'
 
 // POST /messages with a key without limits and with one that has both, in turn within one run: what limits cost.
 // `npm run bench:limits -- --rounds 5 --seconds 5`; at most 10 % of the throughput.
@@ -21,16 +21,7 @@ try {
   const channel = { id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }
   writeFileSync(channelsFile, JSON.stringify({ channels: [channel] }))
   const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
-  const env = {
-    MATON_API_KEY: 'bench-maton-key',
-    MATON_BASE_URL: upstream.url,
-    MATON_RATE_PER_SECOND: '0',
-    ADMIN_KEY: adminKey,
-    CHANNELS_FILE: channelsFile,
-    DATA_DIR: join(directory, 'data'),
-    PORT: '0',
-    LOG_LEVEL: 'info'
-  }
+  const env = serverSettings(upstream.url, channelsFile, join(directory, 'data'))
   const board = await start('src/server.ts', [], env, heap)
   const make = async (limits: object): Promise<string> => {
     const answer = await fetch(`${board.url}/keys`, {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
 import { request } from 'undici'
-import { adminKey, children, heap, memory, start } from './children.ts'
+import { adminKey, children, heap, memory, serverSettings, start } from './children.ts'
 
 // POST /messages at several times what the server can do (docs/reliability.md P23): calls are begun by the clock, whether or not
 // those before have ended, as many callers do. By hand: npm run bench:overload -- --times 5 --seconds 20
@@ -34,16 +34,7 @@ try {
   const board = await start(
     'src/server.ts',
     [],
-    {
-      MATON_API_KEY: 'bench-maton-key',
-      MATON_BASE_URL: upstream.url,
-      MATON_RATE_PER_SECOND: '0',
-      ADMIN_KEY: adminKey,
-      CHANNELS_FILE: channelsFile,
-      DATA_DIR: join(directory, 'data'),
-      PORT: '0',
-      LOG_LEVEL: 'info'
-    },
+    serverSettings(upstream.url, channelsFile, join(directory, 'data')),
     heap
   )
   interface Tally {

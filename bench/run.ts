@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
-import { adminKey, children, heap, memory, start } from './children.ts'
+import { adminKey, children, heap, memory, serverSettings, start } from './children.ts'
 
 // POST /messages, durable journal on, no Idempotency-Key, 32 connections, against a proxy that only swaps a key and the
 // same upstream, in turn within one run. `npm run bench -- --rounds 5 --seconds 5 --profile`
@@ -50,21 +50,10 @@ try {
   )
   const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
   const proxy = await start('bench/proxy.ts', [upstream.url])
-  const board = await start(
-    'src/server.ts',
-    [],
-    {
-      MATON_API_KEY: 'bench-maton-key',
-      MATON_BASE_URL: upstream.url,
-      MATON_RATE_PER_SECOND: '0',
-      ADMIN_KEY: adminKey,
-      CHANNELS_FILE: channelsFile,
-      DATA_DIR: join(directory, 'data'),
-      PORT: '0',
-      LOG_LEVEL: 'info'
-    },
-    [...heap, ...(profile ? ['--cpu-prof', '--cpu-prof-interval', '250', `--cpu-prof-dir=${directory}`] : [])]
-  )
+  const board = await start('src/server.ts', [], serverSettings(upstream.url, channelsFile, join(directory, 'data')), [
+    ...heap,
+    ...(profile ? ['--cpu-prof', '--cpu-prof-interval', '250', `--cpu-prof-dir=${directory}`] : [])
+  ])
   const native = {
     messaging_product: 'whatsapp',
     recipient_type: 'individual',

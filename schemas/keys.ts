@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { ChannelId, Cursor, Instant, InstantInput, Limit, Mode, Page } from './common.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
+import { rotation } from './rotation.ts'
 
 export const scopes = [
   'messages:send',
@@ -181,23 +182,7 @@ export const KeyPage = Page(ref(Key), 'KeyPage')
 const id = Type.String({ pattern: '^key_[a-z0-9]{1,40}$' })
 export const KeyParams = strict({ id })
 export const SecretParams = strict({ id, secretId: Type.String({ pattern: '^sec_[a-z0-9]{1,40}$' }) })
-export const longestOverlapSeconds = 30 * 86_400
-export const RotateKey = {
-  ...nullable(
-    strict({
-      overlapSeconds: Type.Optional(
-        Type.Integer({
-          minimum: 0,
-          maximum: longestOverlapSeconds,
-          default: 86_400,
-          description: 'How long the secret that was the newest goes on counting.'
-        })
-      )
-    })
-  ),
-  $id: 'RotateKey',
-  examples: [{ overlapSeconds: 3600 }]
-}
+export const RotateKey = rotation('RotateKey', 'How long the secret that was the newest goes on counting.')
 export type RotateKey = Static<typeof RotateKey>
 export const KeyQuery = strict({
   service: Type.Optional(Service),

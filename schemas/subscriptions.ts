@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { ChannelId, Cursor, Instant, Limit, Mode, Page } from './common.ts'
 import { eventTypes } from './events.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
+import { rotation } from './rotation.ts'
 
 const Url = Type.String({
   minLength: 1,
@@ -96,21 +97,5 @@ export const SubscriptionPage = Page(ref(Subscription), 'SubscriptionPage')
 export const SubscriptionParams = strict({ id: Type.String({ pattern: '^sub_[a-z0-9]{1,40}$' }) })
 export const SubscriptionQuery = strict({ limit: Type.Optional(Limit), cursor: Type.Optional(Cursor) })
 
-export const RotateSubscription = {
-  ...nullable(
-    strict({
-      overlapSeconds: Type.Optional(
-        Type.Integer({
-          minimum: 0,
-          maximum: 30 * 24 * 3600,
-          default: 24 * 3600,
-          description: 'For how long the old secret signs too.',
-          examples: [86400]
-        })
-      )
-    })
-  ),
-  $id: 'RotateSubscription',
-  examples: [{ overlapSeconds: 86400 }]
-}
+export const RotateSubscription = rotation('RotateSubscription', 'For how long the old secret signs too.')
 export type RotateSubscription = Static<typeof RotateSubscription>

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Instant, InstantInput } from './common.ts'
 import { nullable, ref, strict, stringEnum } from './kit.ts'
+import { rotation } from './rotation.ts'
 
 /** What is known of the provider's side, from the last look. */
 export const WebhookRegistration = Type.Object(
@@ -50,23 +51,7 @@ export const ChannelWebhooks = Type.Object(
 )
 export type ChannelWebhooks = Static<typeof ChannelWebhooks>
 
-export const RotateWebhook = {
-  ...nullable(
-    strict({
-      overlapSeconds: Type.Optional(
-        Type.Integer({
-          minimum: 0,
-          maximum: 30 * 24 * 3600,
-          default: 24 * 3600,
-          description: 'For how long the old address still counts.',
-          examples: [86400]
-        })
-      )
-    })
-  ),
-  $id: 'RotateWebhook',
-  examples: [{ overlapSeconds: 86400 }]
-}
+export const RotateWebhook = rotation('RotateWebhook', 'For how long the old address still counts.')
 export type RotateWebhook = Static<typeof RotateWebhook>
 
 export const ReplayWebhooks = strict(

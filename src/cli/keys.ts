@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util'
 import { Ajv } from 'ajv'
 import formats from 'ajv-formats'
-import { CreateKey, type Key, type KeyWithSecret, longestOverlapSeconds, Quota, RateLimit } from '../../schemas/keys.ts'
+import { CreateKey, type Key, type KeyWithSecret, Quota, RateLimit } from '../../schemas/keys.ts'
+import { longestOverlapSeconds } from '../../schemas/rotation.ts'
 import { ConfigError } from '../config.ts'
 import { inStore, type KeyAccess, overHttp, Refused } from './keys-access.ts'
 

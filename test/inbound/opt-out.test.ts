@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { folded, willOf } from '../../src/suppressions/words.ts'
 import { type Board, cloudSettings, startBoard } from '../helper.ts'
+import { offer } from '../offer.ts'
 import { until } from '../until.ts'
 
 // Who says stop, in WhatsApp or in words of one's own, is not messaged; who takes it back is (docs/suppressions.md).
@@ -109,16 +110,6 @@ t.test('what WhatsApp tells of a person’s wish is kept, under every name, and 
   await prefer('stop', at)
   t.match(await keptAre(1), [{ to: phone, channel: 'cloud', category: 'marketing', source: 'whatsapp' }])
   t.match(await send(board), { status: 201 }, 'no marketing')
-  const offer = {
-    type: 'template',
-    text: undefined,
-    template: {
-      name: 'discount_code',
-      language: 'en_US',
-      variables: { '1': 'Ada' },
-      buttons: [{ type: 'copy_code', index: 0, value: 'SUMMER20' }]
-    }
-  }
   for (const to of [phone, '525512345678', userId]) t.match(await send(board, { ...offer, to }), { status: 409 }, to)
   await prefer('resume', at - 10)
   await prefer('stop', at + 1, { wa_id: '5215512349999' })

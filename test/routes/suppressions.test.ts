@@ -1,6 +1,7 @@
 import t from 'tap'
 import { order, recipient } from '../broadcasts/order.ts'
 import { type Board, startBoard, until } from '../helper.ts'
+import { offer } from '../offer.ts'
 
 // Nobody who said stop is messaged (docs/api.md 12, docs/suppressions.md).
 
@@ -15,17 +16,6 @@ const template = (name: string, language = 'en_US', variables?: object) => ({
   text: undefined,
   template: { name, language, ...(variables && { variables }) }
 })
-
-const offer = {
-  type: 'template',
-  text: undefined,
-  template: {
-    name: 'discount_code',
-    language: 'en_US',
-    variables: { '1': 'Ada' },
-    buttons: [{ type: 'copy_code', index: 0, value: 'SUMMER20' }]
-  }
-}
 
 t.test('a suppressed person is refused before there is a row, until the suppression is taken away', async t => {
   const board = await startBoard(t)
