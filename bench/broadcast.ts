@@ -1,16 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { adminKey, children, heap, memory, start } from './children.ts'
+import { adminKey, children, heap, memory, option, start, writeChannels } from './children.ts'
 
 // What accepting a table of many rows costs: memory of the process, and how long it keeps others waiting meanwhile.
 // `npm run bench:broadcast -- --rows 100000 --wide 270`; with DATABASE_URL the shared store.
-const option = (name: string, fallback: number): number => {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? fallback : Number(process.argv[at + 1])
-}
 const rows = option('rows', 100_000)
 /** Characters of one cell beside the others: with 270 the table has 32 MiB. */
 const wide = option('wide', 0)
@@ -18,15 +14,14 @@ const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
 const headers = { authorization: `Bearer ${adminKey}` }
 
 async function serve(): Promise<{ url: string; child: ChildProcess }> {
-  const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
-  const file = join(directory, 'channels.json')
-  writeFileSync(
-    file,
-    JSON.stringify({ channels: [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }] })
-  )
   // Apart, so that only our own memory is measured.
   const { url } = await start('src/sandbox/main.ts', ['--no-ledger'])
-  const env = { MATON_API_KEY: 'bench-maton-key', MATON_BASE_URL: url, ADMIN_KEY: adminKey, CHANNELS_FILE: file }
+  const env = {
+    MATON_API_KEY: 'bench-maton-key',
+    MATON_BASE_URL: url,
+    ADMIN_KEY: adminKey,
+    CHANNELS_FILE: writeChannels(directory)
+  }
   return start('src/main.js', [], { ...env, DATA_DIR: join(directory, 'data'), PORT: '0' }, heap)
 }
 const percentile = (values: number[], share: number): number =>

@@ -1,10 +1,30 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 
 export const adminKey = 'bench-admin-key-bench-admin-key-bench'
 
 /** As `npm start` has it. */
-export const heap = ['--max-old-space-size=1024']
+export const heap = ['--max-old-space-size=1024', '--max-semi-space-size=8']
+
+/** A number of the command line: `--rounds 5`. */
+export const option = (name: string, fallback: number): number => {
+  const at = process.argv.indexOf(`--${name}`)
+  return at < 0 ? fallback : Number(process.argv[at + 1])
+}
+
+export const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
+
+/** The number that `bench` sends from. */
+export const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
+
+/** Writes a CHANNELS_FILE with one Cloud channel, `bench`. @returns its path */
+export function writeChannels(directory: string): string {
+  const file = join(directory, 'channels.json')
+  const channel = { id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }
+  writeFileSync(file, JSON.stringify({ channels: [channel] }))
+  return file
+}
 
 /** What a server of ours is given by every benchmark of calls: a stand-in as its provider, no pace, a store of its own. */
 export const serverSettings = (upstreamUrl: string, channelsFile: string, dataDir: string): Record<string, string> => ({
@@ -47,6 +67,13 @@ export function start(
     })
     child.on('exit', code => reject(new Error(`${file} ended with ${code}`)))
   })
+}
+
+/** A stand-in, and a server in front of it with its channels and its store in `directory`. */
+export async function startServer(directory: string): Promise<Awaited<ReturnType<typeof start>>> {
+  const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
+  const env = serverSettings(upstream.url, writeChannels(directory), join(directory, 'data'))
+  return start('src/server.ts', [], env, heap)
 }
 
 /** Megabytes that are resident now, or were at most. */

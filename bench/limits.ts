@@ -1,28 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
-import { adminKey, children, heap, serverSettings, start } from './children.ts'
+import { adminKey, children, median, option, startServer } from './children.ts'
 
 // POST /messages with a key without limits and with one that has both, in turn within one run: what limits cost.
 // `npm run bench:limits -- --rounds 5 --seconds 5`; at most 10 % of the throughput.
-const option = (name: string, fallback: number): number => {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? fallback : Number(process.argv[at + 1])
-}
 const rounds = option('rounds', 5)
 const seconds = option('seconds', 5)
 const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 try {
-  const channelsFile = join(directory, 'channels.json')
-  const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
-  const channel = { id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }
-  writeFileSync(channelsFile, JSON.stringify({ channels: [channel] }))
-  const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
-  const env = serverSettings(upstream.url, channelsFile, join(directory, 'data'))
-  const board = await start('src/server.ts', [], env, heap)
+  const board = await startServer(directory)
   const make = async (limits: object): Promise<string> => {
     const answer = await fetch(`${board.url}/keys`, {
       method: 'POST',

@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import autocannon from 'autocannon'
 import { request } from 'undici'
-import { adminKey, children, heap, memory, serverSettings, start } from './children.ts'
+import { adminKey, children, memory, startServer } from './children.ts'
 
 // POST /messages at several times what the server can do (docs/reliability.md P23): calls are begun by the clock, whether or not
 // those before have ended, as many callers do. By hand: npm run bench:overload -- --times 5 --seconds 20
@@ -26,17 +26,7 @@ const percentile = (list: number[], share: number): string =>
     : list.toSorted((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * share))]!.toFixed(0)
 
 try {
-  const channelsFile = join(directory, 'channels.json')
-  const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
-  const channels = [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }]
-  writeFileSync(channelsFile, JSON.stringify({ channels }))
-  const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
-  const board = await start(
-    'src/server.ts',
-    [],
-    serverSettings(upstream.url, channelsFile, join(directory, 'data')),
-    heap
-  )
+  const board = await startServer(directory)
   interface Tally {
     accepted: number[]
     refused: number[]

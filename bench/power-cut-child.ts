@@ -34,7 +34,9 @@ async function suffer(directory: string, variant: string): Promise<void> {
   const tell = (...parts: unknown[]) => writeSync(1, `${parts.join(' ')}\n`)
   tell('ready')
   let last = 0
-  const write = async () => {
+  /** Half of them can wait for the sync of the others. */
+  const write = async (_: unknown, i: number) => {
+    const how = { patient: i % 2 === 1 }
     for (;;) {
       const id = ++last
       const begun = process.hrtime.bigint()
@@ -42,7 +44,7 @@ async function suffer(directory: string, variant: string): Promise<void> {
         await store.write(function* () {
           yield CompiledQuery.raw('insert into rows values (?, ?, ?)', [id, scattered(id), bodyOf(id)])
           yield* all(CompiledQuery.raw('update tally set n = n + 1'))
-        })
+        }, how)
         tell('ok', id, begun, process.hrtime.bigint())
       } catch (error) {
         tell('no', id, begun, process.hrtime.bigint(), kindOf(error))
@@ -59,7 +61,7 @@ async function suffer(directory: string, variant: string): Promise<void> {
         tell('unread', kindOf(error))
       }
   }
-  await Promise.all([look(), ...Array.from({ length: writers }, write)])
+  await Promise.all([look(), ...Array.from({ length: writers }).map(write)])
 }
 
 if (import.meta.main) await suffer(process.argv[2]!, process.argv[3]!)

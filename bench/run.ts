@@ -1,16 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
-import { adminKey, children, heap, memory, serverSettings, start } from './children.ts'
+import { adminKey, children, heap, median, memory, option, serverSettings, start, writeChannels } from './children.ts'
 
 // POST /messages, durable journal on, no Idempotency-Key, 32 connections, against a proxy that only swaps a key and the
 // same upstream, in turn within one run. `npm run bench -- --rounds 5 --seconds 5 --profile`
-const option = (name: string, fallback: number): number => {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? fallback : Number(process.argv[at + 1])
-}
 const rounds = option('rounds', 5)
 const seconds = option('seconds', 5)
 const profile = process.argv.includes('--profile')
@@ -39,15 +35,9 @@ const cpu = (child: ChildProcess): number => {
   const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   return (Number(fields[11]) + Number(fields[12])) * 10_000
 }
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
 try {
-  const channelsFile = join(directory, 'channels.json')
-  const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
-  writeFileSync(
-    channelsFile,
-    JSON.stringify({ channels: [{ id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }] })
-  )
+  const channelsFile = writeChannels(directory)
   const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
   const proxy = await start('bench/proxy.ts', [upstream.url])
   const board = await start('src/server.ts', [], serverSettings(upstream.url, channelsFile, join(directory, 'data')), [
@@ -67,8 +57,11 @@ try {
   const throughBoard = () =>
     load(board.child, `${board.url}/messages`, neutral, { authorization: `Bearer ${adminKey}` })
 
-  await throughProxy()
-  await throughBoard()
+  // Until most of it is compiled: what is measured is a server that has been up for a while.
+  for (let i = 0; i < 2; i++) {
+    await throughProxy()
+    await throughBoard()
+  }
   const ratios: { rate: number; p99: number }[] = []
   for (let round = 1; round <= rounds; round++) {
     const a = await throughProxy()
@@ -78,8 +71,10 @@ try {
       `round ${round}: proxy ${a.perSecond.toFixed(0)}/s p50 ${a.p50} p99 ${a.p99} ms, ${a.cpu.toFixed(0)} us of processor each (${a.failed} failed) | switchboard ${b.perSecond.toFixed(0)}/s p50 ${b.p50} p99 ${b.p99} ms, ${b.cpu.toFixed(0)} us of processor each (${b.failed} failed) | rate x${(b.perSecond / a.perSecond).toFixed(2)}, p99 x${(b.p99 / a.p99).toFixed(2)}`
     )
   }
+  const rate = median(ratios.map(each => each.rate))
+  const p99 = median(ratios.map(each => each.p99))
   console.log(
-    `median of ${rounds}: rate x${median(ratios.map(each => each.rate)).toFixed(2)} (at least 1), p99 x${median(ratios.map(each => each.p99)).toFixed(2)} (at most 1.2)`
+    `median of ${rounds}: rate x${rate.toFixed(2)} (at least 0.85), p99 x${p99.toFixed(2)} (at most 1.2): ${rate >= 0.85 && p99 <= 1.2 ? 'PASS' : 'FAIL'}`
   )
   console.log(`resident after the load: ${memory(board.child, 'VmRSS')} MB`)
   if (profile) {

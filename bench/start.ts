@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import pino from 'pino'
+import { heap, median } from './children.ts'
 
 // How long a start takes in sandbox mode with a fresh DATA_DIR, from spawn to the first 200 of /readyz, and what the
 // server weighs when it rests. By hand: npm run bench:start -- --runs 20 --waiting 100000
@@ -65,13 +66,13 @@ function memory(pid: number): { rss: number; peak: number } {
   }
 }
 
-async function run(cache: string | undefined, from?: string): Promise<Run> {
+async function run(cache: string | undefined, from?: string, entry = values.entry): Promise<Run> {
   const directory = from ?? mkdtempSync(join(tmpdir(), 'switchboard-start-'))
   if (!from && filled) cpSync(filled, directory, { recursive: true })
   const port = await freePort()
   const { PATH, SystemRoot, TEMP, TMPDIR } = process.env
   const begun = performance.now()
-  const child = spawn(process.execPath, [values.entry], {
+  const child = spawn(process.execPath, [...heap, entry], {
     env: {
       ...{ PATH, SystemRoot, TEMP, TMPDIR },
       ...{ DATA_DIR: directory, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn' },
@@ -126,17 +127,20 @@ let filled: string | undefined
 if (Number(values.waiting) > 0) filled = await fill(Number(values.waiting))
 const caches = mkdtempSync(join(tmpdir(), 'switchboard-cache-'))
 /** Each kind of start with the cache folder of its i-th run. */
-const kinds: Record<string, (i: number) => string | undefined> = {
-  'no cache': () => undefined,
-  'empty cache': i => join(caches, `empty-${i}`),
-  'warm cache': () => join(caches, 'warm')
+const kinds: Record<string, (i: number) => Promise<Run>> = {
+  'no cache': () => run(undefined),
+  'empty cache': i => run(join(caches, `empty-${i}`)),
+  'warm cache': () => run(join(caches, 'warm')),
+  'a bare server of the same stack, warm': () => run(join(caches, 'bare'), undefined, skeleton)
 }
+const skeleton = 'bench/skeleton.ts'
 const taken: Record<string, Run[]> = {}
 try {
   await run(join(caches, 'warm'))
+  await run(join(caches, 'bare'), undefined, skeleton)
   // In turns, so that a noisy minute falls on all of them.
   for (let i = 0; i < runs; i++)
-    for (const [kind, cache] of Object.entries(kinds)) (taken[kind] ??= []).push(await run(cache(i)))
+    for (const [kind, start] of Object.entries(kinds)) (taken[kind] ??= []).push(await start(i))
 } finally {
   rmSync(caches, { recursive: true, force: true })
   if (filled) rmSync(filled, { recursive: true, force: true })
@@ -162,3 +166,8 @@ console.table(
     ])
   )
 )
+const middle = (kind: string, pick: keyof Run): number => median(taken[kind]!.map(one => one[pick]))
+const ratio = middle('warm cache', 'readyMs') / middle('a bare server of the same stack, warm', 'readyMs')
+const restMb = middle('warm cache', 'restMb')
+console.log(`ready ÷ bare: x${ratio.toFixed(2)} (at most 1.3): ${ratio <= 1.3 ? 'PASS' : 'FAIL'}`)
+console.log(`at rest: ${Math.round(restMb)} MB (at most 130): ${restMb <= 130 ? 'PASS' : 'FAIL'}`)

@@ -1,23 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { adminKey, children, heap, start } from './children.ts'
+import { adminKey, children, heap, option, settings, start, writeChannels } from './children.ts'
 
 // Webhooks beside sends. First, how long a body of 1,000 statuses and 3 MB takes to be acknowledged; then the p99 of
 // POST /messages at the rate of one busy number, in pairs of rounds without and with three statuses for each message.
 // `npm run bench:webhooks -- --rounds 5 --seconds 10`
-const option = (name: string, fallback: number): number => {
-  const at = process.argv.indexOf(`--${name}`)
-  return at < 0 ? fallback : Number(process.argv[at + 1])
-}
 const rounds = option('rounds', 5)
 const seconds = option('seconds', 10)
 /** Messages a second: what Meta lets one number send. */
 const perSecond = 80
 const directory = mkdtempSync(join(tmpdir(), 'switchboard-bench-'))
-const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
 const metadata = { display_phone_number: '15550783881', phone_number_id: settings.phoneNumberId }
 const body = (statuses: object[]): string => {
   const value = { messaging_product: 'whatsapp', metadata, statuses }
@@ -32,9 +27,7 @@ const percentile = (values: number[], share: number): number =>
 const dispatcher = new Agent({ connections: 64 })
 
 try {
-  const channelsFile = join(directory, 'channels.json')
-  const channel = { id: 'bench', provider: 'whatsapp-cloud', connectionId: 'bench', settings }
-  writeFileSync(channelsFile, JSON.stringify({ channels: [channel] }))
+  const channelsFile = writeChannels(directory)
   const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
   const env = {
     ...{ MATON_API_KEY: 'bench-maton-key', MATON_BASE_URL: upstream.url, MATON_RATE_PER_SECOND: '0' },
@@ -59,7 +52,7 @@ try {
   const hear = (statuses: object[]) => call('POST', door, body(statuses), { 'content-type': 'application/json' })
 
   const own: number[] = []
-  for (let i = 0; i < 20; i++) {
+  for (let i = 0; i < 8; i++) {
     const padding = { biz_opaque_callback_data: 'x'.repeat(2900) }
     const answer = await hear(Array.from({ length: 1000 }, (_, k) => status(`wamid.${i}.${k}`, 'delivered', padding)))
     if (answer.status !== 200) throw new Error(`a webhook was answered ${answer.status}`)

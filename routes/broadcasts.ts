@@ -9,7 +9,9 @@ import {
   CreateBroadcast
 } from '../schemas/broadcasts.ts'
 import { ref, strict } from '../schemas/kit.ts'
-import type { RoutePlugin } from '../src/http/fastify.ts'
+import type { Claim } from '../src/delivery/intake/idempotency.ts'
+import type { AppParts, RoutePlugin } from '../src/http/fastify.ts'
+import type { Caller } from '../src/keys/caller.ts'
 import { guarded, idempotencyHeader, json, made, problems } from './answers.ts'
 import { orderOf } from './broadcasts-upload.ts'
 import { answerOnce } from './once.ts'
@@ -35,6 +37,19 @@ const acts = [
   ]
 ] as const
 
+const accepted = (object: Broadcast) => ({ object, location: `/broadcasts/${object.id}`, status: 202 as const })
+/** A broadcast is never made again for its key: where its answer was lost, it is found. */
+const lasting = ({ broadcasts }: AppParts, caller: Caller) => ({
+  again: ({ id }: Broadcast) => broadcasts.requireRights(caller, id),
+  lasting: {
+    prefix: 'brd' as const,
+    find: async (id: string) => {
+      const found = await broadcasts.find(caller, id)
+      return found && accepted(found)
+    }
+  }
+})
+
 export const broadcasts: RoutePlugin = app => {
   app.post('/broadcasts', {
     bodyLimit,
@@ -55,13 +70,10 @@ export const broadcasts: RoutePlugin = app => {
     },
     handler: async (request, reply) => {
       const { form, source, known, remove } = await orderOf(request)
-      const options = { ...request.query, traceparent: request.traceparent }
-      const act = async () => {
-        const object = await app.broadcasts.create(request.caller, form, source, options)
-        return { object, location: `/broadcasts/${object.id}`, status: 202 as const }
-      }
-      const again = ({ id }: { id: string }) => app.broadcasts.requireRights(request.caller, id)
-      return answerOnce(request, reply, act, { ...known, ...request.query }, again).finally(remove)
+      const { caller, query, traceparent } = request
+      const act = async (claim?: Claim) =>
+        accepted(await app.broadcasts.create(caller, form, source, { ...query, traceparent, claim }))
+      return answerOnce(request, reply, act, { ...known, ...query }, lasting(app, caller)).finally(remove)
     }
   })
 

@@ -63,7 +63,7 @@ export const contactsCsv: RoutePlugin = app => {
         const object = await app.contactTable.import(...asked)
         return { object, location: '/contacts', status: 200 as const }
       }
-      return answerOnce(request, reply, act, known, () => app.contactTable.requireRights(...asked))
+      return answerOnce(request, reply, act, known, { again: () => app.contactTable.requireRights(...asked) })
     }
   })
 }

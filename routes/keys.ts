@@ -71,6 +71,8 @@ export const keys: RoutePlugin = app => {
       app.keyring.list({
         ...pageRequest(request.query),
         ...(request.query.service && { service: request.query.service }),
+        ...(request.query.name && { name: request.query.name }),
+        ...(request.query.lastFour && { lastFour: request.query.lastFour }),
         ...(request.query.unusedSince && { unusedSince: Date.parse(request.query.unusedSince) })
       })
   })
@@ -153,7 +155,7 @@ export const keys: RoutePlugin = app => {
     },
     handler: (request, reply) => {
       const { rotate, whole } = rotation(app, request)
-      return answerOnce(request, reply, rotate, request.body, undefined, whole)
+      return answerOnce(request, reply, rotate, request.body, { whole })
     }
   })
 

@@ -123,7 +123,7 @@ export const suppressions: RoutePlugin = app => {
         const object = await app.suppressionTable.import(...asked)
         return { object, location: '/suppressions', status: 200 as const }
       }
-      return answerOnce(request, reply, act, known, () => app.suppressionTable.requireRights(...asked))
+      return answerOnce(request, reply, act, known, { again: () => app.suppressionTable.requireRights(...asked) })
     }
   })
 }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Type } from '@sinclair/typebox'
 import type { RoutePlugin } from '../src/http/fastify.ts'
 import type { Admission } from '../src/inbound/door.ts'
@@ -18,9 +19,13 @@ export const webhooks: RoutePlugin = app => {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit }, (_, body, done) => done(null, body))
   const admitted = new WeakMap<object, Admission>()
+  const told = new WeakMap<object, IncomingHttpHeaders>()
   app.addHook<{ Params: { channel: string; token: string } }>('onRequest', async (request, reply) => {
     reply.headers({ 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' })
     admitted.set(request, await app.door.admit(request.params.channel, request.params.token))
+    // A type that is none would be refused before any parser is asked.
+    told.set(request, { ...request.headers })
+    delete request.headers['content-type']
   })
 
   app.get('/webhooks/:channel/:token', {
@@ -50,7 +55,7 @@ export const webhooks: RoutePlugin = app => {
     },
     handler: async (request, reply) => {
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-      await app.door.receive(admitted.get(request)!, request.headers, body)
+      await app.door.receive(admitted.get(request)!, told.get(request)!, body)
       return reply.type('text/plain').send('')
     }
   })

@@ -80,6 +80,9 @@ export const TemplateEvent = form(
     providerTemplateId: Type.Optional(Type.String()),
     value: Type.Optional(Type.String({ description: 'What it is now, e.g. approved.' })),
     before: Type.Optional(Type.String()),
+    effectiveAt: Type.Optional(
+      Type.String({ format: 'date-time', description: 'When it will be so: a category is announced a day ahead.' })
+    ),
     reason: Type.Optional(Type.String())
   }),
   'The provider says that a template has changed; GET /templates tells it whole.'

@@ -114,6 +114,9 @@ export const circumstances = {
     )
   ),
   referral: Type.Optional(open({}, 'The advertisement or post that it came from.')),
+  product: Type.Optional(
+    open({ catalogId: text('Which catalog.'), productId: text('Of the catalog.') }, 'The product that it asks about.')
+  ),
   forwarded: Type.Optional(stringEnum(['once', 'often'])),
   groupId: text('The group that it was written in.'),
   standby: Type.Optional(Type.Boolean({ description: 'Another responder owns the conversation: this was overheard.' }))

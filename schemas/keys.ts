@@ -186,6 +186,10 @@ export const RotateKey = rotation('RotateKey', 'How long the secret that was the
 export type RotateKey = Static<typeof RotateKey>
 export const KeyQuery = strict({
   service: Type.Optional(Service),
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'A part of it, in either case.' })),
+  lastFour: Type.Optional(
+    Type.String({ pattern: '^[A-Za-z0-9_-]{4}$', description: 'How a secret of it ends, an older one’s too.' })
+  ),
   unusedSince: Type.Optional(InstantInput),
   limit: Type.Optional(Limit),
   cursor: Type.Optional(Cursor)

@@ -42,6 +42,9 @@ export const TemplateVariable = Type.Object(
 )
 export type TemplateVariable = Static<typeof TemplateVariable>
 
+/** How its readers took it, in Meta's words; unknown: too few have read it yet. */
+export const templateQualities = ['green', 'yellow', 'red', 'unknown'] as const
+
 /** A template's definition in our words, whatever the provider. */
 export const Template = Type.Object(
   {
@@ -81,6 +84,7 @@ export const Template = Type.Object(
     ),
     providerTemplateId: Type.Optional(Type.String()),
     rejectedReason: Type.Optional(Type.String()),
+    quality: Type.Optional(stringEnum(templateQualities, { description: 'Absent: the provider tells of none.' })),
     syncedAt: Type.String({ format: 'date-time', description: 'When the provider said so.' })
   },
   { $id: 'Template', additionalProperties: false }

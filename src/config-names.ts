@@ -38,13 +38,16 @@ const most = (name: string): number => (name.length >= 8 ? 2 : name.length >= 6 
 /** Longer names are nobody's slip, and comparing them would take time. */
 const longest = 40
 
-function meant(name: string, known: readonly string[]): string | undefined {
+/** @param meanings the known names by what `plain` makes of them, those that are too short to be meant left out */
+function meant(name: string, known: readonly string[], meanings: ReadonlyMap<string, string>): string | undefined {
   if (!/[A-Z]/i.test(name) || name.length > longest) return undefined
   const cased = name.includes('_') ? name.toUpperCase() : name
-  const same = known.find(right => right.length >= 6 && plain(right) === plain(cased) && /[_-]|[A-Z]/.test(name))
+  const same = /[_-]|[A-Z]/.test(name) && meanings.get(plain(cased))
   if (same) return same
   const near = ({ right, apart }: Near): boolean => apart <= most(right) || (apart === 1 && isSwap(cased, right))
-  return nearest(cased, known).find(near)?.right
+  // A name that differs more in length alone is not compared: a start compares every name of the environment with every setting.
+  const close = known.filter(right => Math.abs(right.length - cased.length) <= Math.max(most(right), 1))
+  return nearest(cased, close).find(near)?.right
 }
 
 interface Near {
@@ -75,13 +78,16 @@ export function misspelt(
 ): string[] {
   const files = secrets.map(name => `${name}_FILE`)
   const known = [...names, ...files]
+  const long = known.filter(right => right.length >= 6)
+  // Of two that mean the same the first is told.
+  const meanings = new Map(long.toReversed().map(right => [plain(right), right]))
   const right = new Set([...known, ...elsewhere])
   return Object.entries(env).flatMap(([name, value]) => {
     if (value === undefined || right.has(name) || elsewhere.includes(name.toUpperCase())) return []
     if (fromKubernetes(name, value, env)) return []
     if (name.endsWith('_FILE') && names.includes(name.slice(0, -5)))
       return [`${name} is not a setting: only secrets are read from a file (set ${name.slice(0, -5)} itself)`]
-    const like = meant(name, known) ?? (name.startsWith(ours) ? nearest(name, known)[0]!.right : undefined)
+    const like = meant(name, known, meanings) ?? (name.startsWith(ours) ? nearest(name, known)[0]!.right : undefined)
     return like ? [`${name} is not a setting: is ${like} meant?`] : []
   })
 }

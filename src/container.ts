@@ -18,8 +18,6 @@ import { createPreparation } from './delivery/intake/prepare.ts'
 import { createScheduling } from './delivery/scheduling/index.ts'
 import { createWaitEstimate } from './delivery/scheduling/wait-estimate.ts'
 import { leaseOf } from './delivery/sending/attempt.ts'
-import { createDeliverMany } from './delivery/sending/attempt-many.ts'
-import { createOutcomes } from './delivery/sending/outcome.ts'
 import { assembleUnknown } from './delivery/unknown/index.ts'
 import { createNative } from './dispatch/native.ts'
 import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
@@ -145,12 +143,7 @@ export async function buildContainer(
   const { executor, worker, accept, idempotency, messages } = createDelivery({
     ...{ ...shared, queue, scheduling, batched, checkOptions, metrics },
     ...{ timeoutMs, typeBase, seal: createSeal(pepper), unseen: config.RETENTION_DAYS === 0 },
-    most: mode => (mode === 'live' && sandboxMode ? 0 : mostInHand),
-    batch: executor =>
-      createDeliverMany({
-        ...{ ...shared, executor, admission, metrics },
-        outcomes: createOutcomes(store, queries, typeBase)
-      })
+    most: mode => (mode === 'live' && sandboxMode ? 0 : mostInHand)
   })
   const { broadcasts, lifecycle } = assembleBroadcasts({
     ...{ ...shared, limiter },

@@ -17,9 +17,15 @@ export const failpoints = [
 export const webhookFailpoints = ['webhook_kept', 'webhook_in_hand', 'webhook_effects', 'webhook_committed'] as const
 /** The steps of an event's delivery: taken in hand, answered by the receiver, and written down. */
 export const deliveryFailpoints = ['delivery_claimed', 'delivery_answered', 'delivery_recorded'] as const
+/** The step of a broadcast: all of it is kept, and its answer is not kept for its Idempotency-Key yet. */
+export const broadcastFailpoints = ['broadcast_kept'] as const
 export type Failpoint = (typeof failpoints)[number]
-type AnyFailpoint = Failpoint | (typeof webhookFailpoints)[number] | (typeof deliveryFailpoints)[number]
-const known: readonly string[] = [...failpoints, ...webhookFailpoints, ...deliveryFailpoints]
+type AnyFailpoint =
+  | Failpoint
+  | (typeof webhookFailpoints)[number]
+  | (typeof deliveryFailpoints)[number]
+  | (typeof broadcastFailpoints)[number]
+const known: readonly string[] = [...failpoints, ...webhookFailpoints, ...deliveryFailpoints, ...broadcastFailpoints]
 
 let armed: { name: string; left: number } | undefined
 

@@ -9,6 +9,7 @@ import { createLogOutput, standard } from './log-output.ts'
 import { createLogger, loadPretty } from './logger.ts'
 import { startFaults } from './start/faults.ts'
 import { findPepper } from './start/pepper.ts'
+import { giveBackMemory } from './start/spare-memory.ts'
 import { welcome } from './start/welcome.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import { version } from './version.ts'
@@ -158,6 +159,7 @@ async function start(): Promise<void> {
   if (lines.length > 0) output.write(`${lines.join('\n')}\n`)
   output.flush()
   if (!board.sandboxMode) board.connectionWatch.start()
+  giveBackMemory(board.app.server)
 }
 
 if (import.meta.main) await serve()

@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { dirname, join, matchesGlob, normalize } from 'node:path'
 import t from 'tap'
 import { type Room, rooms } from './floor-plan.ts'
 import { commons, reserved, words } from './floor-plan-keys.ts'
@@ -113,6 +113,26 @@ t.test('no file is longer than 300 lines, no adapter’s than 200', async t => {
     all.filter(([file, text]) => length(text) > limit(file)).map(([file, text]) => `${file}: ${length(text)}`),
     []
   )
+})
+
+/** The suites of `npm test` that a file is in. */
+const suitesOf = (file: string, suites: Sources): string[] =>
+  [...suites]
+    .filter(([, text]) =>
+      [...text.matchAll(/'([^']+\.test\.ts)'/g)].some(([, pattern]) => matchesGlob(file, `test/${pattern}`))
+    )
+    .map(([suite]) => suite)
+
+t.test('every short test file is in one suite of npm test', async t => {
+  const suites = read('test/suites/*.ts')
+  const short = globSync('test/**/*.test.ts').filter(file => !file.endsWith('.long.test.ts'))
+  t.ok(short.length > 100 && suites.size > 5, `${short.length} files in ${suites.size} suites`)
+  const found = short.map(file => [file, suitesOf(file.replaceAll('\\', '/'), suites)] as const)
+  t.strictSame(
+    found.filter(([, its]) => its.length !== 1),
+    []
+  )
+  t.strictSame(suitesOf('test/nowhere/x.test.ts', suites), [], 'CONTROL: a file of no suite is seen')
 })
 
 t.test('POSITIVE CONTROL: what the plan forbids is found', async t => {

@@ -8,11 +8,11 @@ import { type Board, cloudSettings, startBoard } from './helper.ts'
 
 // Debian's own browser in front of a board, with all that a page complains of.
 
-const executablePath = '/usr/bin/chromium'
+export const executablePath = '/usr/bin/chromium'
 export const skip = existsSync(executablePath) ? false : `there is no ${executablePath}`
 /** A name that is no loopback to a browser: no secure context, and the reason why https must not be forced. */
 export const name = 'switchboard.internal'
-const args = [
+export const args = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

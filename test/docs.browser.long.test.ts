@@ -56,6 +56,39 @@ t.test('the list is made with little work, and an operation is less than three s
   t.strictSame(faults, [])
 })
 
+t.test('all operations stand in the list, ready to be opened as they come near the window', { skip }, async t => {
+  const { board } = await ready(t)
+  const { page, faults } = await open(await browser(t))
+  await page.setViewportSize({ width: 1280, height: 800 })
+  const { paths } = (await (await fetch(`${board.url}/docs/json`)).json()) as { paths: Record<string, object> }
+  const wanted = Object.values(paths).flatMap(path => Object.values(path) as { tags: string[]; operationId: string }[])
+  const ids = wanted.map(({ tags: [tag], operationId }) => `operations-${tag}-${operationId}`).sort()
+  const { tags, operationId } = wanted.find(({ operationId }) => operationId === 'rotateSubscription')!
+  const far = `#operations-${tags[0]}-${operationId}`
+  const listed = () => page.locator('.opblock').evaluateAll(blocks => blocks.map(({ id }) => id).sort())
+  const made = () => page.locator('.opblock-control-arrow').count()
+
+  await page.goto(`${board.url}/docs/`)
+  await page.locator('.opblock-control-arrow').first().waitFor()
+  t.strictSame(await listed(), ids, 'each can be found on the page, by a look or by a search')
+  t.ok((await made()) < ids.length / 2, `${await made()} are more than lines of text`)
+  const line = (await page.locator(far).boundingBox())!
+  await page.locator(far).scrollIntoViewIfNeeded()
+  await page.locator(`${far} .opblock-control-arrow`).waitFor()
+  t.strictSame((await page.locator(far).boundingBox())!.height, line.height, 'nothing moves when it is made')
+  t.strictSame(await listed(), ids)
+
+  await page.reload()
+  await page.locator(`${far} .opblock-summary-control`).dispatchEvent('click')
+  await page.locator(`${far}.is-open .responses-table`).waitFor()
+  t.pass('a click on a line opens it')
+  await page.goto('about:blank')
+  await page.goto(`${board.url}/docs/#/${tags[0]}/${operationId}`)
+  await page.locator(`${far}.is-open .responses-table`).waitFor()
+  t.pass('so does its address')
+  t.strictSame(faults, [])
+})
+
 t.test('a form invents nothing, and a table goes out from the page', { skip }, async t => {
   const { board } = await ready(t)
   const key = await board.key({ service: 'demo', mode: 'test', scopes: ['broadcasts:read', 'broadcasts:write'] })
@@ -81,4 +114,23 @@ t.test('a form invents nothing, and a table goes out from the page', { skip }, a
   t.strictSame(await page.evaluate('Object.keys(localStorage)'), [], 'the browser keeps no key')
   await page.reload()
   await page.locator('.auth-wrapper .btn.authorize.unlocked').waitFor()
+})
+
+t.test('the catalogue of events is shown beside what asks for them, each with its example', { skip }, async t => {
+  const { board } = await ready(t)
+  const { page } = await open(await browser(t))
+  const shown = (await (await fetch(`${board.url}/docs/json`)).json()) as { paths: Record<string, object> }
+  const asks = Object.values(shown.paths)
+    .flatMap(path => Object.values(path) as { operationId: string; callbacks?: object }[])
+    .find(({ callbacks }) => callbacks)!
+  t.ok(Object.keys(asks.callbacks!).length >= 19)
+  await page.goto(`${board.url}/docs`)
+  const operation = page.locator(`.opblock[id$="-${asks.operationId}"]`)
+  await operation.waitFor()
+  await operation.locator('.opblock-summary').first().click()
+  await operation.locator('text=Callbacks').first().click()
+  const one = operation.locator('.callbacks-container .opblock', { hasText: 'A message reached the phone' }).first()
+  await one.waitFor()
+  await one.locator('.opblock-summary').first().click()
+  await one.locator('text=message.delivered').first().waitFor()
 })

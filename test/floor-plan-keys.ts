@@ -17,7 +17,10 @@ export const reserved: { what: string; by: string[] }[] = [
   { what: 'src/delivery/unknown/', by: ['src/delivery/unknown/', 'src/container.ts'] },
   { what: 'undici', by: ['src/upstream/', 'src/sandbox/webhooks/'] },
   { what: 'pg', by: ['src/store/postgres.ts'] },
-  { what: 'node:sqlite', by: ['src/store/sqlite.ts', 'src/store/backup.ts', 'src/store/audit-reader.ts'] },
+  {
+    what: 'node:sqlite',
+    by: ['src/store/sqlite.ts', 'src/store/checkpoint-worker.ts', 'src/store/backup.ts', 'src/store/audit-reader.ts']
+  },
   {
     what: 'kysely',
     by: [

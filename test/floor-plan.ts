@@ -10,6 +10,7 @@ const adapter = {
   may: [
     'src/adapters/adapter.ts',
     'src/adapters/meta-codes.ts',
+    'src/adapters/parsed-json.ts',
     'src/adapters/template-parts.ts',
     'src/phone.ts',
     'schemas/'
@@ -52,7 +53,7 @@ export const rooms: Room[] = [
     packageTypes: ['@sinclair/typebox']
   },
   { at: 'src/adapters/meta-codes.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts'] },
-  { at: 'src/adapters/template-parts.ts', may: [] },
+  ...['parsed-json', 'template-parts'].map(name => ({ at: `src/adapters/${name}.ts`, may: [] })),
   { at: 'src/adapters/heard.ts', may: [], types: ['schemas/'] },
   { at: 'src/adapters/operations.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts', 'src/upstream/wire.ts'] },
   { at: 'src/adapters/index.ts', may: ['src/adapters/'] },

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { Agent, request } from 'undici'
@@ -10,6 +8,7 @@ import { loadConfig } from '../src/config.ts'
 import { buildContainer, type Switchboard } from '../src/container.ts'
 import { magicRecipients, type Sandbox, startSandbox } from '../src/sandbox/index.ts'
 import { breaches } from './contract.ts'
+import { newDirectory } from './store/blank.ts'
 import './patience.ts'
 
 export { until } from './until.ts'
@@ -63,26 +62,30 @@ async function beginning(body: AsyncIterable<Buffer>): Promise<string> {
   return ''
 }
 
+/** The settings of a board over its sandbox, as the environment gives them. */
+const settingsOf = (sandbox: Sandbox, directory: string): Record<string, string> => ({
+  MATON_API_KEY: matonKey,
+  MATON_BASE_URL: sandbox.url,
+  MATON_CONTROL_URL: sandbox.url,
+  MATON_RATE_PER_SECOND: '0',
+  ADMIN_KEY: adminKey,
+  DATA_DIR: directory,
+  LOG_LEVEL: 'info',
+  UPSTREAM_TIMEOUT_MS: '20000'
+})
+
+const pepper = 'p'.repeat(32)
+
 /** A whole Switchboard on a port of its own, in front of the sandbox as if that were Maton, with channels `cloud` and `wati`. */
 export async function startBoard(t: Test, options: BoardOptions = {}): Promise<Board> {
-  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'switchboard-test-'))
+  const directory = options.directory ?? (await newDirectory())
   const sandbox = options.sandbox ?? (await startSandbox({ apiKey: matonKey, tempoMs: 0 }))
-  const config = loadConfig({
-    MATON_API_KEY: matonKey,
-    MATON_BASE_URL: sandbox.url,
-    MATON_CONTROL_URL: sandbox.url,
-    MATON_RATE_PER_SECOND: '0',
-    ADMIN_KEY: adminKey,
-    DATA_DIR: directory,
-    LOG_LEVEL: 'info',
-    UPSTREAM_TIMEOUT_MS: '5000',
-    ...options.env
-  })
+  const config = loadConfig({ ...settingsOf(sandbox, directory), ...options.env })
   const log: string[] = []
   const board = await buildContainer(config, {
     adapters: options.adapters ?? adapters,
     log: pino({ level: 'info' }, { write: line => void log.push(line) }),
-    pepper: 'p'.repeat(32),
+    pepper,
     sandboxRecipients: async () => magicRecipients,
     // whoever wants to see webhooks in test mode says so
     startSandbox: hooks => startSandbox(options.hears ? { ...hooks, tempoMs: 0 } : {})

@@ -17,6 +17,8 @@ export interface Scope {
 export interface Person {
   /** Digits only; absent for a person who shares no number. */
   phone?: string
+  /** The number as WhatsApp knows it, digits only, where that is another than `phone` (52 and 521, 55 with and without the nine). */
+  waId?: string
   /** The business-scoped user id, `US.1349…`, or `US.ENT.…` of a parent portfolio. */
   userId?: string
   parentUserId?: string
@@ -70,6 +72,8 @@ export interface HeardMessage {
   /** The advertisement or post that it came from, in the provider's words. */
   referral?: Record<string, unknown>
   forwarded?: 'once' | 'often'
+  /** The product of a catalog that it asks about. */
+  product?: { catalogId?: string; productId?: string }
   groupId?: string
   /** Another responder owns the conversation: we only overhear it (docs/webhooks.md C6, C7). */
   standby?: true
@@ -134,6 +138,8 @@ export interface HeardTemplate extends Told {
   /** In our words where we have one, else the provider's in lower case. */
   value?: string
   before?: string
+  /** When it will be so, in milliseconds; absent: it is so. */
+  effectiveAt?: number
   reason?: string
 }
 
@@ -202,6 +208,11 @@ export interface Hearing<S = unknown> {
    * contradict.
    */
   concerns: (settings: S, scope: Scope) => boolean
+  /**
+   * Whether these settings name what this scope names. Absent: `concerns` says so. Such a channel goes before one whose
+   * settings merely do not contradict.
+   */
+  names?: (settings: S, scope: Scope) => boolean
   /** A sentence on how somebody registers an address by hand, where the provider's API refuses to. */
   byHand?: string
   /** A sentence on what a registered address is never told. */

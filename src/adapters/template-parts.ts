@@ -30,3 +30,9 @@ const purposes = new Set(['order_details', 'order_status'])
 /** What a template's sub-category, or what it is displayed as, asks of a send. */
 export const unfilledPurpose = (word: string | undefined): string[] =>
   word !== undefined && purposes.has(word) ? [word] : []
+
+const qualities = ['green', 'yellow', 'red', 'unknown'] as const
+
+/** Meta's word for a template's quality in ours, in whichever case; undefined: none of the four. */
+export const templateQuality = (told: unknown): (typeof qualities)[number] | undefined =>
+  qualities.find(word => typeof told === 'string' && told.toLowerCase() === word)

@@ -16,7 +16,7 @@ import type { BroadcastRow } from '../store/schema.ts'
 import { all, first, type Store, type Unit } from '../store/store.ts'
 import { toCsvText } from '../tables/write.ts'
 import type { BroadcastChecker } from './check.ts'
-import type { BroadcastIntake } from './intake.ts'
+import type { BroadcastIntake, IntakeOptions } from './intake.ts'
 import type { Progress } from './progress.ts'
 import type { BroadcastQueries } from './queries.ts'
 import { resultRows } from './results.ts'
@@ -24,17 +24,14 @@ import type { Source } from './rows.ts'
 
 export interface Broadcasts {
   /** Checks every recipient, then stores them all. Throws ServiceError; nothing is kept or sent then. */
-  create: (
-    caller: Caller,
-    form: BroadcastForm,
-    source: Source,
-    options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
-  ) => Promise<Broadcast>
+  create: (caller: Caller, form: BroadcastForm, source: Source, options: IntakeOptions) => Promise<Broadcast>
   /** Checks every recipient, and keeps nothing. */
   check: BroadcastChecker
   /** Throws the 403 for a template or a recipient of the broadcast that the key may not send. */
   requireRights: (caller: Caller, id: string) => Promise<void>
   get: (caller: Caller, id: string) => Promise<Broadcast>
+  /** As `get`; undefined where no such broadcast was ever complete. */
+  find: (caller: Caller, id: string) => Promise<Broadcast | undefined>
   list: (caller: Caller, filter: BroadcastFilter) => Promise<{ items: Broadcast[]; nextCursor: string | null }>
   messages: (
     caller: Caller,
@@ -146,6 +143,11 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
     requireRights,
 
     get: shown,
+
+    find: async (caller, id) => {
+      const [row] = await store.read(queries.byId({ id }))
+      return row && row.status !== 'draft' ? progress.look(requireVisible(caller, row, id)) : undefined
+    },
 
     list: async (caller, { limit, cursor, ...filter }) => {
       const page = pageRequest({ limit, cursor })

@@ -4,10 +4,12 @@ import type { BroadcastForm } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { BacklogLimit } from '../delivery/intake/backlog-limit.ts'
+import type { Claim } from '../delivery/intake/idempotency.ts'
 import type { Preparation } from '../delivery/intake/prepare.ts'
 import { retryPolicy } from '../delivery/retry-policy.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid, ServiceError, toMessageError } from '../errors.ts'
+import { failpoint } from '../failpoints.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Booking, Limiter } from '../limits/limiter.ts'
 import { blockKey, type blockQueries } from '../messages/blocks.ts'
@@ -54,17 +56,37 @@ export interface IntakeParts {
   doubtMs?: number
 }
 
+export interface IntakeOptions {
+  skipInvalid?: boolean | undefined
+  traceparent?: string | undefined
+  /** Its Idempotency-Key, which is settled in the commit that makes it. */
+  claim?: Claim | undefined
+}
+
 /** Checks every row, then stores the whole of it. Throws the ServiceError that answers it; nothing is kept then. */
 export type BroadcastIntake = (
   caller: Caller,
   form: BroadcastForm,
   source: Source,
-  options: { skipInvalid?: boolean | undefined; traceparent?: string | undefined }
+  options: IntakeOptions
 ) => Promise<{ id: string; faults: FieldFault[] }>
+
+/** What is paid for a broadcast in the commit that makes it: the quota, and the key that stands for it. */
+interface Costs {
+  booking: Booking | undefined
+  claim: Claim | undefined
+}
 
 const { doubtfulCommit } = retryPolicy
 
 const tooSlow = () => new ServiceError('overloaded', 'The broadcast could not be stored in time. Nothing was sent.')
+
+const uncertain = () =>
+  new ServiceError(
+    'overloaded',
+    'The store cannot be written just now, and whether the broadcast was made is not known. Ask again with the same Idempotency-Key.',
+    { outcome: 'unknown', retryAfterSeconds: 2 }
+  )
 
 export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
   const {
@@ -87,9 +109,10 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
 
   /**
    * The commit that makes the broadcast: were it told as failed and kept all the same, its caller would try again, and
-   * everybody would be written to twice. So it is made again until it is certain; the unit finds what is there already.
+   * everybody would be written to twice. So it is made again until it is certain; the unit finds what is there already. Where it
+   * stays uncertain, a key has its caller find what came of it; without one it is taken back.
    */
-  const makeSure = async (id: string, unit: () => Unit<void>): Promise<void> => {
+  const makeSure = async (id: string, claim: Claim | undefined, unit: () => Unit<void>): Promise<void> => {
     for (const end = performance.now() + doubtMs; ; ) {
       try {
         await store.write(unit)
@@ -97,8 +120,12 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       } catch (error) {
         if (!(error instanceof StoreUnavailable)) throw error
         if (performance.now() > end) {
-          withdraw(id)
-          throw error
+          if (!claim) {
+            withdraw(id)
+            throw error
+          }
+          discard(id)
+          throw uncertain()
         }
         await setTimeout(doubtfulCommit.everyMs)
       }
@@ -106,11 +133,12 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
   }
 
   /** All at once where one statement takes them: then there never is a draft. */
-  const storeWhole = (row: BroadcastRow, common: Common, rows: string, booking?: Booking): Promise<void> =>
-    makeSure(row.id, function* () {
-      if (yield* first(queries.byId(row))) return
+  const storeWhole = (row: BroadcastRow, common: Common, rows: string, { booking, claim }: Costs): Promise<void> =>
+    makeSure(row.id, claim, function* () {
+      // First, since a commit of which nobody knows may still be under way: this waits for it.
+      if ((yield* change(queries.insert(row))) === 0) return
+      if (claim) yield* claim.settle()
       if (booking) yield* booking.unit()
-      yield queries.insert(row)
       yield queries.addMessages({ ...common, rows, entry: leftOut() })
     })
 
@@ -120,7 +148,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     common: Common,
     parts: AsyncIterable<string>,
     end: number,
-    booking?: Booking
+    { booking, claim }: Costs
   ): Promise<void> => {
     const { id } = row
     const key = blockKey.broadcast(id)
@@ -140,14 +168,15 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       discard(id)
       throw error
     }
-    await makeSure(id, function* () {
+    await makeSure(id, claim, function* () {
       const now = yield* first(queries.lock({ id }))
       if (now && now.status !== 'draft') return
+      if (claim) yield* claim.settle()
       if (booking) yield* booking.unit()
       if ((yield* change(queries.completeDraft(row))) === 0) throw tooSlow()
       yield blocks.lift({ key })
     }).catch(error => {
-      // The quota was used up meanwhile.
+      // The quota was used up meanwhile, or another has taken the key.
       if (error instanceof ServiceError) discard(id)
       throw error
     })
@@ -194,7 +223,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     return { tally, sample, suppressed }
   }
 
-  return async (caller, form, source, { skipInvalid = false, traceparent }) => {
+  return async (caller, form, source, { skipInvalid = false, traceparent, claim }) => {
     const end = performance.now() + longestMs
     const { channel, rules, window } = await rulesOf(caller, form)
     const batches = await openBatches(directory)
@@ -205,11 +234,13 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       const booking = await limiter?.book(caller, tally.total)
       if (performance.now() > end) throw tooSlow()
       const terms = { template: rules.template, tally, suppressed, window }
-      const row = rowOf(caller, form, channel, terms, store.clock())
+      const row = rowOf(caller, form, channel, terms, { id: claim?.id, now: store.clock() })
       const common = commonOf(row, channel.provider, traceparent)
       const { id, total, duplicates, skipped } = row
-      if (total > batchSize) await storeInParts(row, common, batches.all(), end, booking)
-      else for await (const rows of batches.all()) await storeWhole(row, common, rows, booking)
+      const costs = { booking, claim }
+      if (total > batchSize) await storeInParts(row, common, batches.all(), end, costs)
+      else for await (const rows of batches.all()) await storeWhole(row, common, rows, costs)
+      failpoint('broadcast_kept')
       booking?.kept()
       wake(row.mode, common.run_at)
       log.info({ broadcast: id, total, duplicates, skipped, suppressed }, 'a broadcast was accepted')

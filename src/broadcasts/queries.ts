@@ -47,27 +47,31 @@ export function broadcastQueries(store: Store) {
 
   return {
     ...broadcastTransitions(store),
+    /** No row changes where it is there already. */
     insert: prepare<BroadcastRow, unknown>(p =>
-      build.insertInto('broadcasts').values({
-        id: p.id,
-        service: p.service,
-        key_id: p.key_id,
-        mode: p.mode,
-        channel_id: p.channel_id,
-        name: p.name,
-        template: p.template,
-        status: p.status,
-        total: p.total,
-        duplicates: p.duplicates,
-        skipped: p.skipped,
-        suppressed: p.suppressed,
-        sending_window: p.sending_window,
-        rate_per_second: p.rate_per_second,
-        start_at: p.start_at,
-        created_at: p.created_at,
-        started_at: p.started_at,
-        finished_at: p.finished_at
-      })
+      build
+        .insertInto('broadcasts')
+        .values({
+          id: p.id,
+          service: p.service,
+          key_id: p.key_id,
+          mode: p.mode,
+          channel_id: p.channel_id,
+          name: p.name,
+          template: p.template,
+          status: p.status,
+          total: p.total,
+          duplicates: p.duplicates,
+          skipped: p.skipped,
+          suppressed: p.suppressed,
+          sending_window: p.sending_window,
+          rate_per_second: p.rate_per_second,
+          start_at: p.start_at,
+          created_at: p.created_at,
+          started_at: p.started_at,
+          finished_at: p.finished_at
+        })
+        .onConflict(conflict => conflict.column('id').doNothing())
     ),
     byId: prepare<{ id: string }, BroadcastRow>(p => build.selectFrom('broadcasts').selectAll().where('id', '=', p.id)),
     /** Reads a broadcast inside a unit that goes on to change it, and keeps others from changing it meanwhile. */

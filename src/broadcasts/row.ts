@@ -18,18 +18,18 @@ export interface Terms {
   window: SendingWindow | undefined
 }
 
-/** The row of an order that was found right; `now` by the store's clock. */
+/** The row of an order that was found right, under an id that it was promised or a new one; `now` by the store's clock. */
 export function rowOf(
   caller: Caller,
   form: BroadcastForm,
   channel: DispatchChannel,
   { template, tally: { total, duplicates, skipped }, suppressed, window }: Terms,
-  now: number
+  { id, now }: { id: string | undefined; now: number }
 ): BroadcastRow {
   const start_at = form.startAt === undefined ? null : Date.parse(form.startAt)
   const later = start_at !== null && start_at > now
   return {
-    id: newId('brd', now),
+    id: id ?? newId('brd', now),
     service: caller.service,
     key_id: caller.keyId,
     mode: caller.mode,

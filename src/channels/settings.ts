@@ -23,23 +23,39 @@ export interface SettingsCheck {
 /** A sealed value begins so: no setting of its own can, since that is no printable word. */
 const sealed = 'sealed 1 '
 
+// The schemas are ours, and a test holds them against the meta-schema: compiling that here would be a part of every start, as
+// would be what makes a check faster that runs once for each channel.
+const ajv = new Ajv({
+  allErrors: true,
+  coerceTypes: false,
+  meta: false,
+  validateSchema: false,
+  code: { optimize: false }
+})
+// Our own word, which says nothing about validity.
+ajv.addKeyword('secret')
+ajv.addSchema(OptOut).addSchema(SendingWindow)
+const compiled = new WeakMap<AnyAdapter, ValidateFunction>()
+
+/** The validator of a provider's settings and ours, compiled when it is first needed. */
+function validatorOf(adapter: AnyAdapter): ValidateFunction {
+  let found = compiled.get(adapter)
+  if (!found) {
+    const { settings } = adapter
+    found = ajv.compile({ ...settings, properties: { ...settings.properties, ...ownSettings } })
+    compiled.set(adapter, found)
+  }
+  return found
+}
+
 export function createSettingsCheck(adapters: ReadonlyMap<string, AnyAdapter>, seal: Seal): SettingsCheck {
-  const ajv = new Ajv({ allErrors: true, coerceTypes: false })
-  // Our own word, which says nothing about validity.
-  ajv.addKeyword('secret')
-  ajv.addSchema(OptOut).addSchema(SendingWindow)
-  const validators = new Map<string, ValidateFunction>(
-    [...adapters].map(([name, { settings }]) => [
-      name,
-      ajv.compile({ ...settings, properties: { ...settings.properties, ...ownSettings } })
-    ])
-  )
   const faultsOf = (provider: string, settings: unknown, at: string): FieldFault[] => {
-    const validate = validators.get(provider)
-    if (!validate)
+    const adapter = adapters.get(provider)
+    if (!adapter)
       return [
         { path: at.replace(/settings$/, 'provider'), message: `must be one of ${[...adapters.keys()].join(', ')}` }
       ]
+    const validate = validatorOf(adapter)
     if (validate(settings)) {
       const { broadcastWindow: window } = settings as { broadcastWindow?: SendingWindow }
       const faults = window ? windowFaults(window) : []

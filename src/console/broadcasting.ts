@@ -1,17 +1,24 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Broadcast, BroadcastCheck } from '../../schemas/broadcasts.ts'
+import type { SendingWindow } from '../../schemas/channel-settings.ts'
 import type { Channel } from '../../schemas/channels.ts'
 import { type Call, Refused } from './api.ts'
 import type { Gate } from './gate.ts'
 import { sendPage } from './pages.ts'
 
 const title = 'New broadcast'
+const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const satisfies SendingWindow['days']
 
-/** The hours as the API takes them; with any of the three given, it says which is missing. */
-function windowOf({ windowFrom, windowTo, windowZone }: Record<string, string>): Record<string, string> | undefined {
+/** A box each: what stands in a form twice under one name counts once. */
+const boxOf = (day: string): string => `window-${day}`
+
+/** The hours as the API takes them; with anything of them given, it says what is missing. */
+function windowOf(fields: Record<string, string>): Record<string, unknown> | undefined {
+  const { windowFrom, windowTo, windowZone } = fields
   const given = Object.entries({ from: windowFrom, to: windowTo, timeZone: windowZone })
   const some = given.flatMap(([name, value]) => (value?.trim() ? [[name, value.trim()] as const] : []))
-  return some.length === 0 ? undefined : Object.fromEntries(some)
+  const days = weekdays.filter(day => fields[boxOf(day)] === 'yes')
+  return some.length + days.length === 0 ? undefined : { ...Object.fromEntries(some), ...(days.length > 0 && { days }) }
 }
 
 /** The request that would accept it, or check it, as the fields stand. */
@@ -55,7 +62,13 @@ export function createBroadcasting(scope: FastifyInstance, gate: Gate): void {
       reply,
       request.asked,
       page,
-      { fields, channels: items, check, window: windowOf(fields) },
+      {
+        fields,
+        channels: items,
+        check,
+        window: windowOf(fields),
+        days: weekdays.map(day => ({ day, box: boxOf(day) }))
+      },
       request.operator
     )
   }

@@ -44,7 +44,7 @@ async function takeForms(inner: FastifyInstance): Promise<void> {
   inner.removeAllContentTypeParsers()
   await inner.register(multipart, {
     attachFieldsToBody: true,
-    limits: { files: 1, fields: 20, fieldSize: mostTableBytes * 1.5, fileSize: mostTableBytes }
+    limits: { files: 1, fields: 30, fieldSize: mostTableBytes * 1.5, fileSize: mostTableBytes }
   })
   inner.addHook('preHandler', async request => {
     if (!request.isMultipart()) return

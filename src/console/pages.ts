@@ -32,6 +32,7 @@ export const nav: readonly (readonly [path: string, label: string])[] = [
   ['/console/keys', 'Keys'],
   ['/console/identities', 'Identities'],
   ['/console/audit', 'Audit'],
+  ['/console/usage', 'Usage'],
   ['/console/test', 'Test message']
 ]
 

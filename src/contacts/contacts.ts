@@ -1,4 +1,4 @@
-import { Ajv } from 'ajv'
+import { Ajv, type ValidateFunction } from 'ajv'
 import {
   type Contact,
   type ContactCondition,
@@ -33,7 +33,10 @@ export interface ContactsParts {
   book: Book
 }
 
-const checkConditions = new Ajv({ allErrors: true }).compile(ContactConditions)
+let compiledConditions: ValidateFunction | undefined
+/** Compiled when the first filter is read. */
+const conditionsCheck = (): ValidateFunction =>
+  (compiledConditions ??= new Ajv({ allErrors: true }).compile(ContactConditions))
 
 /** Reads the `filter` of a list: JSON in a query parameter. */
 export function readConditions(text: string | undefined): ContactCondition[] {
@@ -44,7 +47,8 @@ export function readConditions(text: string | undefined): ContactCondition[] {
   } catch {
     throw invalid('query/filter', 'must be a JSON array of { attribute, operator, value? }')
   }
-  if (checkConditions(value)) {
+  const check = conditionsCheck()
+  if (check(value)) {
     const conditions = value as ContactCondition[]
     const at = conditions.findIndex(lacksValue)
     if (at >= 0) throw invalid(`query/filter/${at}/value`, `is required by ${conditions[at]!.operator}`)
@@ -55,7 +59,7 @@ export function readConditions(text: string | undefined): ContactCondition[] {
     if (broken >= 0) throw invalid(`query/filter/${broken}`, 'must not hold NUL or an unpaired surrogate')
     return conditions
   }
-  const errors = (checkConditions.errors ?? []).map(({ instancePath, keyword, params, message }) => {
+  const errors = (check.errors ?? []).map(({ instancePath, keyword, params, message }) => {
     const member = params.missingProperty ?? params.additionalProperty
     return {
       path: `query/filter${instancePath}${member === undefined ? '' : `/${member}`}`,

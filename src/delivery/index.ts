@@ -1,15 +1,13 @@
 import type { Logger } from 'pino'
 import type { Channels } from '../channels/channels.ts'
 import type { OptionsCheck } from '../channels/provider-options.ts'
-import type { Permit } from '../dispatch/admission.ts'
-import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
+import type { ProviderClient } from '../dispatch/provider-client.ts'
 import type { Seal } from '../keys/seal.ts'
 import type { Notifications } from '../messages/notifications.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import type { QueueQueries } from '../messages/queue.ts'
 import type { Suppressed } from '../messages/suppressed.ts'
 import type { Metrics } from '../metrics.ts'
-import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { type Accept, createAccept } from './intake/accept.ts'
 import type { BacklogLimit } from './intake/backlog-limit.ts'
@@ -34,12 +32,11 @@ export interface DeliveryParts {
   backlogLimit: BacklogLimit
   /** Answers are to leave the content out. */
   unseen: boolean
-  /** Whether a provider takes a broadcast's messages many in one call, and that call. */
+  /** Whether a provider takes a broadcast's messages many in one call. */
   batched: (provider: string) => boolean
   checkOptions: OptionsCheck
   /** How many messages of a mode may be on their way in this process. */
   most: (mode: string) => number
-  batch: (executor: Executor) => (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
   seal: Seal
   log: Logger
   metrics: Metrics
@@ -72,7 +69,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     log,
     metrics
   } = parts
-  const { suppressed, batched, batch, most, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
+  const { suppressed, batched, most, seal, checkOptions, timeoutMs, typeBase, unseen } = parts
   const { scheduler, breaker, admission, limitsOf } = scheduling
   const executor = createExecutor({
     ...{ store, queries, suppressed, providerClient, preparation, admission, notifications, log },
@@ -81,9 +78,8 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   })
   const accept = createAccept({ channels, preparation, checkOptions, backlogLimit, unseen, clock: store.clock })
   const worker = createWorker({
-    ...{ store, queries, queue, channels, preparation, executor, scheduler, breaker, notifications, batched, log },
+    ...{ store, queue, channels, executor, scheduler, breaker, batched, log },
     reaper: createReaper({ store, queries, queue, metrics, log, typeBase, timeoutMs }),
-    deliverBatch: batch(executor),
     most,
     // A read that asks whether anybody is there waits no longer than for that.
     ask: (channel, { operation, input }) =>

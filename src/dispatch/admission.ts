@@ -6,6 +6,8 @@ export interface Permit {
   at: number
   /** After this it is too late: the slot has gone by, and another has to be had. */
   until: number
+  /** What stands for it in the log of the account's slots. */
+  slot?: { key: string; entry: number }
 }
 
 /** What of a channel a call's turn depends on. Without a channel: a call to Maton itself. */

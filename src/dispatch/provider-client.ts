@@ -71,6 +71,8 @@ export interface CallOptions {
   lane?: 0 | 1
   /** performance.now() after which it must not go out any more: somebody may have judged it. */
   notAfter?: number
+  /** Asked when its turn has come, right before the write; false: it must not go out with this turn. True: it has left. */
+  leave?: () => boolean
   /** It is to find out whether a channel answers that has not. */
   probe?: true
 }
@@ -197,7 +199,7 @@ export function createProviderClient({
         begun = performance.now()
         // Late, or stopped for longer than it is ours.
         const ours = options.notAfter === undefined || begun <= options.notAfter
-        if (!inTime || !ours) throw new TooLate(late(channel.provider), record)
+        if (!inTime || !ours || options.leave?.() === false) throw new TooLate(late(channel.provider), record)
       }
       const told = <A extends Pick<NativeAnswer, 'status' | 'headers'>>(answer: A): A => {
         record.started = true

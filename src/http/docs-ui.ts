@@ -37,12 +37,86 @@ interface Page {
   specSelectors: { specJson: () => { getIn: (path: string[]) => { toJS: () => unknown } | undefined } }
 }
 
+/** Of React, what the page's own component takes. */
+interface React {
+  createElement: (type: unknown, props: object | null, ...children: unknown[]) => unknown
+  useEffect: (effect: () => unknown, on: unknown[]) => void
+  useRef: () => { current: object | undefined }
+  useState: (first: boolean) => [boolean, (value: boolean) => void]
+}
+declare const IntersectionObserver: new (
+  seen: (entries: { isIntersecting: boolean }[]) => void,
+  options: object
+) => { observe: (element: object) => void; disconnect: () => void }
+interface ListedOperation {
+  get: (name: 'path' | 'method') => string
+  getIn: (path: string[]) => string
+}
+interface TagProps {
+  tag: string
+  tagObj: { get: (name: 'operations') => { toArray: () => ListedOperation[] } }
+  layoutSelectors: { isShown: (key: string[]) => boolean }
+  layoutActions: { show: (key: string[], shown: boolean) => void }
+}
+
 /**
- * In the browser: the list is there before anybody waits for it. Swagger UI would read JSON as YAML, and go through the whole
- * document for the ways to authorize, which point nowhere.
+ * In the browser: the list is there before anybody waits for it. Swagger UI would read JSON as YAML, go through the whole
+ * document for the ways to authorize, which point nowhere, and make every operation ready to be opened; here the operations
+ * of a tag are lines of text until they come near the window, one of them is opened, or an address names it.
  */
 function quickly() {
+  const operationTag =
+    (Original: unknown, { React: react }: { React: React }) =>
+    (props: TagProps) => {
+      const { tag, tagObj, layoutSelectors, layoutActions } = props
+      const h = react.createElement
+      const [near, setNear] = react.useState(false)
+      const content = react.useRef()
+      const operations = tagObj.get('operations').toArray()
+      const keyOf = (operation: ListedOperation) => ['operations', tag, operation.getIn(['operation', 'operationId'])]
+      react.useEffect(() => {
+        if (near || !content.current) return
+        const observer = new IntersectionObserver(
+          entries => {
+            if (entries.some(({ isIntersecting }) => isIntersecting)) setNear(true)
+          },
+          { rootMargin: '300px' }
+        )
+        observer.observe(content.current)
+        return () => observer.disconnect()
+      }, [near])
+      if (near || operations.some(operation => layoutSelectors.isShown(keyOf(operation)))) return h(Original, props)
+      const lines = operations.map(operation => {
+        const key = keyOf(operation)
+        const method = operation.get('method')
+        const open = () => {
+          setNear(true)
+          layoutActions.show(key, true)
+        }
+        const path = h('span', { className: 'opblock-summary-path' }, operation.get('path'))
+        const summary = h(
+          'div',
+          { className: 'opblock-summary-description' },
+          operation.getIn(['operation', 'summary'])
+        )
+        const words = h('div', { className: 'opblock-summary-path-description-wrapper' }, path, summary)
+        const name = h('span', { className: 'opblock-summary-method' }, method.toUpperCase())
+        const control = h(
+          'button',
+          { className: 'opblock-summary-control', 'aria-expanded': false, onClick: open },
+          name,
+          words
+        )
+        return h(
+          'div',
+          { key: key[2], id: key.join('-'), className: `opblock opblock-${method}` },
+          h('div', { className: `opblock-summary opblock-summary-${method}` }, control)
+        )
+      })
+      return h(Original, props, h('div', { className: 'operation-tag-content', ref: content }, lines))
+    }
   return {
+    wrapComponents: { OperationTag: operationTag },
     statePlugins: {
       spec: {
         wrapActions: {

@@ -43,6 +43,11 @@ export function watchUnreadBodies(app: App): void {
     if (request.routeOptions.config.upload !== true && request.raw.complete) pending.delete(request.raw)
     done()
   })
+  app.addHook('onError', (_request, reply, error, done) => {
+    // Fastify ends the connection of a body that is too large: whoever still writes it then may never read why it was refused.
+    if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') reply.removeHeader('connection')
+    done()
+  })
   app.addHook('onResponse', ({ raw }, _, done) => {
     const entry = pending.get(raw)
     if (raw.complete) pending.delete(raw)
@@ -50,7 +55,9 @@ export function watchUnreadBodies(app: App): void {
       entry.answeredAt = raw.socket.bytesRead
       // Its reader has stopped, and would hold it up for ever.
       raw.unpipe()
-      raw.removeAllListeners('readable').resume()
+      raw.removeAllListeners('readable').pause()
+      // One that flows into nothing is not made to go on by resuming it.
+      raw.resume()
     }
     done()
   })

@@ -58,6 +58,9 @@ function kept(headers: IncomingHttpHeaders, token: string): string {
   return JSON.stringify(Object.fromEntries(shown))
 }
 
+/** Bytes from which a body has been waited for long enough. */
+const largeBody = 64 * 1024
+
 export function createDoor({ store, adapters, channels, tokens, metrics, wake }: DoorParts): Door {
   const insert = prepare<
     { id: string; channel: string; mode: string; size: number; headers: string; sha256: string; at: number },
@@ -133,12 +136,15 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         headers: kept(headers, admission.token),
         sha256: createHash('sha256').update(body).digest('hex')
       }
-      const fresh = await store.write(function* () {
-        if ((yield* change(insert(row))) === 0) return false
-        yield insertBody({ id: row.id, body })
-        if (store.notifications) yield store.notifications.publish(webhookWord)
-        return true
-      })
+      const fresh = await store.write(
+        function* () {
+          if ((yield* change(insert(row))) === 0) return false
+          yield insertBody({ id: row.id, body })
+          if (store.notifications) yield store.notifications.publish(webhookWord)
+          return true
+        },
+        { patient: body.length < largeBody }
+      )
       failpoint('webhook_kept')
       metrics.webhook(provider, fresh ? 'kept' : 'known')
       if (fresh) wake()

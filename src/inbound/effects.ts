@@ -54,8 +54,8 @@ export interface Effects {
 /** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (docs/api.md 12). */
 const patienceMs = 60_000
 
-const namesOf = ({ phone, userId, parentUserId, username }: Person): ToldAs => ({
-  names: [phone, userId, parentUserId],
+const namesOf = ({ phone, waId, userId, parentUserId, username }: Person): ToldAs => ({
+  names: [phone, waId, userId, parentUserId],
   username
 })
 
@@ -110,7 +110,8 @@ export function createEffects(parts: EffectsParts): Effects {
     const { billable: _, ...pricing } = price ?? {}
     return {
       status: status === 'played' ? 'read' : status,
-      at: heard.at ?? receivedAt,
+      // A clock that is ahead must not have something happen tomorrow.
+      at: Math.min(heard.at ?? receivedAt, store.clock()),
       providerMessageId: known[0] ?? null,
       ids: known,
       ...(error && { error: JSON.stringify(error) }),

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { WebhookLaneRow, WebhookRow } from '../store/schema-inbound.ts'
-import { change, type Store, type Unit } from '../store/store.ts'
+import { change, prepare, type Store, type Unit } from '../store/store.ts'
 
 /** The webhooks of one channel and mode: they are read in order, by one process. */
 export type Lane = Pick<WebhookLaneRow, 'channel_id' | 'mode'>
@@ -19,71 +19,86 @@ export type KeptBody = WebhookRow & { body: Uint8Array }
 
 export function webhookQueries(store: Store) {
   const { build, now } = store
-  const of = ({ channel_id, mode }: Lane) =>
-    build.selectFrom('webhooks').where('channel_id', '=', channel_id).where('mode', '=', mode)
   /** The words of the partial index: both databases must see that they imply it. */
   const waiting = sql<boolean>`state = 'waiting'`
+  const lanes = prepare<object, Lane>(() =>
+    build.selectFrom('webhooks').select(['channel_id', 'mode']).where(waiting).distinct().orderBy('channel_id')
+  )
+  const heads = prepare<Lane & { most: number }, Pick<WebhookRow, 'id' | 'size'>>(p =>
+    build
+      .selectFrom('webhooks')
+      .where('channel_id', '=', p.channel_id)
+      .where('mode', '=', p.mode)
+      .where(waiting)
+      .select(['id', 'size'])
+      .orderBy('id')
+      .limit(p.most)
+  )
+  const bodies = prepare<Lane & { first: string; last: string }, KeptBody>(p =>
+    build
+      .selectFrom('webhooks')
+      .innerJoin('webhook_bodies', 'webhook_bodies.id', 'webhooks.id')
+      .selectAll('webhooks')
+      .select('webhook_bodies.body')
+      .where('channel_id', '=', p.channel_id)
+      .where('mode', '=', p.mode)
+      .where(waiting)
+      .where('webhooks.id', '>=', p.first)
+      .where('webhooks.id', '<=', p.last)
+      .orderBy('webhooks.id')
+  )
+  const hold = prepare<Lane & { holder: string; leaseMs: number }, unknown>(p => {
+    const until = sql<number>`${now} + ${p.leaseMs}`
+    return build
+      .insertInto('webhook_lanes')
+      .values({ channel_id: p.channel_id, mode: p.mode, holder: p.holder, until, heard_at: null, status_at: null })
+      .onConflict(conflict =>
+        conflict
+          .columns(['channel_id', 'mode'])
+          .doUpdateSet({ holder: p.holder, until })
+          .where(eb =>
+            eb.or([
+              eb('webhook_lanes.holder', '=', p.holder),
+              eb('webhook_lanes.holder', 'is', null),
+              eb('webhook_lanes.until', '<=', now)
+            ])
+          )
+      )
+  })
+  const lane = (p: Lane) =>
+    build.updateTable('webhook_lanes').where('channel_id', '=', p.channel_id).where('mode', '=', p.mode)
+  const heardAny = prepare<Lane & { at: number }, unknown>(p => lane(p).set({ heard_at: p.at }))
+  const heardStatus = prepare<Lane & { at: number }, unknown>(p => lane(p).set({ heard_at: p.at, status_at: p.at }))
+  const move = prepare<Omit<Piece, 'received_at'>, unknown>(p =>
+    build
+      .updateTable('webhooks')
+      .set({ position: p.to, state: p.state, reason: p.reason, tries: 0 })
+      .where('id', '=', p.id)
+      .where(waiting)
+      .where('position', '=', p.from)
+  )
 
   return {
     /** Where something waits. */
-    lanes: (): Promise<Lane[]> =>
-      store.read(
-        build
-          .selectFrom('webhooks')
-          .select(['channel_id', 'mode'])
-          .where(waiting)
-          .distinct()
-          .orderBy('channel_id')
-          .compile()
-      ),
+    lanes: (): Promise<Lane[]> => store.read(lanes({})),
 
     /** The bodies that are next, as many as are good to have in hand. */
-    next: async (lane: Lane, most: number, bytes: number): Promise<KeptBody[]> => {
-      const heads = await store.read(of(lane).where(waiting).select(['id', 'size']).orderBy('id').limit(most).compile())
+    next: async ({ channel_id, mode }: Lane, most: number, bytes: number): Promise<KeptBody[]> => {
       let sum = 0
-      const ids = heads.filter(({ size }, i) => (sum += size) <= bytes || i === 0).map(({ id }) => id)
-      if (ids.length === 0) return []
-      return store.read(
-        build
-          .selectFrom('webhooks')
-          .innerJoin('webhook_bodies', 'webhook_bodies.id', 'webhooks.id')
-          .selectAll('webhooks')
-          .select('webhook_bodies.body')
-          .where('webhooks.id', 'in', ids)
-          .orderBy('webhooks.id')
-          .compile()
-      )
+      const waits = await store.read(heads({ channel_id, mode, most }))
+      const ids = waits.filter(({ size }, i) => (sum += size) <= bytes || i === 0).map(({ id }) => id)
+      const [first, last] = [ids[0], ids.at(-1)]
+      if (first === undefined || last === undefined) return []
+      return store.read(bodies({ channel_id, mode, first, last }))
     },
 
     /** Inside a unit: whether this process may read the lane, from now on for a while. */
     holdLane: function* ({ channel_id, mode }: Lane, holder: string, leaseMs: number): Unit<boolean> {
-      const until = sql<number>`${now} + ${leaseMs}`
-      const held = build
-        .insertInto('webhook_lanes')
-        .values({ channel_id, mode, holder, until, heard_at: null, status_at: null })
-        .onConflict(conflict =>
-          conflict
-            .columns(['channel_id', 'mode'])
-            .doUpdateSet({ holder, until })
-            .where(eb =>
-              eb.or([
-                eb('webhook_lanes.holder', '=', holder),
-                eb('webhook_lanes.holder', 'is', null),
-                eb('webhook_lanes.until', '<=', now)
-              ])
-            )
-        )
-      return (yield* change(held)) > 0
+      return (yield* change(hold({ channel_id, mode, holder, leaseMs }))) > 0
     },
     /** Inside a unit: others may read it at once. */
-    leaveLane: function* ({ channel_id, mode }: Lane, holder: string): Unit<void> {
-      yield build
-        .updateTable('webhook_lanes')
-        .set({ holder: null })
-        .where('channel_id', '=', channel_id)
-        .where('mode', '=', mode)
-        .where('holder', '=', holder)
-        .compile()
+    leaveLane: function* (left: Lane, holder: string): Unit<void> {
+      yield lane(left).set({ holder: null }).where('holder', '=', holder).compile()
     },
     /** Inside a unit: the same for all that this process reads. */
     leaveAll: function* (holder: string): Unit<void> {
@@ -91,12 +106,7 @@ export function webhookQueries(store: Store) {
     },
     /** When the lane last heard anything, and a status. */
     heard: ({ channel_id, mode }: Lane, at: number, status: boolean) =>
-      build
-        .updateTable('webhook_lanes')
-        .set({ heard_at: at, ...(status && { status_at: at }) })
-        .where('channel_id', '=', channel_id)
-        .where('mode', '=', mode)
-        .compile(),
+      (status ? heardStatus : heardAny)({ channel_id, mode, at }),
 
     /** Before bodies that an earlier process left are taken in hand: another one that ends by them has counted them. */
     suspect: (ids: string[]) =>
@@ -109,13 +119,7 @@ export function webhookQueries(store: Store) {
 
     /** Inside a unit: moves a body on from where it was read to. False: somebody else has. */
     advance: function* ({ id, from, to, state, reason }: Piece): Unit<boolean> {
-      const moved = build
-        .updateTable('webhooks')
-        .set({ position: to, state, reason, tries: 0 })
-        .where('id', '=', id)
-        .where(waiting)
-        .where('position', '=', from)
-      return (yield* change(moved)) > 0
+      return (yield* change(move({ id, from, to, state, reason }))) > 0
     }
   }
 }

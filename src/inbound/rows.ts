@@ -14,7 +14,12 @@ import type { Place } from './effects.ts'
 export type FileKeeper = (channel: DispatchChannel, file: HeardFile) => { id: string; query: CompiledQuery }
 
 /** A person in the words of the API. */
-export const shownPerson = ({ phone, userId, username, name }: Person) => ({ waId: phone, userId, username, name })
+export const shownPerson = ({ phone, waId = phone, userId, username, name }: Person) => ({
+  waId,
+  userId,
+  username,
+  name
+})
 
 /** A person as a row keeps one; undefined where nothing is known. */
 export function personJson(person: Person): string | undefined {
@@ -41,7 +46,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
 
   /** What it says, with ids of ours in place of the provider's wherever there are any. */
   function* said({ message, operator }: Said, place: Place): Unit<Pick<MessageRow, 'type' | 'content' | 'options'>> {
-    const { type, file, target, replyTo, referral, forwarded, groupId, standby } = message
+    const { type, file, target, replyTo, referral, product, forwarded, groupId, standby } = message
     let content = message.content as Record<string, unknown>
     if (file) {
       const { id: mediaId, query } = keepFile(place.channel, file)
@@ -53,6 +58,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
     const options = {
       ...(replyTo !== undefined && { replyTo: yield* named(replyTo, place) }),
       ...(referral && { referral }),
+      ...(product && { product }),
       ...(forwarded && { forwarded }),
       ...(groupId && { groupId }),
       ...(standby && { standby }),

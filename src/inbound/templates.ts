@@ -14,11 +14,12 @@ export function createTemplateHandler(store: Store, forget: (name?: string) => v
   })
   return {
     template: function* (
-      { name, language, providerTemplateId, change, value, before, reason },
+      { name, language, providerTemplateId, change, value, before, effectiveAt: at, reason },
       { channel: { id, mode } }
     ) {
       forget(name)
-      const data = { change, name, language, providerTemplateId, value, before, reason }
+      const effectiveAt = at === undefined ? undefined : new Date(at).toISOString()
+      const data = { change, name, language, providerTemplateId, value, before, effectiveAt, reason }
       yield eventEntry(store, { type: 'template.updated', mode, channel: id, data })
       if (store.notifications) yield store.notifications.publish(word + (name ?? ''))
       return { outcome: 'done' }

@@ -1,5 +1,5 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { CompiledQuery } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import type { CreateKey, Key, KeyWithSecret, PatchKey, RotateKey } from '../../schemas/keys.ts'
 import { ServiceError } from '../errors.ts'
 import { newId } from '../ids.ts'
@@ -33,16 +33,16 @@ export interface KeyringOptions {
   adminKey?: string
   /** How long a positive look-up may be believed, in milliseconds: the longest that another replica's revocation takes. */
   believeMs?: number
+  /** What that time is counted by, in milliseconds; a clock that nobody sets. */
+  now?: () => number
 }
 
 export interface Keyring {
   /** Who the secret belongs to, asked from an address that is undefined where nobody can read it. Throws 401 alike for unknown, expired and revoked keys. */
   authenticate: (secret: string, address: string | undefined) => Promise<Caller>
   create: (input: CreateKey, actor: Caller | null) => Promise<KeyWithSecret>
-  /** @param page `unusedSince`: only those that were not used since that instant, in milliseconds since 1970 */
-  list: (
-    page: PageRequest & { service?: string; unusedSince?: number }
-  ) => Promise<{ items: Key[]; nextCursor: string | null }>
+  /** @param page what is wanted of them; absent: all */
+  list: (page: PageRequest & KeyFilter) => Promise<{ items: Key[]; nextCursor: string | null }>
   get: (id: string) => Promise<Key>
   /** The key that a caller carries. */
   self: (caller: Caller) => Promise<Key>
@@ -61,6 +61,17 @@ export interface Keyring {
   endStarted: (service: string) => Promise<void>
 }
 
+/** Which keys are listed. */
+export interface KeyFilter {
+  service?: string
+  /** A part of the name, in either case. */
+  name?: string
+  /** How one of its secrets ends, the newest or an older one that is still kept. */
+  lastFour?: string
+  /** Only those that were not used since that instant, in milliseconds since 1970. */
+  unusedSince?: number
+}
+
 /** What a look-up found. */
 interface Known {
   caller: Caller
@@ -70,6 +81,8 @@ interface Known {
   /** When a use of it was noted last. */
   usedAt: number
 }
+/** A text as LIKE takes it for itself, with ! as its escape. */
+const literal = (text: string): string => text.replace(/[!%_]/g, '!$&')
 /** A use is noted when the last note is so old: with the time that the note takes, what is told is at most a minute old. */
 const noteMs = 50_000
 const never = Number.POSITIVE_INFINITY
@@ -78,7 +91,7 @@ const unauthenticated = () =>
     headers: { 'www-authenticate': 'Bearer error="invalid_token"' }
   })
 
-export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: KeyringOptions): Keyring {
+export function createKeyring({ store, pepper, adminKey, believeMs = 3000, now }: KeyringOptions): Keyring {
   const { build } = store
   const secrets = createSecrets(store, pepper, createSeal(pepper))
   const adminHash = adminKey ? hashSecret(pepper, adminKey) : undefined
@@ -99,8 +112,10 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
     secrets: []
   }
   const salt = randomBytes(16).toString('hex')
-  const belief = createBelief<Known>({ believeMs })
+  const belief = createBelief<Known>({ believeMs, ...(now && { now }) })
 
+  const endingIn = (lastFour: string) =>
+    build.selectFrom('key_secrets').select('key_id').where('last_four', '=', lastFour)
   const load = async (id: string): Promise<KeyRow> => {
     const [row] = await store.read(build.selectFrom('keys').selectAll().where('id', '=', id).compile())
     if (!row) throw new ServiceError('not_found', `There is no key ${id}.`)
@@ -213,7 +228,7 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         )
     },
 
-    list: async ({ limit, after, service, unusedSince }) => {
+    list: async ({ limit, after, service, name, lastFour, unusedSince }) => {
       let query = build
         .selectFrom('keys')
         .selectAll()
@@ -221,6 +236,9 @@ export function createKeyring({ store, pepper, adminKey, believeMs = 3000 }: Key
         .limit(limit + 1)
       if (after) query = query.where('id', '<', after)
       if (service) query = query.where('service', '=', service)
+      if (name) query = query.where(sql<boolean>`lower(name) like lower(${`%${literal(name)}%`}) escape '!'`)
+      if (lastFour)
+        query = query.where(eb => eb.or([eb('last_four', '=', lastFour), eb('id', 'in', endingIn(lastFour))]))
       if (unusedSince !== undefined)
         query = query.where(eb => eb.or([eb('last_used_at', 'is', null), eb('last_used_at', '<', unusedSince)]))
       const page = toPage(await store.read(query.compile()), limit)

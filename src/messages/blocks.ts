@@ -49,10 +49,16 @@ export const blockKeysOf = ({ mode, channel_id, contact, broadcast_id }: Blockab
 export function blockQueries({ build, now }: Store) {
   const lasting = build
     .selectFrom('blocks')
-    .selectAll()
+    .selectAll('blocks')
     .where(eb => eb.or([eb('until', 'is', null), eb('until', '>', now)]))
+  // A join: of a list SQLite makes a table at every run.
   const standing = (p: BlockKeys) =>
-    lasting.where('key', 'in', [p.hold, p.account, p.channel, p.breaker, p.throttle, p.recipient, p.broadcast])
+    lasting.innerJoin(
+      sql<{ column1: string }>`(values (${p.hold}), (${p.account}), (${p.channel}), (${p.breaker}), (${p.throttle}),
+        (${p.recipient}), (${p.broadcast}))`.as('wanted'),
+      'wanted.column1',
+      'blocks.key'
+    )
   return {
     /** The blocks of some keys that hold now, for another query or by itself. */
     standing,

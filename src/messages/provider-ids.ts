@@ -1,7 +1,7 @@
 import { type CompiledQuery, sql } from 'kysely'
 import type { MessageRow } from '../store/schema.ts'
 import type { MessageIdRow, ParkedEventRow } from '../store/schema-inbound.ts'
-import { all, first, prepare, type Store, type Unit } from '../store/store.ts'
+import { all, change, first, prepare, type Store, type Unit } from '../store/store.ts'
 import type { ProviderEvent } from './provider-status.ts'
 
 // Which message an id of the provider's names (docs/webhooks.md A5: WATI has three for one message). What is told under an id
@@ -31,6 +31,13 @@ export function messageIds(store: Store) {
     ...{ message_id: p.message_id, attempt: p.attempt, parked: p.parked, created_at: p.created_at }
   })
   // One id a statement: compiled once, they cost less than one built anew for all.
+  const nameNew = prepare<Id, unknown>(p =>
+    build
+      .insertInto('message_ids')
+      .values(values(p))
+      .onConflict(conflict => conflict.doNothing())
+  )
+  /** For an id that has been heard of: the same, and what stands there. */
   const nameOne = prepare<Id, Pick<MessageIdRow, 'parked'>>(p =>
     build
       .insertInto('message_ids')
@@ -84,8 +91,10 @@ export function messageIds(store: Store) {
     link: function* (place: Place, message: { id: string; attempt: number }, ids: readonly string[]): Unit<Parked[]> {
       const waiting: string[] = []
       for (const provider_id of ids) {
-        const id = { ...place, provider_id, message_id: message.id, attempt: message.attempt }
-        const named = yield* first(nameOne({ ...id, parked: 0, created_at: store.clock() }))
+        const name = { message_id: message.id, attempt: message.attempt, parked: 0, created_at: store.clock() }
+        const id = { ...place, provider_id, ...name }
+        if ((yield* change(nameNew(id))) > 0) continue
+        const named = yield* first(nameOne(id))
         if (named?.parked === 1) waiting.push(provider_id)
       }
       if (waiting.length === 0) return []

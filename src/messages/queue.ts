@@ -54,7 +54,7 @@ export function queueQueries(store: Store) {
             order by run_at, id limit 1
           )
           where lines.queue is not null
-          limit ${p.limit}`.compile(build)
+          limit ${p.limit} + 0`.compile(build)
     })),
     /** Whether something of this line is due: what comes after it must not pass it. */
     waiting: prepare<{ queue: string }, { id: string }>(p =>

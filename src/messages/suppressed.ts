@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHmac, createSecretKey, hkdfSync } from 'node:crypto'
 import { type RawBuilder, sql } from 'kysely'
 import { ServiceError } from '../errors.ts'
 import type { MessageRow } from '../store/schema.ts'
@@ -129,7 +129,7 @@ export const standingSuppression = (p: SuppressionKeys): RawBuilder<Standing> =>
 /** Looks people up among those who must not be messaged. The pepper keys the hashes of erased people. */
 export function createSuppressed(store: Store, pepper: string) {
   const { build } = store
-  const key = Buffer.from(hkdfSync('sha256', pepper, '', 'switchboard suppressions 1', 32))
+  const key = createSecretKey(Buffer.from(hkdfSync('sha256', pepper, '', 'switchboard suppressions 1', 32)))
   /** What an erased person's suppression is found by. No name begins so. */
   const hashOf = (identity: string): string =>
     `#${createHmac('sha256', key).update(nameOf(identity)).digest('base64url')}`
@@ -216,6 +216,7 @@ export function createSuppressed(store: Store, pepper: string) {
     look,
     /** Inside the unit that makes or moves a row: throws the 409 where a suppression stands against it. */
     require: function* (row: Pick<MessageRow, 'mode' | 'channel_id' | 'contact'>, concern: Concern): Unit<void> {
+      if (!(yield* first(anybody({ mode: row.mode })))) return
       const standing = yield* first(look(keysOf(row, concern)))
       if (standing) throw refusalOf(standing)
     },

@@ -10,12 +10,13 @@ interface Shown {
   replyTo?: string
   unseen?: true
   referral?: object
+  product?: object
   forwarded?: string
   groupId?: string
   standby?: true
   operator?: object
 }
-const told = ['replyTo', 'referral', 'forwarded', 'groupId', 'standby', 'operator'] as const
+const told = ['replyTo', 'referral', 'product', 'forwarded', 'groupId', 'standby', 'operator'] as const
 
 /** A row as its owner sees it. Every member is named here, so nothing else of the row can get out. */
 export function toMessage(row: MessageRow): Message {

@@ -31,7 +31,11 @@ export function createHeardWindow(store: Store): HeardWindow {
       .where(ofPerson(people))
       .where('mode', '=', mode)
       .where('direction', '=', 'inbound')
-      .orderBy('id', 'desc')
+      // WhatsApp's own words about somebody are no word of theirs, and what is written in a group opens the group.
+      .where('type', '!=', 'system')
+      .where(eb => eb.or([eb('options', 'is', null), eb('options', 'not like', '%"groupId":%')]))
+      // Not the last that came: webhooks come in any order, and days late.
+      .orderBy('created_at', 'desc')
       .limit(1)
     const registered = build
       .selectFrom('webhook_registrations')

@@ -49,9 +49,9 @@ export function addFigures(parts: MonitoringParts): void {
 /** The store, with every unit of work observed that became durable. */
 export const observed = (store: Store, committed: (ms: number) => void): Store => ({
   ...store,
-  write: async unit => {
+  write: async (unit, how) => {
     const begun = performance.now()
-    const value = await store.write(unit)
+    const value = await store.write(unit, how)
     committed(performance.now() - begun)
     return value
   }

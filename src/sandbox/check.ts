@@ -1,5 +1,5 @@
 import type { Static, TSchema } from '@sinclair/typebox'
-import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 
 /** The first thing wrong with a value: where, by which rule, in words. */
 export interface Mistake {
@@ -9,12 +9,16 @@ export interface Mistake {
   text: string
 }
 
-const ajv = new Ajv({ strict: false, allErrors: false })
+let ajv: Ajv | undefined
 
-/** Compiles a schema once; the check narrows the value or tells the first mistake. */
+/** Compiles a schema once, when it is first used; the check narrows the value or tells the first mistake. */
 export function checker<S extends TSchema>(schema: S): (value: unknown) => Mistake | Static<S> {
-  const validate = ajv.compile(schema)
-  return value => (validate(value) ? (value as Static<S>) : toMistake(validate.errors?.[0]))
+  let validate: ValidateFunction | undefined
+  return value => {
+    ajv ??= new Ajv({ strict: false, allErrors: false })
+    validate ??= ajv.compile(schema)
+    return validate(value) ? (value as Static<S>) : toMistake(validate.errors?.[0])
+  }
 }
 
 /** Tells a mistake from a checked value. */

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import { addControl } from './control.ts'
 import { createFaults, type Faults } from './forcing.ts'
 import { createLedger, type Ledger } from './ledger.ts'
@@ -8,6 +7,7 @@ import { createState } from './state.ts'
 import { createHooks, type DefaultHook, type Hook } from './webhooks/hooks.ts'
 import { createPlayer, type Player } from './webhooks/player.ts'
 import { type ScenarioOf, scenarioOfNumber } from './webhooks/scenarios.ts'
+import { realWait, type Wait } from './wire.ts'
 
 export { wordsOf } from './effects.ts'
 export type { MagicRecipient } from './faults.ts'
@@ -18,6 +18,7 @@ export { standIns } from './stand-ins.ts'
 export type { Happening, Taken } from './webhooks/happening.ts'
 export type { DefaultHook } from './webhooks/hooks.ts'
 export { type Scenario, scenarios } from './webhooks/scenarios.ts'
+export type { Wait } from './wire.ts'
 
 export interface SandboxOptions {
   /** default 127.0.0.1 */
@@ -30,6 +31,8 @@ export interface SandboxOptions {
   ratePerSecond?: number
   /** added to every answer; default 0 */
   latencyMs?: number
+  /** what a slow answer waits by; default: real time */
+  wait?: Wait
   /** false: nothing is recorded, for benchmarks; a number: how many entries are kept (default 100,000) */
   ledger?: boolean | number
   /** where webhooks go that nobody registered an address for; default: nowhere */
@@ -92,14 +95,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     faults,
     apiKey: options.apiKey,
     ratePerSecond: options.ratePerSecond ?? 0,
-    latencyMs: options.latencyMs ?? 0
+    latencyMs: options.latencyMs ?? 0,
+    wait: options.wait ?? realWait
   })
   addControl(app, ledger, faults)
-  const sockets = new Set<Socket>()
-  app.server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
   const url = await app.listen({ host, port })
   return {
     url,
@@ -110,8 +109,6 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     told: player.idle,
     async close() {
       await player.close()
-      // hanging calls would be waited for
-      for (const socket of sockets) socket.destroy()
       await app.close()
     }
   }

@@ -11,7 +11,7 @@ import { standIns } from './stand-ins.ts'
 import type { State } from './state.ts'
 import type { Hooks } from './webhooks/hooks.ts'
 import type { Player } from './webhooks/player.ts'
-import { pause, playOnWire, say } from './wire.ts'
+import { pause, playOnWire, say, type Wait } from './wire.ts'
 
 /** What the endpoints are given. */
 export interface World {
@@ -21,6 +21,7 @@ export interface World {
   apiKey: string | undefined
   ratePerSecond: number
   latencyMs: number
+  wait: Wait
   player: Player
   hooks: Hooks
 }
@@ -39,6 +40,7 @@ export async function buildServer(world: World): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
     bodyLimit: LARGEST,
+    // Calls that hang would be waited for.
     forceCloseConnections: true,
     rewriteUrl: ({ url = '/' }) => [...standIns.values()].reduce((path, { rewrite }) => rewrite?.(path) ?? path, url),
     // Neither Graph nor WATI's framework minds a slash at the end
@@ -138,12 +140,12 @@ async function run(
     template: false,
     refused: new Map()
   }
-  if (world.latencyMs > 0) await pause(reply, world.latencyMs)
+  if (world.latencyMs > 0) await pause(reply, world.latencyMs, world.wait)
   const { answer, fault } = await settle(world, call, duplicates)
-  if (heldMs > 0) await pause(reply, heldMs)
+  if (heldMs > 0) await pause(reply, heldMs, world.wait)
   if (fault === undefined) return finish(answer)
   if (fault.effect.kind === 'slow') {
-    await pause(reply, fault.effect.ms)
+    await pause(reply, fault.effect.ms, world.wait)
     return finish(answer)
   }
   if (['refuse', 'gateway', 'answer'].includes(fault.effect.kind)) return finish(answer)

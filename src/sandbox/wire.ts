@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import type { Answer } from './call.ts'
 import type { Effect } from './effects.ts'
@@ -61,13 +62,20 @@ function dribble(raw: FastifyReply['raw'], body: Buffer, everyMs: number): void 
   raw.once('close', () => clearInterval(timer))
 }
 
+/** Resolves after so many milliseconds; rejects when the signal ends it before. */
+export type Wait = (ms: number, signal: AbortSignal) => Promise<unknown>
+
+export const realWait: Wait = (ms, signal) => sleep(ms, undefined, { signal })
+
 /** Waits, unless the caller goes away first. */
-export function pause(reply: FastifyReply, ms: number): Promise<void> {
+export function pause(reply: FastifyReply, ms: number, wait: Wait): Promise<void> {
   return new Promise(resolve => {
-    const timer = setTimeout(resolve, ms)
+    const gone = new AbortController()
+    const end = (): void => resolve()
     reply.raw.once('close', () => {
-      clearTimeout(timer)
-      resolve()
+      gone.abort()
+      end()
     })
+    wait(ms, gone.signal).then(end, end)
   })
 }

@@ -148,7 +148,7 @@ export async function forgetKeys(store: Store, now: number, going: Going): Promi
   const { build } = store
   let count = 0
   // A key belongs to a message, or to another act by the id that it was held under.
-  for (const prefix of ['msg', 'req']) {
+  for (const prefix of ['msg', 'req', 'brd']) {
     const end = idAt(prefix, now - keyMs)
     for (let from = `${prefix}_`; going(); ) {
       const rows = await store.read(

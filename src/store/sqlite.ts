@@ -11,21 +11,16 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { CompiledQuery, DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, sql } from 'kysely'
+import { CompiledQuery, DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, sql } from 'kysely'
+import { createCheckpoints } from './checkpoints.ts'
 import { judgeFileSystem, mountType } from './file-systems.ts'
+import { createGroupCommit, type Job } from './group-commit.ts'
 import type { Database } from './schema.ts'
+import { LastingPlans } from './sqlite-compiler.ts'
 import { type Result, type Store, StoreUnavailable, storable, type Unit } from './store.ts'
 
 /** The first SQLite without the WAL-reset corruption (docs/reliability.md 6). */
 const oldestSqlite = [3, 51, 3]
-/** Units in one commit at most (docs/reliability.md 7.3): more would let one flush hold the event loop. */
-const groupSize = 64
-
-interface Job {
-  unit: () => Unit<unknown>
-  resolve: (value: unknown) => void
-  reject: (error: unknown) => void
-}
 
 function checkPlace(directory: string, warn: Warn): void {
   const version = (process.versions.sqlite ?? '0').split('.').map(Number)
@@ -89,8 +84,8 @@ function takeLock(directory: string): DatabaseSync {
 function open(file: string, readOnly: boolean): DatabaseSync {
   const db = new DatabaseSync(file, { timeout: 5000, defensive: true, readOnly })
   // NORMAL, because the log is synced by `flush` below, once for all commits that wait for it; checkpoints still sync by
-  // themselves. 4000 pages: fewer checkpoints, each of which holds the event loop.
-  if (!readOnly) db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000')
+  // themselves.
+  if (!readOnly) db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL')
   db.exec('PRAGMA foreign_keys=ON; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF')
   if (process.platform === 'darwin') db.exec('PRAGMA fullfsync=1; PRAGMA checkpoint_fullfsync=1')
   return db
@@ -154,15 +149,12 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   // The log is there from the first transaction on and stays the same file until the last connection closes.
   const wal = openSync(`${file}-wal`, 'r+')
   keepPrivate(directory)
+  const checkpoints = createCheckpoints(writer, file)
   /**
    * Nobody knows what of the log is on disk: after a failed sync, and in a log that another process left behind (the
    * kernel calls pages clean that it failed to write). Nothing is taken until a checkpoint has put it all there.
    */
   let doubtful = true
-  const jobs: Job[] = []
-  /** A group is being written, or will be at the end of this tick. */
-  let busy = false
-  let idle: (() => void) | undefined
   const listeners: (() => void)[] = []
 
   const run = (unit: () => Unit<unknown>): unknown => {
@@ -214,35 +206,18 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
       return group.map(outcomeOf)
     }
   }
-  /**
-   * One group at a time: commit, then sync the log beside the event loop, then answer. That is what `synchronous=FULL`
-   * does inside COMMIT, where it would stop everything for the length of a disk write; the promise to writers is the
-   * same, nothing is acknowledged before it is on disk. What arrives meanwhile is the next group, so a slow disk makes larger ones.
-   */
-  const flush = (): void => {
-    const group = jobs.splice(0, groupSize)
-    const answers = outcomesOf(group)
-    sync(wal, error => {
-      if (error) doubtful = true
-      for (const [i, job] of group.entries()) {
-        if (error) job.reject(new StoreUnavailable(`the log could not be synced: ${error.message}`))
-        else answers[i]!()
-      }
-      if (!error) for (const listener of listeners) listener()
-      busy = jobs.length > 0
-      if (busy) flush()
-      else idle?.()
-    })
-  }
-  const write = <T>(unit: () => Unit<T>): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      jobs.push({ unit, resolve: resolve as Job['resolve'], reject })
-      if (busy) return
-      busy = true
-      setImmediate(flush)
-    })
-
-  const clock = reader.prepare(`select ${instant} as at`)
+  const commits = createGroupCommit({
+    commit: outcomesOf,
+    sync: done => sync(wal, done),
+    failed: () => {
+      doubtful = true
+    },
+    synced: () => {
+      for (const listener of listeners) listener()
+      return checkpoints.look()
+    }
+  })
+  const { write } = commits
 
   return {
     dialect: 'sqlite',
@@ -251,12 +226,12 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
         createAdapter: () => new SqliteAdapter(),
         createDriver: () => new DummyDriver(),
         createIntrospector: db => new SqliteIntrospector(db),
-        createQueryCompiler: () => new SqliteQueryCompiler()
+        createQueryCompiler: () => new LastingPlans()
       }
     }),
     now: sql<number>`${sql.raw(instant)}`,
-    // Work may end later than its store.
-    clock: () => (reader.isOpen ? (clock.get() as { at: number }).at : Date.now()),
+    // SQLite asks the same clock of the machine, to the millisecond.
+    clock: Date.now,
     write,
     read: async query => {
       try {
@@ -272,7 +247,8 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
       }),
     gauges: () => ({ walBytes: reader.isOpen ? fstatSync(wal).size : 0 }),
     close: async () => {
-      if (busy) await new Promise<void>(resolve => (idle = resolve))
+      await commits.idle()
+      await checkpoints.close()
       reader.close()
       closeSync(wal)
       try {

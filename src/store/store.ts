@@ -15,6 +15,14 @@ export interface Result<R> {
 // biome-ignore lint/suspicious/noExplicitAny: each yield has a result type of its own, which `all` and `change` give back
 export type Unit<T> = Generator<CompiledQuery, T, Result<any>>
 
+export interface WriteOptions {
+  /**
+   * Nobody waits for it who would notice 10 ms: it is committed at once, and may wait so long for the sync of others.
+   * It resolves when it is on disk, as any other. For PostgreSQL it changes nothing.
+   */
+  patient?: boolean
+}
+
 export interface Store {
   readonly dialect: 'sqlite' | 'postgres'
   /** Builds queries; it never runs one. */
@@ -27,7 +35,7 @@ export interface Store {
    */
   readonly clock: () => number
   /** Runs a unit in one transaction. Resolves only when it is durable. Throws StoreUnavailable when nothing was written. */
-  write: <T>(unit: () => Unit<T>) => Promise<T>
+  write: <T>(unit: () => Unit<T>, how?: WriteOptions) => Promise<T>
   /**
    * Runs one reading query. It may show a commit a moment before it is on disk: an acknowledgement or a send must rest on
    * a `write`, never on a read alone.
@@ -105,19 +113,34 @@ class Slot {
   }
 }
 
+let preparing = false
+/** Whether a value of a query that is being compiled is the same at each of its runs: a word or a number of the program's own. */
+export const isConstant = (value: unknown): boolean =>
+  preparing && (typeof value === 'string' || typeof value === 'number' || value === null)
+
 /**
- * Compiles a query once and fills in its parameters by name at each call: building a query anew costs more than running it.
+ * Compiles a query once, when it is first run, and fills in its parameters by name at each call: building a query anew costs
+ * more than running it, and two hundred of them would be a part of every start.
  * @param build gets a placeholder for every parameter it touches
  */
 export function prepare<P extends object, R>(
   build: (parameters: Required<P>) => Compilable<R>
 ): (parameters: P) => CompiledQuery<R> {
-  const slots = new Proxy({}, { get: (_, name) => new Slot(String(name)) }) as Required<P>
-  const query = build(slots).compile()
-  return parameters => ({
-    ...query,
-    parameters: query.parameters.map(value =>
+  const compile = (): CompiledQuery<R> => {
+    const slots = new Proxy({}, { get: (_, name) => new Slot(String(name)) }) as Required<P>
+    preparing = true
+    try {
+      return build(slots).compile()
+    } finally {
+      preparing = false
+    }
+  }
+  let query: CompiledQuery<R> | undefined
+  return parameters => {
+    query ??= compile()
+    const filled = query.parameters.map(value =>
       value instanceof Slot ? (parameters[value.name as keyof P] ?? null) : value
     )
-  })
+    return { ...query, parameters: filled }
+  }
 }

@@ -145,10 +145,19 @@ export function createFollower(parts: FollowerParts): Follower {
     return !over
   }
 
+  /** Nobody need read the newest events where no subscription wants any; a new one is found by the next round. */
+  const listen = (wanted: boolean): void => {
+    if (wanted) endNews ??= journal.onNews(run)
+    else {
+      endNews?.()
+      endNews = undefined
+    }
+  }
   const round = async (): Promise<void> => {
     const rows = await store.read(
       build.selectFrom('subscriptions').selectAll().where('disabled_reason', 'is', null).compile()
     )
+    if (!stopped) listen(rows.length > 0)
     for (const id of seen.keys()) if (!rows.some(row => row.id === id)) seen.delete(id)
     for (const row of rows) {
       if (stopped) return
@@ -190,12 +199,11 @@ export function createFollower(parts: FollowerParts): Follower {
     wake: run,
     start: () => {
       stopped = false
-      endNews = journal.onNews(run)
       run()
     },
     stop: async () => {
       stopped = true
-      endNews?.()
+      listen(false)
       clearTimeout(timer)
       await running
     }

@@ -68,8 +68,8 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
     return changed
   }
 
-  const known = ({ phone, userId, parentUserId, username }: Person) => ({
-    names: [phone, userId, parentUserId],
+  const known = ({ phone, waId, userId, parentUserId, username }: Person) => ({
+    names: [phone, waId, userId, parentUserId],
     username
   })
 

@@ -4,9 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { invalid, ServiceError } from '../errors.ts'
 import { readPhone } from '../phone.ts'
 import { inUtf8 } from './charset.ts'
-import { csvRows } from './csv.ts'
 import type { RawRow } from './raw.ts'
-import { sheetRows } from './xlsx.ts'
 
 // Tables as people have them: CSV in any dialect and encoding that is certain, and .xlsx. One reader for every import.
 
@@ -120,14 +118,18 @@ async function headOf(source: TableSource): Promise<Buffer> {
   }
 }
 
-/** The rows as the file has them, whatever it is. Throws a 400 that names what is no table. */
+/** The rows as the file has them, whatever it is. Its reader is loaded with the first table. Throws a 400 that names what is no table. */
 async function rawRows(source: TableSource, options: TableOptions): Promise<AsyncGenerator<RawRow>> {
   const head = (await headOf(source)).toString('latin1').replace(/^\xEF\xBB\xBF/, '')
   const isHeader = (cells: string[]) => columnsOf(cells, options).includes('phone')
   const { path, charset } = options
-  if (head.startsWith('PK\x03\x04')) return sheetRows(source, isHeader, path || '/')
+  if (head.startsWith('PK\x03\x04')) {
+    const { sheetRows } = await import('./xlsx.ts')
+    return sheetRows(source, isHeader, path || '/')
+  }
   const stranger = strangers.find(([mark]) => mark.test(head))
   if (stranger) throw invalid(path || '/', `is ${stranger[1]}, and no table: save it as CSV (UTF-8) or .xlsx`)
+  const { csvRows } = await import('./csv.ts')
   const bytes = 'bytes' in source ? inPieces(source.bytes) : createReadStream(source.file)
   return csvRows(inUtf8(bytes as AsyncIterable<Buffer>, charset, path || '/'), isHeader, path)
 }

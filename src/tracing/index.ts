@@ -44,8 +44,10 @@ export function tracedStore(store: Store, tracing: Tracing | undefined): Store {
   if (!tracing) return store
   return {
     ...store,
-    write: unit =>
-      tracing.inside() ? spanned(tracing.begin('journal', {}), () => store.write(unit), codeOf) : store.write(unit)
+    write: (unit, how) =>
+      tracing.inside()
+        ? spanned(tracing.begin('journal', {}), () => store.write(unit, how), codeOf)
+        : store.write(unit, how)
   }
 }
 

@@ -1,17 +1,11 @@
-import { openAsBlob } from 'node:fs'
 import { Readable } from 'node:stream'
-import { type Dispatcher, FormData } from 'undici'
+import type { Dispatcher } from 'undici'
 import { decoded, decodedStream, jsonText } from './encoding.ts'
 import { longestAnswer, longestDecoded, openPool, poolOptions } from './pool.ts'
 import type { Proxies } from './proxies.ts'
-import {
-  type FailureFacts,
-  type MultipartPart,
-  type NativeAnswer,
-  type NativeRequest,
-  type NativeStream,
-  UpstreamFailure
-} from './wire.ts'
+import { encodeBody, target, unsendable } from './request.ts'
+import type { Deadline, SetTimer } from './timers.ts'
+import { type FailureFacts, type NativeAnswer, type NativeRequest, type NativeStream, UpstreamFailure } from './wire.ts'
 
 export interface MatonOptions {
   /** Where the providers are proxied. */
@@ -20,6 +14,8 @@ export interface MatonOptions {
   /** Whole deadline of one call in milliseconds, from hand-over to the last byte of the answer. */
   timeoutMs: number
   proxies?: Proxies
+  /** What counts the deadlines; Node's own unless a test hands in another. */
+  setTimer?: SetTimer
 }
 
 export interface Maton {
@@ -40,7 +36,7 @@ export interface Maton {
   close: (gently?: boolean) => Promise<void>
 }
 
-export function createMaton({ baseUrl, apiKey, timeoutMs, proxies }: MatonOptions): Maton {
+export function createMaton({ baseUrl, apiKey, timeoutMs, proxies, setTimer = setTimeout }: MatonOptions): Maton {
   const base = new URL(baseUrl)
   const prefix = base.pathname.replace(/\/$/, '')
   const pool = openPool(base.origin, poolOptions, proxies)
@@ -63,64 +59,30 @@ export function createMaton({ baseUrl, apiKey, timeoutMs, proxies }: MatonOption
   const secretsOf = (connectionId: string) => [apiKey, connectionId].filter(secret => secret.length >= 8)
   return {
     request: async (app, connectionId, request, deadline = timeoutMs) =>
-      once(pool, await options(app, connectionId, request, 'application/json'), deadline, secretsOf(connectionId)),
+      once(
+        pool,
+        await options(app, connectionId, request, 'application/json'),
+        { ms: deadline, setTimer },
+        secretsOf(connectionId)
+      ),
     stream: async (app, connectionId, request, deadline = timeoutMs) =>
-      streamed(streams, await options(app, connectionId, request, '*/*'), deadline, secretsOf(connectionId)),
+      streamed(
+        streams,
+        await options(app, connectionId, request, '*/*'),
+        { ms: deadline, setTimer },
+        secretsOf(connectionId)
+      ),
     close: async gently => {
       await Promise.all([pool, streams].map(each => (gently ? each.close() : each.destroy())))
     }
   }
 }
 
-/** What cannot be put on the wire is a defect of ours: it never left, and another try would end the same way. */
-function unsendable(error: unknown): never {
-  const { code, name } = error as NodeJS.ErrnoException
-  throw new UpstreamFailure('the request cannot be written', {
-    kind: 'unsendable',
-    started: false,
-    cause: code ?? name
-  })
-}
-
-/** Path and query of a request, each segment encoded. `.` and `..` stay themselves when encoded, so they are refused (T15). */
-export function target({ path, query }: NativeRequest): string {
-  let result = ''
-  for (const segment of path) {
-    if (segment === '' || segment === '.' || segment === '..' || !segment.isWellFormed())
-      unsendable(new RangeError('an empty, relative or broken path segment must not reach a provider'))
-    result += `/${encodeURIComponent(segment)}`
-  }
-  if (!query) return result
-  const search = new URLSearchParams()
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.append(name, String(value))
-  return search.size > 0 ? `${result}?${search}` : result
-}
-
-async function encodeBody(
-  body: NativeRequest['body']
-): Promise<{ body: Dispatcher.DispatchOptions['body']; contentType?: string }> {
-  if (!body) return { body: null }
-  if ('json' in body) return { body: JSON.stringify(body.json), contentType: 'application/json' }
-  if ('form' in body)
-    return { body: new URLSearchParams(body.form).toString(), contentType: 'application/x-www-form-urlencoded' }
-  // undici sets the content type with its boundary, and the length, since every part knows its own.
-  return { body: await multipart(body.multipart) }
-}
-
-async function multipart(parts: readonly MultipartPart[]): Promise<FormData> {
-  const form = new FormData()
-  for (const part of parts) {
-    if ('value' in part) form.append(part.name, part.value)
-    else form.append(part.name, await openAsBlob(part.file.path, { type: part.file.mimeType }), part.file.filename)
-  }
-  return form
-}
-
 /** Runs one request by undici's dispatch hooks: only they tell whether it was started (docs/reliability.md 4). */
 function once(
   pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
-  timeoutMs: number,
+  { ms, setTimer }: Deadline,
   secrets: readonly string[]
 ): Promise<NativeAnswer> {
   return new Promise((resolve, reject) => {
@@ -132,10 +94,10 @@ function once(
     const fail = (message: string, facts: FailureFacts): void => {
       if (over) return
       over = true
-      clearTimeout(timer)
+      timer[Symbol.dispose]()
       reject(new UpstreamFailure(message, facts))
     }
-    const timer = setTimeout(() => {
+    const timer = setTimer(() => {
       const started = controller !== undefined
       fail('no complete answer within the deadline', {
         kind: 'transport',
@@ -144,7 +106,7 @@ function once(
         cause: 'TimeoutError'
       })
       controller?.abort(new Error('deadline'))
-    }, timeoutMs)
+    }, ms)
 
     pool.dispatch(options, {
       onRequestStart(current) {
@@ -167,7 +129,7 @@ function once(
         if (body === undefined)
           return fail('the answer cannot be read', { kind: 'unreadable', started: true, status, headers })
         over = true
-        clearTimeout(timer)
+        timer[Symbol.dispose]()
         resolve({ status, headers, body })
       },
       onResponseError(_, error) {
@@ -193,11 +155,10 @@ const refusalPieces = 16
 function streamed(
   pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
-  timeoutMs: number,
+  { ms, setTimer }: Deadline,
   secrets: readonly string[]
 ): Promise<NativeStream> {
   return new Promise((resolve, reject) => {
-    const begun = performance.now()
     let controller: Dispatcher.DispatchController | undefined
     let status = 0
     let headers: NativeAnswer['headers'] = {}
@@ -207,7 +168,7 @@ function streamed(
     const fail = (message: string, facts: Omit<FailureFacts, 'status' | 'headers'>): void => {
       if (over) return
       over = true
-      clearTimeout(timer)
+      endTimers()
       const failure = new UpstreamFailure(message, { ...facts, ...(status && { status, headers }) })
       if (body) body.destroy(failure)
       else reject(failure)
@@ -217,7 +178,12 @@ function streamed(
       fail('no complete answer within the deadline', { kind: 'transport', started, cause: 'TimeoutError' })
       controller?.abort(new Error('deadline'))
     }
-    const timer = setTimeout(expire, timeoutMs)
+    const timer = setTimer(expire, ms)
+    const whole = setTimer(expire, ms * longestStream)
+    const endTimers = (): void => {
+      timer[Symbol.dispose]()
+      whole[Symbol.dispose]()
+    }
 
     pool.dispatch(options, {
       onRequestStart(current) {
@@ -232,7 +198,7 @@ function streamed(
         body = new Readable({
           read: () => current.resume(),
           destroy: (error, done) => {
-            clearTimeout(timer)
+            endTimers()
             // The reader went away: nothing more is fetched for it.
             if (!over) current.abort(new Error('nobody reads it'))
             over = true
@@ -245,7 +211,6 @@ function streamed(
       },
       onResponseData(current, chunk) {
         if (over) return
-        if (performance.now() - begun > timeoutMs * longestStream) return expire()
         if (body) {
           timer.refresh()
           if (!body.push(chunk)) current.pause()
@@ -260,7 +225,7 @@ function streamed(
             body: parse(refusal, headers, secrets)
           })
         over = true
-        clearTimeout(timer)
+        endTimers()
         body.push(null)
       },
       onResponseError(_, error) {

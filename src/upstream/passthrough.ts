@@ -4,6 +4,7 @@ import { decoded, decodedStream, jsonText } from './encoding.ts'
 import { unreadable } from './maton.ts'
 import { longestDecoded, openPool, poolOptions } from './pool.ts'
 import type { Proxies } from './proxies.ts'
+import type { Deadline, SetTimer } from './timers.ts'
 import { type FailureFacts, type NativeAnswer, UpstreamFailure } from './wire.ts'
 
 // What goes to Maton beside the operations: its own control plane, and bytes that nobody here reads.
@@ -17,6 +18,8 @@ export interface PassthroughOptions {
   /** Until the answer begins, and for each stretch in which no byte moves; in milliseconds. */
   timeoutMs: number
   proxies?: Proxies
+  /** What counts the deadlines; Node's own unless a test hands in another. */
+  setTimer?: SetTimer
 }
 
 /** A request in the provider's own words, as a caller wrote them; what is not here does not travel. */
@@ -60,7 +63,8 @@ const streamed = { ...poolOptions, maxResponseSize: -1 } satisfies Pool.Options
 const longestControl = 4 * 1024 * 1024
 
 export function createPassthrough(options: PassthroughOptions): Passthrough {
-  const { baseUrl, controlUrl, apiKey, timeoutMs, proxies } = options
+  const { baseUrl, controlUrl, apiKey, timeoutMs, proxies, setTimer = setTimeout } = options
+  const deadline = { ms: timeoutMs, setTimer }
   const proxy = new URL(baseUrl)
   const control = new URL(controlUrl)
   const pools = new Map([proxy.origin, control.origin].map(origin => [origin, openPool(origin, streamed, proxies)]))
@@ -73,7 +77,7 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
       const path = `${prefix(proxy)}/${app}${target}`
       const all = { accept: '*/*', ...headers, ...ours, 'maton-connection': connectionId }
       const { origin } = proxy
-      const answer = await open(pools.get(origin)!, { origin, method, path, headers: all }, body, timeoutMs)
+      const answer = await open(pools.get(origin)!, { origin, method, path, headers: all }, body, deadline)
       // Decoded too, since our key would not be seen in a compressed body.
       const plain =
         method === 'HEAD'
@@ -91,7 +95,7 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
       }
       const body = json === undefined ? undefined : [Buffer.from(JSON.stringify(json))]
       const { origin } = control
-      const answer = await open(pools.get(origin)!, { origin, method, path, headers }, body, timeoutMs)
+      const answer = await open(pools.get(origin)!, { origin, method, path, headers }, body, deadline)
       return readJson(method, answer, secret)
     },
     close: async gently => {
@@ -107,7 +111,7 @@ function open(
   pool: Dispatcher,
   options: Pick<Dispatcher.DispatchOptions, 'origin' | 'method' | 'path' | 'headers'>,
   source: Body | undefined,
-  timeoutMs: number
+  { ms, setTimer }: Deadline
 ): Promise<PassthroughAnswer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -116,8 +120,7 @@ function open(
     const fail = (message: string, facts: FailureFacts): void => {
       if (over) return
       over = true
-      clearTimeout(timer)
-      clearTimeout(whole)
+      endTimers()
       const failure = new UpstreamFailure(message, facts)
       if (answer) answer.destroy(failure)
       else reject(failure)
@@ -132,8 +135,12 @@ function open(
       fail('no complete answer within the deadline', { kind: 'transport', started, cause: 'TimeoutError' })
       controller?.abort(new Error('deadline'))
     }
-    const timer = setTimeout(expire, timeoutMs)
-    const whole = setTimeout(expire, timeoutMs * longest)
+    const timer = setTimer(expire, ms)
+    const whole = setTimer(expire, ms * longest)
+    const endTimers = (): void => {
+      timer[Symbol.dispose]()
+      whole[Symbol.dispose]()
+    }
     // A stream of its own: undici destroys what it cannot send, and with a caller's request would go the caller's socket.
     const body = source === undefined ? null : Readable.from(moving(source, moved), { objectMode: false })
 
@@ -150,8 +157,7 @@ function open(
           answer = new Readable({
             read: () => current.resume(),
             destroy: (error, done) => {
-              clearTimeout(timer)
-              clearTimeout(whole)
+              endTimers()
               // The reader went away: nothing more is fetched for it.
               if (!over) current.abort(new Error('nobody reads it'))
               over = true
@@ -170,8 +176,7 @@ function open(
         onResponseEnd() {
           if (over) return
           over = true
-          clearTimeout(timer)
-          clearTimeout(whole)
+          endTimers()
           answer!.push(null)
         },
         onResponseError(_, error) {

@@ -1,4 +1,4 @@
-import { target } from './maton.ts'
+import { target } from './request.ts'
 import type { NativeRequest } from './wire.ts'
 
 /** A request as it would stand on the wire, without what nobody may see. */

@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { adapters } from '../../src/adapters/index.ts'
+import { spentMs } from '../cost.ts'
 
 // The third table: a fixture a kind of event, made from the documented shapes (docs/webhooks.md C, D), and what it means.
 
@@ -52,6 +53,11 @@ for (const [provider, { hear }] of adapters) {
       fc.property(mutated, ([{ body, path }, value]) => sane(replaced(body, path, value))),
       { numRuns: 3000 }
     )
+    const deep = JSON.parse('['.repeat(20_000) + ']'.repeat(20_000)) as unknown
+    const deepObject = JSON.parse(`${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`) as unknown
+    for (const { body, path } of paths)
+      if (!sane(replaced(body, path, deep)) || !sane(replaced(body, path, deepObject)))
+        t.fail(`deep in ${path.join('.')}`)
     for (const hostile of [
       {
         __proto__: null,
@@ -87,6 +93,59 @@ t.test('one unreadable part hides no other', async t => {
     clouds.read(body).filter(each => each.kind === 'status'),
     [{ ids: ['wamid.1'], status: 'read' }]
   )
+})
+
+t.test(
+  'however deep something is nested, the rest of its body is heard, and all of it can be written down',
+  async t => {
+    const depth = 20_000
+    const nested = '['.repeat(depth) + ']'.repeat(depth)
+    const text = { type: 'text', text: { body: 'beside it' }, from: '14155550100', id: 'wamid.beside' }
+    const flow = { type: 'nfm_reply', nfm_reply: { name: 'flow', body: 'Sent', response_json: nested } }
+    const edits = (i: number): object => {
+      let message: object = text
+      for (let left = i; left > 0; left--)
+        message = {
+          type: 'edit',
+          edit: { original_message_id: 'wamid.a', message },
+          from: '14155550100',
+          id: 'wamid.edit'
+        }
+      return message
+    }
+    const messages = [{ ...text, type: 'interactive', interactive: flow, id: 'wamid.flow' }, edits(depth), text]
+    const heard = clouds.read({ entry: [{ changes: [{ field: 'messages', value: { messages } }] }] })
+    t.match(heard, [
+      { message: { type: 'reply', content: { kind: 'flow', data: { text: /^\[\[/ } } } },
+      { message: { type: 'edit', content: { type: 'unsupported' } } },
+      { message: { type: 'text', content: { body: 'beside it' } } }
+    ])
+    t.doesNotThrow(() => JSON.stringify(heard))
+    t.throws(() => JSON.stringify(JSON.parse(nested)), RangeError, 'CONTROL: what was told cannot be written')
+    const [wati] = watis.read({
+      eventType: 'message',
+      id: 'a1',
+      type: 'interactive',
+      nfmReply: { response_json: nested }
+    })
+    t.match(wati, { message: { type: 'reply', content: { kind: 'flow', data: { text: /^\[\[/ } } } })
+  }
+)
+
+t.test('a body of many people and messages is read in a time that grows with it, not with its square', async t => {
+  const spent = (count: number) => {
+    const contacts = Array.from({ length: count }, (_, i) => ({ wa_id: String(14_150_000_000 + i) }))
+    const messages = contacts.map(({ wa_id }, i) => ({ from: wa_id, id: `w${i}`, type: 'text', text: { body: 'x' } }))
+    return spentMs(async () => {
+      t.equal(
+        clouds.read({ entry: [{ changes: [{ field: 'messages', value: { contacts, messages } }] }] }).length,
+        count
+      )
+    })
+  }
+  await spent(1000)
+  const ms = await spent(20_000)
+  t.ok(ms < 5000, `${ms} ms of the processor for 20,000`)
 })
 
 t.test('instants come as text, as numbers and in milliseconds; what is none is left out', async t => {

@@ -104,6 +104,11 @@ t.test('templates are asked for by page, until one is short', async t => {
   ])
 })
 
+t.test('a template’s quality is one of four words, or none', async t => {
+  t.equal((await listed({ quality: 'GREEN' }))!.quality, 'green')
+  for (const quality of [undefined, null, '', 'MAUVE', 1]) t.notOk('quality' in (await listed({ quality }))!)
+})
+
 t.test('a list that does not turn its pages ends all the same', async t => {
   const same = { messageTemplates: [{ elementName: 'a' }, { elementName: 'b' }] }
   const walk = async (answer: (call: number) => object) => {

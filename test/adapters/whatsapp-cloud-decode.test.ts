@@ -57,7 +57,8 @@ t.test('templates are asked for with Meta’s filters and paged by cursor', asyn
   const next = 'https://graph.facebook.com/?access_token=EAAsecret'
   const page = { data: [], paging: { cursors: { before: 'a', after: 'Mg' }, next } }
   const { asked, output } = await run('listTemplates', input, page)
-  const fields = 'id,name,language,status,category,sub_category,parameter_format,components,rejected_reason'
+  const fields =
+    'id,name,language,status,category,sub_category,parameter_format,components,rejected_reason,quality_score'
   const query = {
     fields,
     name: 'n',
@@ -72,6 +73,16 @@ t.test('templates are asked for with Meta’s filters and paged by cursor', asyn
   const last = await run('listTemplates', { limit: 5 }, { data: [], paging: { cursors: { after: 'Mg' } } })
   t.equal(last.output.nextCursor, null)
   await t.rejects(run('listTemplates', { limit: 5 }, {}), { name: 'UpstreamFailure', kind: 'unreadable' })
+})
+
+t.test('a template’s quality is one of four words, or none', async t => {
+  const quality = async (quality_score: unknown) => (await listed({ quality_score })).quality
+  t.equal(await quality({ score: 'YELLOW', date: 1795774450 }), 'yellow')
+  t.equal(await quality({ score: 'UNKNOWN' }), 'unknown')
+  for (const told of [undefined, null, {}, 'GREEN', { score: 'MAUVE' }, { score: 2 }]) {
+    const item = await listed({ quality_score: told })
+    t.notOk('quality' in item, JSON.stringify(told))
+  }
 })
 
 t.test('a template’s definition is read in our words', async t => {

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { createBroadcastIntake } from '../../src/broadcasts/intake.ts'
 import { createBroadcastLifecycle } from '../../src/broadcasts/lifecycle.ts'
 import { broadcastQueries } from '../../src/broadcasts/queries.ts'
+import type { Claim } from '../../src/delivery/intake/idempotency.ts'
 import type { Caller } from '../../src/keys/caller.ts'
 import { blockQueries } from '../../src/messages/blocks.ts'
 import { createSuppressed } from '../../src/messages/suppressed.ts'
@@ -13,6 +14,7 @@ import { batchSize } from '../../src/messages/transitions/broadcast.ts'
 import { createQuietHours } from '../../src/quiet-hours/index.ts'
 import { openStore } from '../../src/store/index.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
+import { failure } from '../conformance/store-rows.ts'
 import { until } from '../until.ts'
 import { order } from './order.ts'
 
@@ -35,12 +37,15 @@ const makes = (sql: string, parameters: readonly unknown[]): boolean =>
 interface Rig {
   store: Store
   /** One broadcast of so many; rejects as the route would answer. */
-  create: (count: number) => Promise<unknown>
+  create: (count: number, claim?: Claim) => Promise<unknown>
   spool: string
   stop: () => Promise<void>
 }
+/** How a commit is told as failed: it was kept all the same, or lost; or kept, and the last that the store did. */
+type Verdict = 'kept' | 'lost' | 'kept and down'
+
 /** @param fails whether the n-th making commit is told as failed, and whether it is kept all the same */
-async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): Promise<Rig> {
+async function rig(t: Test, fails: (n: number) => Verdict | undefined): Promise<Rig> {
   const directory = mkdtempSync(join(tmpdir(), 'switchboard-doubt-'))
   const spool = join(directory, 'spool')
   mkdirSync(spool)
@@ -50,26 +55,33 @@ async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): 
     rmSync(directory, { recursive: true, force: true })
   })
   let n = 0
+  let down = false
   const faulty: Store = {
     ...store,
     write: async unit => {
-      let verdict: 'kept' | 'lost' | undefined
+      if (down) throw new StoreUnavailable('down')
+      let verdict: Verdict | undefined
       const value = await store
         .write(function* () {
           verdict = undefined
           const steps = unit()
           let step = steps.next()
           while (!step.done) {
-            if (makes(step.value.sql, step.value.parameters)) verdict = fails(n++)
+            const making = makes(step.value.sql, step.value.parameters)
+            if (making) verdict = fails(n++)
             if (verdict === 'lost') throw new StoreUnavailable('lost')
-            step = steps.next(yield step.value)
+            const result = yield step.value
+            // It was there already.
+            if (making && result.changes === 0) verdict = undefined
+            step = steps.next(result)
           }
           return step.value
         })
         .catch(error => {
           throw error instanceof Error && error.message === 'lost' ? new StoreUnavailable('lost') : error
         })
-      if (verdict === 'kept') throw new StoreUnavailable('kept, and told as failed')
+      if (verdict === 'kept and down') down = true
+      if (verdict === 'kept' || down) throw new StoreUnavailable('kept, and told as failed')
       return value
     }
   }
@@ -80,9 +92,9 @@ async function rig(t: Test, fails: (n: number) => 'kept' | 'lost' | undefined): 
   const parts = { queries, blocks, channels, preparation, directory: spool, log, wake: () => {}, discard, withdraw }
   const stops = { quietHours: createQuietHours(log), suppressed: createSuppressed(store, 'p'.repeat(32)), typeBase: '' }
   const intake = createBroadcastIntake({ ...parts, ...stops, store: faulty, doubtMs: 1000 })
-  const create = (count: number) => {
+  const create = (count: number, claim?: Claim) => {
     const { recipients, ...form } = order(count)
-    return intake(caller, form, { recipients }, {})
+    return intake(caller, form, { recipients }, { claim })
   }
   return { store, create, spool, stop: watch.stop }
 }
@@ -130,6 +142,27 @@ for (const [size, count] of [
     )
   })
 }
+
+for (const [size, count] of [
+  ['one commit', 3],
+  ['many', batchSize + 1]
+] as const)
+  t.test(`stored in ${size}: never certain, its key finds what came of it, and nobody takes it back`, async t => {
+    const id = 'brd_01jabcdefghjkmnpqrstvwxyz0'
+    const claim: Claim = { id, settle: function* () {} }
+    const unknown = { code: 'overloaded', facts: { outcome: 'unknown' }, message: /same Idempotency-Key/ }
+    const kept = await rig(t, () => 'kept and down')
+    t.match(await failure(kept.create(count, claim)), unknown)
+    await kept.stop()
+    t.strictSame(await found(kept.store), { statuses: ['running'], messages: count })
+    const lost = await rig(t, () => 'lost')
+    t.match(await failure(lost.create(count, claim)), unknown)
+    await until(
+      () => found(lost.store),
+      ({ statuses, messages }) => statuses.length === 0 && messages === 0
+    )
+    await lost.stop()
+  })
 
 t.test('one that is complete although its caller was told that it is not is canceled', async t => {
   const { store, create, stop } = await rig(t, () => undefined)

@@ -6,7 +6,7 @@ import { unsuppressed } from '../../src/messages/suppressed.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
-import { changed, entry, message, put } from './store-rows.ts'
+import { changed, countedSince, entry, message, put } from './store-rows.ts'
 
 const hour = 3600_000
 
@@ -27,8 +27,9 @@ export function blockCases(test: Case): void {
     )
   const stop = (store: Store, key: string) =>
     changed(store, blockQueries(store).stop({ key, detail: 'because', at: Date.now() }))
-  const raise = (store: Store, key: string, until: number) =>
-    changed(store, blockQueries(store).raise({ key, forMs: until - Date.now(), detail: null, at: Date.now() }))
+  const raiseFor = (store: Store, key: string, forMs: number) =>
+    changed(store, blockQueries(store).raise({ key, forMs, detail: null, at: Date.now() }))
+  const raise = (store: Store, key: string, until: number) => raiseFor(store, key, until - Date.now())
   const lift = (store: Store, key: string) => changed(store, blockQueries(store).lift({ key }))
 
   test('each thing that can stand in a message’s way keeps it from being dispatched, until it is lifted', async (t, {
@@ -52,11 +53,12 @@ export function blockCases(test: Case): void {
     const key = blockKey.account('live')
     await raise(store, key, Date.now() - 1000)
     t.strictSame(await store.read(blockQueries(store).of(blockKeysOf(row))), [])
-    const end = Date.now() + hour
-    await raise(store, key, end)
-    await raise(store, key, end - 1000)
+    const since = Date.now()
+    await raiseFor(store, key, hour)
+    await raiseFor(store, key, hour / 2)
     const [block] = await store.read(blockQueries(store).all({}))
-    t.ok(Math.abs(block!.until! - end) < 500, 'by the clock of the store')
+    t.ok(countedSince(since, block!.until!, hour), 'by the clock of the store, and the shorter one does not end it')
+    const end = since + hour
     await stop(store, key)
     await raise(store, key, end)
     t.match(await store.read(blockQueries(store).of(blockKeysOf(row))), [{ key, until: null, detail: 'because' }])
@@ -100,5 +102,34 @@ export function blockCases(test: Case): void {
     const slots = (await Promise.all(Array.from({ length: 20 }, take))).sort((a, b) => a - b)
     for (let i = 10; i < slots.length; i++) t.ok(slots[i]! - slots[i - 10]! >= limit.windowMs)
     t.ok(slots.at(-1)! - slots[0]! < 3 * limit.windowMs, 'none is given away for nothing')
+  })
+
+  test('a call that left early has its slot in the log at that instant, from the next that is given away on', async (t, {
+    store
+  }) => {
+    const [pace, other] = [createRateLimiter(store, 10), createRateLimiter(store, 10)]
+    const limit = pace.account('live')!
+    const open = (of: typeof pace) =>
+      store.write(function* () {
+        return yield* of.open(limit)
+      })
+    const book = () =>
+      store.write(function* () {
+        const ledger = yield* pace.open(limit)
+        return { at: ledger.now, entry: yield* pace.book(ledger, ledger.now + 60) }
+      })
+    const [first, second] = [await book(), await book()]
+    // 60 ms before it would have been too late, and 20.
+    pace.left({ at: 0, until: 100, slot: { key: limit.key, entry: first.entry } }, 40)
+    pace.left({ at: 0, until: 100, slot: { key: limit.key, entry: second.entry } }, 80)
+    const wanted = [first.entry - 60, second.entry - 20]
+    const near = (log: number[]) => log.slice(0, 2).map((at, i) => Math.abs(at - wanted[i]!) < 0.01)
+    t.strictSame(near((await open(other)).log), [false, false], 'another process does not know yet')
+    t.strictSame(near((await open(pace)).log), [true, true])
+    await book()
+    t.strictSame(near((await open(other)).log), [true, true], 'now it does')
+    pace.left({ at: 0, until: 100 }, 0)
+    pace.left({ at: 0, until: 100, slot: { key: limit.key, entry: first.entry } }, 40)
+    t.equal((await open(pace)).log.length, 3)
   })
 }

@@ -118,11 +118,13 @@ export function retentionCases(on: Case): void {
     await both(8, { state: 'unknown' }, kept)
     await both(9, { state: 'queued', timeline: '' }, kept)
     await both(30, { state: 'failed', timeline: at(ago(20)) + at(ago(0.5)) }, kept)
-    over.push(await keep(store, { message_id: idOf(8, 'req'), created_at: ago(8) }))
-    kept.push(await keep(store, { message_id: idOf(6, 'req'), created_at: ago(6) }))
+    for (const prefix of ['req', 'brd'] as const) {
+      over.push(await keep(store, { message_id: idOf(8, prefix), created_at: ago(8) }))
+      kept.push(await keep(store, { message_id: idOf(6, prefix), created_at: ago(6) }))
+    }
     await createUpkeep(store, silent, 365).sweep()
     t.strictSame([...(await stored(store)).keys()].sort(), kept.sort())
-    t.equal(over.length, 3)
+    t.equal(over.length, 4)
   })
 
   on('limits and stops that are long over are deleted, those that stand are not', async (t, { store }) => {

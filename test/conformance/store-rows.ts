@@ -109,6 +109,13 @@ export const returned = <R>(store: Store, query: CompiledQuery<R> | Compilable<R
     return yield* all(query)
   })
 
+/** How far the clock of a database on this machine may be from ours, in milliseconds. */
+const apartMs = 500
+
+/** Whether an instant is so many milliseconds after a moment between `since` and now, however long that was on a busy machine. */
+export const countedSince = (since: number, instant: number, ms = 0): boolean =>
+  instant >= since + ms - apartMs && instant <= Date.now() + ms + apartMs
+
 /** Waits for something another process does, with a deadline in place of a nap. */
 export async function until(what: () => Promise<boolean>, deadlineMs = 60_000): Promise<boolean> {
   for (const end = performance.now() + deadlineMs; performance.now() < end; ) {

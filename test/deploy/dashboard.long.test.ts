@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
+import { freePort } from '../free-port.ts'
 import { startBoard, until } from '../helper.ts'
 import { file } from '../process.ts'
 import { absent, program } from './programs.ts'
@@ -14,14 +13,6 @@ import { absent, program } from './programs.ts'
 const prometheus = program('prometheus', '--version')
 const { panels } = JSON.parse(readFileSync(file('deploy/grafana/switchboard.json'), 'utf8')) as {
   panels: { title: string; targets?: { expr: string }[] }[]
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 t.test(

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { type Dispatcher, request } from 'undici'
+import { freePort } from '../free-port.ts'
 import { type Board, startBoard } from '../helper.ts'
 import { file } from '../process.ts'
 import { until } from '../until.ts'
@@ -18,14 +18,6 @@ export type ProxyName = (typeof proxyNames)[number]
 export const installed: Readonly<Record<ProxyName, string | undefined>> = {
   nginx: program('nginx', '-v'),
   caddy: program('caddy', 'version')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 interface Ports {

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { absent, program } from '../deploy/programs.ts'
+import { freePort } from '../free-port.ts'
 import { startBoard, until } from '../helper.ts'
 import { listen } from './listen.ts'
 
@@ -12,14 +12,6 @@ import { listen } from './listen.ts'
 
 const haproxy = program('haproxy', '-v')
 const nginx = program('nginx', '-v')
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 /** What each is told, and how it is started with that. */
 const proxies = {

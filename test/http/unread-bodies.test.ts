@@ -43,6 +43,9 @@ const form = (path: string, parts: string, head = auth) => {
 }
 const plain = (path: string, type: string, body: string, head = auth) =>
   `POST ${path} HTTP/1.1${crlf}Host: x${crlf}${head}Content-Type: ${type}${crlf}Content-Length: ${body.length}${crlf}${crlf}${body}`
+const chunked = (path: string, type: string, body: string) =>
+  `POST ${path} HTTP/1.1${crlf}Host: x${crlf}${auth}Content-Type: ${type}${crlf}Transfer-Encoding: chunked${crlf}${crlf}${body.length.toString(16)}${crlf}${body}${crlf}0${crlf}${crlf}`
+const tooLong = 'x'.repeat(6_000_000)
 const broken = field('channel', 'cloud').replace('form-data', 'x')
 
 /** Every way to be refused before the body is read to its end. */
@@ -72,6 +75,8 @@ const refusals: [name: string, request: string, status: number][] = [
   ['the file before the members', form('/broadcasts', fileOf('file') + field('name', 'x')), 400],
   ['an unknown channel of a table', plain('/contacts.csv?channel=nowhere', 'text/csv', `phone\n${long}`), 404],
   ['a wrong type of a table', plain('/contacts.csv?channel=wati', 'text/plain', long), 415],
+  ['a body that is too large', plain('/messages', 'application/json', tooLong), 413],
+  ['one whose length nobody told', chunked('/messages', 'application/json', tooLong), 413],
   ['a path that is not there', plain('/nowhere', 'application/json', long), 404],
   ['a method that is not there', plain('/livez', 'application/json', long), 405],
   ['an unknown channel of native', plain('/channels/nowhere/native/x', 'text/plain', long), 404],

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { createServer } from 'node:net'
 import t from 'tap'
 import { createIssuerKeys } from '../../src/identities/issuer-keys.ts'
@@ -12,7 +13,7 @@ const minute = 60_000
 function rig(issuer: TestIssuer, more: object = {}) {
   let now = 1_000_000
   const told: string[] = []
-  const egress = createEgress({ allow: [issuer.host], timeoutMs: 2000 })
+  const egress = createEgress({ allow: [issuer.host], timeoutMs: 60_000 })
   const keys = createIssuerKeys({
     egress: async () => egress,
     tell: ({ detail }) => void told.push(detail),
@@ -72,12 +73,14 @@ t.test('an issuer that is out: the last known keys for a day, and nobody waits f
   issuer.answer = (_, response) => void response.destroy()
   pass(6 * minute)
   t.equal(await verify(await issuer.token()), 'good', 'the last known ones')
-  issuer.answer = () => {} // it hangs
+  const hanging = Promise.withResolvers<ServerResponse>()
+  issuer.answer = (_, response) => hanging.resolve(response)
   pass(minute)
   t.equal(await verify(await issuer.token()), 'good', 'while the next try hangs')
   pass(24 * 60 * minute - 7 * minute)
   t.equal(await verify(await issuer.token()), 'good', 'for a day')
   issuer.answer = (_, response) => void response.writeHead(503).end()
+  ;(await hanging.promise).destroy()
   pass(2 * minute)
   const later = async () => {
     pass(1000)
@@ -132,7 +135,7 @@ t.test('what is no set of keys of that issuer is refused', async t => {
   issuer.answer = undefined
   t.equal(await rig(issuer, { jwksUri }).verify(await issuer.token()), 'good', 'CONTROL')
 
-  function streamed(_: unknown, response: import('node:http').ServerResponse) {
+  function streamed(_: unknown, response: ServerResponse) {
     const more = () => {
       while (response.write('x'.repeat(65_536)));
       response.once('drain', more)
@@ -141,7 +144,7 @@ t.test('what is no set of keys of that issuer is refused', async t => {
     response.writeHead(200)
     more()
   }
-  function redirect(request: { url?: string }, response: import('node:http').ServerResponse) {
+  function redirect(request: { url?: string }, response: ServerResponse) {
     if (request.url === '/jwks') response.writeHead(302, { location: '/elsewhere' }).end()
     else response.end(JSON.stringify({ keys: [] }))
   }

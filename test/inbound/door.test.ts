@@ -1,4 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { type Board, type BoardOptions, cloudSettings, startBoard } from '../helper.ts'
 import { createRandom } from '../torture/random.ts'
@@ -39,6 +41,22 @@ t.test('what holds the token is answered 200, whatever it is, and kept once', as
   t.equal(await kept(board), bodies.length + 1, 'the same bytes again are known')
   t.equal((await post(board, path, 'x'.repeat(4 * 1024 * 1024))).status, 200, '4 MiB')
   t.equal((await post(board, path, 'x'.repeat(4 * 1024 * 1024 + 1))).status, 413)
+})
+
+t.test('a content type that is none, or none at all, stops nothing, and is kept as it came', async t => {
+  const board = await startBoard(t)
+  const path = await door(board)
+  const types = ['garbage', '', ';', 'application/json, application/json', 'application/json; charset="utf-8']
+  for (const [i, type] of types.entries())
+    t.equal((await post(board, path, `{"number":${i}}`, { 'content-type': type })).status, 200, type)
+  t.equal(await kept(board), types.length)
+  const db = new DatabaseSync(join(board.directory, 'switchboard.db'), { readOnly: true })
+  t.teardown(() => db.close())
+  const rows = db.prepare('select headers from webhooks order by id').all()
+  t.strictSame(
+    rows.map(({ headers }) => JSON.parse(String(headers))['content-type']),
+    types
+  )
 })
 
 t.test('a wrong token is a 404, the same for every channel, and nothing is kept or told', async t => {

@@ -70,6 +70,69 @@ t.test('a person who changes the number stays the same person', async t => {
   t.match((await board.call('GET', `/contacts/${moved}/window?channel=cloud`)).body, { open: true })
 })
 
+t.test('an older word for a changed number means the same', async t => {
+  const { tell, found } = await hearing(t)
+  await tell(write('wamid.1', { from: phone }, { wa_id: phone }))
+  await found(phone, 1)
+  const change = { type: 'customer_changed_number', new_wa_id: moved }
+  await tell({ messages: [{ id: 'wamid.2', from: phone, timestamp: now(), type: 'system', system: change }] })
+  t.equal((await found(moved, 2)).length, 2)
+})
+
+t.test('a number that WhatsApp knows in another way is one person by both', async t => {
+  const { board, tell, found } = await hearing(t)
+  const [dialled, known] = ['5215512345678', '525512345678']
+  await tell(write('wamid.1', { from: dialled }, { wa_id: known, user_id: 'MX.1350' }))
+  const [message] = await found(dialled, 1)
+  t.match(message, { from: dialled, userId: 'MX.1350', sender: { waId: known, userId: 'MX.1350', name: 'Ada' } })
+  for (const name of [known, 'MX.1350']) {
+    t.strictSame(await found(name, 1), [message], name)
+    t.match((await board.call('GET', `/contacts/${name}/window?channel=cloud`)).body, { open: true }, name)
+  }
+})
+
+t.test('a number that somebody shares when asked is that person’s; a card of somebody else is not', async t => {
+  const { tell, found } = await hearing(t)
+  const card = (id: string, origin: string, number: string) => ({
+    contacts: [{ profile: { name: 'Ada' }, user_id: userId }],
+    messages: [
+      {
+        id,
+        timestamp: now(),
+        type: 'contacts',
+        from_user_id: userId,
+        contacts: [{ origin, phones: [{ phone: number }] }]
+      }
+    ]
+  })
+  await tell(card('wamid.1', 'other', `+${moved}`))
+  await found(userId, 1)
+  await tell(card('wamid.2', 'contact_request', `+${phone}`))
+  t.equal((await found(userId, 2)).length, 2)
+  t.equal((await found(phone, 2)).length, 2)
+  t.equal((await found(moved, 0)).length, 0, 'CONTROL')
+})
+
+t.test('the window is open by what the person wrote last, in whatever order it comes, and by nothing else', async t => {
+  const { board, tell, found } = await hearing(t)
+  const window = async (name = phone) =>
+    (await board.call('GET', `/contacts/${name}/window?channel=cloud`)).body as { open: unknown; closesAt?: string }
+  const change = { type: 'customer_identity_changed' }
+  await tell({ messages: [{ id: 'wamid.1', from: phone, timestamp: now(), type: 'system', system: change }] })
+  const group = write('wamid.2', { from: phone, group_id: 'Z3JvdXA' }, { wa_id: phone })
+  await tell(group)
+  await found(phone, 2)
+  t.match(await window(), { open: 'unknown' }, 'neither WhatsApp’s own words nor what is said in a group')
+  await tell(write('wamid.3', { from: phone }, { wa_id: phone }))
+  await found(phone, 3)
+  const open = await window()
+  t.match(open, { open: true })
+  const late = String(Math.floor(Date.now() / 1000) - 30 * 3600)
+  await tell(write('wamid.4', { from: phone, timestamp: late }, { wa_id: phone }))
+  await found(phone, 4)
+  t.strictSame(await window(), open, 'an older message that comes late')
+})
+
 t.test('a status names its recipient in another way than the message did', async t => {
   const { board, tell, found } = await hearing(t)
   const { body: sent } = await send(board, userId)

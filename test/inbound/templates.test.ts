@@ -5,6 +5,7 @@ import { adapters } from '../../src/adapters/index.ts'
 import type { ProviderClient } from '../../src/dispatch/provider-client.ts'
 import { createDefinitions, type TemplateChange } from '../../src/templates/definitions.ts'
 import { createTemplatePoll } from '../../src/templates/poll.ts'
+import { signedIn } from '../console.ts'
 import { type Board, startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
@@ -53,6 +54,20 @@ for (const channel of ['cloud', 'wati'] as const)
     t.equal(await send(), 0, 'CONTROL: another name’s event')
   })
 
+t.test('a category that will change tomorrow is told with the time, and once more when it has changed', async t => {
+  const board = await startBoard(t)
+  const door = (await board.board.app.door.pathOf('cloud', 'live'))!
+  for (const name of ['template-category-tomorrow', 'template-category'])
+    await board.call('POST', door, { key: '', body: JSON.stringify(JSON.parse(fixture('whatsapp-cloud', name)).body) })
+  const items = await until(
+    async () => (await board.call('GET', '/events?type=template.updated')).body.items as { data: object }[],
+    items => items.length === 2
+  )
+  const category = { change: 'category', value: 'marketing', before: 'utility' }
+  t.match(items[0]!.data, { ...category, effectiveAt: '2026-11-28T10:14:10.000Z' })
+  t.match(items[1]!.data, { ...category, effectiveAt: undefined })
+})
+
 t.test('GET /templates tells when the provider said so', async t => {
   const board = await startBoard(t)
   const before = Date.now()
@@ -60,6 +75,25 @@ t.test('GET /templates tells when the provider said so', async t => {
     const { items } = (await board.call('GET', path)).body
     t.ok(items.length > 0)
     for (const { syncedAt } of items) t.ok(Date.parse(syncedAt) >= before && Date.parse(syncedAt) <= Date.now())
+  }
+})
+
+t.test('GET /templates tells the quality that the provider lists, and the page shows it', async t => {
+  const board = await startBoard(t)
+  for (const channel of ['cloud', 'wati']) {
+    const { items } = (await board.call('GET', `/templates?channel=${channel}&limit=100`)).body
+    const qualities = Object.fromEntries(items.map(({ name, quality }: Record<string, string>) => [name, quality]))
+    t.match(qualities, { order_update: 'green', paused_offer: 'red', rejected_promo: 'unknown' }, channel)
+    const operator = await signedIn(board)
+    const cells = new Map(
+      (await operator.get(`/console/templates?channel=${channel}`)).text
+        .split('<tr>')
+        .map(row => [/<a[^>]*>(\w+)<\/a>/.exec(row)?.[1], /data-label="Quality">([\s\S]*?)<\/td>/.exec(row)?.[1] ?? ''])
+    )
+    t.match(cells.get('order_update'), /mark good[\s\S]*green/)
+    t.match(cells.get('paused_offer'), /mark bad[\s\S]*red/)
+    const one = await operator.get(`/console/templates/paused_offer?channel=${channel}`)
+    t.match(one.text, /Quality <span class="mark bad">[\s\S]*red/)
   }
 })
 

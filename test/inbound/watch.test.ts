@@ -1,9 +1,8 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { startSandbox } from '../../src/sandbox/index.ts'
+import { freePort } from '../free-port.ts'
 import { type Board, cloudSettings, matonKey, startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
@@ -12,14 +11,6 @@ import { until } from '../until.ts'
 const minute = 60_000
 const channels = ['cloud', 'wati'] as const
 type Channel = (typeof channels)[number]
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 /** A server that can be stopped, aged and started again, with both channels registered at the providers. */
 async function open(t: Test) {

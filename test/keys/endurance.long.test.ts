@@ -186,17 +186,13 @@ async function revokeUnderLoad(t: Test, { replicas }: Rig, count: number): Promi
   })
   const wronglyOut: number[] = []
   const wronglyIn: number[] = []
-  let early = 0
   const judge = async (board: Board, secret: string, refusedSince?: number) => {
     const asked = performance.now()
     const status = await use(board, secret)
-    if (refusedSince === undefined) {
-      if (status !== 200) wronglyOut.push(status)
-    }
-    // At once where it was told, within five seconds elsewhere.
-    else if (board === one || asked - refusedSince > 5000) {
-      if (!refused.has(status)) wronglyIn.push(status)
-    } else early += Number(status === 200)
+    // At once where it was told, within five seconds elsewhere: until then both answers are right.
+    const mustBeOut = refusedSince !== undefined && (board === one || asked - refusedSince > 5000)
+    if (refusedSince === undefined && status !== 200) wronglyOut.push(status)
+    if (mustBeOut && !refused.has(status)) wronglyIn.push(status)
   }
   const revoking = inTurns(doomed, 8, async key => {
     const { status, text } = await ask(one, adminKey, 'DELETE', `/keys/${key.id}`)
@@ -225,7 +221,6 @@ async function revokeUnderLoad(t: Test, { replicas }: Rig, count: number): Promi
   })
   t.strictSame(wronglyIn, [], 'nobody was let in who should not be')
   t.strictSame(wronglyOut, [], 'nobody was kept out')
-  t.ok(early < doomed.length, `${early} were let in elsewhere within the five seconds`)
 }
 
 /** More requests than limits let in, through all replicas, over a restart. */

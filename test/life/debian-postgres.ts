@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, globSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { freePort } from '../free-port.ts'
 import { until } from '../until.ts'
 
 /** The folder of a PostgreSQL that is installed with its server and its client programs, the newest; undefined: none. */
@@ -15,14 +15,6 @@ export const postgresPrograms = (): string | undefined => {
 
 interface Teardown {
   teardown: (end: () => unknown) => void
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 /** The installed PostgreSQL, whose pg_dump is of its own release as the package for tests has none. */

@@ -1,12 +1,12 @@
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { request } from 'undici'
 import { startSandbox } from '../../src/sandbox/index.ts'
+import { freePort } from '../free-port.ts'
 import { adminKey, cloudSettings, matonKey } from '../helper.ts'
 import { file } from '../process.ts'
 import { until as untilRight } from '../until.ts'
@@ -15,15 +15,6 @@ const until = (is: () => boolean | Promise<boolean>): Promise<boolean> => untilR
 
 // docs/reliability.md P51: a log on a full disk, without a reader, or with one that reads nothing, under a whole server. Messages
 // go on, the loss is counted, SIGTERM ends it.
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 interface Logged {
   child: ChildProcess

@@ -1,6 +1,6 @@
-import { createServer } from 'node:net'
 import { request } from 'undici'
 import { startSandbox } from '../../src/sandbox/index.ts'
+import { freePort } from '../free-port.ts'
 import { adminKey, matonKey } from '../helper.ts'
 import { until } from '../until.ts'
 import { place, type Running, run, type Teardown, text } from './run.ts'
@@ -23,14 +23,6 @@ export interface Figures {
   longestStopMs: number
   /** How many rows were taken from a dead holder: a clean stop leaves none. */
   reaped: number
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 interface Proxy {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { type Sniffed, sniff } from '../../src/media/sniff.ts'
+import { costMs } from '../cost.ts'
 
 const directory = await mkdtemp(join(tmpdir(), 'facts-'))
 t.teardown(() => rm(directory, { recursive: true }))
@@ -63,7 +64,6 @@ t.test('an MP4 is what its tracks are', async t => {
   ]
   for (const [name, bytes, declared, expected] of table) t.match(await sniffed(bytes, declared), expected, name)
   const many = movie('isom', ...Array.from({ length: 50_000 }, () => box('free')), sound)
-  const begun = performance.now()
   t.match(await sniffed(many, 'video/mp4'), { mimeType: 'video/mp4' })
-  t.ok(performance.now() - begun < 2000, 'a file of boxes alone is given up')
+  t.ok((await costMs(() => sniffed(many, 'video/mp4'))) < 2000, 'a file of boxes alone is given up')
 })

@@ -152,9 +152,7 @@ t.test('a figure that fails or hangs is missing, and the others are there', asyn
   other.add(source('whole', async tell => tell('switchboard_whole', 1)))
   other.add(source('failing', () => Promise.reject(new Error('the store is away'))))
   other.add(source('hanging', () => new Promise(resolve => (release = resolve))))
-  const begun = performance.now()
   const scrape = await other.text()
-  t.ok(performance.now() - begun < 10_000)
   t.match(scrape, /switchboard_whole 1\n/)
   t.notMatch(scrape, /\nswitchboard_(failing|hanging) /)
   for (const [name, missing] of [

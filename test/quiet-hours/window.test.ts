@@ -14,13 +14,14 @@ const window = (from: string, to: string, timeZone = 'recipient', days?: Sending
   ...{ from, to, timeZone },
   ...(days && { days })
 })
+const clocks = new Map<string, Intl.DateTimeFormat>()
 /** What a clock on the wall shows, by another way than the code's own. */
 function wall(zone: string, now: number): { day: string; time: string } {
-  const parts = Object.fromEntries(
+  const clock =
+    clocks.get(zone) ??
     new Intl.DateTimeFormat('en-GB', { timeZone: zone, weekday: 'short', hour: '2-digit', minute: '2-digit' })
-      .formatToParts(now)
-      .map(({ type, value }) => [type, value])
-  )
+  clocks.set(zone, clock)
+  const parts = Object.fromEntries(clock.formatToParts(now).map(({ type, value }) => [type, value]))
   return { day: parts.weekday!.toLowerCase(), time: `${parts.hour}:${parts.minute}` }
 }
 

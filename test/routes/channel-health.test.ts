@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
+import { patient } from '../held.ts'
 import { type Board, startBoard } from '../helper.ts'
 import { closedPort, openStub, type Play } from '../upstream/stub.ts'
 import { hostile } from './hostile.ts'
@@ -81,23 +82,25 @@ t.test('whatever Maton does it is a 200 that says what is known by it, after one
   let play: Play = 'reset'
   const stub = await openStub(() => play, {})
   t.teardown(() => stub.close())
-  const board = await startBoard(t, { env: { MATON_CONTROL_URL: stub.url, UPSTREAM_TIMEOUT_MS: '400' } })
+  const patiently = await startBoard(t, { env: { MATON_CONTROL_URL: stub.url, ...patient } })
+  const hastily = await startBoard(t, { env: { MATON_CONTROL_URL: stub.url, UPSTREAM_TIMEOUT_MS: '400' } })
   const plays: Play[] = ['reset', 'close', 'cut', 'silence', { status: 200, body: '<html>' }, { status: 200, body: {} }]
   for (const status of [302, 400, 401, 403, 404, 429, 500, 503]) plays.push({ status })
   const said: Record<number, string> = { 401: 'refused', 403: 'refused', 404: 'missing' }
   for (const each of plays) {
     play = each
     const asked = stub.seen.length
-    const { connection } = await health(board, 'cloud')
+    // Only what never answers meets a deadline that a busy machine may miss.
+    const { connection } = await health(each === 'silence' ? hastily : patiently, 'cloud')
     const status = (typeof each === 'object' && said[each.status]) || 'unknown'
     t.equal(connection.status, status, JSON.stringify(each))
     t.ok(stub.seen.length - asked <= 1, 'no hidden retry')
   }
   const one = { connection_id: 'cloud-connection', app: 'whatsapp-business' }
   play = { status: 200, body: { connection: { ...one, status: 'RESTING' } } }
-  t.equal((await health(board, 'cloud')).connection.status, 'unknown', 'a word that is new')
+  t.equal((await health(patiently, 'cloud')).connection.status, 'unknown', 'a word that is new')
   play = { status: 200, body: { connection: { ...one, status: 'ACTIVE' } } }
-  t.equal((await health(board, 'cloud')).connection.status, 'active', 'CONTROL')
+  t.equal((await health(patiently, 'cloud')).connection.status, 'active', 'CONTROL')
   const nobody = await startBoard(t, { env: { MATON_CONTROL_URL: `http://127.0.0.1:${await closedPort()}` } })
   t.equal((await health(nobody, 'cloud')).connection.status, 'unknown')
 })

@@ -1,6 +1,5 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import { freePort } from '../free-port.ts'
 import { adminKey, type Board, startBoard } from '../helper.ts'
 import { until } from '../until.ts'
 
@@ -11,14 +10,6 @@ const open = async (t: Test, env: Record<string, string> = {}) => {
   const port = await freePort()
   const board = await startBoard(t, { port, env: { PUBLIC_URL: `http://127.0.0.1:${port}`, ...env } })
   return { ...board, url: `http://127.0.0.1:${port}` }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 const path = (channel: string) => `/channels/${channel}/webhooks`

@@ -3,9 +3,9 @@ import t, { type Test } from 'tap'
 import { acts } from '../../src/console/acts/index.ts'
 import { order } from '../broadcasts/order.ts'
 import { fieldValue, formOf, signedIn, walk } from '../console.ts'
+import { freePort } from '../free-port.ts'
 import { adminKey, type Board, startBoard, until } from '../helper.ts'
 import { receive } from '../subscriptions/receiver.ts'
-import { freePort } from '../torture/replica.ts'
 import { listen } from '../upstream/site.ts'
 import { future, identityOrder, unreadable } from './access-rows.ts'
 
@@ -69,6 +69,19 @@ t.test('keys: made, rotated with its old secret ended, and revoked; each secret 
   const { secrets } = await read(`/keys/${id}`)
   const old = secrets.find(({ lastFour }: { lastFour: string }) => lastFour === first.slice(-4))
   t.match((await one.get(`/console/keys/${id}`)).text, `/secrets/${old.id}/end"`, 'the page leads there')
+  const search = async (query: object) =>
+    (await one.get(`/console/keys?${new URLSearchParams(query as Record<string, string>)}`)).text.includes(
+      `/keys/${id}"`
+    )
+  for (const query of [
+    { name: 'TIL' },
+    { lastFour: second.slice(-4) },
+    { lastFour: first.slice(-4) },
+    { service: 'shop' }
+  ])
+    t.ok(await search(query), `found by ${JSON.stringify(query)}`)
+  for (const query of [{ name: 'lit' }, { lastFour: 'zz-z' }, { service: 'till' }])
+    t.notOk(await search(query), `CONTROL: not found by ${JSON.stringify(query)}`)
   await press(`/keys/${id}/secrets/${old.id}/end`)
   t.equal((await call('GET', '/keys/self', { key: first })).status, 401)
   const third = secretOn(await press(`/keys/${id}/rotate`, { overlapHours: '0' }))

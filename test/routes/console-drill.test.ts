@@ -4,8 +4,8 @@ import t, { type Test } from 'tap'
 import { startSandbox } from '../../src/sandbox/index.ts'
 import { order } from '../broadcasts/order.ts'
 import { signedIn, type Walk, walk } from '../console.ts'
+import { freePort } from '../free-port.ts'
 import { type Board, matonKey, startBoard, until } from '../helper.ts'
-import { freePort } from '../torture/replica.ts'
 import { unreadable } from './access-rows.ts'
 
 // The drill: five nights, each found and ended from the overview by somebody who follows nothing but what the page shows.

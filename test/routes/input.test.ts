@@ -3,6 +3,7 @@ import { Ajv } from 'ajv'
 import t from 'tap'
 import { namedSchemas } from '../../schemas/index.ts'
 import { validation } from '../../src/http/validation.ts'
+import { spentMs } from '../cost.ts'
 import { adminKey, type Board, startBoard } from '../helper.ts'
 
 const message = { channel: 'cloud', to: '14155551234', type: 'text', text: { body: 'Hello' } }
@@ -62,11 +63,12 @@ t.test('what is no JSON of ours is a 400 that says so, and nothing is sent', asy
     ['a name of 200 kB', JSON.stringify({ ['x'.repeat(200_000)]: 1 })]
   ]
   for (const [name, body] of corpus) {
-    const begun = performance.now()
-    const answer = await raw(board, body)
-    t.equal(answer.status, 400, name)
-    t.match(answer.body, { code: 'invalid_request', outcome: 'not_sent', errors: [{}] }, name)
-    t.ok(performance.now() - begun < 2000, `${name}: at once`)
+    const ms = await spentMs(async () => {
+      const answer = await raw(board, body)
+      t.equal(answer.status, 400, name)
+      t.match(answer.body, { code: 'invalid_request', outcome: 'not_sent', errors: [{}] }, name)
+    })
+    t.ok(ms < 2000, `${name}: ${ms} ms of the processor`)
   }
   t.equal(sent(board), 0, 'nothing was sent')
   t.equal(({} as { admin?: boolean }).admin, undefined, 'no prototype was touched')

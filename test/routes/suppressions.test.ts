@@ -184,14 +184,14 @@ for (const channel of ['cloud', 'wati'])
     const board = await startBoard(t)
     const { call, sandbox } = board
     await stop(board, { to: recipient(1).to, category: 'marketing' })
-    const started = await call('POST', '/broadcasts', {
-      body: order(4, { channel, startAt: new Date(Date.now() + 1500).toISOString() })
-    })
+    await call('POST', `/channels/${channel}/pause`)
+    const started = await call('POST', '/broadcasts', { body: order(4, { channel }) })
     t.match(started, { status: 202, body: { total: 4, suppressed: 1 } })
     const checked = await call('POST', '/broadcasts/validate', { body: order(4, { channel }) })
     t.match(checked, { status: 200, body: { total: 4, suppressed: 1 } }, 'as a check of it says')
     // Accepted, and the person said so only then.
     await stop(board, { to: recipient(2).to, channel, category: 'all' })
+    await call('POST', `/channels/${channel}/resume`)
     const { id } = started.body
     const done = await until(
       () => call('GET', `/broadcasts/${id}`),

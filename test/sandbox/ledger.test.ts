@@ -118,15 +118,13 @@ t.test('over the rate, Maton answers 429 without a body', async t => {
   t.equal(sandbox.ledger.sends().length, 3)
 })
 
-t.test('closing is prompt while calls hang, and frees the port', async t => {
-  const sandbox = await open(t)
+t.test('closing waits for no call that hangs, and frees the port', async t => {
+  const sandbox = await open(t, { wait: () => new Promise(() => {}) })
   const hanging = ['15550100008', '15550100026', '15550100007'].map(to =>
     ask(sandbox, cloudMessage(to)).catch(() => 'cut')
   )
   while (sandbox.ledger.entries.length < 3) await new Promise(resolve => setImmediate(resolve))
-  const start = performance.now()
   await sandbox.close()
-  t.ok(performance.now() - start < 500, 'at once')
   t.strictSame(await Promise.all(hanging), ['cut', 'cut', 'cut'])
   const server: Server = createServer().listen(Number(new URL(sandbox.url).port), '127.0.0.1')
   await once(server, 'listening')

@@ -69,8 +69,9 @@ t.test('PostgreSQL', async t => {
     await (await open(cluster.url(name))).close()
     const stores = await Promise.all([1, 2, 3].map(() => openPostgres(cluster.url(name), log, relaxed)))
     t.teardown(() => Promise.all(stores.map(store => store.close())))
+    const say = await cluster.connected(name, t)
     const opener = async () => {
-      await cluster.query(empty, name)
+      await say(empty)
       let given = 0
       return { store: stores[0]!, replica: async () => stores[++given]! }
     }

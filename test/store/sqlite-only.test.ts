@@ -5,9 +5,9 @@ import { CompiledQuery } from 'kysely'
 import t from 'tap'
 import { queueQueries } from '../../src/messages/queue.ts'
 import { openStore } from '../../src/store/index.ts'
-import { migrate } from '../../src/store/migrations.ts'
+import { migrate, released } from '../../src/store/migrations.ts'
 import { openSqlite, type Sync } from '../../src/store/sqlite.ts'
-import { StoreUnavailable } from '../../src/store/store.ts'
+import { StoreUnavailable, type WriteOptions } from '../../src/store/store.ts'
 import { failure, line, message, put, until } from '../conformance/store-rows.ts'
 import { asRoot, commits, count, folder, log, open, start } from './embedded.ts'
 
@@ -15,9 +15,14 @@ t.test('a second process on the same DATA_DIR is refused at once and told why', 
   const directory = await folder(t)
   const first = start(t, 'open', directory)
   t.ok(await until(async () => first.lines[0] === 'open'))
-  const began = performance.now()
-  t.match(await failure(openStore({ directory }, log)), { message: /another Switchboard runs on this DATA_DIR/ })
-  t.ok(performance.now() - began < 1000)
+  const took: number[] = []
+  for (let i = 0; i < 5; i++) {
+    const began = performance.now()
+    t.match(await failure(openStore({ directory }, log)), { message: /another Switchboard runs on this DATA_DIR/ })
+    took.push(performance.now() - began)
+  }
+  // One that waits for a lock does so each time, and a busy machine does not.
+  t.ok(Math.min(...took) < 1000, `${took}`)
   const second = start(t, 'open', directory)
   t.equal(await second.ended, 1)
   t.match(second.lines[0], /another Switchboard runs/)
@@ -38,6 +43,19 @@ t.test('a DATA_DIR that may not be written to is called that, and not another Sw
   chmodSync(directory, 0o755)
   if (asRoot) chownSync(directory, 0, 0)
 })
+
+t.test(
+  'a new store gets its tables in one commit, and one with tables those that are missing in a commit each',
+  async t => {
+    const directory = await folder(t)
+    const store = openSqlite(directory)
+    t.teardown(() => store.close())
+    await migrate(store, released.slice(0, 5))
+    t.equal(commits(directory), 1)
+    await migrate(store)
+    t.equal(commits(directory), 1 + released.length - 5, 'killed between two, it goes on where it stopped')
+  }
+)
 
 t.test('the log is a write-ahead log, and writes do not wait for readers', async t => {
   const store = await open(t, await folder(t))
@@ -105,6 +123,67 @@ t.test('nothing is acknowledged before the log has been synced; without the wait
   }
   t.strictSame(await inOrder(honest), ['on disk', 'acknowledged'])
   t.strictSame(await inOrder(hasty), ['acknowledged', 'on disk'], 'control')
+})
+
+t.test('a patient unit is committed at once and shares the sync of the next group, or has one of its own', async t => {
+  const held: ((error: Error | null) => void)[] = []
+  let hold = false
+  const store = openSqlite(await folder(t), (fd, done) =>
+    fdatasync(fd, error => (hold ? held.push(fault => done(fault ?? error)) : done(error)))
+  )
+  await migrate(store)
+  const [log, patient] = [[] as string[], { patient: true }]
+  const write = (name: string, how?: WriteOptions) => {
+    const row = message()
+    const written = store.write(function* () {
+      yield store.build.insertInto('messages').values(row).compile()
+    }, how)
+    return written.then(
+      () => void log.push(name),
+      error => void log.push(`${name} ${error.name}`)
+    )
+  }
+  const syncing = async () => t.ok(await until(async () => held.length === 1))
+  const rows = (wanted: number) => until(async () => (await count(store)) === wanted)
+
+  hold = true
+  const first = write('first')
+  await syncing()
+  const second = write('second', patient)
+  t.ok(await rows(2), 'committed beside a sync that has begun before it')
+  const third = write('third')
+  held.pop()!(null)
+  await first
+  await syncing()
+  t.strictSame(log, ['first'], 'which does not count for it')
+  held.pop()!(null)
+  await Promise.all([second, third])
+  t.strictSame(log.splice(0), ['first', 'second', 'third'], 'one sync for both')
+
+  const alone = write('alone', patient)
+  await syncing()
+  t.strictSame(log, [])
+  held.pop()!(null)
+  await alone
+  t.strictSame(log.splice(0), ['alone'])
+
+  const before = write('before')
+  await syncing()
+  const during = write('during', patient)
+  t.ok(await rows(6))
+  held.pop()!(new Error('EIO'))
+  await Promise.all([before, during])
+  t.strictSame(
+    log.splice(0),
+    ['before StoreUnavailable', 'during StoreUnavailable'],
+    'a failed sync may have been meant to write what was committed during it'
+  )
+
+  hold = false
+  const last = write('last', patient)
+  await store.close()
+  await last
+  t.strictSame(log, ['last'], 'closing waits for it')
 })
 
 t.test('a sync that fails is StoreUnavailable, and the next write brings everything to disk first', async t => {

@@ -1,11 +1,12 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, StatementSync } from 'node:sqlite'
 import { CompiledQuery } from 'kysely'
 import { pino } from 'pino'
-import type { AnyAdapter, Verdict } from '../../src/adapters/adapter.ts'
+import type { AnyAdapter, Operation, Verdict } from '../../src/adapters/adapter.ts'
 import { adapters } from '../../src/adapters/index.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import { buildContainer, type Switchboard } from '../../src/container.ts'
 import { judge } from '../../src/dispatch/verdict.ts'
+import { armFailpoint } from '../../src/failpoints.ts'
 import { startSandbox } from '../../src/sandbox/index.ts'
 import { openStore } from '../../src/store/index.ts'
 
@@ -20,14 +21,15 @@ interface Sabotage {
   after?: (board: Switchboard) => void
 }
 
-/** Whatever is unknown gets another verdict. */
+/** Whatever is unknown gets another verdict, of every call or of one operation. */
 const insteadOfUnknown =
-  (more: Pick<Verdict, 'code' | 'later'>) =>
+  (more: Pick<Verdict, 'code' | 'later'>, only?: Operation) =>
   (adapter: AnyAdapter): AnyAdapter => ({
     ...adapter,
-    classify: (failure, operation) => {
-      const verdict =
-        adapter.classify(failure, operation) ?? judge(failure, operation ?? 'sendMessage', adapter.provider)
+    classify: (failure, operation = 'sendMessage') => {
+      const said = adapter.classify(failure, operation)
+      if (only !== undefined && operation !== only) return said
+      const verdict = said ?? judge(failure, operation, adapter.provider)
       return verdict.outcome === 'unknown' ? { ...verdict, outcome: 'not_sent', ...more } : verdict
     }
   })
@@ -35,6 +37,12 @@ const insteadOfUnknown =
 /** A disk that says done and is not: commits are held back, and what was answered meanwhile dies with the process. */
 function holdCommits(): void {
   const { exec } = DatabaseSync.prototype
+  const { get } = StatementSync.prototype
+  // SQLite refuses a look at its log while a commit is held back.
+  StatementSync.prototype.get = function (...values) {
+    if (this.sourceSQL.includes('wal_checkpoint(NOOP)')) return { log: 0, checkpointed: 0 }
+    return get.apply(this, values as never)
+  }
   const open = new WeakMap<DatabaseSync, number>()
   DatabaseSync.prototype.exec = function (statement) {
     const held = open.get(this) ?? 0
@@ -83,6 +91,17 @@ export const sabotages: Record<string, Sabotage> = {
     after: ({ app }) => {
       const { send } = app.messages
       app.messages.send = (caller, body, { idempotencyKey: _, ...options }) => send(caller, body, options)
+    }
+  },
+  batches: {
+    says: 'a batch whose outcome is unknown is sent again',
+    adapters: insteadOfUnknown({ code: 'provider_unavailable', later: true }, 'sendBatch')
+  },
+  remade: {
+    says: 'a broadcast whose answer was lost is made again for its key',
+    after: ({ app }) => {
+      const { create } = app.broadcasts
+      app.broadcasts.create = (caller, form, source, { claim: _, ...options }) => create(caller, form, source, options)
     }
   }
 }
@@ -159,6 +178,7 @@ export const hearing: Record<string, Sabotage> = {
 if (import.meta.main) {
   const sabotage = { ...sabotages, ...hearing }[process.argv[2]!]!
   const config = loadConfig(process.env)
+  if (process.env.CRASH_AT) armFailpoint(process.env.CRASH_AT)
   await sabotage.before?.(config)
   const spoilt = new Map([...adapters].map(([name, each]) => [name, sabotage.adapters?.(each) ?? each]))
   const log = pino({ level: config.LOG_LEVEL })

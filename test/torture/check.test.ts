@@ -170,7 +170,9 @@ t.test('a status never goes backwards', async t => {
     ['unknown', 'accepted'],
     ['unknown', 'failed'],
     ['accepted', 'read'],
-    ['over', 'expired']
+    ['over', 'expired'],
+    ['expired', 'over'],
+    ['unknown', 'over']
   ]
   for (const [before, after] of forward) t.ok(mayFollow(before, after), `${before} → ${after}`)
   const back: [string, string][] = [
@@ -181,7 +183,8 @@ t.test('a status never goes backwards', async t => {
     ['failed', 'accepted'],
     ['expired', 'queued'],
     ['canceled', 'sending'],
-    ['over', 'accepted']
+    ['over', 'accepted'],
+    ['accepted', 'over']
   ]
   for (const [before, after] of back) t.notOk(mayFollow(before, after), `${before} → ${after}`)
 })

@@ -1,3 +1,5 @@
+import { actsOf } from './broadcaster.ts'
+import { checkBroadcasts } from './check-broadcasts.ts'
 import { checkEvents, checkHeard, checkPosted } from './check-heard.ts'
 import { checkSequence, checkUsage } from './check-sequence.ts'
 import type { Act, Attempt, History, Row, Sight } from './history.ts'
@@ -7,8 +9,8 @@ import { ranks, type Told } from './told.ts'
 // did and told.
 
 export const rules = {
-  lost: 'every message that an answer named is in the journal, for its recipient',
-  oneId: 'one Idempotency-Key, one message',
+  lost: 'every message that an answer named is in the journal, for its recipient, and one for each of a broadcast',
+  oneId: 'one Idempotency-Key, one message, or one broadcast',
   replay: 'the answer that was kept for a key is the first one, byte for byte',
   twice: 'the provider took no message twice, and none a third time that may be sent once more',
   falseNo: 'what is failed, expired or canceled was not taken by the provider',
@@ -62,6 +64,8 @@ export function mayFollow(before: string, after: string, { told, falls }: Path =
   // A message that the provider puts off waits again: the two are one to a caller, not settled.
   if (pending.includes(before)) return true
   if (before === after) return true
+  // An answer with a 5xx is not kept for its key: it is given anew, after the message was looked at.
+  if (after === 'over') return over.includes(before) || mayFollow(before, 'failed', { told, falls })
   const late = told.has('failed')
   if (before === 'over') return over.includes(after) || (late && ['delivered', 'read'].includes(after))
   // The next attempt is another message to the provider: it begins anew.
@@ -99,8 +103,11 @@ export function allowedTo(acts: readonly Act[]): Map<string, number> {
   return allowed
 }
 
-export function judge(history: History): Judgement {
-  const { acts, journal, arrivals, dropped, heard } = history
+export function judge(given: History): Judgement {
+  const { broadcasts = [], journal, arrivals, dropped, heard } = given
+  // Each message of a broadcast is judged as one that was asked for alone.
+  const acts = [...given.acts, ...broadcasts.flatMap(actsOf)]
+  const history = { ...given, acts }
   const path = pathOf(acts, heard?.told ?? [])
   const failedLate = (to: string): boolean => path(to).told.has('failed')
   const checked = Object.fromEntries(Object.keys(rules).map(rule => [rule, 0])) as Record<Rule, number>
@@ -122,9 +129,12 @@ export function judge(history: History): Judgement {
     for (const { id, status } of act.attempts)
       if (id !== undefined)
         hold('lost', byId.get(id)?.to === act.to, () => `${id}, told by a ${status} for ${act.to}, is not there`)
+  }
+  for (const act of [...given.acts, ...broadcasts]) {
     checkKey(act, byId, hold)
     checkReplays(act, history.storeFaults === true, hold)
   }
+  checkBroadcasts(broadcasts, acts, journal, hold)
   for (const [to, all] of grouped(acts, act => act.to)) {
     const open = all.filter(
       ({ attempts }) => attempts.length === 0 || !attempts.every(({ outcome }) => outcome === 'not_sent')
@@ -174,13 +184,13 @@ export function judge(history: History): Judgement {
   hold('blind', dropped === 0, () => `${dropped} entries of the provider's record were dropped`)
   for (const [what, size] of Object.entries({ acts, journal, arrivals }))
     hold('blind', size.length > 0, () => `there are no ${what}`)
-  return { checked, violations, counts: countsOf(history, timesTaken) }
+  return { checked, violations, counts: countsOf(given, timesTaken) }
 }
 
 export type Hold = (rule: Rule, right: boolean, text: () => string) => void
 
 /** A failed message whose answer is a 5xx makes room for another (docs/api.md 2); nothing else does. */
-function checkKey({ key, attempts }: Act, byId: ReadonlyMap<string, Row>, hold: Hold): void {
+function checkKey({ key, attempts }: Pick<Act, 'key' | 'attempts'>, byId: ReadonlyMap<string, Row>, hold: Hold): void {
   if (key === undefined) return
   const told = attempts.filter(({ id }) => id !== undefined)
   for (const [i, { id, status }] of told.entries()) {
@@ -191,7 +201,7 @@ function checkKey({ key, attempts }: Act, byId: ReadonlyMap<string, Row>, hold: 
   }
 }
 
-function checkReplays({ key, attempts }: Act, storeFaults: boolean, hold: Hold): void {
+function checkReplays({ key, attempts }: Pick<Act, 'key' | 'attempts'>, storeFaults: boolean, hold: Hold): void {
   let first: Attempt | undefined
   for (const answer of attempts) {
     if (answer.text === undefined || answer.id === undefined || answer.status! >= 500) continue
@@ -236,10 +246,10 @@ function checkSights(
 }
 
 function countsOf(
-  { acts, journal, arrivals, heard }: History,
+  { acts, broadcasts = [], journal, arrivals, heard }: History,
   timesTaken: (to: string) => number
 ): Record<string, number> {
-  const attempts = acts.flatMap(act => act.attempts)
+  const attempts = [...acts, ...broadcasts].flatMap(act => act.attempts)
   const counts: Record<string, number> = {
     acts: acts.length,
     requests: attempts.length,
@@ -249,7 +259,10 @@ function countsOf(
     replayed: attempts.filter(({ replayed }) => replayed).length,
     upstreamSends: arrivals.length,
     upstreamTaken: arrivals.filter(({ processed }) => processed).length,
+    takenTogether: arrivals.filter(({ together }) => together).length,
     rows: journal.length,
+    broadcasts: broadcasts.length,
+    broadcastRows: journal.filter(({ broadcast }) => broadcast !== undefined).length,
     ...(heard && {
       told: heard.told.length,
       written: heard.rows.messages.filter(({ direction }) => direction === 'inbound').length,

@@ -1,5 +1,5 @@
 import { eventId } from '../../src/events/index.ts'
-import type { Act, Attempt, History } from './history.ts'
+import type { Act, Attempt, BroadcastAct, History } from './history.ts'
 import type { EventRow, HeardRow } from './rows.ts'
 import type { Posted } from './subscriber.ts'
 
@@ -7,6 +7,10 @@ import type { Posted } from './subscriber.ts'
 
 export const answer = (from: number, more: Partial<Attempt>): Attempt => ({ from, until: from + 1, ...more })
 export const act = (to: string, ...attempts: Attempt[]): Act => ({ to, key: `key-${to}`, attempts })
+
+export const broadcast = (key: string, recipients: string[], ...attempts: Attempt[]): BroadcastAct => ({
+  ...{ key, recipients, attempts }
+})
 
 export const row = (id: string, contact: string, state: string, ...lines: string[]): HeardRow => ({
   ...{ id, contact, state, direction: 'outbound', provider_message_id: null },
@@ -86,3 +90,21 @@ export const good = (): History =>
       posted: []
     }
   })
+
+/** A run without a fault, and with a broadcast to three: one accepted, one refused, one unknown; its first answer was lost. */
+export function withBroadcast(): History {
+  const history = good()
+  const { journal, arrivals, heard } = history
+  history.broadcasts = [
+    broadcast('may', ['6', '7', '8'], answer(0, { error: 'cut' }), answer(5, { status: 202, id: 'B', text: 'one' }))
+  ]
+  const states = { g: ['6', 'accepted'], h: ['7', 'failed'], k: ['8', 'unknown'] } as const
+  for (const [id, [to, status]] of Object.entries(states)) {
+    journal.push({ id, to, status, broadcast: 'B' })
+    heard!.rows.messages.push(row(id, to, status, status))
+    heard!.rows.events.push(event(id, status, to))
+    heard!.posted.push(posted(heard!.rows.events.at(-1)!))
+  }
+  arrivals.push({ to: '6', processed: true })
+  return history
+}

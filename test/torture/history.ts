@@ -10,7 +10,7 @@ export interface Attempt {
   from: number
   until: number
   status?: number
-  /** The message that the answer is about. */
+  /** The message that the answer is about; of a broadcast's, the broadcast. */
   id?: string
   /** Of a 2xx: the message's status. Of a problem with a messageId: `over`, which is failed, expired or canceled. */
   told?: string
@@ -36,6 +36,15 @@ export interface Act {
   attempts: Attempt[]
 }
 
+/** One broadcast that a client wants made, once. */
+export interface BroadcastAct {
+  key: string
+  /** Each of them once, however often the body names it. */
+  recipients: string[]
+  body?: unknown
+  attempts: Attempt[]
+}
+
 /** A status that a client was shown outside of a POST: by reading or by canceling. */
 export interface Sight {
   id: string
@@ -50,12 +59,16 @@ export interface Row {
   id: string
   to: string
   status: string
+  /** The broadcast that it is a part of. */
+  broadcast?: string
 }
 
-/** One request that reached the provider. */
+/** One message of a request that reached the provider. */
 export interface Arrival {
   to: string
   processed: boolean
+  /** The request held others as well. */
+  together?: boolean
 }
 
 export interface Heard {
@@ -69,6 +82,7 @@ export interface Heard {
 
 export interface History {
   acts: Act[]
+  broadcasts?: BroadcastAct[]
   sights: Sight[]
   journal: Row[]
   arrivals: Arrival[]

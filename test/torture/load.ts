@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Agent, request } from 'undici'
-import type { Act, Attempt, Sight } from './history.ts'
+import { drawBroadcast } from './broadcaster.ts'
+import type { Act, Attempt, BroadcastAct, Sight } from './history.ts'
 import type { Random } from './random.ts'
 import { adminKey } from './replica.ts'
 
@@ -14,14 +15,17 @@ export interface LoadOptions {
   restMs?: number
   /** False: a client waits for a second, and asks only once. */
   patient?: boolean
+  /** One more client that makes broadcasts, now and then. */
+  broadcasts?: boolean
 }
 
 export interface Load {
   acts: Act[]
+  broadcasts: BroadcastAct[]
   sights: Sight[]
   /** No new act; resolves when every client has come to the end of its last one. */
   stop: () => Promise<void>
-  /** Asks once more with every key that was answered: the answer must be the same. At most so many. */
+  /** Asks once more with every key that was answered, at most so many, and with that of every broadcast: the answer must be the same. */
   replay: (most: number) => Promise<void>
   /** Gives up its connections. */
   close: () => Promise<void>
@@ -41,12 +45,14 @@ export function startLoad({
   clients = 8,
   most = 40_000,
   restMs = 30,
-  patient = true
+  patient = true,
+  broadcasts: broadcasting = false
 }: LoadOptions): Load {
   const begun = performance.now()
   const now = (): number => performance.now() - begun
   const dispatcher = new Agent({ connections: 64, keepAliveTimeout: 1000, keepAliveMaxTimeout: 1000 })
   const acts: Act[] = []
+  const broadcasts: BroadcastAct[] = []
   const sights: Sight[] = []
   const ids: string[] = []
   let stopped = false
@@ -67,14 +73,18 @@ export function startLoad({
   }
 
   /** One request of an act, written down whatever comes of it. */
-  const attempt = async (act: Act, prefer: string): Promise<Attempt> => {
+  const attempt = async (
+    act: Pick<Act, 'key' | 'body' | 'attempts'>,
+    prefer: string,
+    path = '/messages'
+  ): Promise<Attempt> => {
     const from = now()
     const asked: Attempt = { from, until: from }
     act.attempts.push(asked)
     try {
       const { status, headers, text } = await call(
         'POST',
-        '/messages',
+        path,
         { ...(prefer && { prefer }), ...(act.key !== undefined && { 'idempotency-key': act.key }) },
         act.body
       )
@@ -83,7 +93,7 @@ export function startLoad({
       Object.assign(asked, { status, text: digest(text), replayed: headers['idempotency-replayed'] === 'true' })
       if (id !== undefined) Object.assign(asked, { id, told: status < 300 ? answer.status : 'over' })
       Object.assign(asked, status < 300 ? { final: answer.final } : { outcome: answer.outcome })
-      if (id !== undefined) ids.push(id)
+      if (id !== undefined && path === '/messages') ids.push(id)
     } catch (error) {
       const { code, name } = error as { code?: unknown; name: string }
       // An abort has a number for a code.
@@ -148,6 +158,35 @@ export function startLoad({
       await rest(own.whole(0, restMs))
     }
   }
+  /** Everything that is told of the messages of a broadcast, once. */
+  const lookAtAll = async (id: string): Promise<void> => {
+    const from = now()
+    const answer = await call('GET', `/broadcasts/${id}/messages?limit=100`).catch(() => undefined)
+    if (answer?.status !== 200) return
+    for (const { id, status, final } of (JSON.parse(answer.text) as { items: Sight[] }).items) {
+      ids.push(id)
+      sights.push({ id, status, final, from, until: now() })
+    }
+  }
+  const broadcaster = async (own: Random): Promise<void> => {
+    for (let n = 0; !stopped; n++) {
+      const act = drawBroadcast(own, n)
+      broadcasts.push(act)
+      let last = await attempt(act, '', '/broadcasts')
+      for (let again = 0; patient && again < tries && openEnd(last); again++) {
+        await rest(own.whole(50, 500))
+        last = await attempt(act, '', '/broadcasts')
+      }
+      const { id } = last
+      if (id !== undefined) {
+        await rest(own.whole(0, 300))
+        await lookAtAll(id)
+        if (own.chance(0.15)) await call('POST', `/broadcasts/${id}/cancel`).catch(() => undefined)
+        await lookAtAll(id)
+      }
+      await rest(own.whole(0, 800))
+    }
+  }
   const reader = async (own: Random): Promise<void> => {
     while (!stopped) {
       await rest(own.whole(1, 20))
@@ -157,10 +196,12 @@ export function startLoad({
   }
   const loops = [
     ...Array.from({ length: clients }, (_, i) => client(random.fork(), i)),
-    ...Array.from({ length: 2 }, () => reader(random.fork()))
+    ...Array.from({ length: 2 }, () => reader(random.fork())),
+    ...(broadcasting ? [broadcaster(random.fork())] : [])
   ]
   return {
     acts,
+    broadcasts,
     sights,
     stop: async () => {
       stopped = true
@@ -170,6 +211,7 @@ export function startLoad({
       const keyed = acts.filter(act => act.key !== undefined && act.attempts.some(({ id }) => id !== undefined))
       const step = Math.max(1, Math.ceil(keyed.length / count))
       for (const [i, act] of keyed.entries()) if (i % step === 0) await attempt(act, '')
+      for (const act of broadcasts) await attempt(act, '', '/broadcasts')
     },
     close: () => dispatcher.destroy()
   }

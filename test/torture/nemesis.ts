@@ -1,4 +1,4 @@
-import { webhookFailpoints } from '../../src/failpoints.ts'
+import { broadcastFailpoints, webhookFailpoints } from '../../src/failpoints.ts'
 import { until } from '../until.ts'
 import type { Random } from './random.ts'
 import type { Rig } from './rig.ts'
@@ -38,23 +38,31 @@ const providerFaults = {
   maton_unauthorized: 0.3
 }
 
-/** About one in so many messages meets a fault of the provider's, whatever the pace. */
-const everyMessages = 9
+/** About one in so many messages meets a fault of the provider's, whatever the pace; and so of broadcasts one of their calls. */
+const every = { messages: 9, broadcasts: 4 }
 
-/** Orders a fault with every few messages until it is stopped. */
-export function seasonProvider(rig: Rig, random: Random, messages: () => number): () => Promise<void> {
+/** Orders a fault with every few messages, and with every few broadcasts one for many messages in one call, until it is stopped. */
+export function seasonProvider(
+  rig: Rig,
+  random: Random,
+  counts: { messages: () => number; broadcasts: () => number }
+): () => Promise<void> {
   let stopped = false
-  const loop = (async () => {
+  const season = async (own: Random, what: keyof typeof counts, operation: () => string): Promise<void> => {
     for (let next = 0; !stopped; ) {
       await rest(20)
-      if (messages() < next) continue
-      next = messages() + random.whole(1, 2 * everyMessages)
-      await rig.fault(random.weighted<string>(providerFaults), random.chance(0.5) ? 'wati.*' : 'cloud.*')
+      if (counts[what]() < next) continue
+      next = counts[what]() + own.whole(1, 2 * every[what])
+      await rig.fault(own.weighted<string>(providerFaults), operation())
     }
-  })()
+  }
+  const loops = [
+    season(random, 'messages', () => (random.chance(0.5) ? 'wati.*' : 'cloud.*')),
+    season(random.fork(), 'broadcasts', () => 'wati.sendTemplateMessagesV2')
+  ]
   return async () => {
     stopped = true
-    await loop
+    await Promise.all(loops)
     await rig.clearFaults()
   }
 }
@@ -81,6 +89,18 @@ const pause =
     replica.resume()
   }
 
+/** It dies at one of these steps, early in its next life or later. */
+const diesAt =
+  (points: readonly string[], most: number): Blow =>
+  async (rig, random) => {
+    const replica = one(rig, random)
+    await replica.kill()
+    const point = points[random.whole(0, points.length - 1)]!
+    replica.spawn({ CRASH_AT: `${point}:${random.whole(1, most)}` })
+    await until(replica.alive, alive => !alive, 8000).catch(() => replica.kill()) // it did not come by so often
+    await replica.start()
+  }
+
 const blows = {
   kill: async (rig, random) => {
     const replica = one(rig, random)
@@ -101,15 +121,10 @@ const blows = {
     await Promise.all(rig.replicas.map(replica => replica.kill()))
     await Promise.all(rig.replicas.map(replica => replica.start()))
   },
-  /** It dies on the way of a webhook from its insert to the commit of its effects, early in its next life or later. */
-  readerDies: async (rig, random) => {
-    const replica = one(rig, random)
-    await replica.kill()
-    const point = webhookFailpoints[random.whole(0, webhookFailpoints.length - 1)]!
-    replica.spawn({ CRASH_AT: `${point}:${random.whole(1, 20)}` })
-    await until(replica.alive, alive => !alive, 8000).catch(() => replica.kill()) // too few webhooks for that
-    await replica.start()
-  },
+  /** On the way of a webhook from its insert to the commit of its effects. */
+  readerDies: diesAt(webhookFailpoints, 20),
+  /** Between the commit that makes a broadcast and its answer. */
+  broadcastDies: diesAt(broadcastFailpoints, 2),
   restart: async (rig, random) => {
     const replica = one(rig, random)
     await replica.end()
@@ -151,10 +166,22 @@ const blows = {
 export type BlowName = keyof typeof blows
 
 export const mixes: Record<'sqlite' | 'postgres', Partial<Record<BlowName, number>>> = {
-  sqlite: { kill: 8, readerDies: 5, killTwice: 3, restart: 2, pause: 3, sleep: 0.3, refuse: 2, outage: 0.5, calm: 2 },
+  sqlite: {
+    kill: 8,
+    readerDies: 5,
+    broadcastDies: 3,
+    killTwice: 3,
+    restart: 2,
+    pause: 3,
+    sleep: 0.3,
+    refuse: 2,
+    outage: 0.5,
+    calm: 2
+  },
   postgres: {
     kill: 5,
     readerDies: 4,
+    broadcastDies: 3,
     killTwice: 2,
     killAll: 2,
     shrink: 2,

@@ -1,19 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { request } from 'undici'
+import { freePort } from '../free-port.ts'
 import { until } from '../until.ts'
 
 export const adminKey = 'torture-admin-key-0123456789-0123456789'
-
-/** A port that was free a moment ago: a replica keeps it over all its lives, as behind an address that callers know. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 export interface Replica {
   readonly url: string

@@ -178,6 +178,8 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   }
 }
 
+type Listed = Row & { direction: string; broadcastId?: string }
+
 function views(
   sandbox: string,
   replicas: Replica[]
@@ -195,13 +197,18 @@ function views(
     fault: (fault, operation) => faults('POST', { fault, ...(operation && { operation }) }),
     clearFaults: () => faults('DELETE'),
     arrivals: async () => {
-      const { entries, dropped } = (await json(`${sandbox}/_sandbox/ledger?kind=send&fields=to,processed`)) as {
-        entries: Pick<LedgerEntry, 'to' | 'processed'>[]
+      const { entries, dropped } = (await json(`${sandbox}/_sandbox/ledger?kind=send&fields=to,deliveries`)) as {
+        entries: Pick<LedgerEntry, 'to' | 'deliveries'>[]
         dropped: number
       }
       return {
         dropped,
-        all: entries.map(({ to = '', processed }) => ({ to, processed }))
+        // A batch has one entry, and a delivery for each whom it reached.
+        all: entries.flatMap(({ to = '', deliveries }): Arrival[] =>
+          deliveries.length === 0
+            ? [{ to, processed: false }]
+            : deliveries.map(({ to }) => ({ to, processed: true, together: deliveries.length > 1 }))
+        )
       }
     },
     calls: async () => {
@@ -211,11 +218,18 @@ function views(
     journal: async () => {
       const rows: Row[] = []
       for (let cursor: string | null = ''; cursor !== null; ) {
-        const page: { items: (Row & { direction: string })[]; nextCursor: string | null } = await json(
+        const page: { items: Listed[]; nextCursor: string | null } = await json(
           `${one()}/messages?limit=100${cursor && `&cursor=${cursor}`}`
         )
         const sent = page.items.filter(({ direction }) => direction === 'outbound')
-        rows.push(...sent.map(({ id, to, status }) => ({ id, to, status })))
+        rows.push(
+          ...sent.map(({ id, to, status, broadcastId: broadcast }) => ({
+            id,
+            to,
+            status,
+            ...(broadcast && { broadcast })
+          }))
+        )
         cursor = page.nextCursor
       }
       return rows

@@ -29,7 +29,7 @@ interface Wati {
 }
 
 const numberIn = (wamid: string): string =>
-  /\d{12}/.exec(Buffer.from(wamid.replace('wamid.', ''), 'base64').toString('latin1'))?.[0] ?? ''
+  /\d{11,12}/.exec(Buffer.from(wamid.replace('wamid.', ''), 'base64').toString('latin1'))?.[0] ?? ''
 
 const words: [RegExp, Told['kind']][] = [
   [/^(session|template)MessageSent/, 'sent'],

@@ -7,14 +7,20 @@ import { run } from './run.ts'
 const told = ['unheard', 'echo', 'eventless', 'ghost', 'untold', 'order', 'usage']
 
 t.test('kill -9, pauses, a bad network and a failing provider: nothing is lost, sent twice or told wrong', async t => {
-  const { code, output } = await run(t, '--rounds', 'kill,readerDies,pause,killTwice,readerDies,refuse')
+  const { code, output } = await run(t, '--rounds', 'kill,readerDies,pause,killTwice,broadcastDies,refuse')
   t.equal(code, 0)
+  t.match(output, /broadcastRows [1-9]/, 'broadcasts are among it')
   for (const rule of ['lost', 'twice', 'falseNo', 'falseYes', 'limbo', 'backwards', 'stranger', ...told])
     t.match(output, new RegExp(`^0 of [1-9]\\d* against ${rule}:`, 'm'), `${rule} was held against something`)
 })
 
-t.test('POSITIVE CONTROL: with an unknown outcome tried again, the same run finds double sends', async t => {
-  const { code, output } = await run(t, '--rounds', 'calm,calm,calm', '--broken', 'naive', '--hasty')
-  t.equal(code, 1)
-  t.match(output, /^[1-9]\d* of \d+ against twice:/m)
-})
+const controls = {
+  naive: 'an unknown outcome tried again',
+  batches: 'an unknown batch sent again'
+}
+for (const [name, what] of Object.entries(controls))
+  t.test(`POSITIVE CONTROL: with ${what}, the same run finds double sends`, async t => {
+    const { code, output } = await run(t, '--rounds', 'calm,calm,calm,calm', '--broken', name, '--hasty')
+    t.equal(code, 1)
+    t.match(output, /^[1-9]\d* of \d+ against twice:/m)
+  })

@@ -1,4 +1,5 @@
 import { until } from '../until.ts'
+import { actsOf } from './broadcaster.ts'
 import { allowedTo, type Judgement, judge } from './check.ts'
 import type { Act, Arrival } from './history.ts'
 import { startLoad } from './load.ts'
@@ -48,15 +49,21 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     // One after the other: the first one makes the tables.
     for (const replica of rig.replicas) await replica.start()
     await rig.introduce()
-    const load = startLoad({ urls: rig.replicas.map(({ url }) => url), random: callers, clients, patient: !hasty })
-    const calm = seasonProvider(rig, provider, () => load.acts.length)
+    const urls = rig.replicas.map(({ url }) => url)
+    const load = startLoad({ urls, random: callers, clients, patient: !hasty, broadcasts: true })
+    const calm = seasonProvider(rig, provider, {
+      messages: () => load.acts.length,
+      broadcasts: () => load.broadcasts.length
+    })
     const blows: TortureResult['blows'] = {}
     const names: (BlowName | undefined)[] = typeof rounds === 'number' ? Array(rounds).fill(undefined) : rounds
     for (const [i, given] of names.entries()) {
       const name = given ?? plan.weighted<BlowName>(mixes[store])
       blows[name] = (blows[name] ?? 0) + 1
       await strike(rig, plan, name)
-      say(`round ${i + 1} of ${names.length}: ${name}, ${load.acts.length} messages so far`)
+      say(
+        `round ${i + 1} of ${names.length}: ${name}, ${load.acts.length} messages and ${load.broadcasts.length} broadcasts so far`
+      )
     }
     rig.proxy.faults = {}
     await calm()
@@ -69,7 +76,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     await load.stop()
     if (hasty)
       await until(
-        async () => doubled((await rig.arrivals()).all, load.acts),
+        async () => doubled((await rig.arrivals()).all, [...load.acts, ...load.broadcasts.flatMap(actsOf)]),
         found => found,
         15_000
       ).catch(error => say(error.message))
@@ -97,6 +104,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     const storeFaults = store === 'postgres'
     const judgement = judge({
       acts: load.acts,
+      broadcasts: load.broadcasts,
       sights: load.sights,
       journal: await rig.journal(),
       arrivals,

@@ -120,4 +120,4 @@ t.test('a disk of ours that fails is not blamed on the host', async t => {
   t.notOk(error instanceof EgressError)
 })
 
-t.test('no test left a file', async t => t.strictSame(left, []))
+t.test('no test left a file', async t => t.strictSame(await left(), []))

@@ -55,4 +55,4 @@ t.test('over https the certificate must name the host, though an address is dial
   t.strictSame([...offered], ['http/1.1'], 'HTTP/2 is not offered')
 })
 
-t.test('no test left a file', async t => t.strictSame(left, []))
+t.test('no test left a file', async t => t.strictSame(await left(), []))

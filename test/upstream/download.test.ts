@@ -138,4 +138,4 @@ t.test('a gzip bomb is stopped at the size that was allowed', async t => {
   await t.rejects(get('/', 100_000), { code: 'too_large' })
 })
 
-t.test('no test left a file', async t => t.strictSame(left, []))
+t.test('no test left a file', async t => t.strictSame(await left(), []))

@@ -1,23 +1,29 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { createPassthrough } from '../../src/upstream/passthrough.ts'
+import type { SetTimer } from '../../src/upstream/timers.ts'
 import { UpstreamFailure } from '../../src/upstream/wire.ts'
+import { handClock } from './hand-clock.ts'
 import { openSocketServer } from './stub.ts'
 
 const apiKey = 'key-for-tests-0123456789'
+interface Deadlines {
+  timeoutMs?: number
+  setTimer?: SetTimer
+}
 const get = { method: 'GET', target: '/a', headers: {} } as const
 
-async function open(t: Test, listener: RequestListener, timeoutMs = 5000) {
+async function open(t: Test, listener: RequestListener, deadlines: Deadlines = {}) {
   const server = createServer(listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { ...(await towards(t, url, timeoutMs)), stop: t.teardown(() => server.close().closeAllConnections()) }
+  return { ...(await towards(t, url, deadlines)), stop: t.teardown(() => server.close().closeAllConnections()) }
 }
-async function towards(t: Test, url: string, timeoutMs = 5000) {
-  const passthrough = createPassthrough({ baseUrl: url, controlUrl: url, apiKey, timeoutMs })
+async function towards(t: Test, url: string, { timeoutMs = 5000, ...rest }: Deadlines = {}) {
+  const passthrough = createPassthrough({ baseUrl: url, controlUrl: url, apiKey, timeoutMs, ...rest })
   t.teardown(() => passthrough.close())
   return { passthrough }
 }
@@ -49,32 +55,81 @@ t.test('our credential does not come back, however the answer is cut; nothing el
   }
 })
 
+const timedOut = { kind: 'transport', started: true, cause: 'TimeoutError' }
+const almost = 399
+
+async function openByHand(t: Test) {
+  const clock = handClock()
+  const asked: ((response: ServerResponse) => void)[] = []
+  const { passthrough } = await open(t, (_, response) => asked.shift()!(response), {
+    timeoutMs: almost + 1,
+    setTimer: clock.setTimer
+  })
+  const arrival = (): Promise<ServerResponse> => new Promise(resolve => asked.push(resolve))
+  /** A call whose answer has begun. */
+  const begin = async () => {
+    const arrived = arrival()
+    const sent = passthrough.send('wati', 'connection', get)
+    const response = await arrived
+    response.writeHead(200).flushHeaders()
+    const { body } = await sent
+    let text = ''
+    body.on('data', (chunk: Buffer) => {
+      text += chunk
+    })
+    return { response, body, text: () => text }
+  }
+  return { clock, passthrough, arrival, begin }
+}
+
+t.test('an answer that does not begin within the deadline has failed', async t => {
+  const { clock, passthrough, arrival } = await openByHand(t)
+  const arrived = arrival()
+  const sent = failure(passthrough.send('wati', 'connection', get))
+  await arrived
+  clock.pass(almost)
+  t.equal(clock.running(), 2, 'it still has time')
+  clock.pass(1)
+  t.match(await sent, timedOut)
+  t.equal(clock.running(), 0)
+})
+
 t.test('a body that moves has time; one that stands still, or dribbles for ever, has not', async t => {
-  const { passthrough } = await open(
-    t,
-    (request, response) => {
-      const { url } = request
-      if (url === '/wati/silent') return
-      response.writeHead(200)
-      response.flushHeaders()
-      if (url === '/wati/still') return
-      let count = 0
-      const timer = setInterval(() => {
-        response.write('x')
-        if (url === '/wati/slow' && ++count === 12) response.end()
-      }, 25)
-      response.once('close', () => clearInterval(timer))
-    },
-    100
-  )
-  const ask = (path: string) => passthrough.send('wati', 'connection', { ...get, target: path })
-  t.match(await failure(ask('/silent')), { kind: 'transport', started: true, cause: 'TimeoutError' })
-  t.equal((await textOf((await ask('/slow')).body)).length, 12, 'three deadlines long, but moving')
-  const timedOut = { kind: 'transport', started: true, cause: 'TimeoutError' }
-  t.match(await failure(textOf((await ask('/still')).body)), timedOut)
-  const begun = performance.now()
-  t.match(await failure(textOf((await ask('/forever')).body)), timedOut)
-  t.ok(performance.now() - begun >= 1400, 'fifteen deadlines')
+  const { clock, begin } = await openByHand(t)
+  /** Moves one byte at a time, with almost a deadline between one and the next. */
+  const move = async ({ response, body }: Awaited<ReturnType<typeof begin>>, bytes: number) => {
+    for (let count = 0; count < bytes; count++) {
+      clock.pass(almost)
+      const moved = once(body, 'data')
+      response.write('x')
+      await moved
+    }
+  }
+  await t.test('moving', async t => {
+    const call = await begin()
+    await move(call, 12)
+    call.response.end('!')
+    await once(call.body, 'end')
+    t.equal(call.text(), `${'x'.repeat(12)}!`, 'twelve deadlines long')
+    t.equal(clock.running(), 0)
+  })
+  await t.test('standing still', async t => {
+    const call = await begin()
+    await move(call, 3)
+    const ended = failure(once(call.body, 'end'))
+    clock.pass(almost + 1)
+    t.match(await ended, timedOut)
+    t.equal(clock.running(), 0)
+  })
+  await t.test('dribbling', async t => {
+    const call = await begin()
+    await move(call, 15)
+    t.equal(clock.running(), 2, 'it still has time')
+    const ended = failure(once(call.body, 'end'))
+    clock.pass(15)
+    t.match(await ended, timedOut, 'fifteen deadlines')
+    t.equal(clock.running(), 0)
+  })
 })
 
 t.test('a reader that goes away ends the call upstream', async t => {

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:http'
 import { createServer as createTcp, type Socket } from 'node:net'
@@ -8,9 +9,8 @@ import { listen } from './site.ts'
 import { openTunnel } from './tunnel.ts'
 
 const options = { headers: { 'content-type': 'application/json' }, body: '{"a":1}', timeoutMs: 15_000, maxBytes: 1024 }
-const soon = () => AbortSignal.timeout(300)
 
-/** A poster that may go to loopback, and whose whole time is over after 300 ms where that is meant. */
+/** A poster that may go to loopback, and whose whole time ends as the test says where that is meant. */
 function poster(t: Test, guard = createGuard({ allow: ['127.0.0.0/8'] }), deadline?: () => AbortSignal) {
   const made = createPoster(guard, deadline)
   t.teardown(made.close)
@@ -37,28 +37,58 @@ async function bare(t: Test, talk: (socket: Socket) => void): Promise<string> {
 }
 
 t.test('one that hangs, and one that answers a byte a time, end with the whole time', async t => {
-  const { post } = poster(t, undefined, soon)
-  await t.rejects(post(await site(t, () => {}), options), { code: 'timeout', detail: /did not answer within 15 s/ })
-  await t.rejects(post(await bare(t, () => {}), options), { code: 'timeout' }, 'not even a status line')
-  const slowly = await bare(t, socket => {
-    const text = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n'
+  /** Posts, and lets the time be over when the test says so. */
+  const begin = (url: string) => {
+    const stop = new AbortController()
+    const answer = poster(t, undefined, () => stop.signal).post(url, options)
+    answer.catch(() => {})
+    return { answer, end: () => stop.abort() }
+  }
+  const late = { code: 'timeout', detail: /did not answer within 15 s/ }
+  const asked = Promise.withResolvers<void>()
+  const silent = begin(await site(t, () => asked.resolve()))
+  await asked.promise
+  silent.end()
+  await t.rejects(silent.answer, late)
+
+  const dialed = Promise.withResolvers<void>()
+  const mute = begin(await bare(t, () => dialed.resolve()))
+  await dialed.promise
+  mute.end()
+  await t.rejects(mute.answer, { code: 'timeout' }, 'not even a status line')
+
+  const text = 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n'
+  const said = Promise.withResolvers<void>()
+  const slow = await bare(t, socket => {
     let sent = 0
-    const timer = setInterval(() => socket.write(text[sent++] ?? ''), 20)
+    const timer = setInterval(() => {
+      socket.write(text[sent++]!)
+      if (sent === 20) said.resolve()
+      if (sent === 20) clearInterval(timer)
+    }, 5)
     socket.on('close', () => clearInterval(timer))
   })
-  await t.rejects(
-    post(slowly, options),
-    { code: 'timeout' },
-    'each byte is progress, and the time is over all the same'
+  const slowly = begin(slow)
+  await said.promise
+  slowly.end()
+  await t.rejects(slowly.answer, { code: 'timeout' }, 'each byte is progress, and the time is over all the same')
+
+  const begun = Promise.withResolvers<void>()
+  const seen = () => begun.resolve()
+  const endless = begin(
+    await site(t, (_, response) => {
+      subscribe('undici:request:headers', seen)
+      response.writeHead(200, { 'content-length': '100000' }).write('x'.repeat(50))
+    })
   )
-  const body = await site(t, (_, response) => {
-    response.writeHead(200, { 'content-length': '100000' })
-    const timer = setInterval(() => response.write('x'), 20)
-    response.on('close', () => clearInterval(timer))
-  })
-  const answer = await post(body, options)
+  await begun.promise
+  unsubscribe('undici:request:headers', seen)
+  // What came with the head is read in the turn after it.
+  for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
+  endless.end()
+  const answer = await endless.answer
   t.match(answer, { status: 200, cutShort: 'timeout' }, 'the status stands')
-  t.ok(answer.body.length > 0 && answer.body.length < 100)
+  t.ok(answer.body.length <= 50)
 })
 
 t.test('of 10 MB a KiB is read, and the connection is closed', async t => {

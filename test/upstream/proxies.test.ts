@@ -11,7 +11,7 @@ import { listen, PNG, PUBLIC, spoolDirectory } from './site.ts'
 import { closedPort, openStub } from './stub.ts'
 import { openTunnel } from './tunnel.ts'
 
-const account = { apiKey: 'a-key-of-ours', timeoutMs: 2000 }
+const account = { apiKey: 'a-key-of-ours', timeoutMs: 60_000 }
 const read = { method: 'GET', path: ['api'] } as const
 
 t.test('each of our clients of Maton goes through the tunnel', async t => {

@@ -11,13 +11,11 @@ import { createEgress, type EgressOptions } from '../../src/upstream/egress.ts'
 export const PUBLIC = '93.184.216.34'
 export const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex')
 
-/** A directory for downloads, and what each test left in it. */
-export async function spoolDirectory(t: Test): Promise<{ directory: string; left: string[] }> {
+/** A directory for downloads, and what the tests left in it. */
+export async function spoolDirectory(t: Test): Promise<{ directory: string; left: () => Promise<string[]> }> {
   const directory = await mkdtemp(join(tmpdir(), 'egress-'))
-  const left: string[] = []
   t.teardown(() => rm(directory, { recursive: true }))
-  t.afterEach(async () => left.push(...(await readdir(directory))))
-  return { directory, left }
+  return { directory, left: () => readdir(directory) }
 }
 
 export async function listen(t: Test, server: Server & { closeAllConnections(): void }): Promise<number> {

@@ -1,7 +1,7 @@
 import type { Template, TemplateVariable } from '../../../schemas/templates.ts'
 import { identified } from '../../phone.ts'
 import type { Receipt, TemplateDefinition } from '../adapter.ts'
-import { unfilled, unfilledPurpose } from '../template-parts.ts'
+import { templateQuality, unfilled, unfilledPurpose } from '../template-parts.ts'
 
 // WATI's wire → neutral. Only the fields named here are read, and none is trusted to be of its documented type.
 
@@ -15,7 +15,7 @@ export const array = (value: unknown): unknown[] => (Array.isArray(value) ? valu
 export const string = (value: unknown): string | undefined =>
   typeof value === 'string' && value.trim() !== '' ? value : undefined
 /** Ids are opaque; a number is one too. */
-const id = (value: unknown): string | undefined => (Number.isSafeInteger(value) ? String(value) : string(value))
+export const id = (value: unknown): string | undefined => (Number.isSafeInteger(value) ? String(value) : string(value))
 
 /** Words of `result` that tell an outcome and are no id (docs/upstream.md 3.3, 3.4.5). */
 const outcomeWords = new Set(['success', 'true', 'ok'])
@@ -159,6 +159,7 @@ export function template(value: unknown, channel: string): TemplateDefinition | 
   const buttons = array(item.buttons).map(buttonOf)
   const unsupportedParts = partsOf(item, header, buttons)
   const providerTemplateId = id(item.id)
+  const quality = templateQuality(item.quality)
   const numbered = variables.every(variable => variable.in === 'button' || /^\d+$/.test(variable.name))
   return {
     channel,
@@ -174,6 +175,7 @@ export function template(value: unknown, channel: string): TemplateDefinition | 
     parameterFormat: numbered ? 'positional' : 'named',
     ...(unsupportedParts.length > 0 && { unsupportedParts }),
     ...(providerTemplateId && { providerTemplateId }),
+    ...(quality && { quality }),
     ...(mediaVariable && { mediaVariable, mediaPosition: Math.max(names.indexOf(mediaVariable), 0) })
   }
 }

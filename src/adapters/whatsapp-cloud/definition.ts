@@ -1,6 +1,6 @@
 import type { TemplateVariable } from '../../../schemas/templates.ts'
 import type { NativeAnswer, Operations, TemplateDefinition } from '../adapter.ts'
-import { unfilled, unfilledPurpose } from '../template-parts.ts'
+import { templateQuality, unfilled, unfilledPurpose } from '../template-parts.ts'
 import { array, granted, graphId, record, string, unreadable, word } from './decode.ts'
 
 // A template's definition: Graph's components → our words (docs/upstream.md 4.7).
@@ -35,6 +35,7 @@ function template(item: Json, channel: string): TemplateDefinition[] {
   const providerTemplateId = graphId(item.id)
   const unsupportedParts = partsOf(item)
   const rejectedReason = word(item.rejected_reason)
+  const quality = templateQuality(record(item.quality_score).score)
   return [
     {
       channel,
@@ -57,7 +58,8 @@ function template(item: Json, channel: string): TemplateDefinition[] {
       ...(unsupportedParts.length > 0 && { unsupportedParts }),
       ...(providerTemplateId !== undefined && { providerTemplateId }),
       // Meta's word for a template that was never rejected
-      ...(rejectedReason !== undefined && rejectedReason !== 'none' && { rejectedReason })
+      ...(rejectedReason !== undefined && rejectedReason !== 'none' && { rejectedReason }),
+      ...(quality && { quality })
     }
   ]
 }

@@ -12,8 +12,9 @@ import { graphPath, remarks, Settings } from './settings.ts'
 import { createdTemplate, createRequest, deleteTemplateRequest } from './templates.ts'
 import * as webhooks from './webhooks.ts'
 
-/** Without `fields`, Meta leaves out why a template was rejected, and what it is for. */
-const templateFields = 'id,name,language,status,category,sub_category,parameter_format,components,rejected_reason'
+/** Without `fields`, Meta leaves out why a template was rejected, what it is for, and its quality. */
+const templateFields =
+  'id,name,language,status,category,sub_category,parameter_format,components,rejected_reason,quality_score'
 
 /** Meta spells it en_US. */
 function metaLanguage(language: string | undefined): string | undefined {

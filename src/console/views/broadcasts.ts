@@ -2,6 +2,9 @@ import type { Broadcast } from '../../../schemas/broadcasts.ts'
 import type { Message } from '../../../schemas/messages.ts'
 import type { View } from '../visit.ts'
 
+/** Messages of one broadcast that are shown at a time: on a telephone each is several lines. */
+const mostShown = 10
+
 /** Broadcasts and how far they are. */
 export const broadcastViews: readonly View[] = [
   {
@@ -23,7 +26,8 @@ export const broadcastViews: readonly View[] = [
       const id = encodeURIComponent(params.id!)
       const broadcast = await api.get<Broadcast>(`/broadcasts/${id}`)
       const { status, cursor } = fields
-      const { value: page } = await api.look<{ items: Message[] }>(`/broadcasts/${id}/messages`, { status, cursor })
+      const filter = { status, cursor, limit: mostShown }
+      const { value: page } = await api.look<{ items: Message[] }>(`/broadcasts/${id}/messages`, filter)
       return { broadcast, page: page ?? { items: [], nextCursor: null } }
     }
   }

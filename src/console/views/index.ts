@@ -7,6 +7,7 @@ import { overviewViews } from './overview.ts'
 import { subscriptionViews } from './subscriptions.ts'
 import { templateViews } from './templates.ts'
 import { unknownViews } from './unknown.ts'
+import { usageViews } from './usage.ts'
 
 /** Every page that shows something, in the order of the navigation. */
 export const views: readonly View[] = [
@@ -17,5 +18,6 @@ export const views: readonly View[] = [
   ...channelViews,
   ...templateViews,
   ...subscriptionViews,
-  ...keyViews
+  ...keyViews,
+  ...usageViews
 ]

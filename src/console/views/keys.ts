@@ -10,8 +10,8 @@ export const keyViews: readonly View[] = [
     template: 'keys',
     title: 'Keys',
     show: async ({ api, fields }) => {
-      const { service, cursor } = fields
-      return { page: await api.get<{ items: Key[] }>('/keys', { service, cursor, limit: 50 }) }
+      const { service, name, lastFour, cursor } = fields
+      return { page: await api.get<{ items: Key[] }>('/keys', { service, name, lastFour, cursor, limit: 50 }) }
     }
   },
   {

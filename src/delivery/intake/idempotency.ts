@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
 import type { ExpressionBuilder } from 'kysely'
 import { ServiceError } from '../../errors.ts'
-import { newId } from '../../ids.ts'
+import { type IdPrefix, newId } from '../../ids.ts'
 import { type Caller, requireChannel, requireRecipient, requireTemplate } from '../../keys/caller.ts'
 import type { Seal } from '../../keys/seal.ts'
 import type { Database, IdempotencyRow } from '../../store/schema.ts'
@@ -23,6 +23,21 @@ export interface Answer {
   headers: Record<string, string>
   body: string
   replayed?: true
+}
+
+/** What an act holds while it is done under a key. */
+export interface Claim {
+  /** The id for what it makes: the key points to it from the beginning. */
+  id: string
+  /** Inside the commit that makes it: from then on the next request with the key finds it. Throws where the key is another's by now. */
+  settle: () => Unit<void>
+}
+
+/** An act that must never be run again once it was done, as what it makes is sent to people. */
+export interface Lasting {
+  prefix: IdPrefix
+  /** The answer for what was made under this id; undefined: it never came to be. */
+  find: (id: string) => Promise<Answer | undefined>
 }
 
 export type Found =
@@ -66,6 +81,9 @@ export function requireReplay(caller: Caller, { body }: Pick<Answer, 'body'>): v
 
 /** How long an act other than a message may take before another request may take it over: an upload is the longest. */
 const actLockMs = 120_000
+
+/** In place of the end of a lock: what it was held for is done, so nobody may take it over. */
+const done = -1
 
 /** A record, and whether somebody is still at it by the store's clock. */
 export type LockedRow = IdempotencyRow & { locked: number }
@@ -116,6 +134,7 @@ export function createIdempotency(store: Store, seal: Seal) {
       .where('message_id', '=', p.old)
       .where('status', 'is', null)
       .where('locked_until', '<=', now)
+      .where('locked_until', '<>', done)
   )
   const fill = prepare<Key & { message: string; status: number; headers: string; body: string }, unknown>(p =>
     build
@@ -134,8 +153,23 @@ export function createIdempotency(store: Store, seal: Seal) {
       .where('status', 'is', null)
   )
 
+  const settled = prepare<Key & { holder: string }, unknown>(p =>
+    build
+      .updateTable('idempotency')
+      .set({ locked_until: done })
+      .where(mine(p))
+      .where('message_id', '=', p.holder)
+      .where('status', 'is', null)
+  )
+
   const release = prepare<Key & { holder: string }, unknown>(p =>
-    build.deleteFrom('idempotency').where(mine(p)).where('message_id', '=', p.holder).where('status', 'is', null)
+    build
+      .deleteFrom('idempotency')
+      .where(mine(p))
+      .where('message_id', '=', p.holder)
+      .where('status', 'is', null)
+      // Whatever went wrong afterwards.
+      .where('locked_until', '<>', done)
   )
 
   const forget = prepare<{ message: string }, unknown>(p =>
@@ -165,8 +199,13 @@ export function createIdempotency(store: Store, seal: Seal) {
   }
 
   function* claim(scope: Key, hash: string, message: string, lockMs: number): Unit<LockedRow | undefined> {
-    const taken = yield* change(insert({ ...scope, hash, message, lock_ms: lockMs, at: store.clock() }))
-    return taken > 0 ? undefined : (yield* first(find(scope)))!
+    for (;;) {
+      const taken = yield* change(insert({ ...scope, hash, message, lock_ms: lockMs, at: store.clock() }))
+      if (taken > 0) return undefined
+      const there = yield* first(find(scope))
+      // It may have been taken away between the two, on a store that others write to as well.
+      if (there) return there
+    }
   }
   function* takeFrom(scope: Key, old: string, message: string, lockMs: number): Unit<boolean> {
     return (yield* change(repoint({ ...scope, old, message, lock_ms: lockMs }))) > 0
@@ -199,16 +238,32 @@ export function createIdempotency(store: Store, seal: Seal) {
     keep,
     /**
      * Any act but a message: runs it at most once at a time, and keeps its answer if it succeeded. An act whose process
-     * died in the middle is run again: none of them shows anything to a customer. Answers rest sealed, since the one
-     * that makes a key holds its secret.
+     * died in the middle is run again, but for one that shows something to customers: of that it is found what was made.
+     * Answers rest sealed, since the one that makes a key holds its secret.
      */
-    once: async (scope: Key, hash: string, act: () => Promise<Answer>): Promise<Answer> => {
-      const holder = newId('req')
+    once: async (
+      scope: Key,
+      hash: string,
+      act: (claim: Claim) => Promise<Answer>,
+      lasting?: Lasting
+    ): Promise<Answer> => {
+      const holder = newId(lasting?.prefix ?? 'req')
+      const settle = function* (): Unit<void> {
+        if ((yield* change(settled({ ...scope, holder }))) === 0) throw inProgress()
+      }
+      const keepSealed = async (id: string, answer: Answer): Promise<Answer> => {
+        // It is done, and says so even where that cannot be kept: the object exists, and an answer of ours may hold its secret.
+        const kept = await keep(scope, id, { ...answer, body: seal.close(answer.body) }).catch(() => undefined)
+        // Another request may have found it meanwhile, and answered first.
+        return lasting && kept?.replayed ? { ...kept, body: seal.open(kept.body) } : answer
+      }
       const rival = await store.write(() => claim(scope, hash, holder, actLockMs))
       const found = rival && judge(rival, hash)
       if (found?.state === 'done') return { ...found.answer, body: seal.open(found.answer.body) }
+      const made = found && (await lasting?.find(found.messageId))
+      if (made) return keepSealed(found.messageId, { ...made, replayed: true })
       if (found && !(await store.write(() => takeFrom(scope, found.messageId, holder, actLockMs)))) throw inProgress()
-      const answer = await act().catch(async error => {
+      const answer = await act({ id: holder, settle }).catch(async error => {
         // Should this fail too, the key is free when its lock ends; the caller is told what went wrong with the act.
         await store
           .write(function* () {
@@ -217,9 +272,7 @@ export function createIdempotency(store: Store, seal: Seal) {
           .catch(() => {})
         throw error
       })
-      // It is done, and says so even where that cannot be kept: the object exists, and an answer of ours may hold its secret.
-      await keep(scope, holder, { ...answer, body: seal.close(answer.body) }).catch(() => {})
-      return answer
+      return keepSealed(holder, answer)
     },
     /** A 5xx is not kept: the next request with the key answers from the row. */
     unlock: (scope: Key, message: string): Promise<void> =>
@@ -229,7 +282,12 @@ export function createIdempotency(store: Store, seal: Seal) {
     /** At start on an embedded store: whoever held a lock is dead. */
     takeOver: (): Promise<void> =>
       store.write(function* () {
-        yield build.updateTable('idempotency').set({ locked_until: 0 }).where('status', 'is', null).compile()
+        yield build
+          .updateTable('idempotency')
+          .set({ locked_until: 0 })
+          .where('status', 'is', null)
+          .where('locked_until', '<>', done)
+          .compile()
       })
   }
 }

@@ -9,14 +9,14 @@ import { throttleSeconds } from '../retry-policy.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { Want } from './decisions.ts'
 import { free } from './decisions.ts'
-import type { Punctuality } from './punctuality.ts'
+import type { RateLimiter } from './rate-limiter.ts'
 import type { Scheduler } from './scheduler.ts'
 
 export interface AdmissionParts {
   store: Store
   scheduler: Scheduler
   breaker: CircuitBreaker
-  punctuality: Punctuality
+  rateLimiter: RateLimiter
   log: Logger
   /** Whether a rate is kept; false: only what the providers asked for holds. */
   paced: boolean
@@ -31,16 +31,23 @@ export interface MessageAdmission extends Admission {
   /**
    * Waits until a claimed message may be dispatched.
    * @param given the permit that came with the claim; where its time is over, another is waited for
+   * @param another whether that may be, asked where it was not ready in time; one that was ready in time has no other
+   * @returns undefined: its time is over, and another may not be
    * @throws ServiceError when it has to wait longer than a call may
    */
-  acquire: (row: MessageRow, channel: AdmissionChannel, given: Permit | undefined) => Promise<Permit>
+  acquire: (
+    row: MessageRow,
+    channel: AdmissionChannel,
+    given: Permit | undefined,
+    another?: () => Promise<boolean>
+  ) => Promise<Permit | undefined>
 }
 
 export function createAdmission({
   store,
   scheduler,
   breaker,
-  punctuality,
+  rateLimiter,
   log,
   paced,
   timeoutMs,
@@ -62,13 +69,20 @@ export function createAdmission({
   })
 
   /** Resolves with a permit at the moment from which it may be used. */
-  const take = async (want: Omit<Want, 'timeoutMs'>, given?: Permit, aheadMs = 0): Promise<Permit> => {
+  const take = async (
+    want: Omit<Want, 'timeoutMs'>,
+    given?: Permit,
+    aheadMs = 0,
+    another?: () => Promise<boolean>
+  ): Promise<Permit | undefined> => {
     const end = performance.now() + timeoutMs
     for (let had = given; ; had = undefined) {
       const permit = had ?? (await scheduler.acquire({ ...want, timeoutMs: end - performance.now() }))
       const early = permit.at - aheadMs - performance.now()
       if (early > 0) await sleep(early)
       if (performance.now() <= permit.until) return permit
+      // Ready in time, and late all the same: this process stood still, and whoever follows may be ahead of it by now.
+      if (another && (early > 0 || !(await another()))) return undefined
     }
   }
 
@@ -81,17 +95,20 @@ export function createAdmission({
         if (early > 0) await sleep(early)
         const now = performance.now()
         // One that was not ready in time says nothing of how exact this process is, unless it has missed its slot.
-        if (early > 0 || now > permit.until) punctuality.left(now - permit.at)
-        return now <= permit.until
+        if (early > 0 || now > permit.until) rateLimiter.punctuality.left(now - permit.at)
+        if (now > permit.until) return false
+        rateLimiter.left(permit, now)
+        return true
       }
       const keys = keysOf(channel, probe)
       if (!paced && (await store.read(blocks.of(keys))).length === 0) return true
       const { mode, service = '' } = channel
       const limits = paced ? limitsOf(channel, call) : []
-      await take({ mode, lane, service, limits, keys: Object.values(keys) })
+      const had = await take({ mode, lane, service, limits, keys: Object.values(keys) })
+      if (had) rateLimiter.left(had, performance.now())
       return true
     },
-    acquire: async (row, channel, given) => {
+    acquire: async (row, channel, given, another) => {
       // Without a pace nothing has to be waited for: what stands in the way is seen by the dispatch itself.
       if (!paced && !given) return free
       const { mode, service, type, contact } = row
@@ -100,14 +117,15 @@ export function createAdmission({
       return take(
         { mode, lane, service, limits, keys: Object.values(blockKeysOf(row)) },
         given,
-        Math.max(commitMs, scheduler.commitMs())
+        Math.max(commitMs, scheduler.commitMs()),
+        another
       )
     },
 
     throttle: ({ id, mode }, { scope, seconds, asked }, to = '', attempt = 0) => {
       // Pacing is off: only what was asked for in so many words holds.
       if (!paced && !asked) return
-      if (scope === 'account') punctuality.disagreed()
+      if (scope === 'account') rateLimiter.punctuality.disagreed()
       const key =
         scope === 'account'
           ? blockKey.account(mode)

@@ -114,15 +114,19 @@ export function createDecisions(parts: DecisionParts) {
     const lateMs = rateLimiter.punctuality.lateMs()
     for (const ledger of ledgers) {
       const ofAccount = ledger === account
-      const free = earliest({ ...ledger, now }, spaced && ofAccount, ofAccount ? lateMs : 0)
+      const free = earliest({ ...ledger, now }, spaced && ofAccount, ofAccount && !ledger.lastLeft ? lateMs : 0)
       if (free > at) [at, tightest] = [free, ledger]
     }
     at = Math.ceil(at)
     const inMs = at - now
     if (inMs > reach + lead()) return { waitMs: inMs, limit: tightest.limit }
     const allowedMs = inMs < readyMs ? unreadyLateMs : lateMs
-    for (const ledger of ledgers) yield* rateLimiter.book(ledger, ledger === account ? at + allowedMs : at)
-    return { permit: { at: read.after + inMs, until: read.before + inMs + allowedMs } }
+    const permit: Permit = { at: read.after + inMs, until: read.before + inMs + allowedMs }
+    for (const ledger of ledgers) {
+      const entry = yield* rateLimiter.book(ledger, ledger === account ? at + allowedMs : at)
+      if (ledger === account) permit.slot = { key: ledger.limit.key, entry }
+    }
+    return { permit }
   }
 
   /**
@@ -157,7 +161,9 @@ export function createDecisions(parts: DecisionParts) {
     const limit = rateLimiter.account(mode)
     const account = limit && (yield* rateLimiter.open(limit))
     const decision: Decision = { refused: [], nextMs: pollMs, ...(account && { readAt: account.read.after }) }
-    const soonest = account ? earliest(account, false, rateLimiter.punctuality.lateMs()) - account.now : 0
+    const soonest = account
+      ? earliest(account, false, account.lastLeft ? 0 : rateLimiter.punctuality.lateMs()) - account.now
+      : 0
     if (soonest > aheadMs + lead()) return { ...decision, nextMs: soonest }
     const standing = new Map((yield* all(blocks.all({}))).map(block => [block.key, block]))
     const now = account?.now ?? Number((yield* first(clock()))!.now)

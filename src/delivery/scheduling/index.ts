@@ -91,7 +91,7 @@ export function createScheduling(parts: SchedulingParts): Scheduling {
     limitsOf,
     admission: createAdmission({
       ...{ store, scheduler, breaker, log, paced, timeoutMs, limitsOf },
-      punctuality: rateLimiter.punctuality
+      rateLimiter
     })
   }
 }

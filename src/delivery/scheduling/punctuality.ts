@@ -27,7 +27,7 @@ export function createPunctuality(clock?: () => number): Punctuality {
   const disagreements = createFading(600_000, 0, clock)
   return {
     lateMs: () => between(8, 1.5 * timers.value() + 4, 60),
-    wayMs: () => between(12, Math.max(Math.min(way.value() + 5, 40), disagreements.value()), 100),
+    wayMs: () => between(16, Math.max(Math.min(way.value() + 5, 40), disagreements.value()), 100),
     left: lateMs => {
       timers.raise(Math.min(lateMs, 60))
       way.raise(Math.min(lateMs, 60))

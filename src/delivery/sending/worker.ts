@@ -2,39 +2,29 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Channels } from '../../channels/channels.ts'
 import type { Permit } from '../../dispatch/admission.ts'
-import type { DispatchChannel } from '../../dispatch/provider-client.ts'
 import { ServiceError } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
-import type { Notifications } from '../../messages/notifications.ts'
-import type { MessageQueries } from '../../messages/queries.ts'
 import type { QueueQueries } from '../../messages/queue.ts'
-import { draftOf } from '../../messages/row.ts'
-import { timelineEntry } from '../../messages/timeline.ts'
 import { createPeriodic } from '../../periodic.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { type Store, StoreUnavailable } from '../../store/store.ts'
-import type { Preparation } from '../intake/prepare.ts'
-import { retryPolicy } from '../retry-policy.ts'
 import type { Ask, CircuitBreaker } from '../scheduling/circuit-breaker.ts'
 import { free } from '../scheduling/decisions.ts'
 import type { Scheduler, Work } from '../scheduling/scheduler.ts'
 import type { Executor } from './attempt.ts'
+import { createOrder, type Place } from './order.ts'
 import type { Reaper } from './reaper.ts'
 
 export interface WorkerParts {
   store: Store
-  queries: MessageQueries
   queue: QueueQueries
   channels: Channels
-  preparation: Preparation
   executor: Executor
   scheduler: Scheduler
   reaper: Reaper
   breaker: CircuitBreaker
-  notifications: Notifications
-  /** Whether a provider takes a broadcast's messages many in one call, and that call. */
+  /** Whether a provider takes a broadcast's messages many in one call. */
   batched: (provider: string) => boolean
-  deliverBatch: (rows: MessageRow[], channel: DispatchChannel, permit: Permit) => Promise<void>
   /** One cheap read of a provider. */
   ask: Ask
   /** How many messages of a mode may be on their way in this process. */
@@ -47,7 +37,7 @@ export interface Worker {
   start: () => Promise<void>
   /** Delivers one that was claimed by whoever stored it. */
   deliverOwn: (row: MessageRow) => Promise<MessageRow>
-  /** Delivers a row that the engine claimed for what comes after a refusal; any other is given back as it is. */
+  /** Delivers a row that the executor claimed for what comes after a refusal; any other is given back as it is. */
   failOver: (row: MessageRow) => MessageRow | Promise<MessageRow>
   /** Takes no more; resolves when what it had taken is settled. */
   stop: () => Promise<void>
@@ -57,109 +47,84 @@ export interface Worker {
 const reapMs = 5000
 /** How often the way of what is held up is looked at. */
 const lookMs = 1000
-/** How long a message to somebody waits for the one before it. */
+/** How long a message to somebody waits for those before it. */
 const orderMs = 1000
+const orderSteps = 5
+
+const isNumbered = ({ user_id }: MessageRow): boolean => user_id === null
+/** One after the other, in their order. */
+async function eachOf(
+  rows: MessageRow[],
+  act: (row: MessageRow) => MessageRow | Promise<MessageRow>
+): Promise<MessageRow[]> {
+  const done: MessageRow[] = []
+  for (const row of rows) done.push(await act(row))
+  return done
+}
 
 /** Delivers messages that waited: those held back by pace or provider, those with a start time, those a crash left behind. */
 export function createWorker(parts: WorkerParts): Worker {
-  const {
-    store,
-    queries,
-    queue,
-    channels,
-    preparation,
-    executor,
-    scheduler,
-    reaper,
-    breaker,
-    notifications,
-    batched,
-    deliverBatch,
-    ask,
-    most,
-    log
-  } = parts
+  const { store, queue, channels, executor, scheduler, reaper, breaker, batched, ask, most, log } = parts
   const inHand = new Set<Promise<void>>()
-  let stopped = true
 
-  const defer = async (row: MessageRow, error: ServiceError): Promise<MessageRow> => {
-    // Stopping is no reason to wait: another process may have it at once.
-    const run_at = stopped ? row.run_at : store.clock() + retryPolicy.laterMs
-    await store.write(function* () {
-      yield queries.release({
-        id: row.id,
-        state: 'queued',
-        final: 0,
-        run_at,
-        error: row.error,
-        failed_at: null,
-        lease_until: row.lease_until,
-        entry: timelineEntry(store.clock(), { ...row, state: 'queued' }, error.message)
-      })
-    })
-    notifications.publish(row.id)
-    scheduler.wake(row.mode, run_at)
-    return { ...row, state: 'queued', run_at }
-  }
-
-  const deliver = async (row: MessageRow, permit?: Permit): Promise<MessageRow> => {
-    let channel: DispatchChannel | undefined
+  /** Delivers claimed messages of one channel, and goes on with those that a refusal sends elsewhere. */
+  const deliver = async (
+    how: 'alone' | 'together',
+    rows: MessageRow[],
+    permit?: Permit,
+    place?: Place
+  ): Promise<MessageRow[]> => {
     try {
-      channel = await channels.bind(row.channel_id, row.mode)
-    } catch (error) {
-      return executor.requeueAfterFault(row, error)
-    }
-    if (!channel) {
-      const gone = `The channel ${row.channel_id} does not exist any more. Nothing was sent.`
-      return executor.fail(row, new ServiceError('channel_rejected', gone))
-    }
-    try {
-      const prepared = await preparation.prepare(draftOf(row), { ...channel, service: row.service })
-      const done = await executor.deliver(row, prepared, channel, permit)
-      if (done.state === 'queued') scheduler.wake(done.mode, done.run_at)
-      return await failOver(done)
-    } catch (error) {
-      if (!(error instanceof ServiceError)) return executor.requeueAfterFault(row, error)
-      // The provider could not be asked just now, or there was no turn: it waits again, its expiry is the limit.
-      if (error.code === 'provider_unavailable' || error.code === 'rate_limited') return defer(row, error)
-      return executor.fail(row, error)
-    }
-  }
-
-  /** Delivers messages of one broadcast in one call; it names people by number, so a message to somebody without one goes alone. */
-  const deliverAll = async (rows: MessageRow[], permit: Permit): Promise<void> => {
-    try {
-      const channel = await channels.bind(rows[0]!.channel_id, rows[0]!.mode)
-      const numbered = channel ? rows.filter(row => row.user_id === null) : []
-      if (channel && numbered.length > 0) await deliverBatch(numbered, channel, permit)
-      for (const row of rows) if (!numbered.includes(row)) await deliver(row)
+      const { channel_id, mode } = rows[0]!
+      const channel = await channels.bind(channel_id, mode)
+      if (!channel) {
+        const gone = `The channel ${channel_id} does not exist any more. Nothing was sent.`
+        return await eachOf(rows, row => executor.fail(row, new ServiceError('channel_rejected', gone)))
+      }
+      const done = await executor.deliver(how, rows, channel, permit, place)
+      for (const { state, run_at } of done) if (state === 'queued') scheduler.wake(mode, run_at)
+      return await eachOf(done, failOver)
     } catch (error) {
       // Only messages that are still claimed change; the others are past that, or settled.
-      for (const row of rows) await executor.requeueAfterFault(row, error)
+      return eachOf(rows, row => executor.requeueAfterFault(row, error))
     }
+  }
+  const deliverOne = async (row: MessageRow, permit?: Permit, place?: Place): Promise<MessageRow> =>
+    (await deliver('alone', [row], permit, place))[0]!
+
+  /** Delivers messages of one broadcast in one call; it names people by number, so a message to somebody without one goes alone. */
+  const deliverMany = async (rows: MessageRow[], permit: Permit): Promise<void> => {
+    const numbered = rows.filter(isNumbered)
+    if (numbered.length > 0) await deliver('together', numbered, permit)
+    for (const row of rows) if (!isNumbered(row)) await deliverOne(row)
   }
 
   /** Recursive with `deliver`, but not for long: each step uses up the fallback or a channel. */
-  const failOver: Worker['failOver'] = row => (executor.redirected.has(row) ? deliver(row) : row)
+  const failOver: Worker['failOver'] = row => (executor.redirected.has(row) ? deliverOne(row) : row)
 
-  /** By channel and person: the last message that was taken. */
-  const before = new Map<string, Promise<unknown>>()
-  /** Messages to one person start in their order; one that hangs does not keep the next for long. */
+  const order = createOrder({
+    // In steps: while this process stands still nobody can leave, and that is no sign of hanging.
+    patience: async () => {
+      for (let i = 0; i < orderSteps; i++) await sleep(orderMs / orderSteps, undefined, { ref: false })
+    },
+    passed: ({ id }) => log.info({ message: id }, 'a message takes long: those after it to the same person pass it')
+  })
+  /** Messages to one person leave in their order; one that hangs does not keep the next for long. */
   const inOrder = async (row: MessageRow, permit: Permit): Promise<void> => {
-    const key = `${row.mode}/${row.channel_id}/${row.contact}`
-    const last = before.get(key)
-    const mine = (async () => {
-      // With a pace they have their turns apart from each other.
-      if (last && permit === free) await Promise.race([last, sleep(orderMs, undefined, { ref: false })])
-      const done = await deliver(row, permit)
-      if (row.attempts > 0 && done.state !== 'queued') scheduler.ended()
-    })()
-    const settled = mine.catch(() => {})
-    before.set(key, settled)
+    const place = order.take(row)
     try {
-      await mine
+      // With a pace many may be on their way, and each waits for those before it to leave; without one, for their answers.
+      const paced = permit !== free
+      if (!paced && !(await place.reached())) {
+        await executor.putBack(row)
+        place.back()
+        return
+      }
+      const done = await deliverOne(row, permit, paced ? place : undefined)
+      if (done.state === 'queued' && done.run_at === row.run_at) place.back()
+      if (row.attempts > 0 && done.state !== 'queued') scheduler.ended()
     } finally {
-      if (before.get(key) === settled) before.delete(key)
+      place.end()
     }
   }
 
@@ -228,7 +193,7 @@ export function createWorker(parts: WorkerParts): Worker {
     const [first] = rows
     if (first?.broadcast_id && batched(first.provider))
       hold(
-        deliverAll(rows, permit),
+        deliverMany(rows, permit),
         first.mode,
         rows.map(({ id }) => id)
       )
@@ -239,14 +204,12 @@ export function createWorker(parts: WorkerParts): Worker {
   return {
     start: async () => {
       await reaper.reap(store.dialect === 'sqlite')
-      stopped = false
       scheduler.start({ freeSlots, deliver: deliverClaimed })
       looking.start()
     },
-    deliverOwn: row => counted(deliver(row), row),
-    failOver: row => (executor.redirected.has(row) ? counted(deliver(row), row) : row),
+    deliverOwn: row => counted(deliverOne(row), row),
+    failOver: row => (executor.redirected.has(row) ? counted(deliverOne(row), row) : row),
     stop: async () => {
-      stopped = true
       const looked = looking.stop()
       await scheduler.stop()
       await looked

@@ -30,6 +30,11 @@ export interface Template {
   previous_category?: string
 }
 
+const qualities: Record<string, string> = { APPROVED: 'GREEN', PAUSED: 'RED', DISABLED: 'RED' }
+
+/** How its readers took it: nobody has judged a template that was never sent. */
+export const qualityOf = ({ status }: Pick<Template, 'status'>): string => qualities[status] ?? 'UNKNOWN'
+
 /** How templates are told apart: name and language. */
 export function templateKey(name: string, language: string): string {
   return `${name} ${language}`

@@ -1,7 +1,7 @@
 import { type Act, type Call, Refusal } from '../call.ts'
 import { graphError, wrong } from './graph.ts'
 import { objectId, page, pick } from './objects.ts'
-import type { Template } from './seed-templates.ts'
+import { qualityOf, type Template } from './seed-templates.ts'
 
 const FIELDS = [
   'id',
@@ -34,7 +34,7 @@ function holds(template: Template, query: Record<string, string>): boolean {
     (category === undefined || template.category === category) &&
     (language === undefined || template.language === language) &&
     (name === undefined || template.name === name) &&
-    (quality === undefined || quality === 'GREEN') &&
+    (quality === undefined || qualityOf(template) === quality) &&
     (part === undefined ||
       template.name.includes(part) ||
       template.components.some(({ text }) => text?.toLowerCase().includes(part.toLowerCase())))
@@ -50,7 +50,13 @@ export function listTemplates(call: Call): Act {
   }
   const found = call.state.templates.values().filter(template => holds(template, call.query))
   const shown = [...found].map(template =>
-    pick(call, { ...template, quality_score: { score: 'GREEN' } }, FIELDS, DEFAULTS, 'WhatsAppMessageTemplate')
+    pick(
+      call,
+      { ...template, quality_score: { score: qualityOf(template) } },
+      FIELDS,
+      DEFAULTS,
+      'WhatsAppMessageTemplate'
+    )
   )
   const body = page(call, shown, 'message_templates')
   return () => ({ status: 200, body })

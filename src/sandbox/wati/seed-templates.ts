@@ -1,4 +1,4 @@
-import { type Component, type Template, type TemplateButton, variables } from '../cloud/seed-templates.ts'
+import { type Component, qualityOf, type Template, type TemplateButton, variables } from '../cloud/seed-templates.ts'
 import { hex } from '../ids.ts'
 
 /** A template as WATI lists it (docs/upstream.md 3.6). */
@@ -91,7 +91,7 @@ function toWati(template: Pick<Template, 'name' | 'category' | 'status' | 'langu
     buttons: buttons.map(watiButton),
     buttonsType: buttons.length === 0 ? 'none' : 'call_to_action',
     customParams: paramNames(header, text, buttons).map(paramName => ({ paramName, paramValue: `[${paramName}]` })),
-    quality: 'GREEN',
+    quality: qualityOf(template),
     subCategory: 'STANDARD',
     wabaId: '102290129340398'
   }

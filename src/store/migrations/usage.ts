@@ -7,6 +7,11 @@ import type { Migration, Words } from './words.ts'
 /** What has come to something: what waits or is on its way is not counted yet. */
 const counted = `('accepted', 'sent', 'delivered', 'read', 'failed', 'unknown', 'expired', 'canceled')`
 const columns = 'day, mode, service, channel_id, template, status, category, price_type'
+/** As `ours`, without a list (see `told` in events.ts). */
+const oursLean = (row: string) =>
+  [`${row}.direction = 'outbound'`, `${row}.origin is null`]
+    .concat(['queued', 'claimed', 'sending', 'received'].map(state => `${row}.state <> '${state}'`))
+    .join(' and ')
 const ours = (row: string) => `${row}.direction = 'outbound' and ${row}.origin is null and ${row}.state in ${counted}`
 
 const keyOf = ({ dialect }: Words, row: string): string => {
@@ -58,6 +63,24 @@ function named(words: Words): string[] {
   ]
 }
 
+/** The triggers that count, each with the condition under which a row is counted at all. */
+function counters(words: Words, counts: (row: string) => string): string[] {
+  const sqlite = words.dialect === 'sqlite'
+  const isnt = sqlite ? 'is not' : 'is distinct from'
+  const young = sqlite
+    ? `old.created_at > cast(unixepoch('subsec') * 1000 as integer) - 604800000`
+    : `old.created_at > extract(epoch from statement_timestamp()) * 1000 - 604800000`
+  const changed = `(new.state <> old.state or new.pricing ${isnt} old.pricing)`
+  const change = 'update of state, pricing'
+  return [
+    ...trigger(words, 'usage_made', 'insert', counts('new'), add(words, 'new', 1)),
+    ...trigger(words, 'usage_counted', change, `${counts('new')} and ${changed}`, add(words, 'new', 1)),
+    ...trigger(words, 'usage_uncounted', change, `${counts('old')} and ${changed}`, add(words, 'old', -1)),
+    // A broadcast that could not be stored takes its rows back; what retention deletes was used all the same.
+    ...trigger(words, 'usage_withdrawn', 'delete', `${counts('old')} and ${young}`, add(words, 'old', -1))
+  ]
+}
+
 export const usage: readonly Migration[] = [
   {
     name: '042_usage',
@@ -65,11 +88,6 @@ export const usage: readonly Migration[] = [
       const { int, id, clustered, dialect } = words
       const key = `day ${id} not null, mode ${id} not null, service ${id} not null, channel_id ${id} not null,
         template ${id} not null, status ${id} not null, category ${id} not null, price_type ${id} not null`
-      const isnt = dialect === 'sqlite' ? 'is not' : 'is distinct from'
-      const young =
-        dialect === 'sqlite'
-          ? `old.created_at > cast(unixepoch('subsec') * 1000 as integer) - 604800000`
-          : `old.created_at > extract(epoch from statement_timestamp()) * 1000 - 604800000`
       const entry = dialect === 'sqlite' ? 'integer primary key' : 'bigint generated always as identity primary key'
       return [
         'alter table messages add column template text',
@@ -80,26 +98,20 @@ export const usage: readonly Migration[] = [
           primary key (day, mode, service)
         ) ${clustered}`,
         ...named(words),
-        ...trigger(words, 'usage_made', 'insert', ours('new'), add(words, 'new', 1)),
-        ...trigger(
-          words,
-          'usage_counted',
-          'update of state, pricing',
-          `${ours('new')} and (new.state <> old.state or new.pricing ${isnt} old.pricing)`,
-          add(words, 'new', 1)
-        ),
-        ...trigger(
-          words,
-          'usage_uncounted',
-          'update of state, pricing',
-          `${ours('old')} and (new.state <> old.state or new.pricing ${isnt} old.pricing)`,
-          add(words, 'old', -1)
-        ),
-        // A broadcast that could not be stored takes its rows back; what retention deletes was used all the same.
-        ...trigger(words, 'usage_withdrawn', 'delete', `${ours('old')} and ${young}`, add(words, 'old', -1)),
+        ...counters(words, ours),
         `insert into usage (${columns}, count) select ${keyOf(words, 'messages')}, count(*) from messages
            where ${ours('messages')} group by 1, 2, 3, 4, 5, 6, 7, 8`
       ]
     }
+  },
+  {
+    name: '043_lean_usage_triggers',
+    statements: words =>
+      words.dialect === 'postgres'
+        ? []
+        : [
+            ...['made', 'counted', 'uncounted', 'withdrawn'].map(name => `drop trigger usage_${name}`),
+            ...counters(words, oursLean)
+          ]
   }
 ]

@@ -102,6 +102,11 @@ t.test('a window that closes in the middle keeps the rest; POSITIVE CONTROL: wit
       async () => (await waiting()).filter(({ run_at }) => run_at !== opening).length,
       left => left === 0
     )
+    // What was claimed is on its way.
+    await until(
+      () => delivered.length,
+      count => count >= (closes ? 100 : 300)
+    )
     return delivered.length
   }
   t.equal(await run(true), 100)

@@ -144,7 +144,7 @@ t.test('what is gone or may still be sent by a sleeper is not sent anew, and the
   const one = await board.call('POST', `/messages/${sleeps.id}/resend`, { body: risk })
   t.match(one, { status: 409, body: { detail: /may only be asleep/ } })
   const seconds = Number(one.headers['retry-after'])
-  t.ok(seconds > 15 && seconds <= 25, `lease and deadline after the attempt: ${seconds} s`)
+  t.ok(seconds > 45 && seconds <= 55, `lease and deadline after the attempt: ${seconds} s`)
   const ruled = { verdict: 'resend', ...risk }
   t.match(await board.call('POST', `/messages/${sleeps.id}/resolve`, { body: ruled }), { status: 409 })
   t.match(await board.call('POST', `/messages/${gone.id}/resend`, { body: risk }), {

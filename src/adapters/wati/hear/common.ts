@@ -1,12 +1,20 @@
 import { identified } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
-import { type Json, string } from '../decode.ts'
+import { parsedJson } from '../../parsed-json.ts'
+import { id, type Json, string } from '../decode.ts'
 
 // What every event of WATI shares: ids, instants, people (docs/upstream.md 3.7; docs/webhooks.md A2–A5, D1).
 
+/** An object of the members that are there. */
+export const some = (members: Json): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
+
+/** A JSON text of WATI's own, as what it says; undefined where it is none: it may not parse (D1). */
+export const parsed = (text: unknown): unknown => parsedJson(string(text) ?? '')
+
 /** Ids that WATI may tell for one message; all of them name it (A5). */
 export const idsOf = (event: Json): string[] => [
-  ...new Set([event.whatsappMessageId, event.id, event.localMessageId].flatMap(value => string(value) ?? []))
+  ...new Set([event.whatsappMessageId, event.id, event.localMessageId].flatMap(value => id(value) ?? []))
 ]
 
 /** What we plant as localMessageId: our message id (D4). */

@@ -1,10 +1,10 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
-import { array, type Json, record, string } from '../decode.ts'
+import { shallow } from '../../parsed-json.ts'
+import { type Json, record, string } from '../decode.ts'
+import { parsed, some } from './common.ts'
+import { cards, place } from './places-and-cards.ts'
 
 // What a message from WATI says: its flat fields on the left, ours on the right (docs/upstream.md 3.7; docs/webhooks.md D1).
-
-const some = (members: Json): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined))
 
 /** WATI's word → ours. */
 const types: Readonly<Record<string, string>> = { voice: 'audio', ptt: 'audio', contact: 'contacts' }
@@ -22,27 +22,17 @@ function decoded(text: string): string {
   }
 }
 
-function fileOf(event: Json, type: string): HeardFile | undefined {
-  const reference = pathOf(event.data)
-  if (reference === undefined) return undefined
+/** What stands beside a file: a document's name, else what is written below it. */
+function wordsOf(event: Json, type: string): Pick<HeardFile, 'filename' | 'caption'> {
   const text = string(event.text)
-  return {
-    reference,
-    ...(type === 'document' && text !== undefined && { filename: text.slice(0, 240) }),
-    ...(type !== 'document' &&
-      type !== 'audio' &&
-      type !== 'sticker' &&
-      text !== undefined && { caption: text.slice(0, 4096) })
-  }
+  if (text === undefined || type === 'audio' || type === 'sticker') return {}
+  return type === 'document' ? { filename: text.slice(0, 240) } : { caption: text.slice(0, 4096) }
 }
 
-/** A JSON text of WATI's own, as an object; undefined where it is none: it may not parse (D1). */
-function parsed(text: unknown): unknown {
-  try {
-    return JSON.parse(string(text) ?? '')
-  } catch {
-    return undefined
-  }
+/** A file that is not among WATI's own stands elsewhere: an operator can send an address. */
+const linkOf = (data: unknown): string | undefined => {
+  const told = string(data)
+  return told !== undefined && /^https?:\/\/\S{1,2000}$/.test(told) && !told.includes('fileName=') ? told : undefined
 }
 
 /** The answer to a button, a list or a Flow; undefined where the event holds none. */
@@ -66,8 +56,9 @@ function replyOf(event: Json): HeardMessage['content'] | undefined {
     })
   if (record(flow) === flow) {
     const { body, response_json, responseJson } = record(flow)
-    const text = string(response_json) ?? string(responseJson)
-    const data = parsed(text)
+    const told = response_json ?? responseJson
+    const text = string(told)
+    const data = text === undefined ? shallow(record(told) === told ? told : undefined) : parsed(text)
     return some({
       kind: 'flow',
       title: string(body),
@@ -75,34 +66,6 @@ function replyOf(event: Json): HeardMessage['content'] | undefined {
     })
   }
   return undefined
-}
-
-/** WATI gives a place as "latitude,longitude" in `data` or `text`, as far as it was seen; else its words alone. */
-function place(event: Json): Record<string, unknown> {
-  const numbers = /(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)/.exec(
-    `${string(event.data) ?? ''} ${string(event.text) ?? ''}`
-  )
-  const name = string(event.text)
-  return some({
-    ...(numbers && { latitude: Number(numbers[1]), longitude: Number(numbers[2]) }),
-    name: name?.trim() === numbers?.[0] ? undefined : name
-  })
-}
-
-function cards(event: Json): unknown[] {
-  const told = event.messageContact
-  const list = Array.isArray(told) ? told : record(told) === told ? [told] : array(record(told).contacts)
-  return list.map(item => {
-    const { name, phones, formattedName } = record(item)
-    const formatted =
-      string(formattedName) ?? string(record(name).formatted_name) ?? string(record(name).formattedName) ?? string(name)
-    return some({
-      name: { formatted: formatted ?? '' },
-      phones: array(phones).map(phone =>
-        some({ phone: string(record(phone).phone) ?? string(phone), type: string(record(phone).type) })
-      )
-    })
-  })
 }
 
 /**
@@ -124,13 +87,14 @@ export function contentOf(event: Json): HeardMessage {
   const reply = replyOf(event)
   if (reply !== undefined) return { ...around, type: 'reply', content: reply }
   if (media.has(type)) {
-    const file = fileOf(event, type)
-    const { reference: _, ...content } = file ?? { reference: '' }
+    const reference = pathOf(event.data)
+    const words = wordsOf(event, type)
+    const link = reference === undefined ? linkOf(event.data) : undefined
     return {
       ...around,
       type,
-      content: some({ ...content, ...((word === 'voice' || word === 'ptt') && { voice: true }) }),
-      ...(file && { file })
+      content: some({ link, ...words, ...((word === 'voice' || word === 'ptt') && { voice: true }) }),
+      ...(reference !== undefined && { file: { reference, ...words } })
     }
   }
   switch (type) {

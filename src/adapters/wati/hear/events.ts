@@ -1,6 +1,6 @@
 import type { Heard, HeardFailure, HeardStatus } from '../../heard.ts'
 import { failedLater } from '../../meta-codes.ts'
-import { type Json, record, string } from '../decode.ts'
+import { id, type Json, record, string } from '../decode.ts'
 import { idsOf, instant, oursOf, personOf, scopeOf } from './common.ts'
 import { contentOf } from './content.ts'
 
@@ -12,7 +12,7 @@ const base = (event: Json) => {
 }
 
 /** WATI's own id where it tells one: the one that webhooks and history share. */
-const keyOf = (event: Json): string => string(event.id) ?? idsOf(event)[0] ?? String(instant(event) ?? '')
+const keyOf = (event: Json): string => id(event.id) ?? idsOf(event)[0] ?? String(instant(event) ?? '')
 
 /**
  * Variants of one happening (v1, v2, bsuid) are one, but for the variant that alone tells the id that we planted: it has
@@ -95,8 +95,7 @@ function outgoing(event: Json, stem: string): Heard {
 const reviewed = ['draft', 'pending', 'approved', 'rejected', 'deleted', 'pending', 'disabled', 'paused'] as const
 const qualities = ['unknown', 'green', 'red', 'yellow'] as const
 const named = (words: readonly string[], value: unknown): string | undefined =>
-  words[typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : (value as number)] ??
-  string(value)?.toLowerCase()
+  words[Number(/^\d+$/.exec(id(value) ?? '')?.[0])] ?? string(value)?.toLowerCase()
 
 const template =
   (change: 'status' | 'quality' | 'category', members: [string, string], words: readonly string[]) =>

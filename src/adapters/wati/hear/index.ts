@@ -24,5 +24,6 @@ export const hearing: Hearing<Settings> = {
     'in WATI’s dashboard, Connectors > Webhooks > Add, give the URL that GET /channels/{id}/webhooks shows, and choose the _v2 events where there are such.',
   // A tenant can hold many numbers behind one address: another number than the channel's contradicts it (D3).
   concerns: ({ channelPhoneNumber }, { phone }) =>
-    channelPhoneNumber === undefined || phone === undefined || phone === channelPhoneNumber
+    channelPhoneNumber === undefined || phone === undefined || phone === channelPhoneNumber,
+  names: ({ channelPhoneNumber }, { phone }) => phone !== undefined && phone === channelPhoneNumber
 }

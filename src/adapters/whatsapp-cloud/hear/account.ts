@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Heard } from '../../heard.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
 import { type Change, instant, type Json, someone } from './common.ts'
@@ -22,10 +23,11 @@ const templateFields: Readonly<Record<string, { change: TemplateChange; value: s
     before: ['previous_quality_score']
   },
   message_template_components_update: { change: 'components', value: [] },
+  // A day ahead of the change `new_category` is the one that it still has.
   template_category_update: {
     change: 'category',
-    value: ['new_category', 'correct_category'],
-    before: ['previous_category']
+    value: ['correct_category', 'new_category'],
+    before: ['previous_category', 'new_category']
   }
 }
 
@@ -36,21 +38,24 @@ export function template(change: Change): Heard {
   const name = string(value.message_template_name)
   const lang = language(value.message_template_language)
   const said = values.map(key => word(value[key])).find(Boolean)
-  const was = before.map(key => word(value[key])).find(Boolean)
+  const was = before.map(key => word(value[key])).find(each => each !== undefined && each !== said)
   const reason = [value.reason, record(value.rejection_info).reason, record(value.other_info).description]
     .map(string)
     .find(told => told !== undefined && told.toLowerCase() !== 'none')
+  const effectiveAt = what === 'category' ? instant(value.category_update_timestamp) : undefined
+  const ahead = effectiveAt === undefined ? [] : [effectiveAt]
   return {
     ...at(change),
     scope,
     kind: 'template',
-    identity: ['template', what, id ?? name ?? '', lang ?? '', said ?? '', change.at ?? ''].join('/'),
+    identity: ['template', what, id ?? name ?? '', lang ?? '', said ?? '', change.at ?? '', ...ahead].join('/'),
     change: what,
     ...given('name', name),
     ...given('language', lang),
     ...given('providerTemplateId', id),
     ...given('value', said),
     ...given('before', was),
+    ...given('effectiveAt', effectiveAt),
     ...given('reason', reason?.slice(0, 1024))
   }
 }
@@ -84,7 +89,9 @@ export function handovers(change: Change): Heard[] {
       ([kind]) => told[kind] !== undefined || word(told.type) === kind || word(told.event) === kind
     ) ?? ['handover', undefined]
     const when = instant(told.timestamp) ?? change.at
-    const person = someone(change, told.wa_id, told.from, told.user_id, record(told[what]).wa_id)
+    const sender = record(told.sender)
+    const names = [told.wa_id, told.from, told.user_id, sender.phone_number, sender.wa_id, sender.user_id]
+    const person = someone(change, ...names, record(told[what]).wa_id)
     const known = person.phone ?? person.userId
     return {
       ...given('at', when),
@@ -104,13 +111,15 @@ export function account(change: Change): Heard {
   const { field, value, scope } = change
   const word_ = word(value.event) ?? word(value.decision) ?? word(record(value.alert_info).alert_type)
   const entity = string(value.entity_type) === 'PHONE_NUMBER' ? graphId(value.entity_id) : undefined
+  const detail = bounded(value)
   return {
     ...at(change),
     scope: { ...scope, ...given('numberId', scope.numberId ?? entity) },
     kind: 'account',
-    identity: ['account', field, word_ ?? '', scope.phone ?? entity ?? '', change.at ?? ''].join('/'),
+    // Two of one word and second are two where anything else differs.
+    identity: ['account', field, word_ ?? '', change.at ?? '', digestOf(detail)].join('/'),
     event: word_ ? `${field}.${word_}` : field,
-    detail: bounded(value)
+    detail
   }
 }
 
@@ -122,6 +131,9 @@ export const other = (change: Change, name: string): Heard => ({
   identity: ['other', change.field, change.at ?? '', name].join('/'),
   name
 })
+
+const digestOf = (detail: Json): string =>
+  createHash('sha256').update(JSON.stringify(detail)).digest('base64url').slice(0, 16)
 
 /** A copy of what was told, without depth or length that nobody reads. */
 function bounded(value: Json, depth = 0): Json {

@@ -8,7 +8,7 @@ const list = (items: unknown, read: (item: Json) => Json): Json[] | undefined =>
 
 /** One contact card of Meta's in our words; a card that answers a request for the number may have no name (docs/webhooks.md C5). */
 export function card(value: unknown): Json {
-  const { name, phones, emails, urls, addresses, org, birthday, origin } = record(value)
+  const { name, phones, emails, urls, addresses, org, birthday, origin, vcard } = record(value)
   const { formatted_name, first_name, last_name, middle_name, prefix, suffix } = record(name)
   return some({
     name: some({
@@ -40,6 +40,7 @@ export function card(value: unknown): Json {
           })
         : undefined,
     birthday: string(birthday),
-    origin: string(origin)
+    origin: string(origin),
+    vcard: string(vcard)
   })
 }

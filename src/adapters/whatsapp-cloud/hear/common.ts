@@ -15,6 +15,10 @@ export interface Change {
   at?: number
   /** People that the change describes, by number and by user id. */
   people: ReadonlyMap<string, Person>
+  /** The one person that it describes; undefined where it describes nobody or several. */
+  alone?: Person
+  /** Everything that was written in it is by one person, as far as its messages name anybody. */
+  oneWriter: boolean
 }
 
 /** An object of the members that are there. */
@@ -58,6 +62,16 @@ export function peopleOf(contacts: unknown): ReadonlyMap<string, Person> {
   }
   return people
 }
+
+/** The only one of these people. */
+export function aloneIn(people: ReadonlyMap<string, Person>): Person | undefined {
+  const [person, ...others] = new Set(people.values())
+  return others.length === 0 ? person : undefined
+}
+
+/** Whether all of `messages[]` name the same writer. */
+export const writtenByOne = (messages: unknown): boolean =>
+  new Set(array(messages).map(each => `${graphId(record(each).from)} ${graphId(record(each).from_user_id)}`)).size < 2
 
 /** The person of these identifiers, with everything that `contacts[]` tells of it. */
 export function someone({ people }: Change, ...identifiers: unknown[]): Person {

@@ -1,7 +1,8 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
+import { parsedJson } from '../../parsed-json.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
 import { card } from './card.ts'
-import { digits, type Json, some } from './common.ts'
+import { digits, instant, type Json, some } from './common.ts'
 
 // What a message from Meta says, type by type: their node on the left, ours on the right (docs/upstream.md 4.12; docs/webhooks.md C5).
 
@@ -11,6 +12,11 @@ const cut = (value: unknown, length: number): string | undefined => string(value
 const number = (value: unknown): number | undefined => {
   const told = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   return typeof told === 'number' && Number.isFinite(told) ? told : undefined
+}
+
+const iso = (value: unknown): string | undefined => {
+  const at = instant(value)
+  return at === undefined ? undefined : new Date(at).toISOString()
 }
 
 /** Media ids live for seven days after the webhook (C5). */
@@ -44,12 +50,9 @@ function media(type: string, node: Json): Content {
 function flowData(text: unknown): unknown {
   const told = string(text)
   if (told === undefined) return undefined
-  try {
-    const data: unknown = JSON.parse(told)
-    return typeof data === 'object' && data !== null ? data : { value: data }
-  } catch {
-    return { text: told.slice(0, 4096) } // not JSON, although it is called so
-  }
+  const data = parsedJson(told)
+  if (data === undefined) return { text: told.slice(0, 4096) } // not JSON, although it is called so
+  return typeof data === 'object' && data !== null ? data : { value: data }
 }
 
 const reply = (content: Json): Content => ({ type: 'reply', content: some(content) })
@@ -61,7 +64,12 @@ const interactives: Readonly<Record<string, (node: Json) => Content>> = {
   nfm_reply: node => reply({ kind: 'flow', title: string(node.body), data: flowData(node.response_json) }),
   call_permission_reply: node => ({
     type: 'system',
-    content: some({ event: 'call_permission', response: string(node.response) })
+    content: some({
+      event: 'call_permission',
+      response: string(node.response),
+      permanent: typeof node.is_permanent === 'boolean' ? node.is_permanent : undefined,
+      expiresAt: iso(node.expiration_timestamp)
+    })
   })
 }
 
@@ -132,7 +140,9 @@ const readers: Readonly<Record<string, (node: Json, message: Json) => Content>> 
   }),
   edit: node => {
     const target = string(node.original_message_id)
-    const inner = contentOf(record(node.message), [])
+    const message = record(node.message)
+    // Nobody edits an edit: however deep they are nested, one is read.
+    const inner = word(message.type) === 'edit' ? unsupported(message, [], 'edit') : contentOf(message, [])
     return {
       type: 'edit',
       content: some({ messageId: target, type: inner.type, [inner.type]: inner.content }),

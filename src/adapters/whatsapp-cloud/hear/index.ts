@@ -1,8 +1,8 @@
 import type { Heard, Hearing } from '../../heard.ts'
-import { array, record, string, word } from '../decode.ts'
+import { array, graphId, record, string, word } from '../decode.ts'
 import type { Settings } from '../settings.ts'
 import { account, handovers, other, preferences, template } from './account.ts'
-import { type Change, instant, type Json, peopleOf, scopeOf } from './common.ts'
+import { aloneIn, type Change, instant, type Json, peopleOf, scopeOf, writtenByOne } from './common.ts'
 import { echo, inbound } from './messages.ts'
 import { status } from './statuses.ts'
 
@@ -17,8 +17,8 @@ const conversation = (change: Change): Heard[] => {
   ]
   // errors may stand alone (C4); beside messages they are told with these
   if (heard.length > 0 || array(errors).length === 0) return heard
-  const error = record(array(errors)[0])
-  return [other(change, `error ${String(error.code ?? 'without a code').slice(0, 20)}`)]
+  const code = graphId(record(array(errors)[0]).code) ?? 'without a code'
+  return [other(change, `error ${code.slice(0, 20)}`)]
 }
 const echoes = (change: Change): Heard[] => array(change.value.message_echoes).map(item => echo(item, change))
 
@@ -47,12 +47,16 @@ function changeOf(entry: Json, item: unknown): Change {
   const { field, value: told } = record(item)
   const value = record(told)
   const at = instant(entry.time) ?? instant(value.timestamp)
+  const people = peopleOf(value.contacts)
+  const alone = aloneIn(people)
   return {
     field: word(field)?.slice(0, 100) ?? 'unknown',
     value,
     scope: scopeOf(entry.id, value),
     ...(at !== undefined && { at }),
-    people: peopleOf(value.contacts)
+    people,
+    ...(alone && { alone }),
+    oneWriter: writtenByOne(value.messages)
   }
 }
 

@@ -1,6 +1,6 @@
 import { identified } from '../../../phone.ts'
 import type { Heard, HeardInbound, HeardMessage, HeardOutgoing, HeardPerson, Person } from '../../heard.ts'
-import { array, record, string, word } from '../decode.ts'
+import { array, graphId, record, string, word } from '../decode.ts'
 import { type Change, digits, instant, type Json, someone } from './common.ts'
 import { contentOf } from './content.ts'
 
@@ -22,21 +22,48 @@ export function inbound(value: unknown, change: Change): Heard[] {
       }
     ]
   const errors = array(change.value.errors)
-  // One person wrote everything of a change, as far as `contacts[]` tells of one alone.
-  const alone =
-    change.people.size > 0 && new Set(change.people.values()).size === 1 ? [...change.people.values()][0] : {}
-  const named = someone(change, message.from, message.from_user_id)
-  const sender: Person = named.phone === undefined && named.userId === undefined ? { ...alone } : named
+  const moved = movedPerson(message, base, id)
   const heard: HeardInbound = {
     ...base,
     kind: 'message',
     identity: `message/${id}`,
     ids: [id],
-    sender,
+    sender: senderOf(message, change, moved),
     message: messageOf(message, errors, change)
   }
-  const moved = movedPerson(message, base, id)
   return moved ? [moved, heard] : [heard]
+}
+
+/** Who wrote it: by its own members, by the one person that `contacts[]` tells of, and by the number that a card shares on request. */
+function senderOf(message: Json, change: Change, moved: HeardPerson | undefined): Person {
+  const named = someone(change, message.from, message.from_user_id)
+  const unnamed = named.phone === undefined && named.userId === undefined
+  if (moved) return unnamed ? moved.before : named
+  const { alone } = change
+  if (!alone) return shared(named, message)
+  if (unnamed) return shared({ ...alone }, message)
+  return shared(sameAs(named, alone, change) ? joined(named, alone) : named, message)
+}
+
+/** A number and the wa_id beside it need not be the same: they are one person's where nobody else wrote anything in the change. */
+const sameAs = (named: Person, alone: Person, { oneWriter }: Change): boolean =>
+  oneWriter && (named.userId === undefined || alone.userId === undefined || named.userId === alone.userId)
+
+function joined(named: Person, alone: Person): Person {
+  const { phone: waId, ...rest } = alone
+  const other = waId !== undefined && named.phone !== undefined && waId !== named.phone
+  return { ...rest, ...(waId !== undefined && (other ? { waId } : { phone: waId })), ...named }
+}
+
+/** A person who is asked for the number shares it as a card (C4). */
+function shared(person: Person, message: Json): Person {
+  if (person.phone !== undefined || word(message.type) !== 'contacts') return person
+  const asked = array(message.contacts)
+    .map(record)
+    .find(({ origin }) => word(origin) === 'contact_request')
+  const { wa_id, phone } = record(array(asked?.phones)[0])
+  const { phone: number } = identified(wa_id, phone)
+  return { ...person, ...(number !== undefined && { phone: number }) }
 }
 
 /** What a person wrote in the WhatsApp Business app, or another sender of this number: outbound, and not ours (C6). */
@@ -65,10 +92,15 @@ function messageOf(message: Json, errors: unknown[], { field }: Change): HeardMe
   const referral = record(message.referral)
   const often = context.frequently_forwarded === true
   const groupId = string(message.group_id)
+  const { catalog_id, product_retailer_id } = record(context.referred_product)
+  const [catalogId, productId] = [graphId(catalog_id), graphId(product_retailer_id)]
   return {
     ...contentOf(message, errors),
     ...(replyTo !== undefined && { replyTo }),
     ...(Object.keys(referral).length > 0 && { referral: referralOf(referral) }),
+    ...((catalogId ?? productId) !== undefined && {
+      product: { ...(catalogId && { catalogId }), ...(productId && { productId }) }
+    }),
     ...((often || context.forwarded === true) && { forwarded: often ? ('often' as const) : ('once' as const) }),
     ...(groupId !== undefined && { groupId }),
     ...(field === 'standby' && { standby: true as const })
@@ -89,15 +121,17 @@ const referralWords: Readonly<Record<string, string>> = {
   ctwa_clid: 'clickId'
 }
 function referralOf(referral: Json): Json {
+  const greeting = string(record(referral.welcome_message).text)
   const told = Object.entries(referralWords).flatMap(([theirs, ours]) => {
     const value = string(referral[theirs])
     return value === undefined ? [] : [[ours, value.slice(0, 4096)] as const]
   })
-  return Object.fromEntries(told)
+  return { ...Object.fromEntries(told), ...(greeting !== undefined && { welcomeMessage: greeting.slice(0, 4096) }) }
 }
 
 const changes: Readonly<Record<string, HeardPerson['change']>> = {
   user_changed_number: 'number',
+  customer_changed_number: 'number',
   user_changed_user_id: 'user_id',
   customer_identity_changed: 'identity'
 }

@@ -52,7 +52,8 @@ export function status(value: unknown, change: Change): HeardStatus | HeardOther
 /** The first of `errors[]` in the words of a refused send. */
 function failureOf(errors: unknown[]): HeardFailure {
   const error = record(errors[0])
-  const code = Number.isSafeInteger(error.code) ? (error.code as number) : undefined
+  const told = typeof error.code === 'string' && /^\d{1,9}$/.test(error.code) ? Number(error.code) : error.code
+  const code = Number.isSafeInteger(told) ? (told as number) : undefined
   return {
     ...failedLater(code, said(error)),
     provider: code === undefined ? { name: 'whatsapp-cloud', status: null } : providerError({}, error)

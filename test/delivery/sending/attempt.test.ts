@@ -2,7 +2,7 @@ import t from 'tap'
 import { blockKey, blockQueries } from '../../../src/messages/blocks.ts'
 import { messageQueries } from '../../../src/messages/queries.ts'
 import { change, type Store, StoreUnavailable } from '../../../src/store/store.ts'
-import { chunkRig, phones } from './attempt-many-rig.ts'
+import { attemptRig, phones } from './attempt-rig.ts'
 
 const count = <T>(values: T[]): Record<string, number> => {
   const counts: Record<string, number> = {}
@@ -12,7 +12,7 @@ const count = <T>(values: T[]): Record<string, number> => {
 const bad = '15550100001'
 
 t.test('a chunk is one call, and each message is accepted under our own id', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed(phones(250))
   const broadcast = claimed[0]!.broadcast_id!
   await rig.deliver(claimed)
@@ -34,7 +34,7 @@ t.test('a chunk is one call, and each message is accepted under our own id', asy
 })
 
 t.test('whoever is not on WhatsApp fails alone', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed([...phones(5), bad])
   await rig.deliver(claimed)
   const rows = await rig.rows(claimed[0]!.broadcast_id!)
@@ -47,7 +47,7 @@ t.test('whoever is not on WhatsApp fails alone', async t => {
 })
 
 t.test('one whose template does not fit any more fails alone, before the call', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed(phones(4))
   const [odd] = claimed
   await rig.deliver([
@@ -60,7 +60,7 @@ t.test('one whose template does not fit any more fails alone, before the call', 
 })
 
 t.test('a lost answer makes the whole chunk unknown, and none of it is sent again', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed(phones(20))
   await rig.force('reset_after')
   await rig.deliver(claimed)
@@ -71,17 +71,18 @@ t.test('a lost answer makes the whole chunk unknown, and none of it is sent agai
 })
 
 t.test('a throttled chunk waits as long as it was told, and nothing of it has failed', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed(phones(20))
   await rig.force('throttled')
+  const since = Date.now()
   await rig.deliver(claimed)
   const rows = await rig.rows(claimed[0]!.broadcast_id!)
   t.strictSame(count(rows.map(({ state }) => state)), { queued: 20 })
-  for (const { run_at } of rows) t.ok(run_at > Date.now() + 8000 && run_at < Date.now() + 12_000)
+  for (const { run_at } of rows) t.ok(run_at > since + 8000 && run_at < Date.now() + 12_000)
 })
 
 t.test('what was paused between claim and dispatch goes back to its line, and nothing leaves', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed(phones(10))
   const broadcast = claimed[0]!.broadcast_id!
   await rig.store.write(function* () {
@@ -98,7 +99,7 @@ t.test('what was paused between claim and dispatch goes back to its line, and no
 })
 
 t.test('of a chunk only those go out that still may: not the canceled, not the expired', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed(phones(6), { expires_at: Date.now() + 60_000 })
   const [canceled, expired] = claimed
   const { cancel } = messageQueries(rig.store)
@@ -116,7 +117,7 @@ t.test('of a chunk only those go out that still may: not the canceled, not the e
 })
 
 t.test('a chunk whose template cannot be asked for waits', async t => {
-  const rig = await chunkRig(t)
+  const rig = await attemptRig(t)
   const claimed = await rig.claimed(phones(3))
   await fetch(`${rig.sandbox.url}/_sandbox/faults`, {
     method: 'POST',
@@ -140,7 +141,7 @@ t.test('results that the store will not take are kept and offered again', async 
       return Promise.reject(new StoreUnavailable('the disk is full'))
     }
   })
-  const rig = await chunkRig(t, faulty)
+  const rig = await attemptRig(t, faulty)
   const claimed = await rig.claimed(phones(120))
   const { sandbox } = rig
   const record = sandbox.ledger.record
@@ -156,9 +157,10 @@ t.test('results that the store will not take are kept and offered again', async 
   t.equal(rig.log.filter(line => line.includes('offered again')).length, 1, 'said once')
 })
 
-t.test('one result that cannot be stored at all does not take the others with it', async t => {
-  const poison = { id: '' }
-  const faulty = (store: Store): Store => ({
+/** A store that refuses one message's result for good, for a defect. */
+const poisoned =
+  (poison: { id: string }) =>
+  (store: Store): Store => ({
     ...store,
     write: unit =>
       store.write(function* () {
@@ -172,7 +174,10 @@ t.test('one result that cannot be stored at all does not take the others with it
         return step.value
       })
   })
-  const rig = await chunkRig(t, faulty)
+
+t.test('one result that cannot be stored at all does not take the others with it', async t => {
+  const poison = { id: '' }
+  const rig = await attemptRig(t, poisoned(poison))
   const claimed = await rig.claimed(phones(8))
   poison.id = claimed[3]!.id
   await rig.deliver(claimed)
@@ -180,3 +185,45 @@ t.test('one result that cannot be stored at all does not take the others with it
   t.strictSame(count(rows.map(({ state }) => state)), { accepted: 7, sending: 1 })
   t.ok(rig.log.some(line => line.includes('its lease decides')))
 })
+
+for (const how of ['alone', 'together'] as const) {
+  t.test(`a result that cannot be stored is not told as if it were, ${how}`, async t => {
+    const poison = { id: '' }
+    const rig = await attemptRig(t, poisoned(poison))
+    const claimed = await rig.claimed(phones(1))
+    poison.id = claimed[0]!.id
+    t.match(await rig.deliver(claimed, how), [{ state: 'sending', attempts: 1 }])
+    t.ok(rig.log.some(line => line.includes('its lease decides')))
+    t.match(await rig.deliver(await rig.claimed(phones(1)), how), [{ state: 'accepted' }], 'CONTROL')
+  })
+
+  t.test(`a turn that has passed is as if nothing had been tried, ${how}`, async t => {
+    const rig = await attemptRig(t)
+    const claimed = await rig.claimed(phones(how === 'alone' ? 1 : 3))
+    const done = await rig.deliver(claimed, how, true)
+    t.ok(done.length > 0 && done.every(row => rig.executor.undone.has(row)))
+    const rows = await rig.rows(claimed[0]!.broadcast_id!)
+    t.strictSame(count(rows.map(({ state, attempts }) => `${state} ${attempts}`)), { 'queued 0': rows.length })
+    t.strictSame(rig.sandbox.ledger.sends(), [])
+    await rig.deliver(await rig.claimed(phones(1)), how)
+    t.equal(rig.sandbox.ledger.sends().length, 1, 'CONTROL: in time it goes')
+  })
+
+  t.test(`who is refused goes on where there is another channel, ${how}`, async t => {
+    const rig = await attemptRig(t)
+    const [first, ...others] = await rig.claimed(how === 'alone' ? [bad] : [bad, ...phones(2)])
+    const done = await rig.deliver([{ ...first!, options: '{"channels":["second"]}' }, ...others], how)
+    t.match(done[0], { state: 'claimed', channel_id: 'second', attempts: 1 })
+    t.ok(rig.executor.redirected.has(done[0]!), 'for whoever is given it to deliver')
+    t.ok(done.slice(1).every(({ state }) => state === 'accepted'))
+    t.match(await rig.rows(first!.broadcast_id!), [
+      { channel_id: 'second' },
+      ...others.map(() => ({ channel_id: 'wati' }))
+    ])
+    t.match(
+      await rig.deliver(await rig.claimed([bad]), how),
+      [{ state: 'failed' }],
+      'CONTROL: without one it has failed'
+    )
+  })
+}

@@ -6,9 +6,8 @@ import type { Test } from 'tap'
 import { wati } from '../../../src/adapters/wati/index.ts'
 import { broadcastQueries } from '../../../src/broadcasts/queries.ts'
 import { createPreparation } from '../../../src/delivery/intake/prepare.ts'
-import { createExecutor } from '../../../src/delivery/sending/attempt.ts'
-import { createDeliverMany } from '../../../src/delivery/sending/attempt-many.ts'
-import { createOutcomes } from '../../../src/delivery/sending/outcome.ts'
+import type { MessageAdmission } from '../../../src/delivery/scheduling/admission.ts'
+import { createExecutor, type Executor } from '../../../src/delivery/sending/attempt.ts'
 import { createProviderClient, type DispatchChannel } from '../../../src/dispatch/provider-client.ts'
 import { newId } from '../../../src/ids.ts'
 import { createNotifications } from '../../../src/messages/notifications.ts'
@@ -28,13 +27,17 @@ const apiKey = 'chunk-canary-7f3a9c51d2e84b60'
 const timeoutMs = 1500
 const permit = { at: 0, until: Number.POSITIVE_INFINITY }
 
-export interface ChunkRig {
+export interface AttemptRig {
   store: Store
   sandbox: Sandbox
   channel: DispatchChannel
+  /** What gives turns; a test may put in ways of its own. */
+  admission: MessageAdmission
   /** Stores messages of one broadcast and claims them. */
   claimed: (recipients: string[], changes?: Partial<Pick<MessageRow, 'expires_at'>>) => Promise<MessageRow[]>
-  deliver: (rows: MessageRow[]) => Promise<void>
+  executor: Executor
+  /** As many in one call, unless it is said otherwise; the permit's time is not over, unless it is said so. */
+  deliver: (rows: MessageRow[], how?: 'alone' | 'together', late?: boolean) => Promise<MessageRow[]>
   rows: (broadcast: string) => Promise<MessageRow[]>
   /** The calls for many that reached the provider. */
   batches: () => { broadcast_name: string; receivers: { whatsappNumber: string; localMessageId: string }[] }[]
@@ -42,8 +45,8 @@ export interface ChunkRig {
   log: string[]
 }
 
-/** All that delivers a chunk, in front of the sandbox, on a store of its own that `wrap` may spoil. */
-export async function chunkRig(t: Test, wrap: (store: Store) => Store = store => store): Promise<ChunkRig> {
+/** The executor in front of the sandbox, on a store of its own that `wrap` may spoil. */
+export async function attemptRig(t: Test, wrap: (store: Store) => Store = store => store): Promise<AttemptRig> {
   const directory = mkdtempSync(join(tmpdir(), 'switchboard-chunk-'))
   const lines: string[] = []
   const log = pino({ level: 'info' }, { write: line => lines.push(line) })
@@ -57,7 +60,14 @@ export async function chunkRig(t: Test, wrap: (store: Store) => Store = store =>
     await real.close()
     rmSync(directory, { recursive: true, force: true })
   })
-  const admission = { admit: async () => true, throttle: () => {}, note: () => {}, acquire: async () => permit }
+  let turn = permit
+  const admission: MessageAdmission = {
+    // Only what has a turn can be late for it.
+    admit: async (_channel, _call, { permit } = {}) => !permit || permit.until > performance.now(),
+    throttle: () => {},
+    note: () => {},
+    acquire: async () => turn
+  }
   const metrics = createMetrics()
   const adapters = new Map([['wati', wati]])
   const providerClient = createProviderClient({ adapters, upstream: () => maton, admission, log, metrics })
@@ -73,7 +83,6 @@ export async function chunkRig(t: Test, wrap: (store: Store) => Store = store =>
   const suppressed = createSuppressed(store, 'p'.repeat(32))
   const common = { store, queries, suppressed, providerClient, preparation, log, metrics, admission, notifications }
   const executor = createExecutor({ ...common, timeoutMs, typeBase: '', providerOf })
-  const deliver = createDeliverMany({ ...common, executor, outcomes: createOutcomes(store, queries, '') })
   const channel = { id: 'wati', provider: 'wati', mode: 'live', settings: {}, connectionId: 'c' } as const
   const broadcasts = broadcastQueries(real)
 
@@ -81,6 +90,7 @@ export async function chunkRig(t: Test, wrap: (store: Store) => Store = store =>
     store,
     sandbox,
     channel,
+    admission,
     claimed: async (recipients, { expires_at = null } = {}) => {
       const broadcast = newId('brd')
       const owner = { service: 'billing', mode: 'live', channel_id: 'wati' } as const
@@ -109,7 +119,11 @@ export async function chunkRig(t: Test, wrap: (store: Store) => Store = store =>
         return yield* all(queueQueries(real).claim({ queue, limit: recipients.length, lease_ms: 20_000 }))
       })
     },
-    deliver: rows => deliver(rows, channel, permit),
+    executor,
+    deliver: (rows, how = 'together', late = false) => {
+      turn = late ? { at: 0, until: 1 } : permit
+      return executor.deliver(how, rows, channel)
+    },
     rows: async broadcast => (await real.read(broadcasts.messages(broadcast, {}, { limit: 1000 }))).reverse(),
     batches: () =>
       sandbox.ledger.entries

@@ -1,0 +1,125 @@
+import { StoreUnavailable, type Unit, type WriteOptions } from './store.ts'
+
+/** Units in one commit at most (docs/reliability.md 7.3): more would let one flush hold the event loop. */
+const groupSize = 64
+/** Milliseconds that a patient unit waits for the sync of others, where there was one within as many. */
+const patienceMs = 10
+
+/** A unit of work, and whoever waits for it. */
+export interface Job {
+  unit: () => Unit<unknown>
+  resolve: (value: unknown) => void
+  reject: (error: unknown) => void
+}
+
+export interface GroupCommitParts {
+  /** Writes a group, in one transaction where that goes. @returns what tells each of them what came of it, once that is on disk */
+  commit: (group: Job[]) => (() => void)[]
+  /** Puts on disk what has been committed until now. */
+  sync: (done: (error: Error | null) => void) => void
+  /** A sync has failed: nobody knows what is on disk. */
+  failed: () => void
+  /** A sync has ended well. @returns a promise where nothing may be written before it resolves */
+  synced: () => Promise<void> | undefined
+}
+
+/** Takes units of work and tells what came of each when it is on disk; one sync does for all that was committed before it. */
+export interface GroupCommit {
+  write: <T>(unit: () => Unit<T>, how?: WriteOptions) => Promise<T>
+  /** Resolves when nothing waits any more. */
+  idle: () => Promise<void>
+}
+
+export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitParts): GroupCommit {
+  const jobs: Job[] = []
+  const patient: Job[] = []
+  /** With what is to be told when a sync that begins from now on has ended. */
+  const committed: { job: Job; tell: () => void }[] = []
+  /** A group is being written, or will be at the end of this tick. */
+  let busy = false
+  /** Nothing may be written. */
+  let held = false
+  let overdue: NodeJS.Timeout | undefined
+  /** performance.now() of the last group that was not patient. */
+  let hastyAt = Number.NEGATIVE_INFINITY
+  let idle: (() => void) | undefined
+
+  const take = (group: Job[]): void => {
+    for (const [i, tell] of commit(group).entries()) committed.push({ job: group[i]!, tell })
+  }
+  /**
+   * One group at a time: commit, then sync the log beside the event loop, then answer. That is what `synchronous=FULL`
+   * does inside COMMIT, where it would stop everything for the length of a disk write; the promise to writers is the
+   * same, nothing is acknowledged before it is on disk. What arrives meanwhile is the next group, so a slow disk makes larger ones.
+   */
+  const flush = (): void => {
+    clearTimeout(overdue)
+    overdue = undefined
+    if (jobs.length > 0) {
+      hastyAt = performance.now()
+      take(jobs.splice(0, groupSize))
+    }
+    const group = committed.splice(0)
+    sync(error => {
+      let moved: Promise<void> | undefined
+      if (error) {
+        failed()
+        // What was committed during the sync may have been part of what it failed to write.
+        for (const { job } of [...group, ...committed.splice(0)])
+          job.reject(new StoreUnavailable(`the log could not be synced: ${error.message}`))
+      } else {
+        for (const { tell } of group) tell()
+        moved = synced()
+      }
+      if (!moved) return goOn()
+      held = true
+      void moved.then(() => {
+        held = false
+        takePatient()
+        goOn()
+      })
+    })
+  }
+  const goOn = (): void => {
+    busy = jobs.length > 0
+    if (busy) flush()
+    else if (committed.length > 0) waitForOthers()
+    else if (patient.length === 0) idle?.()
+  }
+  /** The sync of the next group does for what is committed; where none is to be expected or comes in time, it has one of its own. */
+  const waitForOthers = (): void => {
+    const alone = (): void => {
+      overdue = undefined
+      if (busy) return
+      busy = true
+      flush()
+    }
+    if (performance.now() - hastyAt > patienceMs) alone()
+    else overdue ??= setTimeout(alone, patienceMs)
+  }
+  /** Commits what is patient, also beside a sync: that one does not count for it. */
+  const takePatient = (): void => {
+    if (held || patient.length === 0) return
+    take(patient.splice(0, groupSize))
+    if (patient.length > 0) setImmediate(takePatient)
+    if (!busy) waitForOthers()
+  }
+
+  return {
+    write: <T>(unit: () => Unit<T>, how?: WriteOptions) =>
+      new Promise<T>((resolve, reject) => {
+        const job: Job = { unit, resolve: resolve as Job['resolve'], reject }
+        if (how?.patient) {
+          if (patient.push(job) === 1) setImmediate(takePatient)
+          return
+        }
+        jobs.push(job)
+        if (busy) return
+        busy = true
+        setImmediate(flush)
+      }),
+    idle: async () => {
+      if (busy || committed.length > 0 || patient.length > 0) await new Promise<void>(resolve => (idle = resolve))
+    }
+  }
+}

@@ -1,0 +1,3 @@
+import { together } from '../together.ts'
+
+await together('{adapters,dispatch,sandbox,upstream}/*.test.ts')
