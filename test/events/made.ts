@@ -28,6 +28,11 @@ async function happen(board: Board, key: string): Promise<void> {
     board.call('POST', (await board.board.app.door.pathOf(channel, 'test'))!, { key: '', body })
 
   await send('15550100111')
+  // The examples are of the first of each type: this person has answered before anybody else is written to.
+  await until(
+    () => read(board, key),
+    events => ['message.read', 'message.received'].every(type => events.some(event => event.type === type))
+  )
   await send('15550100118')
   await send('15550100001')
   await send('15550100017')

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import t from 'tap'
 import { adminKey, type Board, startBoard, until } from '../../helper.ts'
 import { badDisk } from '../bad-disk.ts'
@@ -208,8 +209,9 @@ t.test('who waits for a message does not hold up the end of the process', async 
   const board = await startBoard(t)
   const id = await lose(board, 'cloud', lost)
   const headers = { authorization: `Bearer ${adminKey}`, prefer: 'wait=60' }
+  const asked = once(board.board.app.server, 'request')
   const waited = fetch(`${board.url}/messages/${id}`, { headers })
-  await board.call('GET', '/livez', { key: '' })
+  await asked
   const begun = performance.now()
   const [answer] = await Promise.all([waited, board.close()])
   t.equal(answer.status, 200)
