@@ -16,7 +16,7 @@ const dayMs = 24 * hourMs
 const youngMs = 60_000
 /** Messages that had not ended when they were passed, and are looked at again one by one. */
 const mostLeft = 100_000
-/** An Idempotency-Key is kept this long, and until a day after its message has ended (docs/reliability.md P15). */
+/** An Idempotency-Key is kept this long, and until a day after its message or broadcast has ended (docs/reliability.md P15). */
 const keyMs = 7 * dayMs
 
 /** Nothing can become of it any more for which its content would be needed. `unknown` may be sent again until it is final. */
@@ -155,8 +155,10 @@ export async function forgetKeys(store: Store, now: number, going: Going): Promi
         build
           .selectFrom('idempotency')
           .leftJoin('messages', 'messages.id', 'idempotency.message_id')
+          .leftJoin('broadcasts', 'broadcasts.id', 'idempotency.message_id')
           .select(['idempotency.message_id as id', 'idempotency.created_at as made'])
           .select(['state', 'final', 'timeline', 'messages.created_at'])
+          .select(['broadcasts.id as broadcast', 'finished_at'])
           .where('message_id', '>', from)
           .where('message_id', '<', end)
           .orderBy('message_id')
@@ -166,6 +168,8 @@ export async function forgetKeys(store: Store, now: number, going: Going): Promi
       const over = rows.filter(
         row =>
           row.made <= now - keyMs &&
+          // One that is still to come would be made a second time.
+          (row.broadcast === null || (row.finished_at !== null && row.finished_at <= now - dayMs)) &&
           (row.state === null ||
             (hasEnded({ state: row.state, final: row.final! }) &&
               lastChange({ timeline: row.timeline!, created_at: row.created_at! }) <= now - dayMs))
