@@ -60,4 +60,4 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "const { HOST: host, PORT: port } = process.env; require('node:http').get({ host, port, path: '/livez' }, r => process.exit(r.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 # No shell and no npm in between: SIGTERM reaches node itself.
-CMD ["node", "--max-old-space-size=1024", "--max-semi-space-size=8", "src/server.ts"]
+CMD ["node", "--max-old-space-size=1024", "--max-semi-space-size=8", "--heap-growing-percent=100", "src/server.ts"]

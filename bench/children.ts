@@ -5,7 +5,7 @@ import { join } from 'node:path'
 export const adminKey = 'bench-admin-key-bench-admin-key-bench'
 
 /** As `npm start` has it. */
-export const heap = ['--max-old-space-size=1024', '--max-semi-space-size=8']
+export const heap = ['--max-old-space-size=1024', '--max-semi-space-size=8', '--heap-growing-percent=100']
 
 /** A number of the command line: `--rounds 5`. */
 export const option = (name: string, fallback: number): number => {

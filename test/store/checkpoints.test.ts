@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { type Checkpoints, createCheckpoints } from '../../src/store/checkpoints.ts'
 
-const bounds = { enough: 20, tooLong: 100 }
+const bounds = { enough: 20, tooLong: 100, every: 2 }
 
 async function database(t: Test) {
   const directory = await mkdtemp(join(tmpdir(), 'switchboard-checkpoints-'))
