@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { adminKey, children, heap, memory, option, start, writeChannels } from './children.ts'
+import { adminKey, children, heap, matonKey, memory, option, start, writeChannels } from './children.ts'
 
 // What accepting a table of many rows costs: memory of the process, and how long it keeps others waiting meanwhile.
 // `npm run bench:broadcast -- --rows 100000 --wide 270`; with DATABASE_URL the shared store.
@@ -17,7 +17,7 @@ async function serve(): Promise<{ url: string; child: ChildProcess }> {
   // Apart, so that only our own memory is measured.
   const { url } = await start('src/sandbox/main.ts', ['--no-ledger'])
   const env = {
-    MATON_API_KEY: 'bench-maton-key',
+    MATON_API_KEY: matonKey,
     MATON_BASE_URL: url,
     ADMIN_KEY: adminKey,
     CHANNELS_FILE: writeChannels(directory)

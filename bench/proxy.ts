@@ -1,5 +1,6 @@
 import proxy from '@fastify/http-proxy'
 import Fastify from 'fastify'
+import { matonKey } from './children.ts'
 
 // What Switchboard is compared with: a proxy that only swaps the key. `node bench/proxy.ts <upstream url>`
 const upstream = process.argv[2]!
@@ -9,7 +10,7 @@ await app.register(proxy, {
   replyOptions: {
     rewriteRequestHeaders: (_, headers) => ({
       ...headers,
-      authorization: 'Bearer bench-maton-key',
+      authorization: `Bearer ${matonKey}`,
       'maton-connection': 'bench'
     })
   }

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { get } from 'node:http'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import pino from 'pino'
+import { freePort } from '../test/free-port.ts'
 import { heap, median } from './children.ts'
 
 // How long a start takes in sandbox mode with a fresh DATA_DIR, from spawn to the first 200 of /readyz, and what the
@@ -35,15 +35,6 @@ interface Run {
 }
 
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 const status = (port: number) =>
   new Promise<number>(resolve => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { adminKey, children, heap, option, settings, start, writeChannels } from './children.ts'
+import { adminKey, children, heap, matonKey, option, settings, start, writeChannels } from './children.ts'
 
 // Webhooks beside sends. First, how long a body of 1,000 statuses and 3 MB takes to be acknowledged; then the p99 of
 // POST /messages at the rate of one busy number, in pairs of rounds without and with three statuses for each message.
@@ -30,7 +30,7 @@ try {
   const channelsFile = writeChannels(directory)
   const upstream = await start('src/sandbox/main.ts', ['--no-ledger'])
   const env = {
-    ...{ MATON_API_KEY: 'bench-maton-key', MATON_BASE_URL: upstream.url, MATON_RATE_PER_SECOND: '0' },
+    ...{ MATON_API_KEY: matonKey, MATON_BASE_URL: upstream.url, MATON_RATE_PER_SECOND: '0' },
     ...{ ADMIN_KEY: adminKey, CHANNELS_FILE: channelsFile, DATA_DIR: join(directory, 'data') },
     ...{ PORT: '0', LOG_LEVEL: 'info', PUBLIC_URL: 'http://127.0.0.1:1' }
   }
