@@ -17,6 +17,12 @@ export const option = (name: string, fallback: number): number => {
 
 export const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!
 
+const verdict = (passes: boolean): string => (passes ? 'PASS' : 'FAIL')
+/** What is printed after a figure that has a bound above. */
+export const atMost = (value: number, bound: number): string => `(at most ${bound}): ${verdict(value <= bound)}`
+/** What is printed after a figure that has a bound below. */
+export const atLeast = (value: number, bound: number): string => `(at least ${bound}): ${verdict(value >= bound)}`
+
 /** The number that `bench` sends from. */
 export const settings = { phoneNumberId: '106540352242922', businessAccountId: '102290129340398' }
 
@@ -38,6 +44,12 @@ export const serverSettings = (upstreamUrl: string, channelsFile: string, dataDi
   DATA_DIR: dataDir,
   PORT: '0',
   LOG_LEVEL: 'info'
+})
+
+/** What a server of ours is given beside that for a PostgreSQL. */
+export const postgresSettings = (url: string): Record<string, string> => ({
+  DATABASE_URL: url,
+  KEY_PEPPER: 'bench-pepper-bench-pepper-bench-pepper'
 })
 
 /** All that were started, to be ended with the benchmark. */

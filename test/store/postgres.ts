@@ -44,7 +44,8 @@ async function load(): Promise<typeof EmbeddedPostgres> {
   return Server
 }
 
-export async function startPostgres(t: Teardown): Promise<Cluster> {
+/** @param durable whether its commits wait for the disk, which is slower and what an installation has */
+export async function startPostgres(t: Teardown, durable = false): Promise<Cluster> {
   const asRoot = process.getuid?.() === 0
   if (asRoot) await checkReachable()
   const directory = await mkdtemp(join(tmpdir(), 'switchboard-pg-'))
@@ -63,7 +64,7 @@ export async function startPostgres(t: Teardown): Promise<Cluster> {
     initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US'],
     postgresFlags: [
       ...['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
-      ...['-c', 'fsync=off', '-c', 'full_page_writes=off'],
+      ...(durable ? [] : ['-c', 'fsync=off', '-c', 'full_page_writes=off']),
       ...['-c', 'deadlock_timeout=100ms', '-c', 'max_connections=150']
     ],
     onLog: line => output.push(line),
