@@ -7,11 +7,11 @@ import { cloudCall, cloudPath, matonHeaders, type Target, throughProxy, throughS
 
 // One request at a time over one connection: what the proxy and what we add to the upstream's own time (p50), and whether our
 // own part is two syncs of the disk and little else. All in turn within one run, in blocks of 100.
-// `npm run bench:single -- --rounds 5 --requests 1000 --warm 5000`
+// `npm run bench:single -- --rounds 5 --requests 1000 --warm 10000`
 const rounds = option('rounds', 5)
 const requests = option('requests', 1000)
 /** V8 compiles the last of it after some thousand requests. */
-const warm = option('warm', 5000)
+const warm = option('warm', 10_000)
 const block = 100
 const most = 6
 /** Milliseconds that our own part may have beside its two syncs. */
