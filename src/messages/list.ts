@@ -143,7 +143,7 @@ export function messageList({ build, dialect }: Store) {
       .limit(page.limit + 1)
   }
 
-  /** Messages that were made before an instant and got their ids after it. */
+  /** Those that were made before an instant and got their ids after it. */
   const toldLate =
     (until: number, bound: string): Condition =>
     eb =>
