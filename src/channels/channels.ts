@@ -221,11 +221,15 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     remove: async (id, actor) => {
       changeable(await require(id))
       const removed = await write(function* () {
-        // Each in the words of a partial index and its order: what is settled is not looked at.
-        const one = build.selectFrom('messages').select('id').where('channel_id', '=', id).limit(1)
-        const queued = one.where(sql<boolean>`state = 'queued'`).where('queue', '>=', '').orderBy('queue')
-        const inHand = one.where(sql<boolean>`state in ('claimed', 'sending')`).orderBy('lease_until')
-        if ((yield* first(queued)) ?? (yield* first(inHand))) return false
+        const waiting = yield* first(
+          build
+            .selectFrom('messages')
+            .select('id')
+            .where('channel_id', '=', id)
+            .where('state', 'in', ['queued', 'claimed', 'sending'])
+            .limit(1)
+        )
+        if (waiting) return false
         yield build.deleteFrom('channels').where('id', '=', id).compile()
         yield* auditEntry(store, actor, 'channel.deleted', id)
         return true

@@ -13,7 +13,7 @@ import { toMessage } from '../messages/view.ts'
 import { createHeardWindow, windowAfter } from '../messages/window.ts'
 import { requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
-import { readUnit, type Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { cursorOf, placeOf } from './contacts.ts'
 
 export interface History {
@@ -83,7 +83,7 @@ export function createHistory(parts: HistoryParts): History {
       if (!keeps(channel)) {
         const page = pageRequest({ limit, ...(cursor !== undefined && { cursor }) })
         const people = await names.of(channel.mode, channel.id, person)
-        const rows = await readUnit(store, queries.list(caller, { channel: channel.id, people }, page))
+        const rows = await store.read(queries.list(caller, { channel: channel.id, people }, page))
         const { items, nextCursor } = toPage(rows, limit)
         return { items: items.map(toMessage), nextCursor }
       }

@@ -4,7 +4,7 @@ import { type Caller, seesMessage } from '../keys/caller.ts'
 import { requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
-import { change, readUnit, type Store } from '../store/store.ts'
+import { change, type Store } from '../store/store.ts'
 import { identities } from './identities.ts'
 import type { Notifications } from './notifications.ts'
 import type { MessageQueries } from './queries.ts'
@@ -58,7 +58,7 @@ export function createMessageReads({ store, queries, notifications }: MessageRea
       const people = person === undefined ? undefined : await names.of(caller.mode, filter.channel, person)
       const page = pageRequest({ limit, cursor })
       const { items, nextCursor } = toPage(
-        await readUnit(store, queries.list(caller, { ...filter, people }, page)),
+        await store.read(queries.list(caller, { ...filter, people }, page)),
         page.limit
       )
       return { items: items.map(toMessage), nextCursor }

@@ -5,7 +5,6 @@ import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
 import { identities } from './migrations/identities.ts'
 import { keys } from './migrations/keys.ts'
-import { lists } from './migrations/lists.ts'
 import { subscriptions } from './migrations/subscriptions.ts'
 import { suppressions } from './migrations/suppressions.ts'
 import { usage } from './migrations/usage.ts'
@@ -25,8 +24,7 @@ export const released: readonly Migration[] = [
   ...identities,
   ...subscriptions,
   ...audit,
-  ...usage,
-  ...lists
+  ...usage
 ]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {
