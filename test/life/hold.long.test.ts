@@ -18,17 +18,21 @@ async function restored(t: Test) {
   t.teardown(() => sandbox.close())
   const directory = place(t)
   const original = await run(t, { directory, matonUrl: sandbox.url })
-  const sentAt = Date.now() + 4000
   const ids: string[] = []
-  for (const to of waiting)
-    ids.push((await original.call('POST', '/messages', text(to, { sendAt: new Date(sentAt).toISOString() }))).body.id)
+  for (const to of waiting) ids.push((await original.call('POST', '/messages', text(to, later(3600_000)))).body.id)
   const ended = (await original.call('POST', '/messages', text('14155550009'))).body.id as string
   const data = join(directory, 'restored')
   mkdirSync(data)
   const copied = await backup({ DATA_DIR: directory }, join(data, 'switchboard.db'))
   t.equal(copied.code, 0, copied.said)
   copyFileSync(join(directory, 'key-pepper'), join(data, 'key-pepper'))
-  t.ok(Date.now() < sentAt, 'the copy was made before they went out')
+  t.equal(sandbox.ledger.sends().length, 1, 'the copy was made before they went out')
+  // Their time has come, however long the copy took.
+  for (const file of [join(directory, 'switchboard.db'), join(data, 'switchboard.db')]) {
+    const db = new DatabaseSync(file)
+    db.exec(`update messages set run_at = 1, send_at = 1 where state = 'queued'`)
+    db.close()
+  }
   await until(
     () => sandbox.ledger.sends().length,
     count => count === 4
