@@ -86,7 +86,7 @@ export function unknownQueries(store: Store) {
         .selectFrom('messages')
         .select(['id', 'service', 'channel_id', 'attempts', 'contact', 'type', 'content', 'timeline'])
         .where(open)
-        .where(narrowed(caller, filter))
+        .where(narrowed(caller, filter, store.dialect))
         .where('id', '>', after)
         .orderBy('id')
         .limit(limit)

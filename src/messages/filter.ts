@@ -1,9 +1,10 @@
-import type { ExpressionBuilder } from 'kysely'
+import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
 import type { Mode } from '../../schemas/common.ts'
 import type { MessageFilter } from '../../schemas/messages.ts'
 import { type Caller, hasScope } from '../keys/caller.ts'
 import { isUserId } from '../phone.ts'
 import type { Database } from '../store/schema.ts'
+import type { Store } from '../store/store.ts'
 
 /** What a caller asks for, but for the status; a person by every name that is known. */
 export type Narrowing = Omit<MessageFilter, 'status' | 'limit' | 'cursor' | 'contact'> & {
@@ -11,25 +12,28 @@ export type Narrowing = Omit<MessageFilter, 'status' | 'limit' | 'cursor' | 'con
 }
 
 /** What a caller may see and asks for, but for the status. */
-export const narrowed = (caller: Caller, filter: Narrowing) => (eb: ExpressionBuilder<Database, 'messages'>) => {
-  const all = [eb('mode', '=', caller.mode)]
-  // What a channel received is of no service, and seen by keys that may read it; what was sent, by its own service.
-  const [others, received] = [hasScope(caller, 'read_all'), hasScope(caller, 'inbound:read')]
-  if (!others) all.push(received ? eb('service', 'in', [caller.service, '']) : eb('service', '=', caller.service))
-  else if (!received) all.push(eb('service', '!=', ''))
-  // PostgreSQL has no empty list; no id is empty.
-  if (caller.channels) all.push(eb('channel_id', 'in', ['', ...caller.channels]))
-  if (filter.channel) all.push(eb('channel_id', '=', filter.channel))
-  if (filter.people) all.push(ofPerson(filter.people)(eb))
-  if (filter.direction) all.push(eb('direction', '=', filter.direction))
-  if (filter.reference) all.push(eb('reference', '=', filter.reference))
-  if (filter.providerMessageId) all.push(eb('id', 'in', namedBy(eb, caller.mode, filter.providerMessageId)))
-  if (filter.final !== undefined) all.push(eb('final', '=', filter.final ? 1 : 0))
-  if (filter.broadcastId) all.push(eb('broadcast_id', '=', filter.broadcastId))
-  if (filter.since) all.push(eb('created_at', '>=', Date.parse(filter.since)))
-  if (filter.until) all.push(eb('created_at', '<', Date.parse(filter.until)))
-  return eb.and(all)
-}
+export const narrowed =
+  (caller: Caller, filter: Narrowing, dialect: Store['dialect']) => (eb: ExpressionBuilder<Database, 'messages'>) => {
+    const all: Expression<SqlBool>[] = [eb('mode', '=', caller.mode)]
+    // Only compared where nobody is named: SQLite would take the index of channels and persons for it, and sort all that a channel has.
+    const channelId = filter.people || dialect !== 'sqlite' ? sql<string>`channel_id` : sql<string>`+channel_id`
+    // What a channel received is of no service, and seen by keys that may read it; what was sent, by its own service.
+    const [others, received] = [hasScope(caller, 'read_all'), hasScope(caller, 'inbound:read')]
+    if (!others) all.push(received ? eb('service', 'in', [caller.service, '']) : eb('service', '=', caller.service))
+    else if (!received) all.push(eb('service', '!=', ''))
+    // PostgreSQL has no empty list; no id is empty.
+    if (caller.channels) all.push(eb(channelId, 'in', ['', ...caller.channels]))
+    if (filter.channel) all.push(eb(channelId, '=', filter.channel))
+    if (filter.people) all.push(ofPerson(filter.people)(eb))
+    if (filter.direction) all.push(eb('direction', '=', filter.direction))
+    if (filter.reference) all.push(eb('reference', '=', filter.reference))
+    if (filter.providerMessageId) all.push(eb('id', 'in', namedBy(eb, caller.mode, filter.providerMessageId)))
+    if (filter.final !== undefined) all.push(eb('final', '=', filter.final ? 1 : 0))
+    if (filter.broadcastId) all.push(eb('broadcast_id', '=', filter.broadcastId))
+    if (filter.since) all.push(eb('created_at', '>=', Date.parse(filter.since)))
+    if (filter.until) all.push(eb('created_at', '<', Date.parse(filter.until)))
+    return eb.and(all)
+  }
 
 /** The messages that an id of a provider's names, on whichever channel: down the primary key of message_ids. */
 const namedBy = (eb: ExpressionBuilder<Database, 'messages'>, mode: Mode, providerId: string) =>

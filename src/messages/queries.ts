@@ -23,7 +23,7 @@ export function messageQueries(store: Store) {
       let query = build
         .selectFrom('messages')
         .selectAll()
-        .where(narrowed(caller, filter))
+        .where(narrowed(caller, filter, store.dialect))
         .orderBy('id', 'desc')
         .limit(page.limit + 1)
       if (page.after) query = query.where('id', '<', page.after)
