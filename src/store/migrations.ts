@@ -5,6 +5,7 @@ import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
 import { identities } from './migrations/identities.ts'
 import { keys } from './migrations/keys.ts'
+import { people } from './migrations/people.ts'
 import { subscriptions } from './migrations/subscriptions.ts'
 import { suppressions } from './migrations/suppressions.ts'
 import { usage } from './migrations/usage.ts'
@@ -24,7 +25,8 @@ export const released: readonly Migration[] = [
   ...identities,
   ...subscriptions,
   ...audit,
-  ...usage
+  ...usage,
+  ...people
 ]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {
