@@ -16,18 +16,17 @@ export const narrowed =
   (caller: Caller, filter: Narrowing, dialect: Store['dialect']) => (eb: ExpressionBuilder<Database, 'messages'>) => {
     // Where a person is named, that person's messages are gone through and all else is compared: SQLite, which knows nothing of
     // how often a value is there, would rather go through all of a service.
-    const named = filter.people && dialect === 'sqlite' ? sql`+` : sql``
-    const [mode, service, channelId] = ['mode', 'service', 'channel_id'].map(
-      column => sql<string>`${named}${sql.ref(column)}`
-    )
-    const all: Expression<SqlBool>[] = [eb(mode!, '=', caller.mode)]
+    const compared = filter.people && dialect === 'sqlite' ? sql`+` : sql``
+    const of = (column: 'mode' | 'service' | 'channel_id') => sql<string>`${compared}${sql.ref(column)}`
+    const all: Expression<SqlBool>[] = [eb(of('mode'), '=', caller.mode)]
     // What a channel received is of no service, and seen by keys that may read it; what was sent, by its own service.
     const [others, received] = [hasScope(caller, 'read_all'), hasScope(caller, 'inbound:read')]
-    if (!others) all.push(received ? eb(service!, 'in', [caller.service, '']) : eb(service!, '=', caller.service))
-    else if (!received) all.push(eb(service!, '!=', ''))
+    if (!others)
+      all.push(received ? eb(of('service'), 'in', [caller.service, '']) : eb(of('service'), '=', caller.service))
+    else if (!received) all.push(eb(of('service'), '!=', ''))
     // PostgreSQL has no empty list; no id is empty.
-    if (caller.channels) all.push(eb(channelId!, 'in', ['', ...caller.channels]))
-    if (filter.channel) all.push(eb(channelId!, '=', filter.channel))
+    if (caller.channels) all.push(eb(of('channel_id'), 'in', ['', ...caller.channels]))
+    if (filter.channel) all.push(eb(of('channel_id'), '=', filter.channel))
     if (filter.people) all.push(ofPerson(filter.people)(eb))
     if (filter.direction) all.push(eb('direction', '=', filter.direction))
     if (filter.reference) all.push(eb('reference', '=', filter.reference))

@@ -18,7 +18,7 @@ export type Unit<T> = Generator<CompiledQuery, T, Result<any>>
 export interface WriteOptions {
   /**
    * Nobody waits for it who would notice 10 ms: it is committed at once, and may wait so long for the sync of others.
-   * It resolves when it is on disk, as any other. For PostgreSQL it changes nothing.
+   * Its caller is answered when it is on disk, as with any other unit. PostgreSQL makes no difference between the two.
    */
   patient?: boolean
 }
