@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { MessageRow, MessageState } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
-import { queueTransitions } from './transitions/queue.ts'
+import { queueTransitions, unexpired } from './transitions/queue.ts'
 
 /** The first due message of a line. */
 export type Head = Pick<
@@ -30,6 +30,13 @@ export type QueueQueries = ReturnType<typeof queueQueries>
 /** Every query on messages that wait, and on what dead processes held. */
 export function queueQueries(store: Store) {
   const { build, now } = store
+  const dueInLine = sql`from messages where state = 'queued' and queue = lines.queue and run_at <= ${now} and ${unexpired(now)}
+    order by run_at, id limit 1`
+  // Each asks line by line. To the words of SQLite, which has no lateral, PostgreSQL may answer with a look at every message.
+  const firstDue =
+    store.dialect === 'postgres'
+      ? sql`lateral (select * ${dueInLine}) m on true`
+      : sql`messages m on m.id = (select id ${dueInLine})`
   return {
     ...queueTransitions(store),
     /**
@@ -47,12 +54,7 @@ export function queueQueries(store: Store) {
           )
           select m.queue, m.id, m.service, m.mode, m.channel_id, m.provider, m.contact, m.type, m.lane, m.broadcast_id,
             m.attempts
-          from lines join messages m on m.id = (
-            select id from messages
-            where state = 'queued' and queue = lines.queue and run_at <= ${now}
-              and (expires_at is null or expires_at > ${now})
-            order by run_at, id limit 1
-          )
+          from lines join ${firstDue}
           where lines.queue is not null
           limit ${p.limit} + 0`.compile(build)
     })),
@@ -74,7 +76,7 @@ export function queueQueries(store: Store) {
         .where(sql<boolean>`state = 'queued'`)
         .where('queue', '=', p.queue)
         .where('run_at', '<=', now)
-        .where(or => or.or([or('expires_at', 'is', null), or('expires_at', '>', now)]))
+        .where(unexpired(now))
         .orderBy('run_at')
         .orderBy('id')
         .limit(p.limit)

@@ -4,6 +4,7 @@ import { prepare, type Store } from '../../store/store.ts'
 import { type BlockKeys, blockQueries } from '../blocks.ts'
 import { type SuppressionKeys, standingSuppression } from '../suppressed.ts'
 import { told } from '../timeline.ts'
+import { unexpired } from './queue.ts'
 
 /** What the end of an attempt writes. */
 export type Outcome = Pick<
@@ -109,7 +110,7 @@ export function messageTransitions(store: Store) {
         .where('state', '=', 'claimed')
         .where('attempts', '=', p.attempts)
         .where('lease_until', '>', now)
-        .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+        .where(unexpired(now))
         .where(eb => eb.not(eb.exists(blocks.standing(p))))
         .where(sql<boolean>`not exists (${standingSuppression(p)})`)
     ),
@@ -129,7 +130,7 @@ export function messageTransitions(store: Store) {
         .where('state', '=', 'claimed')
         .where('attempts', '=', p.attempts)
         .where('lease_until', '>', now)
-        .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+        .where(unexpired(now))
         .where(eb => eb.not(eb.exists(blocks.standing({ ...p, recipient: '' }))))
         .returning('id')
         .compile(),

@@ -3,6 +3,7 @@ import type { MessageRow, MessageState } from '../../store/schema.ts'
 import { prepare, type Store } from '../../store/store.ts'
 import type { ProviderEvent } from '../provider-status.ts'
 import { told } from '../timeline.ts'
+import { unexpired } from './queue.ts'
 
 /** Each status with those it may follow. A provider that says failed and then delivered was wrong at first. */
 const earlier: Record<ProviderEvent['status'], MessageState[]> = {
@@ -97,7 +98,7 @@ export function providerTransitions(store: Store) {
       .where('id', '=', p.id)
       .where('attempts', '=', p.attempts)
       .where('state', 'in', ['sending', 'unknown', 'accepted', 'sent'])
-      .where(eb => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
+      .where(unexpired(now))
   )
   /** Back from there, where the first attempt arrived after all. Under way, as it was: nothing has failed, and no event says so. */
   const rise = prepare<{ id: string; attempts: number } & Content, unknown>(p =>
