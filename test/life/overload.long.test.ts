@@ -26,7 +26,15 @@ t.test('with too much in hand requests are refused with Retry-After; health and 
   t.equal((await ask()).status, 200, 'CONTROL: lateness with little in hand is no overload')
 
   // The provider answers none of these within its eight seconds.
+  let arrived = 0
+  const arrive = () => void arrived++
+  board.board.app.server.on('request', arrive)
   const slow = Array.from({ length: 150 }, () => send('15550100008'))
+  await until(
+    () => arrived,
+    count => count >= 150
+  )
+  board.board.app.server.off('request', arrive)
   await until(
     () => board.sandbox.ledger.entries.length,
     count => count >= 20
