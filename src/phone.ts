@@ -72,8 +72,13 @@ function separatorFault(text: string): string | undefined {
   return open ? 'has a bracket that is not closed: write the digits alone behind the plus' : undefined
 }
 
+/** As nearly all are written: nothing of what follows has anything to say against it. */
+const plain = /^\+?([1-9]\d{6,14})$/
+
 /** The digits of a text, of which there must be so many, behind a country code. */
 function digitsOf(written: string, least: number): Reading<string> {
+  const [, value] = plain.exec(written) ?? []
+  if (value !== undefined) return { value }
   const whole = plainly(seen(written.length > 4 * longest ? written.slice(0, 4 * longest) : written))
   // A number in brackets as a whole is a number all the same.
   const text = /^\((\+[^()]*)\)$/.exec(whole)?.[1] ?? whole

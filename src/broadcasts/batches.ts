@@ -7,7 +7,7 @@ import type { Ready } from './recipients.ts'
 
 /** Checked recipients on disk, as the statement that stores them takes them: read twice, a table would be checked twice. */
 export interface Batches {
-  add: (recipient: Ready) => Promise<void>
+  add: (recipients: readonly Ready[]) => Promise<void>
   /** Yields each batch as JSON, [id, contact, content, reference, refusal, run_at] for each recipient, in the order in which they were added. */
   all: () => AsyncGenerator<string>
   remove: () => Promise<void>
@@ -15,6 +15,8 @@ export interface Batches {
 
 /** Bytes that are gathered before they are written; outside of the heap, which would grow by what lives that long. */
 const gather = 256 * 1024
+/** Characters that are put there at a time: long rows are not to be in memory twice. */
+const most = 32 * 1024
 
 /** @param directory an existing folder of ours alone */
 export async function openBatches(directory: string): Promise<Batches> {
@@ -44,13 +46,18 @@ export async function openBatches(directory: string): Promise<Batches> {
   }
 
   return {
-    add: async ({ to, content, reference, refusal = null, runAt = null }) => {
-      const text = JSON.stringify([newId('msg'), to, content, reference, refusal, runAt])
-      await put(count % batchSize === 0 ? `[${text}` : `,${text}`)
-      count++
-      if (count % batchSize !== 0) return
-      await put(']')
-      ends.push(written + filled)
+    add: async recipients => {
+      let text = ''
+      for (const { to, content, reference, refusal = null, runAt = null } of recipients) {
+        text += count % batchSize === 0 ? '[' : ','
+        text += JSON.stringify([newId('msg'), to, content, reference, refusal, runAt])
+        const whole = ++count % batchSize === 0
+        if (!whole && text.length < most) continue
+        await put(whole ? `${text}]` : text)
+        text = ''
+        if (whole) ends.push(written + filled)
+      }
+      await put(text)
     },
     all: async function* () {
       if (count % batchSize !== 0) {

@@ -6,7 +6,6 @@ import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { invalid } from '../errors.ts'
 import { type Caller, requireTemplate } from '../keys/caller.ts'
 import type { Suppressed } from '../messages/suppressed.ts'
-import { batchSize } from '../messages/transitions/broadcast.ts'
 import type { QuietHours } from '../quiet-hours/index.ts'
 import { windowFaults } from '../quiet-hours/window.ts'
 import type { Store } from '../store/store.ts'
@@ -75,17 +74,12 @@ export function createBroadcastChecker(parts: RulesParts): BroadcastChecker {
     const tally = newTally()
     const sample: Ready[] = []
     let stopped = 0
-    let some: string[] = []
-    const count = async () => {
-      const of = { mode: channel.mode, channel_id: channel.id, marketing: true }
-      stopped += (await suppressed.amongNow(of, some)).size
-      some = []
+    const of = { mode: channel.mode, channel_id: channel.id, marketing: true }
+    for await (const some of recipientsOf(source, rules, tally)) {
+      sample.push(...some.slice(0, mostShown - sample.length))
+      const people = some.map(({ to }) => to)
+      stopped += (await suppressed.amongNow(of, people)).size
     }
-    for await (const ready of recipientsOf(source, rules, tally)) {
-      if (sample.length < mostShown) sample.push(ready)
-      if (some.push(ready.to) === batchSize) await count()
-    }
-    await count()
     if (sample[0]) requireSendable(sample[0], rules, channel)
     const { total, duplicates, skipped, faults } = tally
     return {

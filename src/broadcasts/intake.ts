@@ -206,18 +206,12 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     const tally = newTally()
     let sample: Ready | undefined
     let suppressed = 0
-    let some: Ready[] = []
-    const add = async () => {
+    for await (const some of recipientsOf(source, rules, tally)) {
+      sample ??= some[0]
+      if (tally.skipped > 0 && !skipInvalid) continue
       suppressed += await refuse(some, channel)
-      for (const ready of some) await batches.add(ready)
-      some = []
+      await batches.add(some)
     }
-    for await (const ready of recipientsOf(source, rules, tally)) {
-      sample ??= ready
-      if (tally.skipped === 0 || skipInvalid) some.push(ready)
-      if (some.length === batchSize) await add()
-    }
-    await add()
     if (tally.skipped > 0 && !(skipInvalid && sample)) throw refusal(tally)
     if (!sample) throw invalid('/file', 'must have at least one recipient')
     return { tally, sample, suppressed }

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import type { BroadcastTemplate } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
 import type { Frame } from '../delivery/intake/prepare.ts'
@@ -43,37 +42,36 @@ export interface Rules {
 }
 
 const mostFaults = 100
-/** A row costs some ten microseconds: after so many the others have a turn. */
-const rowsPerTurn = 250
 const longest = { reference: 128, value: 32_768 }
 const ofVariables = '/template/variables/'
 
 /**
- * The recipients that can be written to, each once: of rows with the same number the first counts.  Faults of rows go onto the tally; what is wrong for all of them is thrown.
+ * The recipients that can be written to, some at a time and each once: of rows with the same number the first counts. Faults of
+ * rows go onto the tally; what is wrong for all of them is thrown.
  */
-export async function* recipientsOf(source: Source, rules: Rules, tally: Tally): AsyncGenerator<Ready> {
+export async function* recipientsOf(source: Source, rules: Rules, tally: Tally): AsyncGenerator<Ready[]> {
   const seen = new Set<number | string>()
-  let rows = 0
-  for await (const row of rowsOf(source, columns => requireVariables(columns, rules))) {
-    if (++rows % rowsPerTurn === 0) await setImmediate()
+  const take = (row: Row): Ready | undefined => {
     const faults: FieldFault[] = []
     const ready = readyOf(row, rules, faults)
     if (!ready) {
       tally.skipped++
       tally.faultCount += faults.length
       tally.faults.push(...faults.slice(0, mostFaults - tally.faults.length))
-      continue
+      return undefined
     }
     // 15 digits at most: exact as a number, which takes a fifth of what a text does.
     const person = isUserId(ready.to) ? ready.to : Number(ready.to)
     if (seen.has(person)) {
       tally.duplicates++
-      continue
+      return undefined
     }
     seen.add(person)
     tally.total++
-    yield ready
+    return ready
   }
+  for await (const some of rowsOf(source, columns => requireVariables(columns, rules)))
+    yield some.map(take).filter(ready => ready !== undefined)
 }
 
 /** The 400 that tells of all faults, or of the first hundred. */

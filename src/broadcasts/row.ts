@@ -56,6 +56,7 @@ export function commonOf(row: BroadcastRow, provider: string, traceparent: strin
   const lasts = row.rate_per_second === null ? 0 : Math.ceil((row.total / row.rate_per_second) * 1000)
   return {
     broadcast_id: row.id,
+    template: (JSON.parse(row.template) as BroadcastTemplate).name,
     service: row.service,
     key_id: row.key_id,
     mode: row.mode,

@@ -1,5 +1,5 @@
 import type { Recipient } from '../../schemas/broadcasts.ts'
-import { readTable } from '../tables/read.ts'
+import { inTurns, readTable, type TableRow } from '../tables/read.ts'
 
 // Where the recipients come from: the body, or a table on disk. Both are read as often as is needed, from the beginning.
 
@@ -28,30 +28,26 @@ export interface Row {
 const mostRows = 100_000
 
 /**
- * The rows, one after the other; never all of them at once.
+ * The rows, some at a time; never all of them at once.
  * @param header is told the variables that the columns of a table name, before its first row, and throws where they do
  *   not fit
  */
-export const rowsOf = (source: Source, header: (variables: string[]) => void): AsyncIterable<Row> =>
+export const rowsOf = (source: Source, header: (variables: string[]) => void): AsyncIterable<readonly Row[]> =>
   'file' in source ? tableRows(source, header) : bodyRows(source.recipients)
 
-async function* bodyRows(recipients: readonly Recipient[]): AsyncGenerator<Row> {
-  for (const [i, { to, variables = {}, reference }] of recipients.entries()) {
-    const path = `/recipients/${i}`
-    yield {
-      path,
-      toName: 'to',
-      variablesPath: `${path}/variables`,
-      to,
-      variables,
-      ...(reference !== undefined && { reference })
-    }
-  }
-}
+const bodyRows = (recipients: readonly Recipient[]): AsyncIterable<readonly Row[]> =>
+  inTurns([
+    recipients.map(({ to, variables = {}, reference }, i) => {
+      const path = `/recipients/${i}`
+      const given = reference !== undefined && { reference }
+      return { path, toName: 'to', variablesPath: `${path}/variables`, to, variables, ...given }
+    })
+  ])
+
+const isVariable = (column: string): boolean => column !== 'phone' && column !== 'reference'
 
 /** Row 1 is the first below the header. */
-async function* tableRows(source: Table, header: (variables: string[]) => void): AsyncGenerator<Row> {
-  const isVariable = (column: string) => column !== 'phone' && column !== 'reference'
+async function* tableRows(source: Table, header: (variables: string[]) => void): AsyncGenerator<Row[]> {
   const rows = readTable(source, {
     path: '/file',
     own: ['phone', 'reference'],
@@ -59,11 +55,13 @@ async function* tableRows(source: Table, header: (variables: string[]) => void):
     charset: source.charset,
     header: columns => header(columns.filter(isVariable))
   })
-  for await (const { row, cells, faults } of rows) {
-    const path = `/file/${row}`
-    const { phone = '', reference = '', ...variables } = cells
-    const given = reference.trim() === '' ? {} : { reference: reference.trim() }
-    const wrong = faults.length > 0 && { faults }
-    yield { path, toName: 'phone', variablesPath: path, to: phone, variables, ...given, ...wrong }
-  }
+  for await (const some of rows) yield some.map(tableRow)
+}
+
+function tableRow({ row, cells, faults }: TableRow): Row {
+  const path = `/file/${row}`
+  const { phone = '', reference = '', ...variables } = cells
+  const given = reference.trim() === '' ? {} : { reference: reference.trim() }
+  const wrong = faults.length > 0 && { faults }
+  return { path, toName: 'phone', variablesPath: path, to: phone, variables, ...given, ...wrong }
 }

@@ -51,8 +51,8 @@ export async function fromCsv(bytes: Buffer, charset?: string): Promise<Line[]> 
   const lines: Line[] = []
   const faults: FieldFault[] = []
   const rowOf = new Map<string, number>()
-  for await (const row of readTable({ bytes }, options)) {
-    lines.push(read(row, rowOf, faults))
+  for await (const some of readTable({ bytes }, options)) {
+    for (const row of some) if (faults.length < mostFaults) lines.push(read(row, rowOf, faults))
     if (faults.length >= mostFaults) break
   }
   if (faults.length > 0) throw refuse(faults)

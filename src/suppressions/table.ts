@@ -107,8 +107,8 @@ export function createSuppressionTable({ store, entries, suppressions }: Suppres
     const lines: Line[] = []
     const faults: FieldFault[] = []
     const options = { path: '', own: columns, mostRows, charset, header: requireColumns }
-    for await (const row of readTable({ bytes }, options)) {
-      lines.push(read(row, defaults, faults))
+    for await (const some of readTable({ bytes }, options)) {
+      for (const row of some) if (faults.length < mostFaults) lines.push(read(row, defaults, faults))
       if (faults.length >= mostFaults) break
     }
     if (faults.length > 0) throw refusal(faults)

@@ -107,7 +107,7 @@ function openParser({ delimiter, ends }: Dialect) {
 }
 
 /**
- * The rows of a CSV, the header first; a line that is empty counts. A row that cannot be read is one line, told as such:
+ * The rows of a CSV, some at a time, the header first; a line that is empty counts. A row that cannot be read is one line, told as such:
  * what follows is read as if it were not there.
  * @param bytes in UTF-8
  * @param isHeader whether a row has the columns that it must have
@@ -116,7 +116,7 @@ export async function* csvRows(
   bytes: AsyncIterable<Buffer>,
   isHeader: (cells: string[]) => boolean,
   path: string
-): AsyncGenerator<RawRow> {
+): AsyncGenerator<RawRow[]> {
   const input = bytes[Symbol.asyncIterator]()
   try {
     const first: Buffer[] = []
@@ -138,7 +138,7 @@ export async function* csvRows(
     let fresh: Buffer | undefined = rest
     for (;;) {
       const { rows, end, error } = await feed(fresh)
-      for (const cells of rows) yield { at: at++, cells }
+      if (rows.length > 0) yield rows.map(cells => ({ at: at++, cells }))
       rest = rest.subarray(end - base)
       base = end
       // The parser counts what stands in cells, and not the separators.
@@ -148,7 +148,7 @@ export async function* csvRows(
           throw invalid(`${path}/${at}`, `cannot be read, nor ${mostBroken} rows before it: this is no CSV`)
         const long = endless || error?.code === 'CSV_MAX_RECORD_SIZE'
         const whole = long ? `is longer than ${longestRow} bytes` : badlyQuoted
-        yield { at: at++, cells: [], wrong: [{ message: whole }] }
+        yield [{ at: at++, cells: [], wrong: [{ message: whole }] }]
         let line = rest.indexOf(lineEnd)
         while (line < 0 && !next.done) {
           rest = next.value

@@ -119,7 +119,7 @@ async function headOf(source: TableSource): Promise<Buffer> {
 }
 
 /** The rows as the file has them, whatever it is. Its reader is loaded with the first table. Throws a 400 that names what is no table. */
-async function rawRows(source: TableSource, options: TableOptions): Promise<AsyncGenerator<RawRow>> {
+async function rawRows(source: TableSource, options: TableOptions): Promise<AsyncGenerator<RawRow[]>> {
   const head = (await headOf(source)).toString('latin1').replace(/^\xEF\xBB\xBF/, '')
   const isHeader = (cells: string[]) => columnsOf(cells, options).includes('phone')
   const { path, charset } = options
@@ -134,33 +134,45 @@ async function rawRows(source: TableSource, options: TableOptions): Promise<Asyn
   return csvRows(inUtf8(bytes as AsyncIterable<Buffer>, charset, path || '/'), isHeader, path)
 }
 
+/** The same rows, at most as many at a time as may go on without a turn for others. */
+export async function* inTurns<T>(
+  rows: AsyncIterable<readonly T[]> | Iterable<readonly T[]>
+): AsyncGenerator<readonly T[]> {
+  for await (const some of rows)
+    for (let from = 0; from < some.length; from += rowsPerTurn) {
+      yield some.slice(from, from + rowsPerTurn)
+      await setImmediate()
+    }
+}
+
 /**
- * The rows of a table, one after the other and never all of them at once. The first with anything in it is the header. What is
+ * The rows of a table, some at a time and never all of them at once. The first with anything in it is the header. What is
  * wrong with a row stands at it; what is wrong with the table is thrown.
  */
-export async function* readTable(source: TableSource, options: TableOptions): AsyncGenerator<TableRow> {
+export async function* readTable(source: TableSource, options: TableOptions): AsyncGenerator<TableRow[]> {
   const { path, mostRows, header } = options
   let columns: string[] | undefined
   let headerAt = 0
-  let turn = 0
-  for await (const { at, cells, wrong = [] } of await rawRows(source, options)) {
-    if (++turn % rowsPerTurn === 0) await setImmediate()
-    if (turn > mostRows + mostEmpty) throw new ServiceError('payload_too_large', 'The table has too many empty rows.')
-    const empty = cells.every(cell => cell === '')
-    if (empty && wrong.length === 0) continue
-    if (!columns) {
-      if (cells.every(cell => cell.trim() === '') && wrong.length === 0) continue
-      headerAt = at
-      if (wrong[0]) throw invalid(`${path}/0`, wrong[0].message)
-      columns = columnsOf(cells, options)
-      requireColumns(columns, options)
-      header?.(columns)
-      continue
+  let count = 0
+  const take = ({ at, cells, wrong = [] }: RawRow): TableRow | undefined => {
+    if (++count > mostRows + mostEmpty)
+      throw new ServiceError('payload_too_large', 'The table has too many empty rows.')
+    if (wrong.length === 0 && cells.every(cell => cell === '')) return undefined
+    if (columns) {
+      if (at - headerAt > mostRows)
+        throw new ServiceError('payload_too_large', `The table has more than ${mostRows} rows.`)
+      return rowOf(columns, cells, wrong, at - headerAt)
     }
-    if (at - headerAt > mostRows)
-      throw new ServiceError('payload_too_large', `The table has more than ${mostRows} rows.`)
-    yield rowOf(columns, cells, wrong, at - headerAt)
+    if (wrong.length === 0 && cells.every(cell => cell.trim() === '')) return undefined
+    headerAt = at
+    if (wrong[0]) throw invalid(`${path}/0`, wrong[0].message)
+    columns = columnsOf(cells, options)
+    requireColumns(columns, options)
+    header?.(columns)
+    return undefined
   }
+  for await (const some of inTurns(await rawRows(source, options)))
+    yield some.map(take).filter(row => row !== undefined)
   if (!columns) throw invalid(`${path}/0`, 'is missing: a table begins with a header row, one column of which is phone')
 }
 

@@ -90,8 +90,8 @@ function shown(
   return numberText(value, formats[style])
 }
 
-/** The rows of one sheet; those that it leaves out are empty. */
-async function* rowsOf(book: Workbook, { part }: Sheet, styles: Styles): AsyncGenerator<RawRow> {
+/** The rows of one sheet, some at a time; those that it leaves out are empty. */
+async function* rowsOf(book: Workbook, { part }: Sheet, styles: Styles): AsyncGenerator<RawRow[]> {
   let ready: RawRow[] = []
   let row: RawRow = { at: -1, cells: [] }
   let column = -1
@@ -139,9 +139,9 @@ async function* rowsOf(book: Workbook, { part }: Sheet, styles: Styles): AsyncGe
   for await (const _ of reading) {
     const some = ready
     ready = []
-    yield* some
+    if (some.length > 0) yield some
   }
-  yield* ready
+  yield ready
 }
 
 /** The visible sheet whose header has the columns that it must have; where none has, the first. Two are not chosen between. */
@@ -154,9 +154,10 @@ async function sheetOf(
   if (sheets.length === 1) return sheets[0]!
   const fits: Sheet[] = []
   for (const sheet of sheets)
-    for await (const { cells } of rowsOf(book, sheet, styles)) {
-      if (cells.every(cell => cell.trim() === '')) continue
-      if (isHeader(cells)) fits.push(sheet)
+    for await (const some of rowsOf(book, sheet, styles)) {
+      const first = some.find(({ cells }) => cells.some(cell => cell.trim() !== ''))
+      if (!first) continue
+      if (isHeader(first.cells)) fits.push(sheet)
       break
     }
   if (fits.length < 2) return fits[0] ?? sheets[0]!
@@ -165,14 +166,14 @@ async function sheetOf(
 }
 
 /**
- * The rows of the sheet of a workbook that has the right columns.
+ * The rows of the sheet of a workbook that has the right columns, some at a time.
  * @param isHeader whether a row has the columns that it must have
  */
 export async function* sheetRows(
   source: { file: string } | { bytes: Buffer },
   isHeader: (cells: string[]) => boolean,
   path: string
-): AsyncGenerator<RawRow> {
+): AsyncGenerator<RawRow[]> {
   const book = await openWorkbook(source, path)
   try {
     const main = (await relationsOf(book, '')).get('officeDocument')

@@ -55,6 +55,7 @@ async function leaveDraft(store: Store, count: number, startedAt: number): Promi
     yield queries.addMessages({
       ...owner,
       broadcast_id: id,
+      template: 'order_update',
       provider: 'whatsapp-cloud',
       queue: queueOf({ ...owner, lane: 1, broadcast_id: id }),
       run_at: Date.now() - 1000,

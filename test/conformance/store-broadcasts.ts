@@ -44,6 +44,7 @@ const byId = async (store: Store, id: string): Promise<BroadcastRow | undefined>
   (await store.read(broadcastQueries(store).byId({ id })))[0]
 const commonOf = (row: BroadcastRow): Common => ({
   broadcast_id: row.id,
+  template: 'x',
   service: row.service,
   key_id: row.key_id,
   mode: row.mode,

@@ -8,6 +8,7 @@ import { messageQueries } from '../../src/messages/queries.ts'
 import { createSuppressed, nameInSql, nameOf, spellings, unsuppressed } from '../../src/messages/suppressed.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createEntries, type NewEntry } from '../../src/suppressions/entries.ts'
+import { fold } from '../../src/usage/counters.ts'
 import type { Case } from './store.ts'
 import { changed, entry, get, message, put } from './store-rows.ts'
 
@@ -127,7 +128,8 @@ export function suppressionCases(test: Case): void {
       service: 'billing',
       key_id: 'key_1',
       provider: 'wati',
-      queue: 'live/1/billing/support/b'
+      queue: 'live/1/billing/support/b',
+      template: 'order_update'
     }
     const times = { run_at: 1000, send_at: null, expires_at: 2000, created_at: 500, traceparent: null }
     await changed(store, broadcastQueries(store).addMessages({ ...common, ...times, broadcast_id: 'b', rows, entry }))
@@ -136,5 +138,8 @@ export function suppressionCases(test: Case): void {
     t.equal(timeline, entry)
     const waits = { state: 'queued', final: 0, error: null, failed_at: null, run_at: 5000, expires_at: 6000 }
     t.match(await get(store, later), { ...waits, timeline: '' })
+    await fold(store)
+    const usage = await store.read(store.build.selectFrom('usage').select(['status', 'template', 'count']).compile())
+    t.match(usage, [{ status: 'failed', template: 'order_update', count: 1 }])
   })
 }

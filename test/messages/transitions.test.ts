@@ -87,15 +87,15 @@ function statements(store: Store): Record<string, Run[]> {
 function births(store: Store): Record<string, ((row: MessageRow) => Compilable | CompiledQuery)[]> {
   const { insert, insertHeard } = messageTransitions(store)
   const { addMessages } = broadcastTransitions(store)
+  const of = { broadcast_id, template: 'order_update' }
   return {
     insert: (['queued', 'claimed', 'sending'] as const).map(
       state => (row: MessageRow) => insert({ ...row, state, lease_ms: 1000 })
     ),
     insertHeard: (['received', 'sent'] as const).map(state => (row: MessageRow) => insertHeard({ ...row, state })),
     addMessages: [
-      row => addMessages({ ...row, broadcast_id, rows: JSON.stringify([[row.id, '14155551234', '{}', null]]) }),
-      row =>
-        addMessages({ ...row, broadcast_id, rows: JSON.stringify([[row.id, '14155551234', '{}', null, '{}']]), entry })
+      row => addMessages({ ...row, ...of, rows: JSON.stringify([[row.id, '14155551234', '{}', null]]) }),
+      row => addMessages({ ...row, ...of, rows: JSON.stringify([[row.id, '14155551234', '{}', null, '{}']]), entry })
     ]
   }
 }

@@ -9,7 +9,7 @@ export const options: TableOptions = { path: '/file', own: ['phone', 'reference'
 
 export async function rowsOf(source: TableSource, more: Partial<TableOptions> = {}): Promise<TableRow[]> {
   const rows: TableRow[] = []
-  for await (const row of readTable(source, { ...options, ...more })) rows.push(row)
+  for await (const some of readTable(source, { ...options, ...more })) rows.push(...some)
   return rows
 }
 /** The rows of a table as text or bytes. */

@@ -20,7 +20,7 @@ export type Common = Pick<
   | 'expires_at'
   | 'traceparent'
   | 'created_at'
-> & { broadcast_id: string }
+> & { broadcast_id: string; template: string }
 
 /** Changes many messages of one broadcast at a time (docs/message-states.md). */
 export function broadcastTransitions(store: Store) {
@@ -53,12 +53,12 @@ export function broadcastTransitions(store: Store) {
       compile: () =>
         sql`
           insert into messages (id, contact, user_id, content, reference, service, key_id, mode, channel_id, provider, queue,
-            broadcast_id, traceparent, run_at, send_at, expires_at, created_at, direction, type, lane,
+            broadcast_id, template, traceparent, run_at, send_at, expires_at, created_at, direction, type, lane,
             attempts, state, final, error, failed_at, timeline)
           select r.value ->> 0, r.value ->> 1, case when r.value ->> 1 like '%.%' then r.value ->> 1 end, r.value ->> 2, r.value ->> 3, cast(${p.service} as text),
             cast(${p.key_id} as text), cast(${p.mode} as text), cast(${p.channel_id} as text),
             cast(${p.provider} as text), cast(${p.queue} as text), cast(${p.broadcast_id} as text),
-            cast(${p.traceparent} as text), coalesce(cast(r.value ->> 5 as bigint), cast(${p.run_at} as bigint)), cast(${p.send_at} as bigint),
+            cast(${p.template} as text), cast(${p.traceparent} as text), coalesce(cast(r.value ->> 5 as bigint), cast(${p.run_at} as bigint)), cast(${p.send_at} as bigint),
             cast(${p.expires_at} as bigint) + coalesce(cast(r.value ->> 5 as bigint) - cast(${p.run_at} as bigint), 0), cast(${p.created_at} as bigint), 'outbound', 'template', 1, 0,
             case when r.value ->> 4 is null then 'queued' else 'failed' end,
             case when r.value ->> 4 is null then 0 else 1 end, r.value ->> 4,

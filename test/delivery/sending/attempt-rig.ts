@@ -109,6 +109,7 @@ export async function attemptRig(t: Test, wrap: (store: Store) => Store = store 
           provider: 'wati',
           queue,
           broadcast_id: broadcast,
+          template: 'order_update',
           traceparent: null,
           run_at: 1000,
           send_at: null,
