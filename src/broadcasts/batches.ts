@@ -66,11 +66,12 @@ export async function openBatches(directory: string): Promise<Batches> {
       }
       await flush()
       let from = 0
+      // One for all: each would be kept until the heap is collected.
+      const bytes = Buffer.allocUnsafeSlow(Math.max(0, ...ends.map((end, i) => end - (ends[i - 1] ?? 0))))
       for (const end of ends) {
-        const bytes = Buffer.allocUnsafeSlow(end - from)
-        await file.read(bytes, 0, bytes.length, from)
+        const { bytesRead } = await file.read(bytes, 0, end - from, from)
         from = end
-        yield bytes.toString()
+        yield bytes.toString('utf8', 0, bytesRead)
       }
     },
     remove: async () => {

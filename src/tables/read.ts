@@ -130,7 +130,7 @@ async function rawRows(source: TableSource, options: TableOptions): Promise<Asyn
   const stranger = strangers.find(([mark]) => mark.test(head))
   if (stranger) throw invalid(path || '/', `is ${stranger[1]}, and no table: save it as CSV (UTF-8) or .xlsx`)
   const { csvRows } = await import('./csv.ts')
-  const bytes = 'bytes' in source ? inPieces(source.bytes) : createReadStream(source.file)
+  const bytes = 'bytes' in source ? inPieces(source.bytes) : createReadStream(source.file, { highWaterMark: 16 * 1024 })
   return csvRows(inUtf8(bytes as AsyncIterable<Buffer>, charset, path || '/'), isHeader, path)
 }
 
