@@ -38,6 +38,11 @@ async function serve(directory: string): Promise<Started> {
 const percentile = (values: number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0
 
+/** Until it has given back what its start took: it does as soon as nobody has called for a while. */
+async function rested({ child }: Started): Promise<void> {
+  for (let [last, now] = [0, 1]; last !== now; last = now, now = memory(child, 'VmRSS')) await wait(2000)
+}
+
 async function measure({ url, child }: Started): Promise<void> {
   const table = `phone,reference,name,ordernumber\r\n${Array.from({ length: rows }, (_, i) => `1415${String(i).padStart(7, '0')},order-${i},Name of person ${i}${'x'.repeat(wide)},${i}\r\n`).join('')}`
   const form = new FormData()
@@ -100,7 +105,11 @@ async function measure({ url, child }: Started): Promise<void> {
 }
 
 try {
-  await inDirectory(async directory => measure(await serve(directory)))
+  await inDirectory(async directory => {
+    const server = await serve(directory)
+    await rested(server)
+    await measure(server)
+  })
 } finally {
   for (const end of ends) await end()
 }

@@ -9,6 +9,9 @@ export const matonKey = 'bench-maton-key'
 /** As `npm start` has it. */
 export const heap = ['--max-old-space-size=1024', '--max-semi-space-size=8', '--heap-growing-percent=100']
 
+/** What the image and the unit of systemd tell glibc. */
+const allocator = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072' }
+
 /** A number of the command line: `--rounds 5`. */
 export const option = (name: string, fallback: number): number => {
   const at = process.argv.indexOf(`--${name}`)
@@ -43,7 +46,8 @@ export const serverSettings = (upstreamUrl: string, channelsFile: string, dataDi
   CHANNELS_FILE: channelsFile,
   DATA_DIR: dataDir,
   PORT: '0',
-  LOG_LEVEL: 'info'
+  LOG_LEVEL: 'info',
+  ...allocator
 })
 
 /** What a server of ours is given beside that for a PostgreSQL. */
