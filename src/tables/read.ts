@@ -134,7 +134,7 @@ async function rawRows(source: TableSource, options: TableOptions): Promise<Asyn
   return csvRows(inUtf8(bytes as AsyncIterable<Buffer>, charset, path || '/'), isHeader, path)
 }
 
-/** The same rows, at most as many at a time as may go on without a turn for others. */
+/** Splits rows into portions after each of which the event loop takes a turn for others. */
 export async function* inTurns<T>(
   rows: AsyncIterable<readonly T[]> | Iterable<readonly T[]>
 ): AsyncGenerator<readonly T[]> {
