@@ -115,7 +115,7 @@ export const usage: readonly Migration[] = [
           ]
   },
   {
-    // Those of a broadcast bring it along: on SQLite each would be written twice, and one that is refused at once be counted without it.
+    // A broadcast's rows bring their template's name along: on SQLite each would be written twice, and one refused at once be counted without.
     name: '049_rows_that_name_their_template',
     statements: words => [
       ...['messages_named', 'messages_renamed'].map(name =>
