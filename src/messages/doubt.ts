@@ -101,7 +101,6 @@ export function unknownQueries(store: Store) {
           build
             .selectFrom('messages')
             .selectAll()
-            .where('channel_id', 'in', eb => eb.selectFrom('channels').select('channels.id'))
             .where('contact', '=', p.contact)
             .orderBy('id', 'desc')
             .limit(1000)
