@@ -83,7 +83,7 @@ export function createHistory(parts: HistoryParts): History {
       if (!keeps(channel)) {
         const page = pageRequest({ limit, ...(cursor !== undefined && { cursor }) })
         const people = await names.of(channel.mode, channel.id, person)
-        const rows = await store.read(queries.list(caller, { channel: channel.id, people }, page))
+        const rows = await queries.list(caller, { channel: channel.id, people }, page)
         const { items, nextCursor } = toPage(rows, limit)
         return { items: items.map(toMessage), nextCursor }
       }

@@ -3,7 +3,7 @@ import { ServiceError, toMessageError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
-import { type Narrowing, narrowed } from './filter.ts'
+import { askedBy, fits, type Narrowing } from './filter.ts'
 import { optionsOf } from './row.ts'
 import { doubtsOf, told } from './timeline.ts'
 import { doubtTransitions } from './transitions/doubt.ts'
@@ -86,7 +86,8 @@ export function unknownQueries(store: Store) {
         .selectFrom('messages')
         .select(['id', 'service', 'channel_id', 'attempts', 'contact', 'type', 'content', 'timeline'])
         .where(open)
-        .where(narrowed(caller, filter, store.dialect))
+        .where('mode', '=', caller.mode)
+        .where(fits(askedBy(caller, filter), store.dialect))
         .where('id', '>', after)
         .orderBy('id')
         .limit(limit)

@@ -1,9 +1,6 @@
-import type { MessageFilter } from '../../schemas/messages.ts'
-import type { Caller } from '../keys/caller.ts'
-import type { PageRequest } from '../store/page.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
-import { type Narrowing, narrowed } from './filter.ts'
+import { createMessageList } from './list.ts'
 import { messageTransitions } from './transitions/message.ts'
 
 export type MessageQueries = ReturnType<typeof messageQueries>
@@ -19,17 +16,6 @@ export function messageQueries(store: Store) {
       build.updateTable('media').set({ expires_at: p.until }).where('id', '=', p.id).where('expires_at', '<', p.until)
     ),
 
-    list: (caller: Caller, filter: Narrowing & Pick<MessageFilter, 'status'>, page: PageRequest) => {
-      let query = build
-        .selectFrom('messages')
-        .selectAll()
-        .where(narrowed(caller, filter, store.dialect))
-        .orderBy('id', 'desc')
-        .limit(page.limit + 1)
-      if (page.after) query = query.where('id', '<', page.after)
-      if (filter.status)
-        query = query.where('state', 'in', filter.status === 'queued' ? ['queued', 'claimed'] : [filter.status])
-      return query.compile()
-    }
+    list: createMessageList(store)
   }
 }

@@ -57,10 +57,7 @@ export function createMessageReads({ store, queries, notifications }: MessageRea
       const person = contact === undefined ? undefined : requirePerson(contact, 'query/contact')
       const people = person === undefined ? undefined : await names.of(caller.mode, filter.channel, person)
       const page = pageRequest({ limit, cursor })
-      const { items, nextCursor } = toPage(
-        await store.read(queries.list(caller, { ...filter, people }, page)),
-        page.limit
-      )
+      const { items, nextCursor } = toPage(await queries.list(caller, { ...filter, people }, page), page.limit)
       return { items: items.map(toMessage), nextCursor }
     },
 

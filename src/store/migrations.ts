@@ -5,6 +5,7 @@ import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
 import { identities } from './migrations/identities.ts'
 import { keys } from './migrations/keys.ts'
+import { lists } from './migrations/lists.ts'
 import { people } from './migrations/people.ts'
 import { subscriptions } from './migrations/subscriptions.ts'
 import { suppressions } from './migrations/suppressions.ts'
@@ -26,7 +27,8 @@ export const released: readonly Migration[] = [
   ...subscriptions,
   ...audit,
   ...usage,
-  ...people
+  ...people,
+  ...lists
 ]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {

@@ -1,7 +1,6 @@
-import type { MessageFilter } from '../../schemas/messages.ts'
 import { newId } from '../../src/ids.ts'
 import type { Caller } from '../../src/keys/caller.ts'
-import type { Narrowing } from '../../src/messages/filter.ts'
+import type { ListFilter } from '../../src/messages/filter.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { pageRequest, toPage } from '../../src/store/page.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
@@ -9,9 +8,9 @@ import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
 import { caller, message, put } from './store-rows.ts'
 
-type Filter = Narrowing & Pick<MessageFilter, 'status'>
+type Filter = ListFilter
 const list = async (store: Store, who: Caller, filter: Filter = {}, limit = 100) =>
-  (await store.read(messageQueries(store).list(who, filter, { limit }))).map(({ id }) => id)
+  (await messageQueries(store).list(who, filter, { limit })).map(({ id }) => id)
 const hour = 3600_000
 
 /** What a caller is shown of the messages. */
@@ -22,31 +21,38 @@ export function listCases(test: Case): void {
     t.strictSame(await list(store, caller()), rows.reverse())
   })
 
-  const filters: Record<string, { filter: Filter; hit: Partial<MessageRow>; miss: Partial<MessageRow> }> = {
-    channel: { filter: { channel: 'a' }, hit: { channel_id: 'a' }, miss: { channel_id: 'A' } },
-    contact: { filter: { people: ['49301'] }, hit: { contact: '49301' }, miss: { contact: '493012' } },
-    'status queued': { filter: { status: 'queued' }, hit: { state: 'queued' }, miss: { state: 'sending' } },
-    'status queued, claimed': { filter: { status: 'queued' }, hit: { state: 'claimed' }, miss: { state: 'failed' } },
-    'status unknown': { filter: { status: 'unknown' }, hit: { state: 'unknown' }, miss: { state: 'accepted' } },
-    direction: { filter: { direction: 'inbound' }, hit: { direction: 'inbound' }, miss: { direction: 'outbound' } },
-    reference: { filter: { reference: 'é-1' }, hit: { reference: 'é-1' }, miss: { reference: 'e-1' } },
-    broadcastId: { filter: { broadcastId: 'brd_1' }, hit: { broadcast_id: 'brd_1' }, miss: { broadcast_id: null } },
-    since: {
-      filter: { since: '2026-01-01T00:00:00.000Z' },
-      hit: { created_at: Date.UTC(2026, 0, 1) },
-      miss: { created_at: Date.UTC(2026, 0, 1) - 1 }
-    },
-    until: {
-      filter: { until: '2026-01-01T00:00:00.000Z' },
-      hit: { created_at: Date.UTC(2026, 0, 1) - 1 },
-      miss: { created_at: Date.UTC(2026, 0, 1) }
+  const reader = caller({ scopes: new Set(['inbound:read']) })
+  const filters: Record<string, { filter: Filter; hit: Partial<MessageRow>; miss: Partial<MessageRow>; who?: Caller }> =
+    {
+      channel: { filter: { channel: 'a' }, hit: { channel_id: 'a' }, miss: { channel_id: 'A' } },
+      contact: { filter: { people: ['49301'] }, hit: { contact: '49301' }, miss: { contact: '493012' } },
+      'status queued': { filter: { status: 'queued' }, hit: { state: 'queued' }, miss: { state: 'sending' } },
+      'status queued, claimed': { filter: { status: 'queued' }, hit: { state: 'claimed' }, miss: { state: 'failed' } },
+      'status unknown': { filter: { status: 'unknown' }, hit: { state: 'unknown' }, miss: { state: 'accepted' } },
+      direction: {
+        filter: { direction: 'inbound' },
+        hit: { direction: 'inbound', service: '' },
+        miss: { direction: 'outbound' },
+        who: reader
+      },
+      reference: { filter: { reference: 'é-1' }, hit: { reference: 'é-1' }, miss: { reference: 'e-1' } },
+      broadcastId: { filter: { broadcastId: 'brd_1' }, hit: { broadcast_id: 'brd_1' }, miss: { broadcast_id: null } },
+      since: {
+        filter: { since: '2026-01-01T00:00:00.000Z' },
+        hit: { created_at: Date.UTC(2026, 0, 1) },
+        miss: { created_at: Date.UTC(2026, 0, 1) - 1 }
+      },
+      until: {
+        filter: { until: '2026-01-01T00:00:00.000Z' },
+        hit: { created_at: Date.UTC(2026, 0, 1) - 1 },
+        miss: { created_at: Date.UTC(2026, 0, 1) }
+      }
     }
-  }
-  for (const [name, { filter, hit, miss }] of Object.entries(filters)) {
+  for (const [name, { filter, hit, miss, who = caller() }] of Object.entries(filters)) {
     test(`a list can be narrowed by ${name}`, async (t, { store }) => {
       const row = await put(store, message(hit))
       await put(store, message(miss))
-      t.strictSame(await list(store, caller(), filter), [row.id])
+      t.strictSame(await list(store, who, filter), [row.id])
     })
   }
 
@@ -142,7 +148,7 @@ export function listCases(test: Case): void {
     const sizes: number[] = []
     for (let cursor: string | undefined; ; ) {
       const page = pageRequest({ limit: 5, ...(cursor && { cursor }) })
-      const found = toPage(await store.read(messageQueries(store).list(caller(), {}, page)), page.limit)
+      const found = toPage(await messageQueries(store).list(caller(), {}, page), page.limit)
       seen.push(...found.items.map(({ id }) => id))
       sizes.push(found.items.length)
       if (found.nextCursor === null) break
@@ -155,7 +161,7 @@ export function listCases(test: Case): void {
 
   test('a last page that is full says that it is the last', async (t, { store }) => {
     for (let i = 0; i < 4; i++) await put(store, message())
-    const rows = await store.read(messageQueries(store).list(caller(), {}, { limit: 4 }))
+    const rows = await messageQueries(store).list(caller(), {}, { limit: 4 })
     t.equal(toPage(rows, 4).nextCursor, null)
   })
 

@@ -27,6 +27,7 @@ import { textCases } from './store-text.ts'
 import { unitCases } from './store-units.ts'
 import { unknownCases } from './store-unknown.ts'
 import { usageCases } from './store-usage.ts'
+import { walkCases } from './store-walks.ts'
 import { webhookCases } from './store-webhooks.ts'
 import '../patience.ts'
 
@@ -54,6 +55,7 @@ const subjects = {
   'the hold after a restore': holdCases,
   'room in the queue': roomCases,
   'lists of messages': listCases,
+  'what lists are made of': walkCases,
   broadcasts: broadcastCases,
   'idempotency keys': idempotencyCases,
   'API keys': keyCases,
