@@ -13,6 +13,7 @@ import { forgetEvents, forgetRows } from '../src/store/row-retention.ts'
 import type { MessageRow } from '../src/store/schema.ts'
 import type { Store } from '../src/store/store.ts'
 import { seldom } from './rows-fill.ts'
+import { longestStatements } from './rows-longest.ts'
 
 // What is timed: the parts of the server that ask the store, each call with other messages and people.
 
@@ -255,5 +256,6 @@ export async function acts(store: Store, rows: number): Promise<Record<string, A
   const picked = await pick(store, rows)
   const one = store.build.selectFrom('broadcasts').select('id').where('service', '=', 'billing').orderBy('id', 'desc')
   const [broadcast] = await store.read(one.limit(1).compile())
-  return { ...claims(store), ...reads(store, picked, broadcast!.id), ...retention(store) }
+  const longest = longestStatements(store, { 'any service': admin, 'own service': billing })
+  return { ...claims(store), ...reads(store, picked, broadcast!.id), ...longest, ...retention(store) }
 }
