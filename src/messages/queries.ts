@@ -1,6 +1,6 @@
 import type { MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
-import { createMessageList } from './list.ts'
+import { createMessageList } from './lists/list.ts'
 import { messageTransitions } from './transitions/message.ts'
 
 export type MessageQueries = ReturnType<typeof messageQueries>

@@ -1,7 +1,7 @@
 import { newId } from '../../src/ids.ts'
 import type { Caller } from '../../src/keys/caller.ts'
 import type { ListFilter } from '../../src/messages/filter.ts'
-import { createMessageList } from '../../src/messages/list.ts'
+import { createMessageList } from '../../src/messages/lists/list.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueOf } from '../../src/messages/queue.ts'
 import type { MessageRow } from '../../src/store/schema.ts'

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Store } from '../store/store.ts'
+import type { Store } from '../../store/store.ts'
 
 /** Milliseconds after which others have their turn. */
 const turnMs = 2
@@ -9,7 +9,7 @@ const slowMs = { sqlite: 2, postgres: 100 }
 const fewest = 16
 
 /** How a long read goes on without being in the way of others. */
-export interface Pace {
+export interface Turns {
   /** Asks the store, and gives others their turn after a while. */
   read: Store['read']
   /** Rows that one statement may look at now: half as many after one that was slow, as where rows come from the disk. */
@@ -17,7 +17,7 @@ export interface Pace {
 }
 
 /** @param portion rows that one statement looks at where nothing is slow */
-export function createPace({ read, dialect }: Pick<Store, 'read' | 'dialect'>, portion: number): Pace {
+export function createTurns({ read, dialect }: Pick<Store, 'read' | 'dialect'>, portion: number): Turns {
   let most = portion
   let since = performance.now()
   return {

@@ -1,6 +1,6 @@
-import type { Asked } from './filter.ts'
+import type { Asked } from '../filter.ts'
 import type { Look, Seen } from './merge.ts'
-import type { Pace } from './pace.ts'
+import type { Turns } from './turns.ts'
 import type { Waiting, Walks } from './walks.ts'
 
 const lanes = [0, 1]
@@ -25,12 +25,12 @@ function linesOf({ mode, services }: Asked): Lines[] {
 
 export interface WaitingParts {
   walks: Pick<Walks, 'queued' | 'queuedAhead'>
-  pace: Pace
+  turns: Turns
   asked: Asked
 }
 
 /** What waits, in lists. Its index knows no order of ids: all lines are gone through, a portion at a time, and the newest are kept. */
-export function createWaiting({ walks, pace: { read, most }, asked }: WaitingParts): {
+export function createWaiting({ walks, turns: { read, most }, asked }: WaitingParts): {
   isLong: () => Promise<boolean>
   look: Look
 } {

@@ -1,7 +1,7 @@
-import type { Mode } from '../../schemas/common.ts'
-import { type Caller, hasScope } from '../keys/caller.ts'
-import type { Store } from '../store/store.ts'
-import type { ListFilter } from './filter.ts'
+import type { Mode } from '../../../schemas/common.ts'
+import { type Caller, hasScope } from '../../keys/caller.ts'
+import type { Store } from '../../store/store.ts'
+import type { ListFilter } from '../filter.ts'
 import type { Place } from './place-ways.ts'
 import { mostNames, type Stepped, type Walks } from './walks.ts'
 

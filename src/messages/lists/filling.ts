@@ -1,9 +1,9 @@
-import type { MessageRow } from '../store/schema.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import type { Asked } from '../filter.ts'
 import { type Course, isPlaceWay } from './courses.ts'
-import type { Asked } from './filter.ts'
 import { createWalk, type Look, merge, type Walk } from './merge.ts'
-import type { Pace } from './pace.ts'
 import type { PlaceWay } from './place-ways.ts'
+import type { Turns } from './turns.ts'
 import type { Walks } from './walks.ts'
 
 /** The least that a walk begins with, where there are many. */
@@ -15,7 +15,7 @@ const top = '~'
 
 export interface FillingParts {
   walks: Walks
-  pace: Pace
+  turns: Turns
   /** Whether walks of several places are begun in one statement. */
   together: boolean
   asked: Asked
@@ -45,8 +45,8 @@ export interface Filling {
   begin: (courses: readonly Course[]) => Promise<readonly Walk[]>
 }
 
-export function createFilling({ walks, pace, together, asked, room, after = top }: FillingParts): Filling {
-  const { read, most } = pace
+export function createFilling({ walks, turns, together, asked, room, after = top }: FillingParts): Filling {
+  const { read, most } = turns
   const rows: MessageRow[] = []
   let below = after
 

@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely'
-import { astray, rarely } from '../store/migrations/lists.ts'
-import type { MessageRow } from '../store/schema.ts'
-import type { Store } from '../store/store.ts'
-import { type Asked, fits } from './filter.ts'
+import { astray, rarely } from '../../store/migrations/lists.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import { type Asked, fits } from '../filter.ts'
 import type { Seen } from './merge.ts'
 
 /** Where a service's messages through one channel stand. */

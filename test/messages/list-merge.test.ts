@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createWalk, merge, type Seen, type Walk } from '../../src/messages/merge.ts'
+import { createWalk, merge, type Seen, type Walk } from '../../src/messages/lists/merge.ts'
 
 const name = (i: number): string => `msg_${String(i).padStart(4, '0')}`
 /** The multiples of a number, of which every second fits. */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import type { MessageRow } from '../store/schema.ts'
-import { prepare, type Store } from '../store/store.ts'
-import { type Asked, fits, membersOf, namedBy } from './filter.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import { prepare, type Store } from '../../store/store.ts'
+import { type Asked, fits, membersOf, namedBy } from '../filter.ts'
 import type { Seen } from './merge.ts'
 import { type Place, type PlaceWay, placeWays, spotColumns } from './place-ways.ts'
 

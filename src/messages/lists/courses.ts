@@ -1,7 +1,7 @@
-import { isUserId } from '../phone.ts'
-import { astrayMs, rare } from '../store/migrations/lists.ts'
-import { idAt } from '../store/retention.ts'
-import { type Asked, asksNoMore, type ListFilter } from './filter.ts'
+import { isUserId } from '../../phone.ts'
+import { astrayMs, rare } from '../../store/migrations/lists.ts'
+import { idAt } from '../../store/retention.ts'
+import { type Asked, asksNoMore, type ListFilter } from '../filter.ts'
 import type { Place, PlaceWay } from './place-ways.ts'
 import type { Walks } from './walks.ts'
 

@@ -1,12 +1,12 @@
-import type { Caller } from '../keys/caller.ts'
-import type { PageRequest } from '../store/page.ts'
-import type { MessageRow } from '../store/schema.ts'
-import type { Store } from '../store/store.ts'
+import type { Caller } from '../../keys/caller.ts'
+import type { PageRequest } from '../../store/page.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import type { Store } from '../../store/store.ts'
+import { askedBy, type ListFilter } from '../filter.ts'
 import { type Course, meetsMany, namedCourses, placeCourses } from './courses.ts'
 import { createFilling } from './filling.ts'
-import { askedBy, type ListFilter } from './filter.ts'
-import { createPace } from './pace.ts'
 import { createPlaces, meansAll } from './places.ts'
+import { createTurns } from './turns.ts'
 import { createWaiting } from './waiting.ts'
 import { walkQueries } from './walks.ts'
 
@@ -30,11 +30,11 @@ export function createMessageList(store: Store, most = portion): MessageList {
 
   return async (caller, filter, { limit, after }) => {
     if (filter.channel !== undefined && caller.channels?.has(filter.channel) === false) return []
-    const pace = createPace(store, most)
+    const turns = createTurns(store, most)
     const asked = askedBy(caller, filter)
-    const { placesOf, servicesOf } = createPlaces(walks, pace.read)
-    const waiting = createWaiting({ walks, pace, asked })
-    const { rows, fill, walk, begin } = createFilling({ walks, pace, together, asked, room: limit + 1, after })
+    const { placesOf, servicesOf } = createPlaces(walks, turns.read)
+    const waiting = createWaiting({ walks, turns, asked })
+    const { rows, fill, walk, begin } = createFilling({ walks, turns, together, asked, room: limit + 1, after })
 
     const queued = filter.status === 'queued'
 
