@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
 import { ServiceError, toMessageError } from '../errors.ts'
-import type { Caller } from '../keys/caller.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
-import { askedBy, fits, type Narrowing } from './filter.ts'
+import { type Asked, fits, type Narrowing } from './filter.ts'
 import { optionsOf } from './row.ts'
 import { doubtsOf, told } from './timeline.ts'
 import { doubtTransitions } from './transitions/doubt.ts'
@@ -80,18 +79,15 @@ export function unknownQueries(store: Store) {
         .where('id', '=', p.id)
         .where('state', '=', 'unknown')
     ),
-    /** Open ones of a caller, in the order of their ids. */
-    page: (caller: Caller, filter: OpenFilter, after: string, limit: number) =>
-      build
-        .selectFrom('messages')
-        .select(['id', 'service', 'channel_id', 'attempts', 'contact', 'type', 'content', 'timeline'])
-        .where(open)
-        .where('mode', '=', caller.mode)
-        .where(fits(askedBy(caller, filter), store.dialect))
-        .where('id', '>', after)
-        .orderBy('id')
-        .limit(limit)
-        .compile(),
+    /** Open ones in the order of their ids, and whether each is what was asked for: no statement looks at more than a portion. */
+    page: prepare<Asked & { after: string; limit: number }, OpenRow & { fits: unknown }>(p => ({
+      compile: () =>
+        sql<OpenRow & { fits: unknown }>`
+          select id, service, channel_id, attempts, contact, type, content, timeline, ${fits(p, store.dialect)} as fits
+          from messages where ${open} and mode = ${p.mode} and id > ${p.after} order by id limit ${p.limit} + 0`.compile(
+          build
+        )
+    })),
     /**
      * What else was sent to this person of late, on any channel: what a conversation shows may be one of these.
      * Newest first, and of the newest only.

@@ -87,7 +87,7 @@ export const membersOf = (list: string | null, dialect: Store['dialect']): RawBu
     ? sql`(select value from json_each(${list}))`
     : sql`(select json_array_elements_text(cast(${list} as json)))`
 
-/** Whether a row is what was asked for. SQLite looks for no index for what stands here. */
+/** Whether a row is what was asked for. Written so that SQLite uses no index for any of it: the +, the || '' and the or are there for that. */
 export function fits(p: Asked, dialect: Store['dialect']): RawBuilder<boolean> {
   const among = (list: string | null) => membersOf(list, dialect)
   const unasked = (value: string | number | null) => sql`cast(${value} as text) is null`

@@ -1,4 +1,5 @@
 import { doubtMs, unknownQueries } from '../../src/messages/doubt.ts'
+import { askedBy } from '../../src/messages/filter.ts'
 import { createProviderStatus, type ProviderEvent } from '../../src/messages/provider-status.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueQueries } from '../../src/messages/queue.ts'
@@ -110,11 +111,15 @@ export function unknownCases(test: Case): void {
     await put(store, message({ ...open, service: 'shipping' }))
     await put(store, message({ ...open, mode: 'test' }))
     const ids = async (filter: object, after = '', limit = 10) =>
-      (await store.read(page(caller(), filter, after, limit))).map(({ id }) => id)
+      (await store.read(page({ ...askedBy(caller(), filter), after, limit })))
+        .filter(({ fits }) => fits)
+        .map(({ id }) => id)
     t.strictSame(await ids({}), mine.map(({ id }) => id).sort())
     t.strictSame(await ids({ reference: 'r' }), [mine[1]!.id])
     const first = await ids({}, '', 2)
     t.strictSame(await ids({}, first[1], 2), [mine.map(({ id }) => id).sort()[2]])
+    const looked = await store.read(page({ ...askedBy(caller(), { reference: 'r' }), after: '', limit: 3 }))
+    t.equal(looked.length, 3, 'no more are looked at than one portion')
   })
 
   test('what is unknown for 72 hours is final, once, and not before', async (t, { store }) => {

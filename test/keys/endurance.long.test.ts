@@ -75,7 +75,9 @@ const refused = new Set([401, 429])
 const use = async (board: Board, key: string) => (await ask(board, key, 'GET', '/keys/self')).status
 async function make(board: Board, input: object = {}): Promise<{ id: string; secret: string }> {
   const body = { service: 'billing', mode: 'live', scopes: ['messages:send'], ...input }
-  const made = await ask(board, adminKey, 'POST', '/keys', body)
+  let made = await ask(board, adminKey, 'POST', '/keys', body)
+  // A busy machine may keep a commit waiting for longer than a statement may take.
+  for (let left = 20; made.status === 503 && left > 0; left--) made = await ask(board, adminKey, 'POST', '/keys', body)
   if (made.status !== 201) throw new Error(made.text)
   const { id, secret } = JSON.parse(made.text)
   return { id, secret }

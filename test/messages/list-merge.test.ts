@@ -61,3 +61,20 @@ t.test('of no walks nothing comes', async t => {
   t.strictSame(await merge([]).take(5), [])
   t.equal(merge([]).next(), '')
 })
+
+t.test('of a thousand walks only the one that has moved is looked at again', async t => {
+  let asked = 0
+  const counted = (walk: Walk): Walk => ({
+    ...walk,
+    next: () => {
+      asked++
+      return walk.next()
+    }
+  })
+  const walks = Array.from({ length: 1000 }, (_, i) => walkOver([{ id: name(i), fits: 1 }]))
+  for (const walk of walks) await walk.advance()
+  const merged = merge(walks.map(counted))
+  asked = 0
+  t.equal((await merged.take(100)).length, 100)
+  t.ok(asked < 5000, `${asked} times, and not once for each walk at each id`)
+})

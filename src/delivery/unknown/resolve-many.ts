@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import { mostResolved, type ResolvedMessages, type ResolveMessages } from '../../../schemas/unknown.ts'
 import { ServiceError } from '../../errors.ts'
 import { newId } from '../../ids.ts'
 import { type Caller, requireRecipient, requireTemplate } from '../../keys/caller.ts'
 import type { OpenFilter, OpenRow } from '../../messages/doubt.ts'
+import { askedBy } from '../../messages/filter.ts'
 import { identities } from '../../messages/identities.ts'
 import { queueOf } from '../../messages/queue.ts'
 import { day } from '../../messages/row.ts'
@@ -65,10 +67,12 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
   /** Every one that is meant, in the order of their ids; each may be resolved so. */
   const choose = async (caller: Caller, filter: OpenFilter, body: ResolveMessages): Promise<OpenRow[]> => {
     const chosen: OpenRow[] = []
+    const asked = askedBy(caller, filter)
     let after = ''
     for (;;) {
-      const rows = await store.read(unknown.page(caller, filter, after, pageSize))
-      for (const row of rows) {
+      const rows = await store.read(unknown.page({ ...asked, after, limit: pageSize }))
+      for (const { fits, ...row } of rows) {
+        if (!fits) continue
         if (body.verdict === 'resend') {
           requireResendable(row, sleepers, store.clock())
           requireRight(caller, row)
@@ -78,6 +82,8 @@ export function createResolveMany(parts: ResolveManyParts): ResolveMany {
       }
       if (rows.length < pageSize || chosen.length > mostResolved) return chosen
       after = rows.at(-1)!.id
+      // Others have their turn.
+      await setImmediate()
     }
   }
 

@@ -39,7 +39,7 @@ export interface Filling {
    * @returns whether it is full, or nothing more comes; otherwise other walks go on from where these stopped
    */
   fill: (walks: readonly Walk[], steps?: number) => Promise<boolean>
-  /** Makes the walk of one look, which sees itself to what its statements look at. */
+  /** Makes a walk whose look limits its own statements. */
   walk: (look: Look) => Walk
   /** Makes walks, and has each look at its first portion. */
   begin: (courses: readonly Course[]) => Promise<readonly Walk[]>
@@ -80,6 +80,7 @@ export function createFilling({ walks, turns, together, asked, room, after = top
         for (let i = 0; i < some.length; i += atOnce) {
           const next = some.slice(i, i + atOnce)
           if (together && isPlaceWay(way)) await beginTogether(way, next, size)
+          else if (together) await Promise.all(next.map(({ walk }) => walk.advance()))
           else for (const { walk } of next) await walk.advance()
         }
       return begun.map(({ walk }) => walk)

@@ -11,7 +11,7 @@ import { createWaiting } from './waiting.ts'
 import { walkQueries } from './walks.ts'
 
 // A page of messages is made of walks, each down one index from the newest id on, and of as many portions of each as it takes. No
-// statement looks at more than a portion, and between them others have their turn (docs/decisions/0101).
+// statement looks at more than a portion of a walk, and between them others have their turn (docs/decisions/0101).
 
 /** Reads a page of what a caller asks for, and one message more, newest first. */
 export type MessageList = (caller: Caller, filter: ListFilter, page: PageRequest) => Promise<MessageRow[]>
@@ -48,7 +48,7 @@ export function createMessageList(store: Store, most = portion): MessageList {
       }
       return !queued && fill(await begin(placeCourses(places ?? (await placesOf(caller, filter)), filter, asked)))
     }
-    /** First what waits and then what is in hand: what is claimed in between is found there. */
+    /** First what waits and then what is in hand: what is claimed in between is found there. What goes back to its line then is missed. */
     const byLine = async (): Promise<boolean> => {
       const lines = walk(waiting.look)
       await lines.advance()

@@ -30,36 +30,38 @@ export interface Walk {
  */
 export function createWalk(look: Look, below: string, first: number, most: () => number): Walk {
   let found: string[] = []
-  let place = below
+  let position = below
   let portion = first
   const accept = (seen: readonly Seen[], size: number) => {
     found = [...found, ...seen.filter(({ fits }) => fits).map(({ id }) => id)]
-    place = seen.length < size ? '' : seen.at(-1)!.id
+    position = seen.length < size ? '' : seen.at(-1)!.id
     portion = 2 * size
   }
   return {
-    next: () => found[0] ?? place,
+    next: () => found[0] ?? position,
     found: () => found.length > 0,
     take: () => found.shift()!,
     accept,
     advance: async () => {
       const size = Math.min(portion, most())
-      accept(await look(place, size), size)
+      accept(await look(position, size), size)
     }
   }
 }
 
-/** Which of two walks has to give, or to find, its next id first. What is found at an id comes ahead of what comes below it. */
-const ahead = (one: Walk, other: Walk): Walk => {
+/** Whether a walk has to give, or to find, its next id before another. What is found at an id comes ahead of what comes below it. */
+const isAhead = (one: Walk, other: Walk): boolean => {
   const [a, b] = [one.next(), other.next()]
-  if (a === b) return other.found() ? other : one
-  return a > b ? one : other
+  return a === b ? one.found() && !other.found() : a > b
 }
 
 export interface Merged {
   /** The next ids, newest first and each once; fewer at the end, or where the steps are used up. */
   take: (count: number) => Promise<string[]>
-  /** What take() has not given lies below this id; empty: it has given all. */
+  /**
+   * What take() has not given lies below this id; empty: it has given all. It may be an id that is found and not taken yet, which
+   * only a full page stops at.
+   */
   next: () => string
 }
 
@@ -67,14 +69,26 @@ export interface Merged {
 export function merge(walks: readonly Walk[], steps = Number.POSITIVE_INFINITY): Merged {
   let left = steps
   let last = ''
-  const first = () => walks.reduce(ahead)
+  /** The one that is next comes first. */
+  const order = walks.toSorted((one, other) => (isAhead(one, other) ? -1 : isAhead(other, one) ? 1 : 0))
+  /** Puts the first walk, which has moved on, where it belongs now. */
+  const reorder = (): void => {
+    const walk = order.shift()!
+    let [low, high] = [0, order.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (isAhead(walk, order[middle]!)) high = middle
+      else low = middle + 1
+    }
+    order.splice(low, 0, walk)
+  }
   return {
-    next: () => (walks.length === 0 ? '' : first().next()),
+    next: () => order[0]?.next() ?? '',
     take: async count => {
       const ids: string[] = []
-      while (ids.length < count && walks.length > 0) {
-        const walk = first()
-        if (walk.next() === '') break
+      while (ids.length < count) {
+        const walk = order[0]
+        if (!walk || walk.next() === '') break
         if (walk.found()) {
           const id = walk.take()
           // Two walks can come by the same: a person is found by each name.
@@ -82,6 +96,7 @@ export function merge(walks: readonly Walk[], steps = Number.POSITIVE_INFINITY):
           last = id
         } else if (left-- > 0) await walk.advance()
         else break
+        reorder()
       }
       return ids
     }

@@ -11,14 +11,15 @@ interface Portion {
   below: string
   size: number
 }
-interface Course {
-  service?: string
-  channel_id?: string
-  /** What its index is for, where that is no place. */
-  value?: string
-}
-/** A walk ends at an id: not with it, nor with any before it. */
-type Step = Asked & Portion & Course & { above: string }
+/** A walk ends at an id, `above`: not with it, nor with any before it. */
+type Step = Asked &
+  Portion & {
+    above: string
+    service?: string
+    channel_id?: string
+    /** What its index is for, where that is no place. */
+    value?: string
+  }
 type Parameters = Required<Step>
 
 /** Where one stands in the lines of what waits. */
@@ -35,10 +36,10 @@ export type Walks = ReturnType<typeof walkQueries>
 export function walkQueries({ build, dialect }: Store) {
   const names = sql.lit(mostNames)
   const byPlace = placeWays(dialect)
-  const compared = (words: (p: Parameters) => unknown, from = sql`messages`, before = sql``) =>
+  const compared = (words: (p: Parameters) => unknown) =>
     prepare<Step, Seen>(p => ({
       compile: () =>
-        sql<Seen>`${before} select id, ${fits(p, dialect)} as fits from ${from}
+        sql<Seen>`select id, ${fits(p, dialect)} as fits from messages
           where ${words(p)} and id < ${p.below} and id > ${p.above} order by id desc limit ${p.size} + 0`.compile(build)
     }))
   const alone = (way: PlaceWay) => prepare<Step, Seen>(p => ({ compile: () => byPlace[way](p, p).compile(build) }))
@@ -106,12 +107,14 @@ export function walkQueries({ build, dialect }: Store) {
     user: compared(p => sql`user_id = ${p.value}`),
     broadcast: compared(p => sql`broadcast_id = ${p.value}`),
     named: compared(p => sql`id in ${namedBy(p)}`),
-    /** Of what processes have in hand, which is never much: its index knows no order of ids. */
-    inHand: compared(
-      () => sql`1 = 1`,
-      sql`hand`,
-      sql`with hand as materialized (select * from messages where state in ('claimed', 'sending'))`
-    ),
+    /** Of what processes have in hand, which is not much: its index knows no order of ids, so each portion is of all of it. */
+    inHand: prepare<Step, Seen>(p => ({
+      compile: () =>
+        sql<Seen>`
+          with hand as materialized (select * from messages where state in ('claimed', 'sending'))
+          select id, 1 as fits from hand where ${fits(p, dialect)} and id < ${p.below} and id > ${p.above}
+          order by id desc limit ${p.size} + 0`.compile(build)
+    })),
     /** A portion of the lines of what waits, in their order. */
     queued: prepare<Queued, Seen & Waiting>(p => ({
       compile: () =>

@@ -15,30 +15,31 @@ export const astray = (dialect: Store['dialect']): string => {
 
 /** States that few messages end in. */
 export const rare = ['failed', 'unknown', 'expired', 'canceled'] as const
-/** The words of messages in such a state, without a list: SQLite makes a table of one whenever it looks whether a row belongs there. */
+/** The SQL condition for those states, written with `or`: SQLite makes a table of a list each time it looks whether a row belongs there. */
 export const rarely = `(${rare.map(state => `state = '${state}'`).join(' or ')})`
 
-/** One a transaction: over millions of rows each takes its time, and a process that is killed goes on with the next. */
+/**
+ * An index is made, or dropped, in a transaction of its own. What makes an index keeps writers out, and what drops one readers too: whoever
+ * does both meets a reader that is about to write, and PostgreSQL ends one of them.
+ */
 const index = (name: string, statements: Migration['statements']): Migration => ({ name, statements })
 
 export const lists: readonly Migration[] = [
-  index('045_messages_by_place', () => [
-    'create index messages_place on messages (service, mode, channel_id, id)',
-    'drop index messages_service'
-  ]),
-  index('046_messages_by_rare_state', () => [
+  index('045_messages_by_place', () => ['create index messages_place on messages (service, mode, channel_id, id)']),
+  index('046_messages_not_by_service', () => ['drop index messages_service']),
+  index('047_messages_by_rare_state', () => [
     `create index messages_rare on messages (service, mode, state, channel_id, id) where ${rarely}`
   ]),
-  index('047_messages_astray', ({ dialect }) => [
+  index('048_messages_astray', ({ dialect }) => [
     `create index messages_astray on messages (service, mode, channel_id, id, created_at) where ${astray(dialect)}`
   ]),
   // SQLite's entries end with the primary key by themselves.
-  index('048_messages_by_reference', ({ dialect }) =>
+  index('050_messages_by_reference', ({ dialect }) =>
     dialect === 'sqlite'
       ? []
-      : [
-          'drop index messages_reference',
-          'create index messages_reference on messages (service, reference, id) where reference is not null'
-        ]
+      : ['create index messages_referred on messages (service, reference, id) where reference is not null']
+  ),
+  index('051_messages_not_by_reference_alone', ({ dialect }) =>
+    dialect === 'sqlite' ? [] : ['drop index messages_reference']
   )
 ]
