@@ -35,14 +35,15 @@ const mostRows = 100_000
 export const rowsOf = (source: Source, header: (variables: string[]) => void): AsyncIterable<readonly Row[]> =>
   'file' in source ? tableRows(source, header) : bodyRows(source.recipients)
 
-const bodyRows = (recipients: readonly Recipient[]): AsyncIterable<readonly Row[]> =>
-  inTurns([
-    recipients.map(({ to, variables = {}, reference }, i) => {
-      const path = `/recipients/${i}`
+async function* bodyRows(recipients: readonly Recipient[]): AsyncGenerator<Row[]> {
+  let at = 0
+  for await (const some of inTurns([recipients]))
+    yield some.map(({ to, variables = {}, reference }) => {
+      const path = `/recipients/${at++}`
       const given = reference !== undefined && { reference }
       return { path, toName: 'to', variablesPath: `${path}/variables`, to, variables, ...given }
     })
-  ])
+}
 
 const isVariable = (column: string): boolean => column !== 'phone' && column !== 'reference'
 
