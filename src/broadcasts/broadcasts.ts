@@ -14,6 +14,7 @@ import { requirePerson } from '../phone.ts'
 import { pageRequest, toPage } from '../store/page.ts'
 import type { BroadcastRow } from '../store/schema.ts'
 import { all, first, type Store, type Unit } from '../store/store.ts'
+import { inTurns } from '../tables/in-turns.ts'
 import { toCsvText } from '../tables/write.ts'
 import type { BroadcastChecker } from './check.ts'
 import type { BroadcastIntake, IntakeOptions } from './intake.ts'
@@ -66,9 +67,11 @@ export interface BroadcastsParts {
 }
 
 const dayMs = 24 * 3600_000
-const rowsPerTurn = 250
-/** PostgreSQL may sort all that is left of a broadcast for each portion, as long as it knows nothing of a new one, and keeps nobody else waiting. */
-const portionOf = ({ dialect }: Store): number => (dialect === 'postgres' ? 5000 : rowsPerTurn)
+/**
+ * Results that are read at a time. SQLite keeps everybody waiting meanwhile; PostgreSQL does not, and may sort all that is left of a
+ * broadcast for each portion, as long as it knows nothing of a new one.
+ */
+const resultsAtOnce = { sqlite: 250, postgres: 5000 }
 
 const notFound = (id: string) => new ServiceError('not_found', `There is no broadcast ${id}.`)
 
@@ -174,7 +177,7 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
     results: async (caller, id, filter) => {
       await load(caller, id)
       if (filter.contact !== undefined) filter.contact = requirePerson(filter.contact, 'query/contact')
-      const limit = portionOf(store)
+      const limit = resultsAtOnce[store.dialect]
       return toCsvText(resultRows(after => store.read(queries.results(id, filter, { limit, ...after }))))
     },
 
@@ -243,10 +246,8 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
 
     digest: async recipients => {
       const hash = createHash('sha256')
-      for (const [i, recipient] of recipients.entries()) {
-        hash.update(`${canonicalize(recipient)}\n`)
-        if (i % rowsPerTurn === rowsPerTurn - 1) await setImmediate()
-      }
+      for await (const some of inTurns([recipients]))
+        for (const recipient of some) hash.update(`${canonicalize(recipient)}\n`)
       return hash.digest('hex')
     }
   }

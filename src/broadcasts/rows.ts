@@ -1,5 +1,6 @@
 import type { Recipient } from '../../schemas/broadcasts.ts'
-import { inTurns, readTable, type TableRow } from '../tables/read.ts'
+import { inTurns } from '../tables/in-turns.ts'
+import { readTable, type TableRow } from '../tables/read.ts'
 
 // Where the recipients come from: the body, or a table on disk. Both are read as often as is needed, from the beginning.
 

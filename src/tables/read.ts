@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { setImmediate } from 'node:timers/promises'
 import { invalid, ServiceError } from '../errors.ts'
 import { readPhone } from '../phone.ts'
 import { inUtf8 } from './charset.ts'
+import { inTurns } from './in-turns.ts'
 import type { RawRow } from './raw.ts'
 
 // Tables as people have them: CSV in any dialect and encoding that is certain, and .xlsx. One reader for every import.
@@ -37,8 +37,6 @@ export interface TableRow {
 const longest = { column: 128, columns: 102 }
 /** Rows with nothing in them cost little, and not nothing; spreadsheets write some below the last one. */
 const mostEmpty = 100_000
-/** A row costs some ten microseconds: after so many the others have a turn. */
-const rowsPerTurn = 250
 
 /** What a spreadsheet would run as a formula (docs/reliability.md T42); written with a ' before it, and read without. */
 const marked = /^'(?=[=+\-@\t\r\uFF1D\uFF0B\uFF0D\uFF20])/
@@ -103,6 +101,8 @@ const strangers: readonly (readonly [RegExp, string])[] = [
 ]
 
 const pieces = 64 * 1024
+/** Bytes of a file that are read at a time: the rows of more would outlive a turn, and fill the heap. */
+const highWaterMark = 16 * 1024
 async function* inPieces(bytes: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += pieces) yield bytes.subarray(at, at + pieces)
 }
@@ -130,19 +130,8 @@ async function rawRows(source: TableSource, options: TableOptions): Promise<Asyn
   const stranger = strangers.find(([mark]) => mark.test(head))
   if (stranger) throw invalid(path || '/', `is ${stranger[1]}, and no table: save it as CSV (UTF-8) or .xlsx`)
   const { csvRows } = await import('./csv.ts')
-  const bytes = 'bytes' in source ? inPieces(source.bytes) : createReadStream(source.file, { highWaterMark: 16 * 1024 })
+  const bytes = 'bytes' in source ? inPieces(source.bytes) : createReadStream(source.file, { highWaterMark })
   return csvRows(inUtf8(bytes as AsyncIterable<Buffer>, charset, path || '/'), isHeader, path)
-}
-
-/** Splits rows into portions after each of which the event loop takes a turn for others. */
-export async function* inTurns<T>(
-  rows: AsyncIterable<readonly T[]> | Iterable<readonly T[]>
-): AsyncGenerator<readonly T[]> {
-  for await (const some of rows)
-    for (let from = 0; from < some.length; from += rowsPerTurn) {
-      yield some.slice(from, from + rowsPerTurn)
-      await setImmediate()
-    }
 }
 
 /**

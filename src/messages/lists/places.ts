@@ -37,11 +37,11 @@ export function createPlaces(walks: Pick<Walks, 'services' | 'places'>, read: St
   }
 
   /** The places of one service, or of all. */
-  const everyPlace = async (mode: Mode, one?: string): Promise<Place[]> => {
+  const everyPlace = async (mode: Mode, service?: string): Promise<Place[]> => {
     const places: Place[] = []
-    let last: Stepped = { service: one ?? '', channel_id: '' }
+    let last: Stepped = { service: service ?? '', channel_id: '' }
     for (let more = true; more; ) {
-      const found = await read(walks.places({ ...last, mode, all: one === undefined ? 1 : 0 }))
+      const found = await read(walks.places({ ...last, mode, all: service === undefined ? 1 : 0 }))
       places.push(...found.filter((step): step is Place => step.service !== null && step.channel_id !== null))
       last = found.at(-1) ?? last
       more = found.length === mostNames && last.service !== null

@@ -20,7 +20,7 @@ type Step = Asked &
     /** What its index is for, where that is no place. */
     value?: string
   }
-type Parameters = Required<Step>
+type Given = Required<Step>
 
 /** Where one stands in the lines of what waits. */
 export type Waiting = Pick<MessageRow, 'queue' | 'run_at' | 'id'>
@@ -36,7 +36,7 @@ export type Walks = ReturnType<typeof walkQueries>
 export function walkQueries({ build, dialect }: Store) {
   const names = sql.lit(mostNames)
   const byPlace = placeWays(dialect)
-  const compared = (words: (p: Parameters) => unknown) =>
+  const compared = (words: (p: Given) => unknown) =>
     prepare<Step, Seen>(p => ({
       compile: () =>
         sql<Seen>`select id, ${fits(p, dialect)} as fits from messages
