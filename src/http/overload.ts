@@ -21,14 +21,16 @@ const busyShare = 0.9
 const patienceMs = 1000
 /** So many at a time are never too many: what is late with fewer is the machine, or a pause. */
 const least = 128
+/** With fewer in hand nobody looks at the event loop: a server that rests is not woken 240 times a second. */
+const watchedFrom = least / 2
 /**
  * How long a refusal is held, on average. Whoever asks again at once would else be refused so often that no time is left for those who
  * were let in; it costs a socket's memory, so it is done for so many only.
  */
 const holdMs = 400
 const mostHeld = 2000
-/** Memory is looked at every so many looks. */
-const memoryEvery = 40
+/** Between two looks at the memory. */
+const memoryMs = 1000
 
 /** Bytes that the process may use: the container's limit. Without one it is the machine's, which others fill too. */
 function memoryLimit(): number {
@@ -73,7 +75,6 @@ export function overload(app: App): void {
   let closing = false
   let asked: number | undefined
   let waited = 0
-  let looks = 0
   const leave = (): void => {
     inHand--
   }
@@ -101,14 +102,26 @@ export function overload(app: App): void {
     // Once there is a limit, every look counts.
     const late = now - inTimeAt > (limit === Number.POSITIVE_INFINITY ? patienceMs : 0)
     limit = nextLimit(limit, inHand, late)
-    if (++looks % memoryEvery !== 0) return
-    full = memoryFull(rssLimit, heapLimit, full)
+    if (limit === Number.POSITIVE_INFINITY && inHand < watchedFrom) rest()
   }
-  let timer: NodeJS.Timeout | undefined
-  app.addHook('onListen', done => {
+  let watch: NodeJS.Timeout | undefined
+  const rest = (): void => {
+    clearInterval(watch)
+    watch = undefined
+    delay.disable()
+  }
+  const begin = (): void => {
+    delay.reset()
     delay.enable()
     inTimeAt = performance.now()
-    timer = setInterval(look, lookMs).unref()
+    usedBefore = performance.eventLoopUtilization()
+    watch = setInterval(look, lookMs).unref()
+  }
+  let memory: NodeJS.Timeout | undefined
+  app.addHook('onListen', done => {
+    memory = setInterval(() => {
+      full = memoryFull(rssLimit, heapLimit, full)
+    }, memoryMs).unref()
     done()
   })
   app.addHook('preClose', done => {
@@ -116,15 +129,15 @@ export function overload(app: App): void {
     done()
   })
   app.addHook('onClose', (_, done) => {
-    clearInterval(timer)
-    delay.disable()
+    clearInterval(memory)
+    rest()
     done()
   })
   app.addHook('onRequest', (request, reply, done) => {
     if (closing && !request.routeOptions.config.vital)
       return done(new ServiceError('overloaded', 'The server is closing. Nothing was done.', { retryAfterSeconds }))
     if ((inHand < limit && !full) || request.routeOptions.config.vital) {
-      inHand++
+      if (++inHand >= watchedFrom && watch === undefined) begin()
       // Not onResponse: that is not called for a caller who went away.
       reply.raw.once('close', leave)
       return done()
