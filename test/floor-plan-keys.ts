@@ -19,7 +19,7 @@ export const reserved: { what: string; by: string[] }[] = [
   { what: 'pg', by: ['src/store/postgres.ts'] },
   {
     what: 'node:sqlite',
-    by: ['src/store/sqlite.ts', 'src/store/checkpoint-worker.ts', 'src/store/backup.ts', 'src/store/audit-reader.ts']
+    by: ['src/store/sqlite.ts', 'src/store/checkpoint-worker.js', 'src/store/backup.ts', 'src/store/audit-reader.ts']
   },
   {
     what: 'kysely',

@@ -47,7 +47,7 @@ export function createCheckpoints(
 
   const start = (): Worker => {
     const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 }
-    const made = new Worker(new URL('./checkpoint-worker.ts', import.meta.url), {
+    const made = new Worker(new URL('./checkpoint-worker.js', import.meta.url), {
       workerData: { file },
       resourceLimits
     })
