@@ -1,6 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
+import type { FastifyRequest } from 'fastify'
 import type { App } from './fastify.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Its body, while that is still coming. */
+    coming: Coming | undefined
+  }
+}
 
 /** How long a body may take in all, or an upload of somebody who was let in stand still (docs/reliability.md 7.1). */
 const slowMs = 10_000
@@ -9,6 +17,9 @@ const mostUnread = { stranger: 16 * 1024 * 1024, letIn: 128 * 1024 * 1024 }
 
 /** A body that has not come yet as a whole. */
 interface Coming {
+  raw: IncomingMessage
+  /** Its place among all. */
+  index: number
   since: number
   /** What the socket had read at `since`. */
   bytes: number
@@ -24,23 +35,40 @@ interface Coming {
  * One sweep a second: a timer for each request would cost every fast one.
  */
 export function watchUnreadBodies(app: App): void {
-  const pending = new Map<IncomingMessage, Coming>()
+  // In no order. Not a Map: one that changes with every request keeps what it held (docs/decisions/0103).
+  const all: Coming[] = []
+  const add = (raw: IncomingMessage): Coming => {
+    const since = performance.now()
+    const entry = { raw, index: all.length, since, bytes: raw.socket.bytesRead, patient: false }
+    all.push(entry)
+    return entry
+  }
+  const end = (entry: Coming): void => {
+    if (all[entry.index] !== entry) return
+    const last = all.pop()!
+    if (last === entry) return
+    all[entry.index] = last
+    last.index = entry.index
+  }
+  const forget = (request: FastifyRequest): void => {
+    end(request.coming!)
+    request.coming = undefined
+  }
+  app.decorateRequest('coming')
   app.addHook('onRequest', (request, _, done) => {
     const { raw } = request
     // What the console asks comes by no socket, and is whole.
-    if (!raw.complete && raw.socket instanceof Socket)
-      pending.set(raw, { since: performance.now(), bytes: raw.socket.bytesRead, patient: false })
+    if (!raw.complete && raw.socket instanceof Socket) request.coming = add(raw)
     done()
   })
   // After the key was looked at.
   app.addHook('preParsing', (request, _, payload, done) => {
-    const entry = request.routeOptions.config.upload ? pending.get(request.raw) : undefined
-    if (entry) entry.patient = true
+    if (request.coming && request.routeOptions.config.upload) request.coming.patient = true
     done(null, payload)
   })
   app.addHook('preHandler', (request, _, done) => {
     // An upload is read by its handler; any other body is complete by now, and its handler may wait as long as it likes.
-    if (request.routeOptions.config.upload !== true && request.raw.complete) pending.delete(request.raw)
+    if (request.coming && request.routeOptions.config.upload !== true && request.raw.complete) forget(request)
     done()
   })
   app.addHook('onError', (_request, reply, error, done) => {
@@ -48,11 +76,11 @@ export function watchUnreadBodies(app: App): void {
     if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') reply.removeHeader('connection')
     done()
   })
-  app.addHook('onResponse', ({ raw }, _, done) => {
-    const entry = pending.get(raw)
-    if (raw.complete) pending.delete(raw)
-    else if (entry) {
-      entry.answeredAt = raw.socket.bytesRead
+  app.addHook('onResponse', (request, _, done) => {
+    const { raw, coming } = request
+    if (coming && raw.complete) forget(request)
+    else if (coming) {
+      coming.answeredAt = raw.socket.bytesRead
       // Its reader has stopped, and would hold it up for ever.
       raw.unpipe()
       raw.removeAllListeners('readable').pause()
@@ -65,14 +93,14 @@ export function watchUnreadBodies(app: App): void {
     answeredAt !== undefined && read - answeredAt > (patient ? mostUnread.letIn : mostUnread.stranger)
   const sweep = setInterval(() => {
     const now = performance.now()
-    for (const [raw, entry] of pending) {
-      const { socket } = raw
+    for (const entry of [...all]) {
+      const { socket, complete } = entry.raw
       const { bytesRead } = socket
-      if (socket.destroyed || raw.complete) pending.delete(raw)
+      if (socket.destroyed || complete) end(entry)
       else if (!tooMuch(entry, bytesRead) && entry.patient && bytesRead > entry.bytes)
         Object.assign(entry, { since: now, bytes: bytesRead })
       else if (tooMuch(entry, bytesRead) || now - entry.since > slowMs) {
-        pending.delete(raw)
+        end(entry)
         socket.destroy()
       }
     }
