@@ -142,6 +142,11 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       yield queries.addMessages({ ...common, rows, entry: leftOut() })
     })
 
+  function* addPart(id: string, common: Common, rows: string): Unit<void> {
+    if ((yield* change(queries.keepDraft({ id }))) === 0) throw tooSlow()
+    yield queries.addMessages({ ...common, rows, entry: leftOut() })
+  }
+
   /** Behind a block that only the last commit lifts; a crash in between leaves a draft that is taken away. */
   const storeInParts = async (
     row: BroadcastRow,
@@ -159,10 +164,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       })
       for await (const rows of parts) {
         if (performance.now() > end) throw tooSlow()
-        await store.write(function* () {
-          if ((yield* change(queries.keepDraft({ id }))) === 0) throw tooSlow()
-          yield queries.addMessages({ ...common, rows, entry: leftOut() })
-        })
+        await store.write(() => addPart(id, common, rows))
       }
     } catch (error) {
       discard(id)

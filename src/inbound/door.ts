@@ -7,7 +7,7 @@ import { ServiceError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { newId } from '../ids.ts'
 import type { Metrics } from '../metrics.ts'
-import { change, prepare, type Store } from '../store/store.ts'
+import { change, prepare, type Store, type Unit } from '../store/store.ts'
 import { sameSecret, type WebhookTokens } from './tokens.ts'
 
 /** A request to the door that has shown the token of this channel. */
@@ -61,11 +61,18 @@ function kept(headers: IncomingHttpHeaders, token: string): string {
 /** Bytes from which a body has been waited for long enough. */
 const largeBody = 64 * 1024
 
+interface NewWebhook {
+  id: string
+  channel: string
+  mode: string
+  size: number
+  headers: string
+  sha256: string
+  at: number
+}
+
 export function createDoor({ store, adapters, channels, tokens, metrics, wake }: DoorParts): Door {
-  const insert = prepare<
-    { id: string; channel: string; mode: string; size: number; headers: string; sha256: string; at: number },
-    unknown
-  >(p =>
+  const insert = prepare<NewWebhook, unknown>(p =>
     store.build
       .insertInto('webhooks')
       .values({
@@ -87,6 +94,13 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
   const insertBody = prepare<{ id: string; body: Uint8Array }, unknown>(p =>
     store.build.insertInto('webhook_bodies').values({ id: p.id, body: p.body })
   )
+  /** False: it has been kept. */
+  function* keep(row: NewWebhook, body: Buffer): Unit<boolean> {
+    if ((yield* change(insert(row))) === 0) return false
+    yield insertBody({ id: row.id, body })
+    if (store.notifications) yield store.notifications.publish(webhookWord)
+    return true
+  }
   const signatureOf = (secret: string, prefix: string, body: Buffer): string =>
     prefix + createHmac('sha256', secret).update(body).digest('hex')
 
@@ -136,15 +150,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         headers: kept(headers, admission.token),
         sha256: createHash('sha256').update(body).digest('hex')
       }
-      const fresh = await store.write(
-        function* () {
-          if ((yield* change(insert(row))) === 0) return false
-          yield insertBody({ id: row.id, body })
-          if (store.notifications) yield store.notifications.publish(webhookWord)
-          return true
-        },
-        { patient: body.length < largeBody }
-      )
+      const fresh = await store.write(() => keep(row, body), { patient: body.length < largeBody })
       failpoint('webhook_kept')
       metrics.webhook(provider, fresh ? 'kept' : 'known')
       if (fresh) wake()

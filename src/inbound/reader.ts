@@ -87,34 +87,40 @@ export function createReader(parts: ReaderParts): Reader {
       each => each.provider === door.provider && each.connectionId === door.connectionId
     )
 
-  const effectOf = function* (item: Item, door: DispatchChannel, all: DispatchChannel[]): Unit<Effect | 'foreign'> {
+  function* effectOf(item: Item, door: DispatchChannel, all: DispatchChannel[]): Unit<Effect | 'foreign'> {
     const place = placeOf(item.heard, door, all)
     if (!place) return 'foreign'
     return yield* effects.apply(item.heard, { ...place, receivedAt: item.webhook.received_at })
   }
 
-  /** Some things and how far their bodies are then, in one commit. */
-  const commit = async (lane: Lane, items: Item[], pieces: Piece[], door: DispatchChannel, all: DispatchChannel[]) => {
-    const done = await store.write(
-      function* () {
-        if (!(yield* queries.holdLane(lane, holder, leaseMs))) throw new Superseded()
-        const results: (Effect | 'foreign')[] = []
-        for (const item of items) results.push(yield* effectOf(item, door, all))
-        failpoint('webhook_effects')
-        for (const piece of pieces) if (!(yield* queries.advance(piece))) throw new Superseded()
-        const heardAt = Math.max(...pieces.map(piece => piece.received_at))
-        yield queries.heard(
-          lane,
-          heardAt,
-          items.some(({ heard }) => heard.kind === 'status')
-        )
-        for (const result of results)
-          if (result !== 'foreign' && result.message && store.notifications)
-            yield store.notifications.publish(result.message.id)
-        return results
-      },
-      { patient: true }
+  interface Slice {
+    lane: Lane
+    items: Item[]
+    pieces: Piece[]
+    door: DispatchChannel
+    all: DispatchChannel[]
+  }
+  /** Some things and how far their bodies are then. */
+  function* apply({ lane, items, pieces, door, all }: Slice): Unit<(Effect | 'foreign')[]> {
+    if (!(yield* queries.holdLane(lane, holder, leaseMs))) throw new Superseded()
+    const results: (Effect | 'foreign')[] = []
+    for (const item of items) results.push(yield* effectOf(item, door, all))
+    failpoint('webhook_effects')
+    for (const piece of pieces) if (!(yield* queries.advance(piece))) throw new Superseded()
+    const heardAt = Math.max(...pieces.map(piece => piece.received_at))
+    yield queries.heard(
+      lane,
+      heardAt,
+      items.some(({ heard }) => heard.kind === 'status')
     )
+    for (const result of results)
+      if (result !== 'foreign' && result.message && store.notifications)
+        yield store.notifications.publish(result.message.id)
+    return results
+  }
+  const commit = async (slice: Slice) => {
+    const { items, door } = slice
+    const done = await store.write(() => apply(slice), { patient: true })
     failpoint('webhook_committed')
     const foreign = items.find((_, i) => done[i] === 'foreign')
     if (foreign) {
@@ -147,7 +153,7 @@ export function createReader(parts: ReaderParts): Reader {
     faults: Map<string, string>
   ) => {
     try {
-      await commit(lane, items, piecesOf(items, faults), door, all)
+      await commit({ lane, items, pieces: piecesOf(items, faults), door, all })
     } catch (error) {
       if (error instanceof StoreUnavailable || error instanceof Superseded) throw error
       if (items.length > 1) {
@@ -163,7 +169,7 @@ export function createReader(parts: ReaderParts): Reader {
         webhook.id,
         `Number ${index + 1}, a ${heard.kind}, could not have its effect: a defect of ours. The log tells more.`
       )
-      await commit(lane, [], piecesOf(items, faults), door, all)
+      await commit({ lane, items: [], pieces: piecesOf(items, faults), door, all })
     }
   }
 

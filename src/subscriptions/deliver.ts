@@ -3,12 +3,12 @@ import type { Logger } from 'pino'
 import type { Journal } from '../events/index.ts'
 import { failpoint } from '../failpoints.ts'
 import type { Metrics } from '../metrics.ts'
-import { type Store, StoreUnavailable } from '../store/store.ts'
+import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import type { Poster } from '../upstream/post.ts'
 import { type Attempted, attempt } from './attempt.ts'
 import { payloadOf } from './payload.ts'
 import type { Claimed, DeliveryQueries } from './queries.ts'
-import { createRecord } from './record.ts'
+import { createRecord, type Recorded } from './record.ts'
 import type { Secrets } from './secrets.ts'
 
 /** Sends what is due to whom it is due. */
@@ -66,6 +66,11 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     return done
   }
 
+  function* end(claimed: Claimed, done: Attempted): Unit<{ recorded: Recorded; next: Claimed[] }> {
+    const recorded = yield* record(claimed, done)
+    return { recorded, next: stopped ? [] : yield* queries.claim(claimed.subscription.id, clock(), randomUUID()) }
+  }
+
   /** Takes one to its end, and whatever of its subscription is due then. */
   const carry = async (claimed: Claimed): Promise<void> => {
     const { row, subscription } = claimed
@@ -73,10 +78,7 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
     failpoint('delivery_claimed')
     const done = await send(claimed)
     failpoint('delivery_answered')
-    const { recorded, next } = await store.write(function* () {
-      const recorded = yield* record(claimed, done)
-      return { recorded, next: stopped ? [] : yield* queries.claim(id, clock(), randomUUID()) }
-    })
+    const { recorded, next } = await store.write(() => end(claimed, done))
     failpoint('delivery_recorded')
     take(next)
     if (recorded.nextAt !== undefined) wakeAt(recorded.nextAt)

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
-import { type EventHead, hears, type Journal } from '../events/index.ts'
+import { type EventHead, hears, type Journal, type JournalEvent } from '../events/index.ts'
 import type { Caller } from '../keys/caller.ts'
 import type { Rights } from '../keys/rights.ts'
 import type { ReplayRow, SubscriptionRow } from '../store/schema-subscriptions.ts'
-import { change, first, type Store, StoreUnavailable } from '../store/store.ts'
+import { change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { type DeliveryQueries, locked } from './queries.ts'
 import { disable } from './record.ts'
 
@@ -68,6 +68,20 @@ export function createFollower(parts: FollowerParts): Follower {
     return maker
   }
 
+  /** False: another process has read on, or somebody has changed what is wanted. */
+  function* make(
+    row: SubscriptionRow,
+    events: readonly JournalEvent[],
+    { from, next }: { from: number; next: number }
+  ): Unit<boolean> {
+    const now = yield* first(locked(store, row.id))
+    if (!now || now.disabled_reason !== null || now.position > from) return false
+    if (now.events !== row.events || now.channels !== row.channels || now.ordered !== row.ordered) return false
+    yield* queries.make(row, events, clock())
+    yield build.updateTable('subscriptions').set({ position: next }).where('id', '=', row.id).compile()
+    return true
+  }
+
   /** Some events for one subscription. Answers whether there may be more. */
   const follow = async (row: SubscriptionRow): Promise<boolean> => {
     const maker = await makerOf(row)
@@ -82,15 +96,7 @@ export function createFollower(parts: FollowerParts): Follower {
     const noted = before?.noted ?? performance.now()
     const late = next > row.position && performance.now() - noted >= noteMs
     if (events.length > 0 || late) {
-      const made = await store.write(function* () {
-        const now = yield* first(locked(store, row.id))
-        // Another process has read on, or somebody has changed what is wanted.
-        if (!now || now.disabled_reason !== null || now.position > from) return false
-        if (now.events !== row.events || now.channels !== row.channels || now.ordered !== row.ordered) return false
-        yield* queries.make(row, events, clock())
-        yield build.updateTable('subscriptions').set({ position: next }).where('id', '=', row.id).compile()
-        return true
-      })
+      const made = await store.write(() => make(row, events, { from, next }))
       if (!made) {
         seen.delete(row.id)
         return true
@@ -114,6 +120,22 @@ export function createFollower(parts: FollowerParts): Follower {
     const over = new Set(sent.map(row => Number(row.position)))
     return new Set(given.map(row => Number(row.position)).filter(position => !over.has(position)))
   }
+  /** @param next how far it is read then; null: to its end */
+  function* makeAgain(
+    { id, position }: ReplayRow,
+    row: SubscriptionRow | undefined,
+    events: readonly JournalEvent[],
+    next: number | null
+  ): Unit<void> {
+    if (row) yield* first(locked(store, row.id))
+    const mine =
+      next === null
+        ? build.deleteFrom('replays').where('id', '=', id).where('position', '=', position)
+        : build.updateTable('replays').set({ position: next }).where('id', '=', id).where('position', '=', position)
+    // Once, whoever else reads for it.
+    if ((yield* change(mine)) === 0) return
+    if (row) yield* queries.make(row, events, clock(), id)
+  }
   const replay = async (replaying: ReplayRow): Promise<boolean> => {
     const [row] = await store.read(
       build.selectFrom('subscriptions').selectAll().where('id', '=', replaying.subscription_id).compile()
@@ -129,18 +151,7 @@ export function createFollower(parts: FollowerParts): Follower {
     const failed = replaying.only_failed === 1 ? await failedOnes(replaying.subscription_id, positions) : undefined
     const events = page.events.filter(({ head }) => failed?.has(head.position) ?? true)
     const over = !maker || !page.more || page.next >= replaying.until
-    await store.write(function* () {
-      if (row) yield* first(locked(store, row.id))
-      const mine = (position: number | null) => {
-        const of = { id: replaying.id, position: replaying.position }
-        return position === null
-          ? build.deleteFrom('replays').where('id', '=', of.id).where('position', '=', of.position)
-          : build.updateTable('replays').set({ position }).where('id', '=', of.id).where('position', '=', of.position)
-      }
-      // Once, whoever else reads for it.
-      if ((yield* change(mine(over ? null : page.next))) === 0) return
-      if (row) yield* queries.make(row, events, clock(), replaying.id)
-    })
+    await store.write(() => makeAgain(replaying, row, events, over ? null : page.next))
     if (events.length > 0) deliver(replaying.subscription_id)
     return !over
   }

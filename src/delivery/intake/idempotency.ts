@@ -210,13 +210,13 @@ export function createIdempotency(store: Store, seal: Seal) {
   function* takeFrom(scope: Key, old: string, message: string, lockMs: number): Unit<boolean> {
     return (yield* change(repoint({ ...scope, old, message, lock_ms: lockMs }))) > 0
   }
+  /** What somebody else has kept before. */
+  function* keepFirst(scope: Key, message: string, { status, headers, body }: Answer): Unit<LockedRow | undefined> {
+    const changed = yield* change(fill({ ...scope, message, status, headers: JSON.stringify(headers), body }))
+    return changed > 0 ? undefined : yield* first(find(scope))
+  }
   const keep = async (scope: Key, message: string, answer: Answer): Promise<Answer> => {
-    const kept = await store.write(function* () {
-      const { status, body } = answer
-      const headers = JSON.stringify(answer.headers)
-      const changed = yield* change(fill({ ...scope, message, status, headers, body }))
-      return changed > 0 ? undefined : yield* first(find(scope))
-    })
+    const kept = await store.write(() => keepFirst(scope, message, answer))
     if (!kept || kept.status === null) return answer
     return { status: kept.status, headers: JSON.parse(kept.headers ?? '{}'), body: kept.body ?? '', replayed: true }
   }

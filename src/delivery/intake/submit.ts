@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import type { SendMessage } from '../../../schemas/messages.ts'
 import type { Limit } from '../../adapters/adapter.ts'
-import type { Permit } from '../../dispatch/admission.ts'
 import { invalid, ServiceError } from '../../errors.ts'
 import { failpoint } from '../../failpoints.ts'
 import { type Caller, requireChannel } from '../../keys/caller.ts'
@@ -9,14 +8,14 @@ import type { Notifications } from '../../messages/notifications.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import { createMessageReads, type MessageReads } from '../../messages/reads.ts'
 import type { Suppressed } from '../../messages/suppressed.ts'
-import type { BlockRow, MessageRow } from '../../store/schema.ts'
-import { change, type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
-import { retryPolicy } from '../retry-policy.ts'
+import type { MessageRow } from '../../store/schema.ts'
+import { type Store, StoreUnavailable, type Unit } from '../../store/store.ts'
 import type { Scheduler } from '../scheduling/scheduler.ts'
 import type { Executor } from '../sending/attempt.ts'
 import { type Accept, type AcceptedRequest, requireRights } from './accept.ts'
 import { answerOf } from './answer.ts'
-import { type Answer, type Idempotency, type IdempotencyScope, type LockedRow, requestHash } from './idempotency.ts'
+import { type Answer, type Idempotency, type IdempotencyScope, requestHash } from './idempotency.ts'
+import { begunAs, createMaking, isPermit, type Making, type Way } from './making.ts'
 import type { Preparation } from './prepare.ts'
 import { createWaits } from './waits.ts'
 
@@ -77,19 +76,11 @@ export interface MessagesParts {
   deliverOwn: (row: MessageRow) => Promise<MessageRow>
 }
 
-/** How a new message goes on: at once, made ready first, or from the queue. */
-type Way = Permit | 'ready' | 'turn' | BlockRow
-const isPermit = (way: Way): way is Permit =>
-  typeof way === 'object' && 'at' in way && 'until' in way && !('key' in way)
-const begunAs = (row: MessageRow, way: Way): MessageRow =>
-  isPermit(way) ? { ...row, state: 'sending', attempts: 1 } : way === 'ready' ? { ...row, state: 'claimed' } : row
-
 interface Begun {
   first: MessageRow
   /** Resolves to the row after its delivery in this process; undefined: it waits in the queue, for this process or another. */
   sent: Promise<MessageRow> | undefined
 }
-const { doubtfulCommit } = retryPolicy
 const path = '/messages'
 /** The lock of an idempotency record outlives the caller's wait by this: time to store the answer. */
 const lockMarginMs = 15_000
@@ -110,74 +101,30 @@ export function createMessages({
   failOver,
   deliverOwn
 }: MessagesParts): Messages {
+  const { make, withdraw } = createMaking({ store, queries, suppressed, idempotency, scheduler, executor, limitsOf })
   const { waitFor } = createWaits({ store, queries, executor, notifications, log })
-
-  /**
-   * Deletes a row whose insert failed and may have been committed all the same. Its caller is told that nothing was sent
-   * and may try again, so it must not be sent later.
-   */
-  const withdraw = async ({ id, attempts, resend_of }: MessageRow): Promise<void> => {
-    for (const end = performance.now() + doubtfulCommit.longestMs; performance.now() < end; ) {
-      try {
-        await store.write(function* () {
-          if ((yield* change(queries.withdraw({ id, attempts }))) === 0) return
-          yield idempotency.forget(id)
-          if (resend_of !== null) yield queries.reopen({ id: resend_of })
-        })
-        return
-      } catch {
-        // As the commit before: it is tried again.
-        await new Promise(resolve => setTimeout(resolve, doubtfulCommit.everyMs).unref())
-      }
-    }
-  }
 
   /** Makes the row durable, with the Idempotency-Key if there is one, and starts the delivery that suits it. */
   const begin = async (
-    { row, prepared, channel, concern }: AcceptedRequest,
-    claim: { scope: IdempotencyScope; hash: string; replaces?: string; lockMs: number } | undefined,
-    rests: Submission['rests'],
-    patient: boolean
+    accepted: AcceptedRequest,
+    { claim, rests, patient }: Pick<Making, 'claim' | 'rests'> & { patient: boolean }
   ): Promise<Begun | { taken: Answer | 'gone' }> => {
+    const { row, prepared, channel } = accepted
     // Encoded before the row exists: what the provider cannot say is refused without one.
     const encoded = prepared.file ? undefined : preparation.encodeNow(prepared, channel)
     // Preparing may have taken seconds: what goes out at once passes no other commit that would look at it.
     if (row.expires_at !== null && row.expires_at <= store.clock())
       throw invalid('/expiresAt', 'passed while the message was being prepared')
     const waits = row.send_at !== null && row.send_at > store.clock()
-    const limits = limitsOf(row)
     const leasedAt = performance.now()
     /** The way with which the row was last tried to be stored: a commit in doubt has to be taken back as that. */
-    let last: Way = 'turn'
-    const make = function* (): Unit<{ rival?: LockedRow | 'gone'; way: Way }> {
-      if (claim?.replaces) {
-        if (!(yield* idempotency.repoint(claim.scope, claim.replaces, row.id, claim.lockMs)))
-          return { rival: 'gone', way: 'turn' }
-      } else if (claim) {
-        const other = yield* idempotency.claim(claim.scope, claim.hash, row.id, claim.lockMs)
-        if (other) return { rival: other, way: 'turn' }
-      }
-      // In place of another that failed: what it rests on was settled with that one.
-      if (rests && !claim?.replaces) yield* rests(row)
-      yield* suppressed.require(row, concern)
-      const kept = prepared.file?.media
-      if (kept && row.expires_at !== null && kept.expires_at < row.expires_at)
-        yield queries.keepFile({ id: kept.id, until: row.expires_at })
-      const way: Way = waits
-        ? 'turn'
-        : encoded
-          ? yield* scheduler.tryAcquire(row, limits)
-          : ((yield* scheduler.peek(row)) ?? 'ready')
-      last = way
-      const first = begunAs(row, way)
-      if (first.state === 'sending') yield* executor.insertSending(first)
-      else yield queries.insert({ ...first, lease_ms: executor.leaseMs })
-      return { way }
-    }
-    const { rival, way } = await store.write(make).catch(error => {
-      if (error instanceof StoreUnavailable) void withdraw(begunAs(row, last))
-      throw error
-    })
+    const tried: { way: Way } = { way: 'turn' }
+    const { rival, way } = await store
+      .write(() => make(accepted, { claim, rests, encoded, waits }, tried))
+      .catch(error => {
+        if (error instanceof StoreUnavailable) void withdraw(begunAs(row, tried.way))
+        throw error
+      })
     const first = begunAs(row, way)
     if (rival === 'gone') return { taken: 'gone' }
     if (rival) {
@@ -244,12 +191,11 @@ export function createMessages({
     }
 
     const taken = await acceptRow(replaces)
-    const begun = await begin(
-      taken,
-      claim && { ...claim, ...(replaces && { replaces }) },
+    const begun = await begin(taken, {
+      claim: claim && { ...claim, ...(replaces && { replaces }) },
       rests,
-      options.patient === true
-    )
+      patient: options.patient === true
+    })
     if ('taken' in begun) {
       if (begun.taken !== 'gone') return begun.taken
       throw new ServiceError('idempotency_in_progress', 'Another request with this Idempotency-Key is running.', {

@@ -72,7 +72,9 @@ export function createExecutor(options: ExecutorParts): Executor {
   const { fail, requeueAfterFault, putOff, putBack } = createRelease(options)
   const { judge, redirect, persist, undo, redirected, undone } = createResults({ ...options, leaseMs })
   const strategies = createStrategies({ ...options, leaseMs })
-  const inFlight = new Set<Promise<unknown>>()
+  /** Counted and not kept: a Set of promises would keep what they told until the whole heap is collected (docs/decisions/0103). */
+  let running = 0
+  let rested: PromiseWithResolvers<void> | undefined
   let direct = 0
 
   /**
@@ -201,9 +203,10 @@ export function createExecutor(options: ExecutorParts): Executor {
   const notDeleted = (error: unknown): void => log.error({ err: error }, 'a spooled file cannot be deleted')
 
   const tracked = (attempt: Attempt): Promise<MessageRow[]> => {
-    const work = run(attempt)
-    inFlight.add(work)
-    return work.finally(() => inFlight.delete(work))
+    running++
+    return run(attempt).finally(() => {
+      if (--running === 0) rested?.resolve()
+    })
   }
 
   return {
@@ -237,7 +240,10 @@ export function createExecutor(options: ExecutorParts): Executor {
     redirected,
     undone,
     idle: async () => {
-      while (inFlight.size > 0) await Promise.allSettled(inFlight)
+      while (running > 0) {
+        rested = Promise.withResolvers()
+        await rested.promise
+      }
     }
   }
 }

@@ -42,6 +42,15 @@ interface Standing {
 const precedes = (one: MessageRow, other: MessageRow): boolean =>
   one.run_at < other.run_at || (one.run_at === other.run_at && one.id < other.id)
 
+/** The ones that one must not pass. */
+function* before(line: Set<Standing>, mine: Standing): Generator<Standing> {
+  for (const other of line) {
+    // One that was passed waits for nobody.
+    if (other === mine || !line.has(mine)) return
+    if (!other.back) yield other
+  }
+}
+
 /** Keeps the messages to one person that are in hand of this process in the order in which they were taken. */
 export function createOrder({ patience, passed }: OrderParts): Order {
   /** By mode, channel and person: those that have not gone, in the order in which they were taken. */
@@ -57,14 +66,6 @@ export function createOrder({ patience, passed }: OrderParts): Order {
       const mine: Standing = { row, back, gone: Promise.withResolvers() }
       line.add(mine)
 
-      /** The ones that it must not pass. */
-      const before = function* (): Generator<Standing> {
-        for (const other of line) {
-          // One that was passed waits for nobody.
-          if (other === mine || !line.has(mine)) return
-          if (!other.back) yield other
-        }
-      }
       const go = (one: Standing): void => {
         line.delete(one)
         one.gone.resolve()
@@ -77,7 +78,7 @@ export function createOrder({ patience, passed }: OrderParts): Order {
         reached: async slot => {
           let over = false
           let end: Promise<void> | undefined
-          for (const other of before()) {
+          for (const other of before(line, mine)) {
             if (mine.back) break
             if (hasEarlier(other, slot)) continue
             end ??= patience().then(() => {
@@ -85,7 +86,7 @@ export function createOrder({ patience, passed }: OrderParts): Order {
             })
             await Promise.race([other.gone.promise, end])
             if (!over || mine.back) continue
-            for (const one of before()) {
+            for (const one of before(line, mine)) {
               passed(one.row)
               go(one)
             }
@@ -94,7 +95,7 @@ export function createOrder({ patience, passed }: OrderParts): Order {
           return !mine.back
         },
         leave: () => {
-          if (mine.back || !before().next().done) return false
+          if (mine.back || !before(line, mine).next().done) return false
           go(mine)
           return true
         },

@@ -158,23 +158,24 @@ export function createResults(parts: ResultParts): Results {
     for (let i = 0; i < all.length; i += settledAtOnce) await persistSome(all.slice(i, i + settledAtOnce), attempt)
   }
 
-  const undo: Results['undo'] = async parts => {
-    const unit = function* (): Unit<{ row: MessageRow; ours: boolean }[]> {
-      const written: { row: MessageRow; ours: boolean }[] = []
-      for (const { row } of parts) {
-        const next: MessageRow = { ...row, state: 'queued', attempts: row.attempts - 1 }
-        const entry = timelineEntry(store.clock(), next, 'its turn had passed: it waits for another')
-        const ours = (yield* change(queries.undoAttempt({ id: row.id, attempts: row.attempts, entry }))) > 0
-        written.push({ row: ours ? next : ((yield* first(queries.byId({ id: row.id }))) ?? next), ours })
-      }
-      return written
+  function* undoAll(parts: Part[]): Unit<{ row: MessageRow; ours: boolean }[]> {
+    const written: { row: MessageRow; ours: boolean }[] = []
+    for (const { row } of parts) {
+      const next: MessageRow = { ...row, state: 'queued', attempts: row.attempts - 1 }
+      const entry = timelineEntry(store.clock(), next, 'its turn had passed: it waits for another')
+      const ours = (yield* change(queries.undoAttempt({ id: row.id, attempts: row.attempts, entry }))) > 0
+      written.push({ row: ours ? next : ((yield* first(queries.byId({ id: row.id }))) ?? next), ours })
     }
+    return written
+  }
+
+  const undo: Results['undo'] = async parts => {
     const held = (): void =>
       log.warn(
         { messages: parts.map(({ row }) => row.id) },
         'what has not left cannot go back into line yet: it is tried again'
       )
-    for (const [i, { row, ours }] of (await writeUntilStored(store, unit, held)).entries()) {
+    for (const [i, { row, ours }] of (await writeUntilStored(store, () => undoAll(parts), held)).entries()) {
       parts[i]!.row = row
       if (ours) undone.add(row)
     }
