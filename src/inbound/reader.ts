@@ -48,6 +48,8 @@ const mostBodies = 64
 const mostBytes = 1024 * 1024
 /** Where a word is missed, or the store fails. */
 const pollMs = 2000
+/** What has waited a minute for its message may wait a moment more: to look for it is a commit with a sync of its own. */
+const disownMs = 1000
 /** Others take over from a reader that was silent for so long. */
 const leaseMs = 15_000
 
@@ -230,6 +232,7 @@ export function createReader(parts: ReaderParts): Reader {
     return true
   }
 
+  let disownedAt = Number.NEGATIVE_INFINITY
   /** Channels take turns, so that one with a flood does not hold up the others. */
   const round = async (): Promise<void> => {
     for (let lanes = await queries.lanes(); lanes.length > 0 && !stopped; ) {
@@ -246,6 +249,8 @@ export function createReader(parts: ReaderParts): Reader {
       }
       lanes = more
     }
+    if (performance.now() - disownedAt < disownMs) return
+    disownedAt = performance.now()
     const bind = channels.peek
     while (!stopped && (await store.write(() => effects.disown(bind))) > 0) await rest()
   }
