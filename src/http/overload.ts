@@ -21,8 +21,9 @@ const busyShare = 0.9
 const patienceMs = 1000
 /** So many at a time are never too many: what is late with fewer is the machine, or a pause. */
 const least = 128
-/** With fewer in hand nobody looks at the event loop: a server that rests is not woken 240 times a second. */
+/** With fewer in hand for so many looks nobody watches the event loop any more: a server that rests is not woken 240 times a second. */
 const watchedFrom = least / 2
+const calmLooks = 40
 /**
  * How long a refusal is held, on average. Whoever asks again at once would else be refused so often that no time is left for those who
  * were let in; it costs a socket's memory, so it is done for so many only.
@@ -75,6 +76,7 @@ export function overload(app: App): void {
   let closing = false
   let asked: number | undefined
   let waited = 0
+  let calm = 0
   const leave = (): void => {
     inHand--
   }
@@ -102,7 +104,9 @@ export function overload(app: App): void {
     // Once there is a limit, every look counts.
     const late = now - inTimeAt > (limit === Number.POSITIVE_INFINITY ? patienceMs : 0)
     limit = nextLimit(limit, inHand, late)
-    if (limit === Number.POSITIVE_INFINITY && inHand < watchedFrom) rest()
+    // Not at the first one: callers who were all answered at once come back, and lateness is counted from its beginning.
+    calm = limit === Number.POSITIVE_INFINITY && inHand < watchedFrom ? calm + 1 : 0
+    if (calm >= calmLooks) rest()
   }
   let watch: NodeJS.Timeout | undefined
   const rest = (): void => {
@@ -113,6 +117,7 @@ export function overload(app: App): void {
   const begin = (): void => {
     delay.reset()
     delay.enable()
+    calm = 0
     inTimeAt = performance.now()
     usedBefore = performance.eventLoopUtilization()
     watch = setInterval(look, lookMs).unref()
