@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import type { ExpressionBuilder } from 'kysely'
+import type { CompiledQuery, ExpressionBuilder } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { type IdPrefix, newId } from '../../ids.ts'
 import { type Caller, requireChannel, requireRecipient, requireTemplate } from '../../keys/caller.ts'
@@ -215,6 +215,12 @@ export function createIdempotency(store: Store, seal: Seal) {
     const changed = yield* change(fill({ ...scope, message, status, headers: JSON.stringify(headers), body }))
     return changed > 0 ? undefined : yield* first(find(scope))
   }
+  function* settle(scope: Key, holder: string): Unit<void> {
+    if ((yield* change(settled({ ...scope, holder }))) === 0) throw inProgress()
+  }
+  function* one(query: CompiledQuery): Unit<void> {
+    yield query
+  }
   const keep = async (scope: Key, message: string, answer: Answer): Promise<Answer> => {
     const kept = await store.write(() => keepFirst(scope, message, answer))
     if (!kept || kept.status === null) return answer
@@ -248,9 +254,6 @@ export function createIdempotency(store: Store, seal: Seal) {
       lasting?: Lasting
     ): Promise<Answer> => {
       const holder = newId(lasting?.prefix ?? 'req')
-      const settle = function* (): Unit<void> {
-        if ((yield* change(settled({ ...scope, holder }))) === 0) throw inProgress()
-      }
       const keepSealed = async (id: string, answer: Answer): Promise<Answer> => {
         // It is done, and says so even where that cannot be kept: the object exists, and an answer of ours may hold its secret.
         const kept = await keep(scope, id, { ...answer, body: seal.close(answer.body) }).catch(() => undefined)
@@ -263,32 +266,27 @@ export function createIdempotency(store: Store, seal: Seal) {
       const made = found && (await lasting?.find(found.messageId))
       if (made) return keepSealed(found.messageId, { ...made, replayed: true })
       if (found && !(await store.write(() => takeFrom(scope, found.messageId, holder, actLockMs)))) throw inProgress()
-      const answer = await act({ id: holder, settle }).catch(async error => {
+      const answer = await act({ id: holder, settle: () => settle(scope, holder) }).catch(async error => {
         // Should this fail too, the key is free when its lock ends; the caller is told what went wrong with the act.
-        await store
-          .write(function* () {
-            yield release({ ...scope, holder })
-          })
-          .catch(() => {})
+        await store.write(() => one(release({ ...scope, holder }))).catch(() => {})
         throw error
       })
       return keepSealed(holder, answer)
     },
     /** A 5xx is not kept: the next request with the key answers from the row. */
-    unlock: (scope: Key, message: string): Promise<void> =>
-      store.write(function* () {
-        yield unlock({ ...scope, message })
-      }),
+    unlock: (scope: Key, message: string): Promise<void> => store.write(() => one(unlock({ ...scope, message }))),
     /** At start on an embedded store: whoever held a lock is dead. */
     takeOver: (): Promise<void> =>
-      store.write(function* () {
-        yield build
-          .updateTable('idempotency')
-          .set({ locked_until: 0 })
-          .where('status', 'is', null)
-          .where('locked_until', '<>', done)
-          .compile()
-      })
+      store.write(() =>
+        one(
+          build
+            .updateTable('idempotency')
+            .set({ locked_until: 0 })
+            .where('status', 'is', null)
+            .where('locked_until', '<>', done)
+            .compile()
+        )
+      )
   }
 }
 export type Idempotency = ReturnType<typeof createIdempotency>

@@ -205,7 +205,9 @@ export function createExecutor(options: ExecutorParts): Executor {
   const tracked = (attempt: Attempt): Promise<MessageRow[]> => {
     running++
     return run(attempt).finally(() => {
-      if (--running === 0) rested?.resolve()
+      if (--running > 0) return
+      rested?.resolve()
+      rested = undefined
     })
   }
 
@@ -240,10 +242,7 @@ export function createExecutor(options: ExecutorParts): Executor {
     redirected,
     undone,
     idle: async () => {
-      while (running > 0) {
-        rested = Promise.withResolvers()
-        await rested.promise
-      }
+      while (running > 0) await (rested ??= Promise.withResolvers()).promise
     }
   }
 }
