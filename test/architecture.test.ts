@@ -83,7 +83,7 @@ const misplaced = (sources: Sources): string[] =>
 
 const read = (...patterns: string[]): Sources =>
   new Map(globSync(patterns).map(file => [file.replaceAll('\\', '/'), readFileSync(file, 'utf8')]))
-const house = read('schemas/**/*.ts', 'routes/**/*.ts', 'src/**/*.ts')
+const house = read('schemas/**/*.ts', 'routes/**/*.ts', 'src/**/*.ts', 'src/store/*.js')
 const imports = [...house].flatMap(importsOf)
 
 t.test('every import keeps to the floor plan', async t => {

@@ -8,7 +8,7 @@ const leaning = /(?:\/\*\*[\s*]*|^\s*\/\/ )(?:The same|Those|Whoever)\b.*/gm
 const found = (text: string): string[] => [...text.matchAll(leaning)].map(([line]) => line.replace(/\s+/g, ' '))
 
 t.test('no comment begins with “The same”, “Those” or “Whoever”', async t => {
-  const files = globSync(['schemas', 'routes', 'src', 'test', 'bench', 'examples'].map(at => `${at}/**/*.ts`))
+  const files = globSync(['schemas', 'routes', 'src', 'test', 'bench', 'examples'].map(at => `${at}/**/*.{ts,js}`))
   const begun = files.flatMap(file => found(readFileSync(file, 'utf8')).map(line => `${file}: ${line}`))
   t.ok(files.length > 300, `${files.length} files`)
   t.strictSame(begun, [])
