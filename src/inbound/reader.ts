@@ -59,6 +59,14 @@ interface Item {
   index: number
   heard: Heard
 }
+/** What goes into one commit: some things that were told, and how far their bodies are then. */
+interface Slice {
+  lane: Lane
+  items: Item[]
+  pieces: Piece[]
+  door: DispatchChannel
+  all: DispatchChannel[]
+}
 /** Another process has read on: it has the lane. */
 class Superseded extends Error {}
 
@@ -95,14 +103,6 @@ export function createReader(parts: ReaderParts): Reader {
     return yield* effects.apply(item.heard, { ...place, receivedAt: item.webhook.received_at })
   }
 
-  interface Slice {
-    lane: Lane
-    items: Item[]
-    pieces: Piece[]
-    door: DispatchChannel
-    all: DispatchChannel[]
-  }
-  /** Some things and how far their bodies are then. */
   function* apply({ lane, items, pieces, door, all }: Slice): Unit<(Effect | 'foreign')[]> {
     if (!(yield* queries.holdLane(lane, holder, leaseMs))) throw new Superseded()
     const results: (Effect | 'foreign')[] = []

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import type { CompiledQuery, ExpressionBuilder } from 'kysely'
+import type { ExpressionBuilder } from 'kysely'
 import { ServiceError } from '../../errors.ts'
 import { type IdPrefix, newId } from '../../ids.ts'
 import { type Caller, requireChannel, requireRecipient, requireTemplate } from '../../keys/caller.ts'
@@ -218,9 +218,6 @@ export function createIdempotency(store: Store, seal: Seal) {
   function* settle(scope: Key, holder: string): Unit<void> {
     if ((yield* change(settled({ ...scope, holder }))) === 0) throw inProgress()
   }
-  function* one(query: CompiledQuery): Unit<void> {
-    yield query
-  }
   const keep = async (scope: Key, message: string, answer: Answer): Promise<Answer> => {
     const kept = await store.write(() => keepFirst(scope, message, answer))
     if (!kept || kept.status === null) return answer
@@ -268,23 +265,22 @@ export function createIdempotency(store: Store, seal: Seal) {
       if (found && !(await store.write(() => takeFrom(scope, found.messageId, holder, actLockMs)))) throw inProgress()
       const answer = await act({ id: holder, settle: () => settle(scope, holder) }).catch(async error => {
         // Should this fail too, the key is free when its lock ends; the caller is told what went wrong with the act.
-        await store.write(() => one(release({ ...scope, holder }))).catch(() => {})
+        await store.write(() => change(release({ ...scope, holder }))).catch(() => {})
         throw error
       })
       return keepSealed(holder, answer)
     },
     /** A 5xx is not kept: the next request with the key answers from the row. */
-    unlock: (scope: Key, message: string): Promise<void> => store.write(() => one(unlock({ ...scope, message }))),
+    unlock: (scope: Key, message: string): Promise<unknown> => store.write(() => change(unlock({ ...scope, message }))),
     /** At start on an embedded store: whoever held a lock is dead. */
-    takeOver: (): Promise<void> =>
+    takeOver: (): Promise<unknown> =>
       store.write(() =>
-        one(
+        change(
           build
             .updateTable('idempotency')
             .set({ locked_until: 0 })
             .where('status', 'is', null)
             .where('locked_until', '<>', done)
-            .compile()
         )
       )
   }

@@ -18,7 +18,7 @@ export const begunAs = (row: MessageRow, way: Way): MessageRow =>
   isPermit(way) ? { ...row, state: 'sending', attempts: 1 } : way === 'ready' ? { ...row, state: 'claimed' } : row
 
 /** What a key stands for while the row is made, and the message that its own one takes the place of. */
-export interface Claiming {
+interface Claiming {
   scope: IdempotencyScope
   hash: string
   replaces?: string
