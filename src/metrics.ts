@@ -117,8 +117,7 @@ export function createMetrics(logLost: () => number = () => 0, spansLost?: () =>
   kept('switchboard_log_lines_lost_total', 'Lines of the log that could not be written', logLost)
   if (spansLost)
     kept('switchboard_spans_lost_total', 'Spans that the collector did not take, or that were too many', spansLost)
-  // Every 10 ms, as it is by itself, a server that rests would be woken a hundred times a second. It is also the least that is shown.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 })
+  collectDefaultMetrics({ register: registry })
   // Named against Prometheus's rules, and told by type in nodejs_active_resources anyway.
   for (const kind of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${kind}_total`)
   /** A native answer has the provider's own status. */
