@@ -232,7 +232,8 @@ t.test('what a send waited for is told, whichever call it was and whether it has
     async () => (await board.call('GET', '/messages?contact=14155550099')).body.items.length,
     n => n === 1
   )
-  // From here on the message is seen to wait; it does until the channel is resumed.
+  // A row is seen before it is on disk. What is written after it is answered after it: from then on the message waits, until the channel is resumed.
+  await board.call('POST', '/messages', { body: text('+14155550098'), headers: { prefer: 'respond-async' } })
   const held = await passed(200)
   await board.call('POST', '/channels/cloud/resume')
   const queued = await asked
