@@ -75,11 +75,12 @@ export function createConnections({
     const maton = await passthrough(caller.mode)
     // Maton's own calls count against the account too.
     const account = { id: '', mode: caller.mode, service: caller.service }
-    await timed('queue', () => admission.admit(account, {}))
+    const permit = await timed('queue', () => admission.admit(account, {}))
     const begun = performance.now()
     const done = (code: string): void => metrics.call(operation, 'maton', code, performance.now() - begun)
     try {
       const { body } = await maton.control(request)
+      if (permit) admission.arrived(permit)
       admission.note(account, true)
       done('ok')
       return body

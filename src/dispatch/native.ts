@@ -237,7 +237,7 @@ export function createNative(parts: NativeParts): Native {
     const adapter = adapters.get(channel.provider)!
     const { app, provider } = adapter
     const maton = await passthrough(channel.mode)
-    await timed('queue', () => admission.admit(channel, {}))
+    const permit = await timed('queue', () => admission.admit(channel, {}))
     // It may have waited for its turn for long.
     if (request.method !== 'GET' && request.method !== 'HEAD') await requireOpen(channel)
     const begun = performance.now()
@@ -249,6 +249,7 @@ export function createNative(parts: NativeParts): Native {
     }
     try {
       const answer = await maton.send(app, channel.connectionId, request)
+      if (permit) admission.arrived(permit)
       watch(channel, answer)
       const error = await refused(answer, adapter)
       done(error?.code ?? 'ok', answer.status)

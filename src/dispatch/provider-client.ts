@@ -181,6 +181,7 @@ export function createProviderClient({
       if (sandboxMode) keepLiveFromSandbox(operation, channel)
       const maton = await upstream(channel.mode)
       let begun = performance.now()
+      let permit: Permit | undefined
       const record: CallRecord = { started: false, ms: 0 }
       const done = (code: string): void => {
         record.ms = Math.round((performance.now() - begun) * 10) / 10
@@ -189,33 +190,37 @@ export function createProviderClient({
       const turn = async (): Promise<void> => {
         // Where nothing is paced there is nothing to wait for.
         const unpaced = options.permit?.until === Number.POSITIVE_INFINITY
-        const inTime =
-          unpaced ||
-          (await timed('queue', () =>
-            admission.admit(channel, { operation, ...(type && { type }), ...(to && { to }) }, options)
-          ).catch(error => {
-            throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
-          }))
+        permit = unpaced
+          ? options.permit
+          : await timed('queue', () =>
+              admission.admit(channel, { operation, ...(type && { type }), ...(to && { to }) }, options)
+            ).catch(error => {
+              throw error instanceof ServiceError ? notYet(error, channel.provider, record) : error
+            })
         begun = performance.now()
         // Late, or stopped for longer than it is ours.
         const ours = options.notAfter === undefined || begun <= options.notAfter
-        if (!inTime || !ours || options.leave?.() === false) throw new TooLate(late(channel.provider), record)
+        if (!permit || !ours || options.leave?.() === false) throw new TooLate(late(channel.provider), record)
+      }
+      const starts = (): void => {
+        if (permit?.slot) admission.left(permit)
       }
       const told = <A extends Pick<NativeAnswer, 'status' | 'headers'>>(answer: A): A => {
         record.started = true
         record.status = answer.status
         record.traceId = traceOf(answer.headers)
+        if (permit?.slot) admission.arrived(permit)
         return answer
       }
       try {
         const output = await handler(channel, input as never, {
           request: async native => {
             await turn()
-            return told(await maton.request(adapter.app, channel.connectionId, native, timeoutMs))
+            return told(await maton.request(adapter.app, channel.connectionId, native, timeoutMs, starts))
           },
           stream: async native => {
             await turn()
-            return told(await maton.stream(adapter.app, channel.connectionId, native, timeoutMs))
+            return told(await maton.stream(adapter.app, channel.connectionId, native, timeoutMs, starts))
           }
         })
         done('ok')
@@ -236,6 +241,7 @@ export function createProviderClient({
         }
         record.started = error.started
         record.status = error.status
+        if (permit?.slot && error.status !== undefined) admission.arrived(permit)
         const said = adapter.classify(error, operation)
         const verdict = said ?? judge(error, operation, channel.provider)
         if (!options.probe) admission.note(channel, said !== undefined || answered(error))

@@ -23,15 +23,29 @@ export interface Maton {
    * One call to a provider, once. Nothing of a caller's request travels: every header is ours.
    * @param app first path segment, Maton's word for the provider
    * @param connectionId always sent: Maton's "oldest active" default is never relied on
+   * @param onStart called when it begins to leave: it has a connection by then, which may have taken a while to make
    * @throws UpstreamFailure for everything but a 2xx with a JSON body
    */
-  request: (app: string, connectionId: string, request: NativeRequest, timeoutMs?: number) => Promise<NativeAnswer>
+  request: (
+    app: string,
+    connectionId: string,
+    request: NativeRequest,
+    timeoutMs?: number,
+    onStart?: () => void
+  ) => Promise<NativeAnswer>
   /**
    * Makes a call with an answer of any type and size. The deadline holds until the answer begins, and again for each stretch
    * in which no byte moves; the whole may take `longestStream` deadlines.
+   * @param onStart as for `request`
    * @throws UpstreamFailure for everything but a 2xx; what happens to the body later ends the stream with one
    */
-  stream: (app: string, connectionId: string, request: NativeRequest, timeoutMs?: number) => Promise<NativeStream>
+  stream: (
+    app: string,
+    connectionId: string,
+    request: NativeRequest,
+    timeoutMs?: number,
+    onStart?: () => void
+  ) => Promise<NativeStream>
   /** @param gently lets what is under way come to its end */
   close: (gently?: boolean) => Promise<void>
 }
@@ -58,19 +72,21 @@ export function createMaton({ baseUrl, apiKey, timeoutMs, proxies, setTimer = se
   }
   const secretsOf = (connectionId: string) => [apiKey, connectionId].filter(secret => secret.length >= 8)
   return {
-    request: async (app, connectionId, request, deadline = timeoutMs) =>
+    request: async (app, connectionId, request, deadline = timeoutMs, onStart = nothing) =>
       once(
         pool,
         await options(app, connectionId, request, 'application/json'),
         { ms: deadline, setTimer },
-        secretsOf(connectionId)
+        secretsOf(connectionId),
+        onStart
       ),
-    stream: async (app, connectionId, request, deadline = timeoutMs) =>
+    stream: async (app, connectionId, request, deadline = timeoutMs, onStart = nothing) =>
       streamed(
         streams,
         await options(app, connectionId, request, '*/*'),
         { ms: deadline, setTimer },
-        secretsOf(connectionId)
+        secretsOf(connectionId),
+        onStart
       ),
     close: async gently => {
       await Promise.all([pool, streams].map(each => (gently ? each.close() : each.destroy())))
@@ -78,12 +94,15 @@ export function createMaton({ baseUrl, apiKey, timeoutMs, proxies, setTimer = se
   }
 }
 
+const nothing = (): void => {}
+
 /** Runs one request by undici's dispatch hooks: only they tell whether it was started (docs/reliability.md 4). */
 function once(
   pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
   { ms, setTimer }: Deadline,
-  secrets: readonly string[]
+  secrets: readonly string[],
+  onStart: () => void
 ): Promise<NativeAnswer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -111,8 +130,9 @@ function once(
     pool.dispatch(options, {
       onRequestStart(current) {
         // The deadline passed while it waited for a socket: it has been reported as not started, so it must not start.
-        if (over) current.abort(new Error('deadline'))
-        else controller = current
+        if (over) return current.abort(new Error('deadline'))
+        controller = current
+        onStart()
       },
       onResponseStart(_, statusCode, received) {
         status = statusCode
@@ -156,7 +176,8 @@ function streamed(
   pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
   { ms, setTimer }: Deadline,
-  secrets: readonly string[]
+  secrets: readonly string[],
+  onStart: () => void
 ): Promise<NativeStream> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -187,8 +208,9 @@ function streamed(
 
     pool.dispatch(options, {
       onRequestStart(current) {
-        if (over) current.abort(new Error('deadline'))
-        else controller = current
+        if (over) return current.abort(new Error('deadline'))
+        controller = current
+        onStart()
       },
       onResponseStart(current, statusCode, received) {
         if (over || statusCode < 200) return

@@ -104,32 +104,62 @@ export function blockCases(test: Case): void {
     t.ok(slots.at(-1)! - slots[0]! < 3 * limit.windowMs, 'none is given away for nothing')
   })
 
-  test('a call that left early has its slot in the log at that instant, from the next that is given away on', async (t, {
+  test('the log holds when a call can have reached the account at the latest: less once it has left, and once it is answered', async (t, {
     store
   }) => {
     const [pace, other] = [createRateLimiter(store, 10), createRateLimiter(store, 10)]
     const limit = pace.account('live')!
-    const open = (of: typeof pace) =>
+    const logOf = (of: typeof pace) =>
       store.write(function* () {
-        return yield* of.open(limit)
+        return (yield* of.open(limit)).log
       })
+    /** A slot that may be used for 60 ms more when it is given away. */
     const book = () =>
       store.write(function* () {
         const ledger = yield* pace.open(limit)
-        return { at: ledger.now, entry: yield* pace.book(ledger, ledger.now + 60) }
+        return { at: 0, until: 100, slot: yield* pace.book(ledger, ledger.now + 60) }
       })
+    const stands = (log: number[], entries: number[]) =>
+      entries.map(entry => log.some(at => Math.abs(at - entry) < 0.01))
+
     const [first, second] = [await book(), await book()]
-    // 60 ms before it would have been too late, and 20.
-    pace.left({ at: 0, until: 100, slot: { key: limit.key, entry: first.entry } }, 40)
-    pace.left({ at: 0, until: 100, slot: { key: limit.key, entry: second.entry } }, 80)
-    const wanted = [first.entry - 60, second.entry - 20]
-    const near = (log: number[]) => log.slice(0, 2).map((at, i) => Math.abs(at - wanted[i]!) < 0.01)
-    t.strictSame(near((await open(other)).log), [false, false], 'another process does not know yet')
-    t.strictSame(near((await open(pace)).log), [true, true])
+    pace.left(first, 40)
+    pace.left(second, 80)
+    const left = [first.slot.entry - 60, second.slot.entry - 20]
+    t.strictSame(stands(await logOf(other), left), [false, false], 'another process does not know yet')
+    t.strictSame(stands(await logOf(pace), left), [true, true])
     await book()
-    t.strictSame(near((await open(other)).log), [true, true], 'now it does')
+    t.strictSame(stands(await logOf(other), left), [true, true], 'now it does')
+
+    pace.left(second, 90)
+    pace.left(second, 130)
+    await book()
+    const later = second.slot.entry + 30
+    t.strictSame(stands(await logOf(other), [later]), [true], 'its connection had to be made: the last word counts')
+
+    // Ten are answered in 5 ms: that is usual from now on.
+    for (let i = 0; i < 10; i++) {
+      const usual = await book()
+      pace.left(usual, 40)
+      pace.arrived(usual, 45)
+    }
+    for (const [took, spareMs] of [
+      [5, 0],
+      [12, 7],
+      [800, undefined]
+    ] as const) {
+      const call = await book()
+      pace.left(call, 70)
+      const { entry, wayMs } = call.slot
+      t.strictSame(stands(await logOf(pace), [entry - 30]), [true], `${took}: before its answer`)
+      pace.arrived(call, 70 + took)
+      t.strictSame(stands(await logOf(pace), [entry - 30 - wayMs + (spareMs ?? wayMs)]), [true], `${took}: after it`)
+      await book()
+      t.strictSame(stands(await logOf(other), [entry - 30 - wayMs + (spareMs ?? wayMs)]), [true], `${took}: for all`)
+    }
     pace.left({ at: 0, until: 100 }, 0)
-    pace.left({ at: 0, until: 100, slot: { key: limit.key, entry: first.entry } }, 40)
-    t.equal((await open(pace)).log.length, 3)
+    pace.arrived({ at: 0, until: 100 }, 0)
+    pace.arrived(await book(), 0)
+    t.equal((await logOf(pace)).length, 10)
   })
 }

@@ -139,6 +139,31 @@ t.test('a request that was given up while it waited for a socket never reaches t
   t.equal(stub.seen.length, 2 * sockets, 'and all others did')
 })
 
+t.test('it is told when a request begins to leave: not before it has a socket, and not at all without one', async t => {
+  const gate = Promise.withResolvers<void>()
+  const { maton } = await open(t, async ({ url }) => {
+    if (url.includes('held')) await gate.promise
+    return { status: 200, body: {} }
+  })
+  let begun = 0
+  const start = (): void => void begun++
+  const held = { method: 'POST', path: ['held'] } as const
+  const calls = Array.from({ length: sockets + 1 }, () => maton.request('wati', connection, held, undefined, start))
+  const given = failureOf(maton.request('wati', connection, held, 150, start))
+  await until(
+    () => begun,
+    count => count >= sockets
+  )
+  t.match(await given, { started: false })
+  t.equal(begun, sockets, 'one waits for a socket, and one was given up there')
+  gate.resolve()
+  await Promise.all(calls)
+  t.equal(begun, sockets + 1)
+  const stream = await maton.stream('wati', connection, get, undefined, start)
+  stream.body.resume()
+  t.equal(begun, sockets + 2)
+})
+
 t.test('a request that was given up after it was sent is called started, and its socket is not used again', async t => {
   const clock = handClock()
   const play = ({ url }: { url: string }): Play => (url.includes('silent') ? 'silence' : { status: 200, body: {} })

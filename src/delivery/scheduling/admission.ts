@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { CallFacts, Limit } from '../../adapters/adapter.ts'
-import type { Admission, AdmissionChannel, Permit } from '../../dispatch/admission.ts'
+import { type Admission, type AdmissionChannel, free, type Permit } from '../../dispatch/admission.ts'
 import { type BlockKeys, blockKey, blockKeysOf, blockQueries } from '../../messages/blocks.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import type { Store } from '../../store/store.ts'
 import { throttleSeconds } from '../retry-policy.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { Want } from './decisions.ts'
-import { free } from './decisions.ts'
 import type { RateLimiter } from './rate-limiter.ts'
 import type { Scheduler } from './scheduler.ts'
 
@@ -79,7 +78,7 @@ export function createAdmission({
     for (let had = given; ; had = undefined) {
       const permit = had ?? (await scheduler.acquire({ ...want, timeoutMs: end - performance.now() }))
       const early = permit.at - aheadMs - performance.now()
-      if (early > 0) await sleep(early)
+      if (early > 0) await sleep(Math.ceil(early))
       if (performance.now() <= permit.until) return permit
       // Ready in time, and late all the same: this process stood still, and whoever follows may be ahead of it by now.
       if (another && (early > 0 || !(await another()))) return undefined
@@ -92,22 +91,25 @@ export function createAdmission({
         // The turn of a message that is `sending`: nobody looks at cancel, pause or expiry any more, so it does not wait
         // for another one here.
         const early = permit.at - performance.now()
-        if (early > 0) await sleep(early)
+        // A part of a millisecond is no time for a timer, and it would end before.
+        if (early > 0) await sleep(Math.ceil(early))
         const now = performance.now()
         // One that was not ready in time says nothing of how exact this process is, unless it has missed its slot.
         if (early > 0 || now > permit.until) rateLimiter.punctuality.left(now - permit.at)
-        if (now > permit.until) return false
+        if (now > permit.until) return undefined
         rateLimiter.left(permit, now)
-        return true
+        return permit
       }
       const keys = keysOf(channel, probe)
-      if (!paced && (await store.read(blocks.of(keys))).length === 0) return true
+      if (!paced && (await store.read(blocks.of(keys))).length === 0) return free
       const { mode, service = '' } = channel
       const limits = paced ? limitsOf(channel, call) : []
       const had = await take({ mode, lane, service, limits, keys: Object.values(keys) })
       if (had) rateLimiter.left(had, performance.now())
-      return true
+      return had
     },
+    left: permit => rateLimiter.left(permit, performance.now()),
+    arrived: permit => rateLimiter.arrived(permit, performance.now()),
     acquire: async (row, channel, given, another) => {
       // Without a pace nothing has to be waited for: what stands in the way is seen by the dispatch itself.
       if (!paced && !given) return free

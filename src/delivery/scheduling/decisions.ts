@@ -1,5 +1,5 @@
 import type { Limit } from '../../adapters/adapter.ts'
-import type { Permit } from '../../dispatch/admission.ts'
+import { free, type Permit } from '../../dispatch/admission.ts'
 import { type Blockable, blockKeysOf, blockQueries } from '../../messages/blocks.ts'
 import type { Head, QueueQueries } from '../../messages/queue.ts'
 import type { BlockRow, MessageRow } from '../../store/schema.ts'
@@ -73,8 +73,6 @@ const unreadyLateMs = 60
 const mostPutOff = 500
 /** Until what is known of places has been loaded. */
 const notReadyMs = 50
-/** Where nothing is paced. */
-export const free: Permit = { at: 0, until: Number.POSITIVE_INFINITY }
 /** Who may go next, as units of the store: while one runs no other replica decides. */
 export function createDecisions(parts: DecisionParts) {
   const {
@@ -113,8 +111,7 @@ export function createDecisions(parts: DecisionParts) {
     let at = now + lead()
     const lateMs = rateLimiter.punctuality.lateMs()
     for (const ledger of ledgers) {
-      const ofAccount = ledger === account
-      const free = earliest({ ...ledger, now }, spaced && ofAccount, ofAccount && !ledger.lastLeft ? lateMs : 0)
+      const free = earliest({ ...ledger, now }, spaced && ledger === account)
       if (free > at) [at, tightest] = [free, ledger]
     }
     at = Math.ceil(at)
@@ -123,8 +120,8 @@ export function createDecisions(parts: DecisionParts) {
     const allowedMs = inMs < readyMs ? unreadyLateMs : lateMs
     const permit: Permit = { at: read.after + inMs, until: read.before + inMs + allowedMs }
     for (const ledger of ledgers) {
-      const entry = yield* rateLimiter.book(ledger, ledger === account ? at + allowedMs : at)
-      if (ledger === account) permit.slot = { key: ledger.limit.key, entry }
+      const slot = yield* rateLimiter.book(ledger, ledger === account ? at + allowedMs : at)
+      if (ledger === account) permit.slot = slot
     }
     return { permit }
   }
@@ -161,9 +158,7 @@ export function createDecisions(parts: DecisionParts) {
     const limit = rateLimiter.account(mode)
     const account = limit && (yield* rateLimiter.open(limit))
     const decision: Decision = { refused: [], nextMs: pollMs, ...(account && { readAt: account.read.after }) }
-    const soonest = account
-      ? earliest(account, false, account.lastLeft ? 0 : rateLimiter.punctuality.lateMs()) - account.now
-      : 0
+    const soonest = account ? earliest(account, false) - account.now : 0
     if (soonest > aheadMs + lead()) return { ...decision, nextMs: soonest }
     const standing = new Map((yield* all(blocks.all({}))).map(block => [block.key, block]))
     const now = account?.now ?? Number((yield* first(clock()))!.now)

@@ -7,8 +7,10 @@ import { createFading } from './fading.ts'
 export interface Punctuality {
   /** Milliseconds by which a slot may be used late. What was given away stands in the store with them. */
   lateMs: () => number
-  /** Milliseconds left between two windows for what lies between our sending and the account's counting. */
+  /** Milliseconds that a call may be on its way to the account while nothing better is known: its answer tells more. */
   wayMs: () => number
+  /** Milliseconds left between two windows for what nobody can see, such as how the account counts. */
+  spareMs: () => number
   /** Notes by how many milliseconds a slot was used, or missed, too late. */
   left: (lateMs: number) => void
   /** Notes that the account refused a call though its slot had come: it is given more room, at once. */
@@ -27,7 +29,8 @@ export function createPunctuality(clock?: () => number): Punctuality {
   const disagreements = createFading(600_000, 0, clock)
   return {
     lateMs: () => between(8, 1.5 * timers.value() + 4, 60),
-    wayMs: () => between(16, Math.max(Math.min(way.value() + 5, 40), disagreements.value()), 100),
+    wayMs: () => between(16, way.value() + 5, 40),
+    spareMs: () => between(4, disagreements.value(), 100),
     left: lateMs => {
       timers.raise(Math.min(lateMs, 60))
       way.raise(Math.min(lateMs, 60))

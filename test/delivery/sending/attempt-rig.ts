@@ -8,6 +8,7 @@ import { broadcastQueries } from '../../../src/broadcasts/queries.ts'
 import { createPreparation } from '../../../src/delivery/intake/prepare.ts'
 import type { MessageAdmission } from '../../../src/delivery/scheduling/admission.ts'
 import { createExecutor, type Executor } from '../../../src/delivery/sending/attempt.ts'
+import { free } from '../../../src/dispatch/admission.ts'
 import { createProviderClient, type DispatchChannel } from '../../../src/dispatch/provider-client.ts'
 import { newId } from '../../../src/ids.ts'
 import { createNotifications } from '../../../src/messages/notifications.ts'
@@ -63,7 +64,9 @@ export async function attemptRig(t: Test, wrap: (store: Store) => Store = store 
   let turn = permit
   const admission: MessageAdmission = {
     // Only what has a turn can be late for it.
-    admit: async (_channel, _call, { permit } = {}) => !permit || permit.until > performance.now(),
+    admit: async (_channel, _call, { permit = free } = {}) => (permit.until > performance.now() ? permit : undefined),
+    left: () => {},
+    arrived: () => {},
     throttle: () => {},
     note: () => {},
     acquire: async () => turn

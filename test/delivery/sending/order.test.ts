@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { Executor } from '../../../src/delivery/sending/attempt.ts'
 import { createOrder } from '../../../src/delivery/sending/order.ts'
 import { createWorker } from '../../../src/delivery/sending/worker.ts'
-import type { Permit } from '../../../src/dispatch/admission.ts'
+import { free, type Permit } from '../../../src/dispatch/admission.ts'
 import { queueQueries } from '../../../src/messages/queue.ts'
 import type { MessageRow } from '../../../src/store/schema.ts'
 import { all } from '../../../src/store/store.ts'
@@ -125,7 +125,8 @@ async function workerByHand(t: Test, spoil: (executor: Executor) => Executor = e
     await slots.get(given!)
     return given
   }
-  admission.admit = async (_channel, _call, { permit } = {}) => !permit || turns.get(permit)!.promise
+  admission.admit = async (_channel, _call, { permit = free } = {}) =>
+    permit === free || (await turns.get(permit)!.promise) ? permit : undefined
   let deliver: ((rows: MessageRow[], permit: Permit) => void) | undefined
   const none = async () => {}
   const worker = createWorker({
