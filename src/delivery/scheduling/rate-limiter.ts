@@ -31,6 +31,7 @@ export interface RateLimiter {
   /**
    * Notes that a call was answered. One whose answer took no longer than the quickest lost no time on its way, and the
    * next ones need not keep clear of that either; of a slow one nobody can tell where it waited, so that it changes nothing.
+   * The first ten may have waited on the way for as long as they took.
    * @param now performance.now()
    */
   arrived: (permit: Permit, now: number) => void
@@ -56,8 +57,9 @@ interface Departure {
   left: number
 }
 
-/** Milliseconds that the first calls of a process may be on their way: they make the connections. */
+/** Milliseconds that the first calls of a process may be on their way while they have no answer, and at most. */
 const unusualWayMs = 100
+const mostWayMs = 500
 
 const accountKey = (mode: string): string => `account/${mode}`
 const ofAccount = (key: string): boolean => key.startsWith(accountKey(''))
@@ -177,8 +179,11 @@ export function createRateLimiter(store: Store, ratePerSecond: number, punctuali
       const tookMs = now - departure.left
       const usual = quickest.get(slot.key) ?? createQuickest()
       quickest.set(slot.key, usual)
+      const leastMs = usual.value()
       usual.note(tookMs)
-      departure.wayMs = Math.min(departure.wayMs, tookMs - (usual.value() ?? 0))
+      // Of the first ones nobody knows what is usual: they may have arrived at any time before their answer.
+      departure.wayMs =
+        leastMs === undefined ? Math.min(tookMs, mostWayMs) : Math.min(departure.wayMs, Math.max(tookMs - leastMs, 0))
     }
   }
 }
