@@ -9,9 +9,7 @@ export type { Room }
 const adapter = {
   may: [
     'src/adapters/adapter.ts',
-    'src/adapters/meta-codes.ts',
-    'src/adapters/parsed-json.ts',
-    'src/adapters/template-parts.ts',
+    ...['heard-parts', 'meta-codes', 'parsed-json', 'template-parts'].map(name => `src/adapters/${name}.ts`),
     'src/phone.ts',
     'schemas/'
   ],
@@ -53,7 +51,7 @@ export const rooms: Room[] = [
     packageTypes: ['@sinclair/typebox']
   },
   { at: 'src/adapters/meta-codes.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts'] },
-  ...['parsed-json', 'template-parts'].map(name => ({ at: `src/adapters/${name}.ts`, may: [] })),
+  ...['heard-parts', 'parsed-json', 'template-parts'].map(name => ({ at: `src/adapters/${name}.ts`, may: [] })),
   { at: 'src/adapters/heard.ts', may: [], types: ['schemas/'] },
   { at: 'src/adapters/operations.ts', may: [], types: ['schemas/', 'src/adapters/adapter.ts', 'src/upstream/wire.ts'] },
   { at: 'src/adapters/index.ts', may: ['src/adapters/'] },

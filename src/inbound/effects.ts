@@ -54,6 +54,8 @@ export interface Effects {
 /** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (docs/api.md 12). */
 const patienceMs = 60_000
 
+const ofAll: ReadonlySet<Heard['kind']> = new Set(['account', 'template'])
+
 const namesOf = ({ phone, waId, userId, parentUserId, username }: Person): ToldAs => ({
   names: [phone, waId, userId, parentUserId],
   username
@@ -157,7 +159,7 @@ export function createEffects(parts: EffectsParts): Effects {
     person: function* ({ change, before, after }, { channel: { id: channel, mode } }) {
       const { names, username } = namesOf(after)
       if (change !== 'identity')
-        yield* people.link({ channel_id: channel, mode }, { names: [...namesOf(before).names, ...names], username })
+        yield* people.join({ channel_id: channel, mode }, { names: [...namesOf(before).names, ...names], username })
       const data = { change, before: shownPerson(before), after: shownPerson(after) }
       yield eventEntry(store, { type: 'contact.changed', mode, channel, ...about(after, before), data })
       return { outcome: 'done' }
@@ -196,10 +198,15 @@ export function createEffects(parts: EffectsParts): Effects {
       const handler = handlers[heard.kind]
       // Not marked: once it has an effect, what was kept can be read again.
       if (!handler) return { outcome: 'ignored' }
-      const { id: channel, mode } = place.channel
-      const fresh = yield* change(mark({ channel, mode, identity: heard.identity, at: store.clock() }))
-      if (fresh === 0) return { outcome: 'known' }
-      return yield* handler(heard as never, place)
+      let effect: Effect = { outcome: 'known' }
+      // What is told of the account or a template is told of each channel that has it: their keys may differ.
+      const channels = ofAll.has(heard.kind) ? place.siblings : [place.channel.id]
+      for (const id of channels) {
+        const channel = { ...place.channel, id }
+        const marked = mark({ channel: id, mode: channel.mode, identity: heard.identity, at: store.clock() })
+        if ((yield* change(marked)) > 0) effect = yield* handler(heard as never, { ...place, channel })
+      }
+      return effect
     },
 
     disown: function* (bind) {

@@ -108,6 +108,16 @@ export function webhookQueries(store: Store) {
     heard: ({ channel_id, mode }: Lane, at: number, status: boolean) =>
       (status ? heardStatus : heardAny)({ channel_id, mode, at }),
 
+    /** Inside a unit: a channel without a door of its own in use has heard something, or a status. */
+    heardBeside: function* ({ channel_id, mode }: Lane, at: number, status: boolean): Unit<void> {
+      const heard = status ? { heard_at: at, status_at: at } : { heard_at: at }
+      yield build
+        .insertInto('webhook_lanes')
+        .values({ channel_id, mode, holder: null, until: 0, status_at: null, ...heard })
+        .onConflict(conflict => conflict.columns(['channel_id', 'mode']).doUpdateSet(heard))
+        .compile()
+    },
+
     /** Before bodies that an earlier process left are taken in hand: another one that ends by them has counted them. */
     suspect: (ids: string[]) =>
       build

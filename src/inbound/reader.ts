@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics.ts'
 import { createPeriodic } from '../periodic.ts'
 import type { WebhookRow } from '../store/schema-inbound.ts'
 import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import { createBeside } from './beside.ts'
 import { webhookWord } from './door.ts'
 import type { Effect, Effects, Place } from './effects.ts'
 import { type Lane, type Piece, webhookQueries } from './queries.ts'
@@ -67,13 +68,18 @@ interface Slice {
   door: DispatchChannel
   all: DispatchChannel[]
 }
+const secretOf = ({ settings }: DispatchChannel): string | undefined => (settings as { appSecret?: string }).appSecret
+
 /** Another process has read on: it has the lane. */
 class Superseded extends Error {}
+
+const heardAtOf = (pieces: Piece[]): number => Math.max(...pieces.map(piece => piece.received_at))
 
 export function createReader(parts: ReaderParts): Reader {
   const { store, adapters, channels, effects, metrics, log, tell, wakeQueue } = parts
   const queries = webhookQueries(store)
   const inHand = createSuspects(store, queries)
+  const beside = createBeside(store, queries)
   /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
   const shared = store.dialect === 'postgres'
   const holder = shared ? randomUUID() : 'only'
@@ -92,9 +98,16 @@ export function createReader(parts: ReaderParts): Reader {
     const channel = others.find(each => each.id === door.id) ?? first
     return channel && { channel, siblings: meant.map(each => each.id) }
   }
+  /**
+   * The channels that a door may tell of: those of its connection, but none whose signature it does not check. Else whoever
+   * knows the address of one channel could tell anything of another that has asked for proof.
+   */
   const siblingsOf = async (door: DispatchChannel): Promise<DispatchChannel[]> =>
     (await channels.all(door.mode)).filter(
-      each => each.provider === door.provider && each.connectionId === door.connectionId
+      each =>
+        each.provider === door.provider &&
+        each.connectionId === door.connectionId &&
+        (secretOf(each) === undefined || secretOf(each) === secretOf(door))
     )
 
   function* effectOf(item: Item, door: DispatchChannel, all: DispatchChannel[]): Unit<Effect | 'foreign'> {
@@ -109,7 +122,7 @@ export function createReader(parts: ReaderParts): Reader {
     for (const item of items) results.push(yield* effectOf(item, door, all))
     failpoint('webhook_effects')
     for (const piece of pieces) if (!(yield* queries.advance(piece))) throw new Superseded()
-    const heardAt = Math.max(...pieces.map(piece => piece.received_at))
+    const heardAt = heardAtOf(pieces)
     yield queries.heard(
       lane,
       heardAt,
@@ -124,12 +137,17 @@ export function createReader(parts: ReaderParts): Reader {
     const { items, door } = slice
     const done = await store.write(() => apply(slice), { patient: true })
     failpoint('webhook_committed')
+    const others = items.flatMap(({ heard }) => {
+      const channel = placeOf(heard, door, slice.all)?.channel.id
+      return channel === undefined || channel === door.id ? [] : [{ channel, status: heard.kind === 'status' }]
+    })
+    await beside(door.mode, others, heardAtOf(slice.pieces))
     const foreign = items.find((_, i) => done[i] === 'foreign')
     if (foreign) {
       const { numberId, accountId } = foreign.heard.scope
       log.warn(
         { channel: door.id, numberId, accountId },
-        'a webhook tells of another number than its channel’s: no effect'
+        'a webhook tells of a number that is none of its channel’s, or whose channel asks for a signature that this door does not check: no effect'
       )
     }
     for (const [i, result] of done.entries()) {

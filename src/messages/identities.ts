@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { newId } from '../ids.ts'
+import { isUserId } from '../phone.ts'
 import type { IdentityRow, MessageRow } from '../store/schema.ts'
-import { all, type Store, type Unit } from '../store/store.ts'
+import { all, prepare, type Store, type Unit } from '../store/store.ts'
 
 // One person has several names at WhatsApp: a number as it is dialled and as WhatsApp knows it (52 and 521, 55 with and
 // without the nine), a number before and after a change, a business-scoped user id. Whatever the provider says belongs
@@ -40,6 +41,17 @@ export function identities(store: Store) {
     return channel === undefined ? query : query.where('named.channel_id', '=', channel)
   }
 
+  /** What two numbers are known with. */
+  const idsBehind = prepare<
+    { mode: string; channel: string; one: string; two: string },
+    { identity: string; other: string }
+  >(p =>
+    pairs(p.mode as MessageRow['mode'])
+      .select(['named.identity', 'other.identity as other'])
+      .where('named.channel_id', '=', p.channel)
+      .where('named.identity', 'in', [p.one, p.two])
+  )
+
   return {
     namesOf,
 
@@ -70,35 +82,61 @@ export function identities(store: Store) {
       return found
     },
 
-    /** From now on these are names of one person, with all that each of them was known by before. */
-    link: function* ({ channel_id, mode }: Place, { names, username }: ToldAs): Unit<void> {
-      const known = [...new Set(names.filter(name => name !== undefined))].sort()
-      if (known.length < (username === undefined ? 2 : 1)) return
-      const created_at = store.clock()
-      const person = newId('per', created_at)
-      // The rows are locked in one order by this, those that were there already too.
-      const rows = yield* all(
-        build
-          .insertInto('identities')
-          .values(
-            known.map(identity => ({ channel_id, mode, identity, person, username: username ?? null, created_at }))
-          )
-          .onConflict(conflict =>
-            conflict
-              .columns(['channel_id', 'mode', 'identity'])
-              .doUpdateSet({ username: sql`coalesce(excluded.username, identities.username)` })
-          )
-          .returning('person')
-      )
-      const [oldest, ...others] = [...new Set(rows.map(row => row.person))].sort()
-      if (others.length === 0) return
-      yield build
-        .updateTable('identities')
-        .set({ person: oldest! })
-        .where('channel_id', '=', channel_id)
-        .where('mode', '=', mode)
-        .where('person', 'in', others)
-        .compile()
+    join,
+
+    /**
+     * What somebody is called who writes, or is written to: names of one person from now on. A number that is known with
+     * another user id has been given to somebody else: what it was known by stays with whoever had it.
+     */
+    link: function* (place: Place, told: ToldAs): Unit<void> {
+      const [ids, numbers] = [true, false].map(kind =>
+        told.names.filter(name => name !== undefined).filter(name => isUserId(name) === kind)
+      ) as [string[], string[]]
+      if (ids.length > 0 && numbers.length > 0) {
+        const { mode, channel_id: channel } = place
+        const known = yield* all(idsBehind({ mode, channel, one: numbers[0]!, two: numbers.at(-1)! }))
+        const given = numbers.filter(number => {
+          const others = known.filter(each => each.identity === number && isUserId(each.other)).map(each => each.other)
+          return others.length > 0 && !others.some(other => ids.includes(other))
+        })
+        if (given.length > 0)
+          yield build
+            .deleteFrom('identities')
+            .where('channel_id', '=', place.channel_id)
+            .where('mode', '=', place.mode)
+            .where('identity', 'in', given)
+            .compile()
+      }
+      yield* join(place, told)
     }
+  }
+
+  /** These are names of one person from now on, with all that each of them was known by before. */
+  function* join({ channel_id, mode }: Place, { names, username }: ToldAs): Unit<void> {
+    const known = [...new Set(names.filter(name => name !== undefined))].sort()
+    if (known.length < (username === undefined ? 2 : 1)) return
+    const created_at = store.clock()
+    const person = newId('per', created_at)
+    // The rows are locked in one order by this, those that were there already too.
+    const rows = yield* all(
+      build
+        .insertInto('identities')
+        .values(known.map(identity => ({ channel_id, mode, identity, person, username: username ?? null, created_at })))
+        .onConflict(conflict =>
+          conflict
+            .columns(['channel_id', 'mode', 'identity'])
+            .doUpdateSet({ username: sql`coalesce(excluded.username, identities.username)` })
+        )
+        .returning('person')
+    )
+    const [oldest, ...others] = [...new Set(rows.map(row => row.person))].sort()
+    if (others.length === 0) return
+    yield build
+      .updateTable('identities')
+      .set({ person: oldest! })
+      .where('channel_id', '=', channel_id)
+      .where('mode', '=', mode)
+      .where('person', 'in', others)
+      .compile()
   }
 }

@@ -53,7 +53,8 @@ export function toMessage(row: MessageRow): Message {
   if (row.expires_at !== null) view.expiresAt = instant(row.expires_at)
   if (row.deliver_by !== null) view.deliverBy = instant(row.deliver_by)
   if (row.undelivered_at !== null) view.undeliveredAt = instant(row.undelivered_at)
-  if (row.accepted_at !== null) view.acceptedAt = instant(row.accepted_at)
+  // Providers tell whole seconds, and their word may be the only one: nothing is accepted before it was there.
+  if (row.accepted_at !== null) view.acceptedAt = instant(Math.max(row.accepted_at, row.created_at))
   if (row.sent_at !== null) view.sentAt = instant(row.sent_at)
   if (row.delivered_at !== null) view.deliveredAt = instant(row.delivered_at)
   if (row.read_at !== null) view.readAt = instant(row.read_at)

@@ -22,6 +22,19 @@ export type HeardWindow = (channel: Pick<DispatchChannel, 'id' | 'mode'>, person
 export function createHeardWindow(store: Store): HeardWindow {
   const { build } = store
   const names = identities(store)
+  /** What WhatsApp would not deliver because the window was closed, of what was sent to somebody after an instant. */
+  const refused = (people: string[], from: number, channel: string, mode: DispatchChannel['mode']) =>
+    build
+      .selectFrom('messages')
+      .select('id')
+      .where('channel_id', '=', channel)
+      .where(ofPerson(people))
+      .where('mode', '=', mode)
+      .where('direction', '=', 'outbound')
+      // Providers tell when somebody wrote in whole seconds.
+      .where('created_at', '>=', from + 1000)
+      .where('error', 'like', '%"code":"window_closed"%')
+      .limit(1)
   return async ({ id, mode }, person) => {
     const people = await names.of(mode, id, person)
     const lastWrote = build
@@ -32,7 +45,7 @@ export function createHeardWindow(store: Store): HeardWindow {
       .where('mode', '=', mode)
       .where('direction', '=', 'inbound')
       // WhatsApp's own words about somebody are no word of theirs, and what is written in a group opens the group.
-      .where('type', '!=', 'system')
+      .where('type', 'not in', ['system', 'revoke'])
       .where(eb => eb.or([eb('options', 'is', null), eb('options', 'not like', '%"groupId":%')]))
       // Not the last that came: webhooks come in any order, and days late.
       .orderBy('created_at', 'desc')
@@ -45,8 +58,12 @@ export function createHeardWindow(store: Store): HeardWindow {
     const [[row], [hears]] = await Promise.all([store.read(lastWrote.compile()), store.read(registered.compile())])
     const now = store.clock()
     const known = row && windowAfter(row.created_at, now)
-    if (known?.open) return known
     const since = hears?.silent_since === null ? hears.registered_at : null
+    // Of what came before it we know at most what the person wrote last: WhatsApp's own word stands until the next one.
+    const from = row?.created_at ?? since
+    if (from !== null && (await store.read(refused(people, from, id, mode).compile())).length > 0)
+      return { open: false }
+    if (known?.open) return known
     return since !== null && since + windowMs <= now ? (known ?? { open: false }) : { open: 'unknown' }
   }
 }

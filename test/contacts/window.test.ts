@@ -10,7 +10,7 @@ import { messageQueries } from '../../src/messages/queries.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openStore } from '../../src/store/index.ts'
 import { openAdmission } from '../admission.ts'
-import { caller, message, put } from '../conformance/store-rows.ts'
+import { caller, changed, message, put } from '../conformance/store-rows.ts'
 import { cloudSettings } from '../helper.ts'
 
 const log = pino({ level: 'silent' })
@@ -76,6 +76,19 @@ t.test(
       })
     await heard({})
     t.strictSame(await windowOf('14155550001'), { open: true, closesAt: closes(now - hour) })
+    const refused = async (contact: string, created_at: number, code = 'window_closed') => {
+      const { id } = await put(store, message({ channel_id: 'cloud', contact, created_at }))
+      const error = JSON.stringify({ title: '', code })
+      await changed(store, store.build.updateTable('messages').set({ error, state: 'failed' }).where('id', '=', id))
+    }
+    await refused('14155550001', now - 2 * hour)
+    await refused('14155550001', now - hour / 2, 'recipient_unreachable')
+    t.match(await windowOf('14155550001'), { open: true }, 'CONTROL: refused before the person wrote, or otherwise')
+    await wrote('14155550007', now - hour)
+    await refused('14155550007', now - hour / 2)
+    t.strictSame(await windowOf('14155550007'), { open: false }, 'WhatsApp has said so since')
+    await wrote('14155550007', now)
+    t.match(await windowOf('14155550007'), { open: true }, 'until the person writes again')
     t.strictSame(await windowOf('14155550002'), { open: false, closesAt: closes(now - 25 * hour) })
     t.strictSame(await windowOf('14155550006'), { open: false }, 'who has not written while all was heard')
     for (const changes of [{ registered_at: now - 23 * hour }, { silent_since: now }, { mode: 'test' as const }]) {

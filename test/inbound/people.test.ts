@@ -70,6 +70,38 @@ t.test('a person who changes the number stays the same person', async t => {
   t.match((await board.call('GET', `/contacts/${moved}/window?channel=cloud`)).body, { open: true })
 })
 
+t.test('a number that was given to somebody else is not who had it', async t => {
+  const { board, tell, found } = await hearing(t)
+  const [before, after, stranger] = ['US.111', 'US.222', 'US.333']
+  const day = 24 * 3600
+  const long = (seconds: number) => String(Math.floor(Date.now() / 1000) - seconds)
+  await tell(
+    write(
+      'wamid.1',
+      { from: phone, from_user_id: before, timestamp: long(day + 7200) },
+      { wa_id: phone, user_id: before }
+    )
+  )
+  await found(phone, 1)
+  const change = { type: 'user_changed_number', wa_id: moved, user_id: after, previous_user_id: before }
+  await tell({
+    messages: [{ id: 'wamid.2', from: phone, timestamp: long(day + 3600), type: 'system', system: change }]
+  })
+  await found(moved, 2)
+  t.equal((await found(phone, 2)).length, 2, 'CONTROL: one person as yet')
+  await tell(write('wamid.3', { from: phone, from_user_id: stranger }, { wa_id: phone, user_id: stranger }))
+  t.equal((await found(stranger, 3)).length, 3, 'what stands under the number is found by it')
+  for (const name of [moved, before, after]) {
+    const { items } = (await board.call('GET', `/messages?contact=${name}`)).body
+    t.notMatch(JSON.stringify(items), 'wamid.3', `${name}: the stranger is another`)
+    t.match((await board.call('GET', `/contacts/${name}/window?channel=cloud`)).body, { open: 'unknown' }, name)
+  }
+  t.match((await board.call('GET', `/contacts/${phone}/window?channel=cloud`)).body, { open: true })
+  await board.call('POST', '/suppressions', { body: { to: `+${phone}`, channel: 'cloud', category: 'all' } })
+  t.equal((await send(board, phone)).status, 409)
+  t.equal((await send(board, moved)).status, 201)
+})
+
 t.test('an older word for a changed number means the same', async t => {
   const { tell, found } = await hearing(t)
   await tell(write('wamid.1', { from: phone }, { wa_id: phone }))

@@ -1,5 +1,6 @@
-import { identified } from '../../../phone.ts'
+import { identified, isUserId } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
+import { plausible } from '../../heard-parts.ts'
 import { parsedJson } from '../../parsed-json.ts'
 import { id, type Json, string } from '../decode.ts'
 
@@ -28,24 +29,22 @@ export const oursOf = (event: Json): string | undefined => {
 export function instant(event: Json): number | undefined {
   const { timestamp, created } = event
   const told = typeof timestamp === 'string' && /^\d{1,15}$/.test(timestamp) ? Number(timestamp) : timestamp
-  if (typeof told === 'number' && Number.isFinite(told) && told > 0) {
-    const at = Math.trunc(told >= 1e11 ? told : told * 1000)
-    if (at < 8.64e15) return at
-  }
+  const number = plausible(told)
+  if (number !== undefined) return number
   const text = string(created) ?? string(timestamp)
   // without a zone it is UTC
   const at = text === undefined ? Number.NaN : Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`)
-  return Number.isFinite(at) && at > 0 ? at : undefined
+  return plausible(at)
 }
 
 /** The person of an event. An identifier counts by its form: a user id has been seen where a number belongs. */
 export function personOf(event: Json): Person {
-  const parent = string(event.parentBsuid)
+  const parent = string(event.parentBsuid)?.trim()
   const username = string(event.username)?.trim().replace(/^@/, '')
   const name = string(event.senderName)
   return {
     ...identified(event.waId, event.bsuid),
-    ...(parent !== undefined && { parentUserId: parent }),
+    ...(parent !== undefined && isUserId(parent) && { parentUserId: parent }),
     ...(username && { username }),
     ...(name !== undefined && { name: name.slice(0, 256) })
   }

@@ -1,6 +1,6 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
 import { shallow } from '../../parsed-json.ts'
-import { type Json, record, string } from '../decode.ts'
+import { id, type Json, record, string } from '../decode.ts'
 import { parsed, some } from './common.ts'
 import { cards, place } from './places-and-cards.ts'
 
@@ -24,7 +24,7 @@ function decoded(text: string): string {
 
 /** What stands beside a file: a document's name, else what is written below it. */
 function wordsOf(event: Json, type: string): Pick<HeardFile, 'filename' | 'caption'> {
-  const text = string(event.text)
+  const text = id(event.text)
   if (text === undefined || type === 'audio' || type === 'sticker') return {}
   return type === 'document' ? { filename: text.slice(0, 240) } : { caption: text.slice(0, 4096) }
 }
@@ -75,13 +75,13 @@ function replyOf(event: Json): HeardMessage['content'] | undefined {
 export function contentOf(event: Json): HeardMessage {
   const word = string(event.type)?.toLowerCase() ?? 'text'
   const type = Object.hasOwn(types, word) ? types[word]! : word
-  const text = string(event.text)
+  const text = id(event.text)
   const replyTo = string(event.replyContextId)
   const often = event.frequentlyForwarded === true
-  const [url, id] = [string(event.sourceUrl), string(event.sourceId)]
+  const [url, source] = [string(event.sourceUrl), string(event.sourceId)]
   const around = {
     ...(replyTo !== undefined && { replyTo }),
-    ...((url !== undefined || id !== undefined) && { referral: some({ sourceUrl: url, sourceId: id }) }),
+    ...((url !== undefined || source !== undefined) && { referral: some({ sourceUrl: url, sourceId: source }) }),
     ...((often || event.forwarded === true) && { forwarded: often ? ('often' as const) : ('once' as const) })
   }
   const reply = replyOf(event)

@@ -1,6 +1,7 @@
 import type { Heard, HeardFailure, HeardStatus } from '../../heard.ts'
+import { bounded, digestOf } from '../../heard-parts.ts'
 import { failedLater } from '../../meta-codes.ts'
-import { id, type Json, record, string } from '../decode.ts'
+import { id, type Json, string } from '../decode.ts'
 import { idsOf, instant, oursOf, personOf, scopeOf } from './common.ts'
 import { contentOf } from './content.ts'
 
@@ -105,7 +106,9 @@ const template =
     return {
       ...base(event),
       kind: 'template',
-      identity: [stem, id ?? name ?? '', before ?? '', after ?? '', instant(event) ?? ''].join('/'),
+      identity: [stem, id ?? name ?? '', before ?? '', after ?? '', instant(event) ?? digestOf(bounded(event))].join(
+        '/'
+      ),
       change,
       ...(name !== undefined && { name }),
       ...(id !== undefined && { providerTemplateId: id }),
@@ -115,18 +118,17 @@ const template =
   }
 
 const account = (event: Json, stem: string): Heard => {
-  const said = string(event.accountReviewStatus)?.toLowerCase()
+  const said = (string(event.accountReviewStatus) ?? string(event.event))?.toLowerCase()
+  const detail = bounded(Object.fromEntries(Object.entries(event).filter(([, value]) => value !== null)))
   return {
     ...base(event),
+    // A number's own events name it here, and the tenant's name none.
+    scope: scopeOf({ channelPhoneNumber: event.channelPhoneNumber ?? event.phoneNumber }),
     kind: 'account',
-    identity: [stem, said ?? '', instant(event) ?? ''].join('/'),
-    event: said ? `${stem}.${said}` : stem,
-    detail: Object.fromEntries(
-      Object.entries(record(event))
-        .filter(([key, value]) => key !== '__proto__' && ['string', 'number', 'boolean'].includes(typeof value))
-        .slice(0, 30)
-        .map(([key, value]) => [key, typeof value === 'string' ? value.slice(0, 256) : value])
-    )
+    // They have no id, and some no instant: two of one word are two where anything else differs.
+    identity: [stem, said ?? '', instant(event) ?? '', digestOf(detail)].join('/'),
+    event: said ? `${stem}.${said.slice(0, 60)}` : stem,
+    detail
   }
 }
 
@@ -156,5 +158,7 @@ export const events: Readonly<Record<string, (event: Json, stem: string) => Hear
   templatecategoryupdated: template('category', ['oldTemplateCategory', 'newTemplateCategory'], []),
   wabastatusreviewupdate: account,
   accountupdated: account,
-  accountdeleted: account
+  accountdeleted: account,
+  phonenumberqualityupdated: account,
+  businesscapabilityupdated: account
 }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { Heard } from '../../heard.ts'
+import { bounded, digestOf } from '../../heard-parts.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
-import { type Change, instant, type Json, someone } from './common.ts'
+import { type Change, instant, someone } from './common.ts'
 
 // The fields about templates, numbers, the account, and what people want (docs/webhooks.md C6).
 
@@ -131,22 +131,3 @@ export const other = (change: Change, name: string): Heard => ({
   identity: ['other', change.field, change.at ?? '', name].join('/'),
   name
 })
-
-const digestOf = (detail: Json): string =>
-  createHash('sha256').update(JSON.stringify(detail)).digest('base64url').slice(0, 16)
-
-/** A copy of what was told, without depth or length that nobody reads. */
-function bounded(value: Json, depth = 0): Json {
-  const entries = Object.entries(value)
-    .slice(0, 40)
-    .filter(([key]) => key !== '__proto__')
-  return Object.fromEntries(entries.map(([key, member]) => [key, boundedMember(member, depth)]))
-}
-
-function boundedMember(member: unknown, depth: number): unknown {
-  if (typeof member === 'string') return member.slice(0, 512)
-  if (typeof member !== 'object' || member === null) return member
-  if (depth >= 3) return null
-  if (Array.isArray(member)) return member.slice(0, 20).map(each => boundedMember(each, depth + 1))
-  return bounded(record(member), depth + 1)
-}

@@ -1,5 +1,6 @@
-import { identified } from '../../../phone.ts'
+import { identified, isUserId } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
+import { plausible } from '../../heard-parts.ts'
 import { array, graphId, record, string } from '../decode.ts'
 
 // What every part of Meta's webhooks shares: scope, instants, people (docs/upstream.md 4.12, docs/webhooks.md C4).
@@ -28,9 +29,7 @@ export const some = (members: Json): Json =>
 /** Seconds as text or number, or milliseconds, as both were seen (docs/webhooks.md E); undefined where it is no instant. */
 export function instant(value: unknown): number | undefined {
   const told = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
-  if (typeof told !== 'number' || !Number.isFinite(told) || told <= 0) return undefined
-  const at = Math.trunc(told >= 1e11 ? told : told * 1000)
-  return at < 8.64e15 ? at : undefined
+  return plausible(told)
 }
 
 export const digits = (value: unknown): string | undefined =>
@@ -42,12 +41,12 @@ const usernameOf = (value: unknown): string | undefined => string(value)?.trim()
 export function personOf(value: unknown): Person {
   const contact = record(value)
   const profile = record(contact.profile)
-  const parent = string(contact.parent_user_id)
+  const parent = string(contact.parent_user_id)?.trim()
   const username = usernameOf(profile.username ?? contact.username)
   const name = string(profile.name)
   return {
     ...identified(contact.wa_id, contact.user_id),
-    ...(parent !== undefined && { parentUserId: parent }),
+    ...(parent !== undefined && isUserId(parent) && { parentUserId: parent }),
     ...(username !== undefined && { username }),
     ...(name !== undefined && { name: name.slice(0, 256) })
   }

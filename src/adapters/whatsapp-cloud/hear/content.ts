@@ -89,7 +89,10 @@ function unsupported(message: Json, beside: unknown[], type: string): Content {
 }
 
 const readers: Readonly<Record<string, (node: Json, message: Json) => Content>> = {
-  text: node => ({ type: 'text', content: some({ body: string(node.body) ?? '' }) }),
+  text: node => ({
+    type: 'text',
+    content: some({ body: string(typeof node.body === 'number' ? String(node.body) : node.body) ?? '' })
+  }),
   image: node => media('image', node),
   video: node => media('video', node),
   audio: node => media('audio', node),

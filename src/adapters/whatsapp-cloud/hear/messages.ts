@@ -139,7 +139,8 @@ const changes: Readonly<Record<string, HeardPerson['change']>> = {
 /** A `system` message about a person (A12). The new number stands in `wa_id` or `new_wa_id`, the old one in `from`. */
 function movedPerson(message: Json, base: Pick<HeardPerson, 'at' | 'scope'>, id: string): HeardPerson | undefined {
   const system = record(message.system)
-  const change = changes[word(system.type) ?? '']
+  const type = word(system.type) ?? ''
+  const change = Object.hasOwn(changes, type) ? changes[type] : undefined
   if (word(message.type) !== 'system' || change === undefined) return undefined
   const before = identified(message.from, digits(system.customer), system.previous_user_id)
   const after = identified(digits(system.new_wa_id) ?? digits(system.wa_id), system.user_id)
