@@ -4,7 +4,7 @@ import { type Admission, free } from '../src/dispatch/admission.ts'
 export const openAdmission: Admission = {
   admit: async (_channel, _call, { permit } = {}) => permit ?? free,
   left: () => {},
-  arrived: () => {},
+  answered: () => {},
   throttle: () => {},
   note: () => {}
 }

@@ -76,11 +76,11 @@ export function createConnections({
     // Maton's own calls count against the account too.
     const account = { id: '', mode: caller.mode, service: caller.service }
     const permit = await timed('queue', () => admission.admit(account, {}))
+    const onStart = (): void => permit && admission.left(permit)
     const begun = performance.now()
     const done = (code: string): void => metrics.call(operation, 'maton', code, performance.now() - begun)
     try {
-      const { body } = await maton.control(request)
-      if (permit) admission.arrived(permit)
+      const { body } = await maton.control({ ...request, onStart })
       admission.note(account, true)
       done('ok')
       return body

@@ -12,13 +12,30 @@ export interface Permit {
 /** The permit where nothing is paced. */
 export const free: Permit = { at: 0, until: Number.POSITIVE_INFINITY }
 
-/** What stands for a call in the log of the account's slots. */
+/** What stands for a call in the log of a limit; instants are the store's. */
 export interface Slot {
   key: string
-  /** The latest instant at which the call can reach the account. */
-  entry: number
-  /** Milliseconds of that for the way. */
+  /** What was booked: the latest instant at which the call can reach the account. */
+  readonly entry: number
+  /** When it leaves at the latest, or has left. */
+  at: number
+  /** Milliseconds of that in which it may leave late. */
+  lateMs: number
+  /** Milliseconds for which it may be longer on its way than the quickest. */
   wayMs: number
+  /** Until when it may be used. */
+  readonly until: number
+  /** performance.now() when it was booked, when it left, and whether its answer has come. */
+  readonly bookedAt: number
+  leftAt?: number
+  answered?: true
+}
+
+/** An answer, by the kind of its call: those of one kind usually take as long. */
+export interface Answer {
+  kind: string
+  /** It did what was asked; a refusal may come from whoever stands nearer. */
+  ok: boolean
 }
 
 /** What of a channel a call's turn depends on. Without a channel: a call to Maton itself. */
@@ -36,6 +53,8 @@ export interface Throttle {
   seconds?: number
   /** It stood in the answer, and is no guess of ours. */
   asked: boolean
+  /** The answer was that there were too many calls (429), and not that somebody is busy. */
+  tooMany?: true
 }
 
 /** What every provider call passes ahead of its request, and is told of after. */
@@ -53,8 +72,8 @@ export interface Admission {
   ) => Promise<Permit | undefined>
   /** The call of a permit leaves only now, as its connection had to be made. */
   left: (permit: Permit) => void
-  /** An answer to the call of a permit has come: it had reached the account by now. */
-  arrived: (permit: Permit) => void
+  /** The call of a permit was answered: it had reached the account by now. */
+  answered: (permit: Permit, answer: Answer) => void
   /** The provider asked to wait, or shows that too much was sent. */
   throttle: (channel: AdmissionChannel, throttle: Throttle, to?: string, attempt?: number) => void
   /** Whether a call was answered by anybody who knows the provider. */

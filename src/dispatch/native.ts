@@ -238,6 +238,7 @@ export function createNative(parts: NativeParts): Native {
     const { app, provider } = adapter
     const maton = await passthrough(channel.mode)
     const permit = await timed('queue', () => admission.admit(channel, {}))
+    const onStart = (): void => permit && admission.left(permit)
     // It may have waited for its turn for long.
     if (request.method !== 'GET' && request.method !== 'HEAD') await requireOpen(channel)
     const begun = performance.now()
@@ -248,8 +249,7 @@ export function createNative(parts: NativeParts): Native {
       log.info({ ...line, path: masked(request.target), code, status, ms }, 'native call')
     }
     try {
-      const answer = await maton.send(app, channel.connectionId, request)
-      if (permit) admission.arrived(permit)
+      const answer = await maton.send(app, channel.connectionId, { ...request, onStart })
       watch(channel, answer)
       const error = await refused(answer, adapter)
       done(error?.code ?? 'ok', answer.status)

@@ -148,7 +148,11 @@ export function throttleOf(
     (status === 429 || status === 503 ? retryAfter(headers?.['retry-after'], Date.now()) : undefined)
   if (!verdict.throttles && asked === undefined) return undefined
   const scope = verdict.throttles ?? (attributed ? 'channel' : 'account')
-  return { scope, asked: headers?.['retry-after'] !== undefined, ...(asked !== undefined && { seconds: asked }) }
+  return {
+    ...{ scope, asked: headers?.['retry-after'] !== undefined },
+    ...(asked !== undefined && { seconds: asked }),
+    ...(status === 429 && { tooMany: true as const })
+  }
 }
 
 export function createProviderClient({
@@ -205,11 +209,14 @@ export function createProviderClient({
       const starts = (): void => {
         if (permit?.slot) admission.left(permit)
       }
+      const answeredWith = (ok: boolean): void => {
+        if (permit?.slot) admission.answered(permit, { kind: `${channel.provider}/${operation}`, ok })
+      }
       const told = <A extends Pick<NativeAnswer, 'status' | 'headers'>>(answer: A): A => {
         record.started = true
         record.status = answer.status
         record.traceId = traceOf(answer.headers)
-        if (permit?.slot) admission.arrived(permit)
+        answeredWith(true)
         return answer
       }
       try {
@@ -241,7 +248,7 @@ export function createProviderClient({
         }
         record.started = error.started
         record.status = error.status
-        if (permit?.slot && error.status !== undefined) admission.arrived(permit)
+        if (error.status !== undefined) answeredWith(false)
         const said = adapter.classify(error, operation)
         const verdict = said ?? judge(error, operation, channel.provider)
         if (!options.probe) admission.note(channel, said !== undefined || answered(error))

@@ -29,6 +29,8 @@ export interface PassthroughRequest {
   target: string
   headers: Readonly<Record<string, string>>
   body?: AsyncIterable<Uint8Array> | undefined
+  /** Called when it begins to leave: it has a connection by then. */
+  onStart?: () => void
 }
 
 /** An answer of any status whose body is still coming. */
@@ -44,6 +46,8 @@ export interface ControlRequest {
   /** Checked and encoded, as above. */
   target: string
   json?: unknown
+  /** As above. */
+  onStart?: () => void
 }
 
 export interface Passthrough {
@@ -73,11 +77,11 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
   const secret = apiKey.length >= 8 ? apiKey : undefined
   const ours = { authorization: `Bearer ${apiKey}`, 'user-agent': 'switchboard', 'accept-encoding': 'identity' }
   return {
-    send: async (app, connectionId, { method, target, headers, body }) => {
+    send: async (app, connectionId, { method, target, headers, body, onStart }) => {
       const path = `${prefix(proxy)}/${app}${target}`
       const all = { accept: '*/*', ...headers, ...ours, 'maton-connection': connectionId }
       const { origin } = proxy
-      const answer = await open(pools.get(origin)!, { origin, method, path, headers: all }, body, deadline)
+      const answer = await open(pools.get(origin)!, { origin, method, path, headers: all }, body, deadline, onStart)
       // Decoded too, since our key would not be seen in a compressed body.
       const plain =
         method === 'HEAD'
@@ -86,7 +90,7 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
       if (!secret) return plain
       return { ...plain, headers: scrubbed(plain.headers, secret), body: masked(plain.body, secret) }
     },
-    control: async ({ method, target, json }) => {
+    control: async ({ method, target, json, onStart }) => {
       const path = prefix(control) + target
       const headers = {
         ...ours,
@@ -95,7 +99,7 @@ export function createPassthrough(options: PassthroughOptions): Passthrough {
       }
       const body = json === undefined ? undefined : [Buffer.from(JSON.stringify(json))]
       const { origin } = control
-      const answer = await open(pools.get(origin)!, { origin, method, path, headers }, body, deadline)
+      const answer = await open(pools.get(origin)!, { origin, method, path, headers }, body, deadline, onStart)
       return readJson(method, answer, secret)
     },
     close: async gently => {
@@ -111,7 +115,8 @@ function open(
   pool: Dispatcher,
   options: Pick<Dispatcher.DispatchOptions, 'origin' | 'method' | 'path' | 'headers'>,
   source: Body | undefined,
-  { ms, setTimer }: Deadline
+  { ms, setTimer }: Deadline,
+  onStart: () => void = () => {}
 ): Promise<PassthroughAnswer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -149,8 +154,9 @@ function open(
       {
         onRequestStart(current) {
           // The deadline passed while it waited for a socket: it has been reported as not started, so it must not start.
-          if (over) current.abort(new Error('deadline'))
-          else controller = current
+          if (over) return current.abort(new Error('deadline'))
+          controller = current
+          onStart()
         },
         onResponseStart(current, status, headers) {
           if (over || status < 200) return

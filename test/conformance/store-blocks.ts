@@ -1,4 +1,4 @@
-import { createRateLimiter, earliest } from '../../src/delivery/scheduling/rate-limiter.ts'
+import { createRateLimiter, earliest, type RateLimiter } from '../../src/delivery/scheduling/rate-limiter.ts'
 import { blockKey, blockKeysOf, blockQueries } from '../../src/messages/blocks.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { queueOf, queueQueries } from '../../src/messages/queue.ts'
@@ -96,7 +96,7 @@ export function blockCases(test: Case): void {
       store.write(function* () {
         const ledger = yield* pace.open(limit)
         const at = earliest(ledger, false)
-        yield* pace.book(ledger, at)
+        yield* pace.book(ledger, at, 0)
         return at
       })
     const slots = (await Promise.all(Array.from({ length: 20 }, take))).sort((a, b) => a - b)
@@ -104,62 +104,106 @@ export function blockCases(test: Case): void {
     t.ok(slots.at(-1)! - slots[0]! < 3 * limit.windowMs, 'none is given away for nothing')
   })
 
-  test('the log holds when a call can have reached the account at the latest: less once it has left, and once it is answered', async (t, {
+  /** The hand clock of these: an hour ahead, so that no machine is too slow for it. */
+  const origin = performance.now() + 3600_000
+  /** A limit as processes with slots in it see it. */
+  const shared = (store: Store, of: RateLimiter) => {
+    const limit = of.account('live')!
+    const open = (by: RateLimiter) =>
+      store.write(function* () {
+        return yield* by.open(limit)
+      })
+    return {
+      logOf: async (by = of) => (await open(by)).log,
+      windowOf: async (by = of) => (await open(by)).limit.windowMs,
+      /** A slot that may be used for 60 ms more when it is given away. */
+      book: (by = of) =>
+        store.write(function* () {
+          const ledger = yield* by.open(limit)
+          return { at: 0, until: origin + 100, slot: yield* by.book(ledger, ledger.now, 60), now: ledger.now }
+        })
+    }
+  }
+  const sends = { kind: 'cloud/sendMessage', ok: true }
+  const stands = (log: number[], at: number) => log.some(each => Math.abs(each - at) < 0.01)
+
+  test('the log holds when a call can have arrived at the latest: less once it has left', async (t, { store }) => {
+    const [pace, other] = [createRateLimiter(store, 10), createRateLimiter(store, 10)]
+    const { logOf, book } = shared(store, pace)
+    const [first, second] = [await book(), await book()]
+    const most = first.slot.entry - first.now - 60
+    t.ok(most >= 100 && most < 101, `the first may lose ${most} ms on their way`)
+    pace.left(first, origin + 40)
+    pace.left(second, origin + 80)
+    const left = [first.slot.entry - 60, second.slot.entry - 20]
+    t.notOk(stands(await logOf(other), left[0]!), 'another process does not know yet')
+    for (const at of left) t.ok(stands(await logOf(), at))
+    await book()
+    for (const at of left) t.ok(stands(await logOf(other), at), 'now it does')
+    pace.left(second, origin + 90)
+    pace.left(second, origin + 130)
+    await book()
+    t.ok(stands(await logOf(other), second.slot.entry + 30), 'its connection had to be made: the last word counts')
+    pace.left({ at: 0, until: origin + 100 }, origin)
+    pace.answered({ at: 0, until: origin + 100 }, sends, origin)
+    pace.answered(await book(), sends, origin)
+    t.equal((await logOf()).length, 5)
+  })
+
+  test('a call that leaves long after its entry was dropped stands in the log again', async (t, { store }) => {
+    const pace = createRateLimiter(store, 10)
+    const { logOf, book } = shared(store, pace)
+    const slow = await book()
+    pace.left(slow, origin + 40)
+    for (let i = 0; i < 10; i++) await book()
+    const at = slow.slot.entry + 900
+    t.notOk(stands(await logOf(), at))
+    pace.left(slow, origin + 1000)
+    t.ok(stands(await logOf(), at))
+    await book()
+    t.ok(stands(await logOf(createRateLimiter(store, 10)), at), 'for all')
+  })
+
+  test('what a call can have lost on its way is known by its answer, and by what is usual for its kind', async (t, {
     store
   }) => {
+    const pace = createRateLimiter(store, 10)
+    const { logOf, book } = shared(store, pace)
+    /** One call that is answered after so long; tells by how much its entry lies behind its leaving, before and after that. */
+    const call = async (took: number, answer = sends) => {
+      const { slot, ...permit } = await book()
+      pace.left({ ...permit, slot }, origin + 70)
+      const left = slot.entry - 30 - slot.wayMs
+      const booked = slot.wayMs
+      t.ok(stands(await logOf(), left + booked), `${took}: before its answer`)
+      pace.answered({ ...permit, slot }, answer, origin + 70 + took)
+      const after = slot.wayMs
+      t.ok(stands(await logOf(), left + after), `${took}: after it`)
+      pace.answered({ ...permit, slot }, answer, origin + 10_000)
+      t.equal(slot.wayMs, after, 'a second answer is none')
+      return { booked, after }
+    }
+    for (let i = 0; i < 9; i++)
+      t.strictSame(await call(20), { booked: 100, after: 20 }, 'the first: as long as it took')
+    t.strictSame(await call(3000), { booked: 100, after: 500 }, 'at most half a second')
+    const { booked } = await call(20)
+    t.ok(booked >= 16 && booked <= 40, `${booked}`)
+    t.equal((await call(27)).after, 7, 'so much longer than the quickest')
+    t.equal((await call(5)).after, 0, 'never before it left')
+    t.equal((await call(4000)).after, booked, 'of a slow one nobody can tell')
+    t.equal((await call(1, { ...sends, ok: false })).after, 0)
+    t.equal((await call(6)).after, 1, 'a refusal does not say what is usual')
+    t.equal((await call(5, { kind: 'cloud/getProfile', ok: true })).after, booked, 'of another kind nothing is known')
+  })
+
+  test('two windows lie further apart where others have slots, and after a refusal', async (t, { store }) => {
     const [pace, other] = [createRateLimiter(store, 10), createRateLimiter(store, 10)]
-    const limit = pace.account('live')!
-    const logOf = (of: typeof pace) =>
-      store.write(function* () {
-        return (yield* of.open(limit)).log
-      })
-    /** A slot that may be used for 60 ms more when it is given away. */
-    const book = () =>
-      store.write(function* () {
-        const ledger = yield* pace.open(limit)
-        return { at: 0, until: 100, slot: yield* pace.book(ledger, ledger.now + 60) }
-      })
-    const stands = (log: number[], entries: number[]) =>
-      entries.map(entry => log.some(at => Math.abs(at - entry) < 0.01))
-
-    const [first, second] = [await book(), await book()]
-    pace.left(first, 40)
-    pace.left(second, 80)
-    const left = [first.slot.entry - 60, second.slot.entry - 20]
-    t.strictSame(stands(await logOf(other), left), [false, false], 'another process does not know yet')
-    t.strictSame(stands(await logOf(pace), left), [true, true])
+    const { windowOf, book } = shared(store, pace)
     await book()
-    t.strictSame(stands(await logOf(other), left), [true, true], 'now it does')
-
-    pace.left(second, 90)
-    pace.left(second, 130)
-    await book()
-    const later = second.slot.entry + 30
-    t.strictSame(stands(await logOf(other), [later]), [true], 'its connection had to be made: the last word counts')
-
-    // Ten are answered in 5 ms: that is usual from now on.
-    for (let i = 0; i < 10; i++) {
-      const usual = await book()
-      pace.left(usual, 40)
-      pace.arrived(usual, 45)
-    }
-    for (const [took, spareMs] of [
-      [5, 0],
-      [12, 7],
-      [800, undefined]
-    ] as const) {
-      const call = await book()
-      pace.left(call, 70)
-      const { entry, wayMs } = call.slot
-      t.strictSame(stands(await logOf(pace), [entry - 30]), [true], `${took}: before its answer`)
-      pace.arrived(call, 70 + took)
-      t.strictSame(stands(await logOf(pace), [entry - 30 - wayMs + (spareMs ?? wayMs)]), [true], `${took}: after it`)
-      await book()
-      t.strictSame(stands(await logOf(other), [entry - 30 - wayMs + (spareMs ?? wayMs)]), [true], `${took}: for all`)
-    }
-    pace.left({ at: 0, until: 100 }, 0)
-    pace.arrived({ at: 0, until: 100 }, 0)
-    pace.arrived(await book(), 0)
-    t.equal((await logOf(pace)).length, 10)
+    t.equal(await windowOf(), 1004)
+    t.equal(await windowOf(other), 1016, 'whose way may be longer')
+    pace.punctuality.disagreed('live')
+    t.ok(pace.account('live')!.windowMs > 1020)
+    t.equal(pace.account('test')!.windowMs, 1004)
   })
 }

@@ -109,7 +109,7 @@ export function createAdmission({
       return had
     },
     left: permit => rateLimiter.left(permit, performance.now()),
-    arrived: permit => rateLimiter.arrived(permit, performance.now()),
+    answered: (permit, answer) => rateLimiter.answered(permit, answer, performance.now()),
     acquire: async (row, channel, given, another) => {
       // Without a pace nothing has to be waited for: what stands in the way is seen by the dispatch itself.
       if (!paced && !given) return free
@@ -124,10 +124,10 @@ export function createAdmission({
       )
     },
 
-    throttle: ({ id, mode }, { scope, seconds, asked }, to = '', attempt = 0) => {
+    throttle: ({ id, mode }, { scope, seconds, asked, tooMany }, to = '', attempt = 0) => {
       // Pacing is off: only what was asked for in so many words holds.
       if (!paced && !asked) return
-      if (scope === 'account') rateLimiter.punctuality.disagreed()
+      if (scope === 'account' && tooMany) rateLimiter.punctuality.disagreed(mode)
       const key =
         scope === 'account'
           ? blockKey.account(mode)

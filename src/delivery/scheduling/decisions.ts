@@ -111,8 +111,8 @@ export function createDecisions(parts: DecisionParts) {
     let at = now + lead()
     const lateMs = rateLimiter.punctuality.lateMs()
     for (const ledger of ledgers) {
-      const free = earliest({ ...ledger, now }, spaced && ledger === account)
-      if (free > at) [at, tightest] = [free, ledger]
+      const next = earliest({ ...ledger, now }, spaced && ledger === account)
+      if (next > at) [at, tightest] = [next, ledger]
     }
     at = Math.ceil(at)
     const inMs = at - now
@@ -120,7 +120,7 @@ export function createDecisions(parts: DecisionParts) {
     const allowedMs = inMs < readyMs ? unreadyLateMs : lateMs
     const permit: Permit = { at: read.after + inMs, until: read.before + inMs + allowedMs }
     for (const ledger of ledgers) {
-      const slot = yield* rateLimiter.book(ledger, ledger === account ? at + allowedMs : at)
+      const slot = yield* rateLimiter.book(ledger, at, ledger === account ? allowedMs : 0)
       if (ledger === account) permit.slot = slot
     }
     return { permit }

@@ -74,8 +74,8 @@ export function createWaitEstimate({ store, rateLimiter, scheduler, limitsOf }: 
     const untils = standing.map(({ until }) => until)
     const held = Math.max(time, ...untils.map(until => until ?? 0))
     const past = JSON.parse(row!.log ?? '[]') as number[]
-    const lastSpareMs = rateLimiter.punctuality.lateMs() + rateLimiter.punctuality.wayMs()
-    const free = limit ? earliest({ limit, now: time, log: past, lastSpareMs }, false) : time
+    const last = (past.at(-1) ?? 0) - (limit ? rateLimiter.bookedMs(limit.key) : 0)
+    const free = limit ? earliest({ limit, now: time, log: past, last }, false) : time
     const limitsOfSend = (id: string, type?: string, to?: string | null): Limit[] =>
       limitsOf({ id, mode }, { operation: 'sendMessage', ...(type && { type }), ...(to && { to }) })
     // A send passes the provider's own windows as well, whichever of them is the tightest, behind all that waits for the same.
@@ -87,10 +87,8 @@ export function createWaitEstimate({ store, rateLimiter, scheduler, limitsOf }: 
     const frees = await Promise.all(
       own.map(async each => {
         const [slots] = await store.read(log({ key: each.key }))
-        const next = earliest(
-          { limit: each, now: time, log: JSON.parse(slots?.log ?? '[]') as number[], lastSpareMs: 0 },
-          false
-        )
+        const known = JSON.parse(slots?.log ?? '[]') as number[]
+        const next = earliest({ limit: each, now: time, log: known, last: known.at(-1) ?? 0 }, false)
         return next + ((ahead.get(each.key) ?? 0) * each.windowMs) / each.calls
       })
     )

@@ -15,7 +15,7 @@ t.test(
   'a quiet machine uses at least 97 % of the rate within a minute, and begins with what a busy one leaves free',
   t => {
     const { clock, punctuality } = start()
-    const share = () => second / (second + punctuality.lateMs() + punctuality.wayMs() + punctuality.spareMs())
+    const share = () => second / (second + punctuality.lateMs() + punctuality.wayMs() + punctuality.spareMs('live'))
     t.ok(share() < 0.92, `${share()}`)
     for (; clock.now < 60 * second; clock.now += 100) punctuality.left(1)
     t.ok(share() > 0.97, `${share()}`)
@@ -38,19 +38,19 @@ t.test('an account that refuses in spite of the slots is given more room each ti
   const { clock, punctuality } = start()
   const settled = () => {
     clock.now += 120 * second
-    return punctuality.spareMs()
+    return punctuality.spareMs('live')
   }
   const before = settled()
-  punctuality.disagreed()
-  t.ok(punctuality.spareMs() > 2 * before, 'at once')
+  punctuality.disagreed('live')
+  t.ok(punctuality.spareMs('live') > 2 * before, 'at once')
   const once = settled()
   t.ok(once > before, 'what it taught lasts longer than a stall')
-  punctuality.disagreed()
+  punctuality.disagreed('live')
   t.ok(settled() > 1.5 * once, 'the second time more')
-  for (let i = 0; i < 20; i++) punctuality.disagreed()
-  t.ok(punctuality.spareMs() <= 100)
+  for (let i = 0; i < 20; i++) punctuality.disagreed('live')
+  t.ok(punctuality.spareMs('live') <= 100)
   clock.now += 3 * 3600 * second
-  t.equal(punctuality.spareMs(), before, 'after hours the full rate is tried again')
+  t.equal(punctuality.spareMs('live'), before, 'after hours the full rate is tried again')
   t.end()
 })
 
@@ -81,7 +81,8 @@ function arrivals(
     const log = slots
       .map(({ entry, left, call }, i) => (known(i) ? corrected(left, call) : entry))
       .sort((a, b) => a - b)
-    const at = earliest({ limit, now: 1_000_000, log, lastSpareMs: call.allowed + call.most }, false)
+    const last = Math.max(0, ...slots.map(({ left }) => left))
+    const at = earliest({ limit, now: 1_000_000, log, last }, false)
     slots.push({ entry: booked(at, call), left: at + Math.min(call.used, call.allowed), call })
   }
   return slots.map(({ left, call }) => left + call.way).sort((a, b) => a - b)

@@ -66,7 +66,7 @@ export async function attemptRig(t: Test, wrap: (store: Store) => Store = store 
     // Only what has a turn can be late for it.
     admit: async (_channel, _call, { permit = free } = {}) => (permit.until > performance.now() ? permit : undefined),
     left: () => {},
-    arrived: () => {},
+    answered: () => {},
     throttle: () => {},
     note: () => {},
     acquire: async () => turn
