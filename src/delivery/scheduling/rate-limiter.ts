@@ -109,7 +109,7 @@ export function createRateLimiter(store: Store, ratePerSecond: number, punctuali
   const windowMs = (calls / ratePerSecond) * 1000
   /** By log and what stands in it for a call: the slots of this process. */
   const own = new Map<string, Map<number, Slot>>()
-  /** Those that left long after they had been thought to. */
+  /** Slots of calls that left long after they had been thought to. */
   const late = new Set<Slot>()
   const answers = new Map<string, number>()
   const quickest = new Map<string, Quickest>()
