@@ -8,7 +8,7 @@ const first = Date.UTC(2009, 0)
 const last = 8.64e15
 
 /** An instant in milliseconds from seconds or milliseconds; undefined where it cannot be one of a message. */
-export function plausible(told: unknown): number | undefined {
+export function instantOf(told: unknown): number | undefined {
   if (typeof told !== 'number' || !Number.isFinite(told)) return undefined
   const at = Math.trunc(told >= 1e11 ? told : told * 1000)
   return at >= first && at < last ? at : undefined

@@ -17,9 +17,9 @@ export interface Slot {
   key: string
   /** What was booked: the latest instant at which the call can reach the account. */
   readonly entry: number
-  /** When it leaves at the latest, or has left. */
+  /** From when on it may leave, or when it has left. */
   at: number
-  /** Milliseconds of that in which it may leave late. */
+  /** Milliseconds by which it may leave later than that. */
   lateMs: number
   /** Milliseconds for which it may be longer on its way than the quickest. */
   wayMs: number

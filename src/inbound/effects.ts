@@ -54,7 +54,8 @@ export interface Effects {
 /** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (docs/api.md 12). */
 const patienceMs = 60_000
 
-const ofAll: ReadonlySet<Heard['kind']> = new Set(['account', 'template'])
+/** What is told of the account or a template concerns each channel that has it: their keys may differ. */
+const toldToAll: ReadonlySet<Heard['kind']> = new Set(['account', 'template'])
 
 const namesOf = ({ phone, waId, userId, parentUserId, username }: Person): ToldAs => ({
   names: [phone, waId, userId, parentUserId],
@@ -199,8 +200,7 @@ export function createEffects(parts: EffectsParts): Effects {
       // Not marked: once it has an effect, what was kept can be read again.
       if (!handler) return { outcome: 'ignored' }
       let effect: Effect = { outcome: 'known' }
-      // What is told of the account or a template is told of each channel that has it: their keys may differ.
-      const channels = ofAll.has(heard.kind) ? place.siblings : [place.channel.id]
+      const channels = toldToAll.has(heard.kind) ? place.siblings : [place.channel.id]
       for (const id of channels) {
         const channel = { ...place.channel, id }
         const marked = mark({ channel: id, mode: channel.mode, identity: heard.identity, at: store.clock() })

@@ -59,6 +59,8 @@ interface Item {
   webhook: Pick<WebhookRow, 'id' | 'received_at'>
   index: number
   heard: Heard
+  /** The channel that it was read as, once it has been. */
+  channel?: string
 }
 /** What goes into one commit: some things that were told, and how far their bodies are then. */
 interface Slice {
@@ -79,7 +81,7 @@ export function createReader(parts: ReaderParts): Reader {
   const { store, adapters, channels, effects, metrics, log, tell, wakeQueue } = parts
   const queries = webhookQueries(store)
   const inHand = createSuspects(store, queries)
-  const beside = createBeside(store, queries)
+  const noteBeside = createBeside(store, queries)
   /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
   const shared = store.dialect === 'postgres'
   const holder = shared ? randomUUID() : 'only'
@@ -113,6 +115,7 @@ export function createReader(parts: ReaderParts): Reader {
   function* effectOf(item: Item, door: DispatchChannel, all: DispatchChannel[]): Unit<Effect | 'foreign'> {
     const place = placeOf(item.heard, door, all)
     if (!place) return 'foreign'
+    item.channel = place.channel.id
     return yield* effects.apply(item.heard, { ...place, receivedAt: item.webhook.received_at })
   }
 
@@ -137,11 +140,10 @@ export function createReader(parts: ReaderParts): Reader {
     const { items, door } = slice
     const done = await store.write(() => apply(slice), { patient: true })
     failpoint('webhook_committed')
-    const others = items.flatMap(({ heard }) => {
-      const channel = placeOf(heard, door, slice.all)?.channel.id
-      return channel === undefined || channel === door.id ? [] : [{ channel, status: heard.kind === 'status' }]
-    })
-    await beside(door.mode, others, heardAtOf(slice.pieces))
+    const others = items.flatMap(({ heard, channel }) =>
+      channel === undefined || channel === door.id ? [] : [{ channel, status: heard.kind === 'status' }]
+    )
+    await noteBeside(door.mode, others, heardAtOf(slice.pieces))
     const foreign = items.find((_, i) => done[i] === 'foreign')
     if (foreign) {
       const { numberId, accountId } = foreign.heard.scope

@@ -1,5 +1,6 @@
 import type { ContactWindow } from '../../schemas/contacts.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
+import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
 import { ofPerson } from './filter.ts'
 import { identities } from './identities.ts'
@@ -22,34 +23,31 @@ export type HeardWindow = (channel: Pick<DispatchChannel, 'id' | 'mode'>, person
 export function createHeardWindow(store: Store): HeardWindow {
   const { build } = store
   const names = identities(store)
-  /** What WhatsApp would not deliver because the window was closed, of what was sent to somebody after an instant. */
-  const refused = (people: string[], from: number, channel: string, mode: DispatchChannel['mode']) =>
+  /** Inbound or outbound messages of a person. */
+  const messagesOf = (people: string[], { id, mode }: Parameters<HeardWindow>[0], direction: MessageRow['direction']) =>
     build
-      .selectFrom('messages')
-      .select('id')
-      .where('channel_id', '=', channel)
-      .where(ofPerson(people))
-      .where('mode', '=', mode)
-      .where('direction', '=', 'outbound')
-      // Providers tell when somebody wrote in whole seconds.
-      .where('created_at', '>=', from + 1000)
-      .where('error', 'like', '%"code":"window_closed"%')
-      .limit(1)
-  return async ({ id, mode }, person) => {
-    const people = await names.of(mode, id, person)
-    const lastWrote = build
       .selectFrom('messages')
       .select('created_at')
       .where('channel_id', '=', id)
       .where(ofPerson(people))
       .where('mode', '=', mode)
-      .where('direction', '=', 'inbound')
+      .where('direction', '=', direction)
+      .limit(1)
+  /** What WhatsApp would not deliver because the window was closed, of what was sent after an instant. */
+  const refused = (people: string[], from: number, channel: Parameters<HeardWindow>[0]) =>
+    messagesOf(people, channel, 'outbound')
+      // Providers tell when somebody wrote in whole seconds.
+      .where('created_at', '>=', from + 1000)
+      .where('error', 'like', '%"code":"window_closed"%')
+  return async (channel, person) => {
+    const { id, mode } = channel
+    const people = await names.of(mode, id, person)
+    const lastWrote = messagesOf(people, channel, 'inbound')
       // WhatsApp's own words about somebody are no word of theirs, and what is written in a group opens the group.
       .where('type', 'not in', ['system', 'revoke'])
       .where(eb => eb.or([eb('options', 'is', null), eb('options', 'not like', '%"groupId":%')]))
       // Not the last that came: webhooks come in any order, and days late.
       .orderBy('created_at', 'desc')
-      .limit(1)
     const registered = build
       .selectFrom('webhook_registrations')
       .select(['registered_at', 'silent_since'])
@@ -61,8 +59,7 @@ export function createHeardWindow(store: Store): HeardWindow {
     const since = hears?.silent_since === null ? hears.registered_at : null
     // Of what came before it we know at most what the person wrote last: WhatsApp's own word stands until the next one.
     const from = row?.created_at ?? since
-    if (from !== null && (await store.read(refused(people, from, id, mode).compile())).length > 0)
-      return { open: false }
+    if (from !== null && (await store.read(refused(people, from, channel).compile())).length > 0) return { open: false }
     if (known?.open) return known
     return since !== null && since + windowMs <= now ? (known ?? { open: false }) : { open: 'unknown' }
   }

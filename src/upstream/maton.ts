@@ -72,7 +72,7 @@ export function createMaton({ baseUrl, apiKey, timeoutMs, proxies, setTimer = se
   }
   const secretsOf = (connectionId: string) => [apiKey, connectionId].filter(secret => secret.length >= 8)
   return {
-    request: async (app, connectionId, request, deadline = timeoutMs, onStart = nothing) =>
+    request: async (app, connectionId, request, deadline = timeoutMs, onStart?) =>
       once(
         pool,
         await options(app, connectionId, request, 'application/json'),
@@ -80,7 +80,7 @@ export function createMaton({ baseUrl, apiKey, timeoutMs, proxies, setTimer = se
         secretsOf(connectionId),
         onStart
       ),
-    stream: async (app, connectionId, request, deadline = timeoutMs, onStart = nothing) =>
+    stream: async (app, connectionId, request, deadline = timeoutMs, onStart?) =>
       streamed(
         streams,
         await options(app, connectionId, request, '*/*'),
@@ -94,15 +94,13 @@ export function createMaton({ baseUrl, apiKey, timeoutMs, proxies, setTimer = se
   }
 }
 
-const nothing = (): void => {}
-
 /** Runs one request by undici's dispatch hooks: only they tell whether it was started (docs/reliability.md 4). */
 function once(
   pool: Dispatcher,
   options: Dispatcher.DispatchOptions,
   { ms, setTimer }: Deadline,
   secrets: readonly string[],
-  onStart: () => void
+  onStart?: () => void
 ): Promise<NativeAnswer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -132,7 +130,7 @@ function once(
         // The deadline passed while it waited for a socket: it has been reported as not started, so it must not start.
         if (over) return current.abort(new Error('deadline'))
         controller = current
-        onStart()
+        onStart?.()
       },
       onResponseStart(_, statusCode, received) {
         status = statusCode
@@ -177,7 +175,7 @@ function streamed(
   options: Dispatcher.DispatchOptions,
   { ms, setTimer }: Deadline,
   secrets: readonly string[],
-  onStart: () => void
+  onStart?: () => void
 ): Promise<NativeStream> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -210,7 +208,7 @@ function streamed(
       onRequestStart(current) {
         if (over) return current.abort(new Error('deadline'))
         controller = current
-        onStart()
+        onStart?.()
       },
       onResponseStart(current, statusCode, received) {
         if (over || statusCode < 200) return

@@ -116,7 +116,7 @@ function open(
   options: Pick<Dispatcher.DispatchOptions, 'origin' | 'method' | 'path' | 'headers'>,
   source: Body | undefined,
   { ms, setTimer }: Deadline,
-  onStart: () => void = () => {}
+  onStart?: () => void
 ): Promise<PassthroughAnswer> {
   return new Promise((resolve, reject) => {
     let controller: Dispatcher.DispatchController | undefined
@@ -156,7 +156,7 @@ function open(
           // The deadline passed while it waited for a socket: it has been reported as not started, so it must not start.
           if (over) return current.abort(new Error('deadline'))
           controller = current
-          onStart()
+          onStart?.()
         },
         onResponseStart(current, status, headers) {
           if (over || status < 200) return

@@ -17,7 +17,7 @@ export interface RateLimiter {
   account: (mode: string) => Limit | undefined
   /** How exactly slots of the account are used. */
   punctuality: Punctuality
-  /** Milliseconds by which what is booked for a limit lies behind its slot. */
+  /** Milliseconds by which what is booked for an account lies behind its slot. */
   bookedMs: (key: string) => number
   /** Opens a limit for the rest of the unit: no other replica gives away a slot of it meanwhile. */
   open: (limit: Limit) => Unit<Ledger>
@@ -114,11 +114,8 @@ export function createRateLimiter(store: Store, ratePerSecond: number, punctuali
   const answers = new Map<string, number>()
   const quickest = new Map<string, Quickest>()
   /** Milliseconds that a call may lose on its way while nothing better is known of it. */
-  const wayMs = (key: string): number => {
-    if (modeOf(key) === undefined) return 0
-    return (answers.get(key) ?? 0) < enough ? firstWayMs : punctuality.wayMs()
-  }
-  const bookedMs = (key: string): number => wayMs(key) + (modeOf(key) === undefined ? 0 : punctuality.lateMs())
+  const wayMs = (key: string): number => ((answers.get(key) ?? 0) < enough ? firstWayMs : punctuality.wayMs())
+  const bookedMs = (key: string): number => punctuality.lateMs() + wayMs(key)
   /** What is older than its window is forgotten, the oldest first. */
   const forget = (known: Map<number, Slot>): void => {
     const since = performance.now() - 2 * windowMs - 1000
@@ -127,7 +124,7 @@ export function createRateLimiter(store: Store, ratePerSecond: number, punctuali
       known.delete(entry)
     }
   }
-  /** The log with what is known better by now, and whether others than this process have booked in it. */
+  /** The log with what is known better by now, and the limit with its wider window where others have slots in it. */
   const corrected = (limit: Limit, log: number[], now: number): Pick<Ledger, 'limit' | 'log' | 'last'> => {
     const mode = modeOf(limit.key)
     // A provider's own limits are those of people and numbers: there are too many of them to remember, and they are wide.
@@ -155,6 +152,7 @@ export function createRateLimiter(store: Store, ratePerSecond: number, punctuali
       if (reaches(slot) > now - limit.windowMs) {
         better.push(reaches(slot))
         known.set(reaches(slot), slot)
+        last = Math.max(last, slot.at)
       } else late.delete(slot)
     }
     const missedMs = others ? Math.max(0, othersMs - punctuality.spareMs(mode)) : 0
@@ -186,8 +184,9 @@ export function createRateLimiter(store: Store, ratePerSecond: number, punctuali
     },
     book: function* ({ limit: { key, calls }, log }, at, lateMs) {
       const known = own.get(key) ?? new Map<number, Slot>()
-      if (modeOf(key) !== undefined) own.set(key, known)
-      const onItsWay = wayMs(key)
+      const ofAccount = modeOf(key) !== undefined
+      if (ofAccount) own.set(key, known)
+      const onItsWay = ofAccount ? wayMs(key) : 0
       // With a fraction of its own, by which it is found again among others of the same millisecond.
       let entry: number
       do entry = at + lateMs + onItsWay + randomInt(1000) / 1000

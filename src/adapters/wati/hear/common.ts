@@ -1,6 +1,6 @@
 import { identified, isUserId } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
-import { plausible } from '../../heard-parts.ts'
+import { instantOf } from '../../heard-parts.ts'
 import { parsedJson } from '../../parsed-json.ts'
 import { id, type Json, string } from '../decode.ts'
 
@@ -29,12 +29,12 @@ export const oursOf = (event: Json): string | undefined => {
 export function instant(event: Json): number | undefined {
   const { timestamp, created } = event
   const told = typeof timestamp === 'string' && /^\d{1,15}$/.test(timestamp) ? Number(timestamp) : timestamp
-  const number = plausible(told)
+  const number = instantOf(told)
   if (number !== undefined) return number
   const text = string(created) ?? string(timestamp)
   // without a zone it is UTC
   const at = text === undefined ? Number.NaN : Date.parse(/[zZ]|[+-]\d\d:?\d\d$/.test(text) ? text : `${text}Z`)
-  return plausible(at)
+  return instantOf(at)
 }
 
 /** The person of an event. An identifier counts by its form: a user id has been seen where a number belongs. */

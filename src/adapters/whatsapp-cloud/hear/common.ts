@@ -1,6 +1,6 @@
 import { identified, isUserId } from '../../../phone.ts'
 import type { Person, Scope } from '../../heard.ts'
-import { plausible } from '../../heard-parts.ts'
+import { instantOf } from '../../heard-parts.ts'
 import { array, graphId, record, string } from '../decode.ts'
 
 // What every part of Meta's webhooks shares: scope, instants, people (docs/upstream.md 4.12, docs/webhooks.md C4).
@@ -29,7 +29,7 @@ export const some = (members: Json): Json =>
 /** Seconds as text or number, or milliseconds, as both were seen (docs/webhooks.md E); undefined where it is no instant. */
 export function instant(value: unknown): number | undefined {
   const told = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
-  return plausible(told)
+  return instantOf(told)
 }
 
 export const digits = (value: unknown): string | undefined =>
