@@ -59,7 +59,7 @@ export function createInbound(parts: InboundParts): Inbound {
   const reader = createReader({ store, adapters, channels, effects, metrics, log, tell, wakeQueue })
   const door = createDoor({ store, adapters, channels, tokens, metrics, wake: reader.wake })
   const registrations = createWebhookRegistrations({ ...parts, door, tokens })
-  const watch = createWebhookWatch({ store, registrations, log })
+  const watch = createWebhookWatch({ store, registrations, channels, log })
   const replay = createReplay(store, channels, reader.wake)
   const all = [reader, watch, createWebhookUpkeep(store, log)]
   return {

@@ -275,7 +275,7 @@ const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host :
 
 /** @param mode in test mode the sandbox calls every door by itself */
 function registeredView(row: WebhookRegistrationRow | undefined, mode: Mode): ChannelWebhooks['registered'] {
-  if (!row) return { atProvider: mode === 'test' ? true : 'unknown', checkedAt: null }
+  if (row?.registered !== 1) return { atProvider: mode === 'test' ? true : 'unknown', checkedAt: null }
   return {
     atProvider: row.at_provider === 'unknown' ? 'unknown' : row.at_provider === 'true',
     ...(row.fields !== null && { fields: JSON.parse(row.fields) as string[] }),

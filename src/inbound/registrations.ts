@@ -30,11 +30,28 @@ export function registrationQueries(store: Store) {
         .values(row)
         .onConflict(conflict => conflict.columns(['channel_id', 'mode']).doUpdateSet(row))
         .compile(),
+    /** Nothing is expected any more, until something is heard all the same. */
     forget: prepare<RegistrationKey, unknown>(p =>
       build
-        .deleteFrom('webhook_registrations')
+        .updateTable('webhook_registrations')
+        .set({ registered: 0, hook_id: null, problem: null, silent_since: null, checked_at: sql<number>`${now}` })
         .where('channel_id', '=', p.channel)
         .where('mode', '=', p.mode as Mode)
+    ),
+    /**
+     * Live channels that somebody had told at the provider by hand: statuses came, and not by a registration of ours, nor
+     * before it was taken away.
+     */
+    byHand: prepare<object, RegistrationKey & { silent_since: number | null }>(() =>
+      build
+        .selectFrom('webhook_lanes as lane')
+        .leftJoin('webhook_registrations as row', join =>
+          join.onRef('row.channel_id', '=', 'lane.channel_id').onRef('row.mode', '=', 'lane.mode')
+        )
+        .select(['lane.channel_id as channel', 'lane.mode as mode', 'row.silent_since as silent_since'])
+        .where('lane.mode', '=', 'live')
+        .where(eb => eb('lane.status_at', '>', eb.fn.coalesce('row.checked_at', sql<number>`0`)))
+        .where(eb => eb(eb.fn.coalesce('row.registered', sql<number>`0`), '=', 0))
     ),
     /** The registrations whose last look is older than this: one replica gets each, because it counts as looked at. */
     due: prepare<{ older_ms: number }, WebhookRegistrationRow>(p =>
@@ -56,11 +73,17 @@ export function registrationQueries(store: Store) {
     /** Marks since when it is silent; the change alone counts. */
     silent: prepare<RegistrationKey & { since: number }, unknown>(p =>
       build
-        .updateTable('webhook_registrations')
-        .set({ silent_since: p.since })
-        .where('channel_id', '=', p.channel)
-        .where('mode', '=', p.mode as Mode)
-        .where('silent_since', 'is', null)
+        .insertInto('webhook_registrations')
+        .values({
+          ...{ channel_id: p.channel, mode: p.mode as Mode, silent_since: p.since, registered: 0, checked_at: 0 },
+          ...{ at_provider: 'unknown', hook_id: null, fields: null, problem: null, registered_at: null }
+        })
+        .onConflict(conflict =>
+          conflict
+            .columns(['channel_id', 'mode'])
+            .doUpdateSet({ silent_since: p.since })
+            .where('webhook_registrations.silent_since', 'is', null)
+        )
     ),
     /** Marks that it speaks again; the change alone counts. */
     speaking: prepare<RegistrationKey, unknown>(p =>

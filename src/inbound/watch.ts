@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Mode } from '../../schemas/common.ts'
+import type { Channels } from '../channels/channels.ts'
 import { createPeriodic, type Periodic } from '../periodic.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { WebhookRegistrationRow } from '../store/schema-inbound.ts'
@@ -27,11 +28,22 @@ export interface WebhookWatch extends Periodic {
 export interface WebhookWatchParts {
   store: Store
   registrations: Pick<WebhookRegistrations, 'look'>
+  /** One that is deleted is not waited for. */
+  channels: Pick<Channels, 'bind'>
   log: Logger
   /** Told of each change once, by the replica that found it. */
   onChange?: (silence: Silence) => void
   /** The instant, in milliseconds. */
   now?: () => number
+}
+
+/** A channel that should be told of what it sends. */
+interface Watched {
+  channel: string
+  mode: Mode
+  silent: boolean
+  /** Where we had the provider told; else somebody did, by hand. */
+  row?: WebhookRegistrationRow
 }
 
 const everyMs = 60_000
@@ -43,41 +55,57 @@ export const silentAfterMs = 15 * 60_000
 export function createWebhookWatch({
   store,
   registrations,
+  channels,
   log,
   onChange = () => {},
   now = Date.now
 }: WebhookWatchParts): WebhookWatch {
   const queries = registrationQueries(store)
 
-  /** Since when a registration is silent; null: it is not. */
-  const silentSince = async (row: WebhookRegistrationRow): Promise<number | null> => {
-    const key = { channel: row.channel_id, mode: row.mode }
-    const [lane] = await store.read(queries.lane(key))
-    const after = Math.max(Number(lane?.status_at ?? 0), Number(row.registered_at ?? 0))
-    const [first] = await store.read(queries.acceptedAfter({ ...key, after, before: now() - silentAfterMs }))
+  /** Since when a channel is silent; null: it is not. */
+  const silentSince = async ({ channel, mode, row }: Watched): Promise<number | null> => {
+    const [lane] = await store.read(queries.lane({ channel, mode }))
+    const after = Math.max(Number(lane?.status_at ?? 0), Number(row?.registered_at ?? 0))
+    const before = now() - silentAfterMs
+    const [first] = await store.read(queries.acceptedAfter({ channel, mode, after, before }))
     if (first?.accepted_at) return Number(first.accepted_at)
-    return row.at_provider === 'false' ? Number(row.checked_at) : null
+    return row?.at_provider === 'false' ? Number(row.checked_at) : null
   }
 
-  const judge = async (row: WebhookRegistrationRow): Promise<Silence | undefined> => {
-    const since = await silentSince(row)
-    if ((since === null) === (row.silent_since === null)) return undefined
-    const key = { channel: row.channel_id, mode: row.mode }
+  const judge = async (watched: Watched): Promise<Silence | undefined> => {
+    const since = await silentSince(watched)
+    if ((since === null) === !watched.silent) return undefined
+    const key = { channel: watched.channel, mode: watched.mode }
+    const problem = watched.row?.problem ?? null
     const changed = await store.write(function* () {
       const count = yield* change(since === null ? queries.speaking(key) : queries.silent({ ...key, since }))
       const silentSince = since === null ? null : new Date(since).toISOString()
-      const data = { id: row.channel_id, silentSince, problem: row.problem }
+      const data = { id: key.channel, silentSince, problem }
       if (count > 0) yield eventEntry(store, { type: 'channel.silent', ...key, data })
       return count
     })
     // another replica found it first
     if (changed === 0) return undefined
-    const silence = { ...key, since, problem: row.problem }
-    const words = { channel: row.channel_id, mode: row.mode, ...(row.problem && { problem: row.problem }) }
+    const words = { ...key, ...(problem && { problem }) }
     if (since === null) log.info(words, 'webhooks are heard again')
     else log.warn({ ...words, since: new Date(since).toISOString() }, 'webhooks are silent')
+    const silence = { ...key, since, problem }
     onChange(silence)
     return silence
+  }
+
+  const watchedNow = async (): Promise<Watched[]> => {
+    const [rows, byHand] = await Promise.all([store.read(queries.all({})), store.read(queries.byHand({}))])
+    const registered = rows.filter(row => row.registered === 1)
+    const watched: Watched[] = [
+      ...registered.map(row => ({
+        ...{ channel: row.channel_id, mode: row.mode, silent: row.silent_since !== null },
+        row
+      })),
+      ...byHand.map(({ channel, mode, silent_since }) => ({ channel, mode, silent: silent_since !== null }))
+    ]
+    const there = await Promise.all(watched.map(({ channel, mode }) => channels.bind(channel, mode)))
+    return watched.filter((_, i) => there[i] !== undefined)
   }
 
   const run = async (): Promise<Silence[]> => {
@@ -86,8 +114,7 @@ export function createWebhookWatch({
       return rows as WebhookRegistrationRow[]
     })
     for (const { channel_id, mode } of due) await registrations.look(channel_id, mode)
-    const rows = (await store.read(queries.all({}))).filter(row => row.registered === 1)
-    const found = await Promise.all(rows.map(judge))
+    const found = await Promise.all((await watchedNow()).map(judge))
     return found.filter(silence => silence !== undefined)
   }
 
@@ -95,10 +122,10 @@ export function createWebhookWatch({
     ...createPeriodic(run, everyMs, log, 'the watch over webhooks failed: it looks again in a minute'),
     run,
     degraded: async () => {
-      const silent = (await store.read(queries.all({}))).filter(row => row.mode === 'live' && row.silent_since !== null)
+      const silent = (await watchedNow()).filter(each => each.mode === 'live' && each.silent)
       return silent.length === 0
         ? null
-        : `nothing is heard of ${silent.map(row => row.channel_id).join(', ')}: see GET /channels/{id}/webhooks`
+        : `nothing is heard of ${silent.map(each => each.channel).join(', ')}: see GET /channels/{id}/webhooks`
     }
   }
 }

@@ -99,6 +99,46 @@ for (const channel of channels)
     t.equal((await told()).length, 2)
   })
 
+t.test('a channel that was set up by hand is watched once it has told of a status', async t => {
+  const { again, call, webhooks, health, heard, log } = await open(t)
+  await heard('cloud')
+  await call('DELETE', '/channels/cloud/webhooks')
+  // What the provider was told by hand goes to our address all the same.
+  await again(...aged('cloud', 16, 30))
+  await heard('wati')
+  await again()
+  t.equal((await webhooks('cloud')).silentSince, undefined, 'CONTROL: what was taken away is not waited for')
+  t.strictSame(await health(), { status: 'ok', mode: 'live' })
+
+  const byHand = `delete from webhook_registrations where channel_id = 'cloud'`
+  await again(byHand, ...aged('cloud', 14, 30))
+  t.equal((await webhooks('cloud')).silentSince, undefined, 'CONTROL: 14 minutes are no silence')
+  await again(...aged('cloud', 16, 30))
+  const silent = await until(
+    () => webhooks('cloud'),
+    ({ silentSince }) => silentSince !== undefined
+  )
+  t.match(silent, { mode: 'token', registered: { atProvider: 'unknown', checkedAt: null } })
+  t.match(await health(), { status: 'degraded', reason: /nothing is heard of cloud: see GET/ })
+  t.match(log(), 'webhooks are silent')
+  t.match(
+    (await call('GET', '/events?type=channel.silent&channel=cloud')).body.items.map(({ data }: never) => data),
+    [{ id: 'cloud', silentSince: silent.silentSince, problem: null }],
+    'once'
+  )
+  await again(`update webhook_lanes set status_at = ${Date.now()} where channel_id = 'cloud'`)
+  await until(
+    () => webhooks('cloud'),
+    ({ silentSince }) => silentSince === undefined
+  )
+  t.strictSame(await health(), { status: 'ok', mode: 'live' })
+
+  await again(...aged('cloud', 16, 30))
+  await until(health, ({ status }) => status === 'degraded')
+  await call('DELETE', '/channels/cloud')
+  t.strictSame(await health(), { status: 'ok', mode: 'live' }, 'one that is deleted is not waited for')
+})
+
 t.test('a webhook that WATI has switched off is found, and registering it again mends it', async t => {
   const { sandbox, again, webhooks, health, heard, call } = await open(t)
   await again(looked)
