@@ -230,11 +230,11 @@ export function createReader(parts: ReaderParts): Reader {
           ? readBody(body, adapter, log)
           : deadly
       if (typeof told === 'string' || !door || told.length <= position) {
-        const state = typeof told === 'string' ? 'set_aside' : 'read'
         const reason = typeof told === 'string' ? told : null
+        const state = reason === null ? 'read' : 'set_aside'
         const { id, received_at } = webhook
         await store.write(() => queries.advance({ id, received_at, from: position, to: position, state, reason }))
-        if (reason !== null) metrics.heard(adapter?.provider ?? 'none', 'unreadable', 'set_aside')
+        metrics.heard(adapter?.provider ?? 'none', reason === null ? 'nothing' : 'unreadable', state)
         continue
       }
       sizes.set(webhook.id, told.length)

@@ -249,6 +249,12 @@ t.test('every fixture of both providers is read to its end', async t => {
   }
   await post(board, 'cloud', 'not JSON')
   await post(board, 'cloud', '[]')
+  await post(board, 'cloud', meta({ metadata, statuses: [] }))
+  // What tells nothing leaves a trace, as what cannot be read does.
+  await until(
+    async () => (await board.call('GET', '/metrics', { key: '' })).text,
+    figures => /heard_total\{.*"nothing"/.test(figures) && /heard_total\{.*"unreadable"/.test(figures)
+  )
   await until(
     async () => (await board.call('GET', '/messages?direction=inbound&limit=100')).body.items,
     found => found.length > 20
