@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
@@ -124,6 +125,27 @@ export function createEffects(parts: EffectsParts): Effects {
     }
   }
 
+  /**
+   * Whether a message of ours to this person is on its way. The provider may tell of it before it answers, under the name of
+   * whoever our access belongs to.
+   */
+  function* onItsWay({ recipient }: HeardOutgoing, { channel: { id, mode }, siblings }: Place): Unit<boolean> {
+    const known = namesOf(recipient).names.filter(name => name !== undefined)
+    for (const name of [...known])
+      known.push(...(yield* all(people.namesOf(mode, id, name))).map(({ identity }) => identity))
+    const inHand = build
+      .selectFrom('messages')
+      .select('id')
+      // In the words and the order of a partial index.
+      .where(sql<boolean>`state in ('claimed', 'sending')`)
+      .where('mode', '=', mode)
+      .where('channel_id', 'in', siblings)
+      .where(eb => eb.or([eb('contact', 'in', known), eb('user_id', 'in', known)]))
+      .orderBy('lease_until')
+      .limit(1)
+    return known.length > 0 && (yield* first(inHand)) !== undefined
+  }
+
   /** To the message that it is about; else it waits until that is known. */
   function* settle(
     heard: HeardStatus | HeardOutgoing,
@@ -177,7 +199,8 @@ export function createEffects(parts: EffectsParts): Effects {
     },
     status: (heard, place) => settle(heard, place, null),
     outgoing: function* (heard, place) {
-      if (heard.operator && !(yield* find(heard, place))) return yield* operators(heard, place)
+      if (heard.operator && !(yield* find(heard, place)) && !(yield* onItsWay(heard, place)))
+        return yield* operators(heard, place)
       return yield* settle(heard, place, store.clock() + patienceMs)
     },
     message: function* (heard, place) {

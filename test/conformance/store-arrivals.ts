@@ -94,4 +94,31 @@ export function arrivalCases(test: Case): void {
     await changed(store, store.build.updateTable('parked_events').set({ due_at: 1 }))
     t.equal(await disown(), 0, 'it has been claimed')
   })
+
+  test('what bears an operator’s name may be ours while a message of ours to the same person is on its way', async (t, {
+    store
+  }) => {
+    const sent = (id: string, phone: string): HeardOutgoing => ({
+      kind: 'outgoing',
+      identity: `outgoing/${id}`,
+      ...{ scope: {}, ids: [id], recipient: { phone }, at: 1_795_774_456_000, operator: { name: 'API' } },
+      message: { type: 'text', content: { body: 'Hello' } }
+    })
+    const [ours, other, queued] = [fresh(), fresh(), fresh()] as const
+    const row = await put(store, message({ state: 'sending', attempts: 1, lease_until: 1, contact: '5215512345678' }))
+    await put(store, message({ contact: '14155550777' }))
+    t.equal((await apply(store, sent(other, '14155550200'))).outcome, 'done', 'CONTROL: to somebody else')
+    t.equal((await apply(store, sent(queued, '14155550777'))).outcome, 'done', 'CONTROL: ours has not left')
+    const both = wrote(fresh(), {}, { phone: '525512345678', waId: '5215512345678' } as never)
+    await apply(store, both)
+    t.equal((await apply(store, sent(ours, '525512345678'))).outcome, 'parked', 'by each of a person’s names')
+    const count = (await rows(store)).length
+    await store.write(function* () {
+      const { accepted, settle } = createOutcomes(store, messageQueries(store), '')
+      return yield* settle(accepted(row, { providerMessageId: ours, warnings: [] }, []), null, undefined)
+    })
+    t.match(await get(store, row.id), { state: 'sent', origin: null })
+    t.equal((await rows(store)).length, count, 'one message, one row')
+    t.equal((await apply(store, sent(fresh(), '525512345678'))).outcome, 'done', 'CONTROL: nothing is on its way now')
+  })
 }
