@@ -15,7 +15,7 @@ import { requestTrace, timed } from '../request-trace.ts'
 import type { Maton } from '../upstream/maton.ts'
 import type { Admission, Permit, Throttle } from './admission.ts'
 import { keepLiveFromSandbox } from './sandbox-mode.ts'
-import { judge, retryAfter } from './verdict.ts'
+import { judge, retryAfter, withoutSecrets } from './verdict.ts'
 
 /** What went over the wire, for timeline, log and metrics. */
 export interface CallRecord {
@@ -250,7 +250,7 @@ export function createProviderClient({
         record.status = error.status
         if (error.status !== undefined) answeredWith(false)
         const said = adapter.classify(error, operation)
-        const verdict = said ?? judge(error, operation, channel.provider)
+        const verdict = withoutSecrets(said ?? judge(error, operation, channel.provider), input)
         if (!options.probe) admission.note(channel, said !== undefined || answered(error))
         const throttle = throttleOf(error, verdict, said !== undefined)
         if (throttle) admission.throttle(channel, throttle, to, attempt)

@@ -120,3 +120,18 @@ export function judgeAs(failure: UpstreamFailure, read: boolean, provider: strin
     provider: said
   }
 }
+
+/** The secret in the address of one of our doors. */
+const doorToken = /(webhooks\\?\/[^/\s"'\\]{1,100}\\?\/)[\w-]{16,}/g
+
+/** A verdict without our secrets: a provider may repeat in its words what a call gave it, and these are logged and told. */
+export function withoutSecrets(verdict: Verdict, input: unknown): Verdict {
+  const { verifyToken } = (input ?? {}) as { verifyToken?: string }
+  const clean = (text: string): string => {
+    const plain = text.replace(doorToken, '$1…')
+    return verifyToken === undefined ? plain : plain.replaceAll(verifyToken, '…')
+  }
+  return JSON.parse(
+    JSON.stringify(verdict, (_, value: unknown) => (typeof value === 'string' ? clean(value) : value))
+  ) as Verdict
+}

@@ -1,13 +1,16 @@
+import type { Logger } from 'pino'
 import type { Mode } from '../../schemas/common.ts'
 import type { ChannelWebhooks, RotateWebhook } from '../../schemas/webhooks.ts'
-import type { AnyAdapter, RegisteredWebhook } from '../adapters/adapter.ts'
+import type { AnyAdapter } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
-import { CallFailed, type DispatchChannel, type ProviderClient } from '../dispatch/provider-client.ts'
+import type { DispatchChannel, ProviderClient } from '../dispatch/provider-client.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { auditEntry } from '../store/audit.ts'
+import { eventEntry } from '../store/event-entry.ts'
 import type { WebhookRegistrationRow } from '../store/schema-inbound.ts'
-import type { Store } from '../store/store.ts'
+import { first, type Store, type Unit } from '../store/store.ts'
+import { createAtProvider, digestOfUrl, type Seen } from './at-provider.ts'
 import type { Door } from './door.ts'
 import { registrationQueries } from './registrations.ts'
 import type { WebhookTokens } from './tokens.ts'
@@ -32,6 +35,7 @@ export interface RegistrationParts {
   providerClient: ProviderClient
   door: Door
   tokens: WebhookTokens
+  log: Logger
   /** How the outside reaches us, without a trailing slash; undefined: nobody said. */
   baseUrl: () => string | undefined
   /** The mode in which an administrator's acts count: test where there is no account. */
@@ -45,7 +49,8 @@ const defaultOverlapSeconds = 24 * 3600
 const instant = (ms: number | null | undefined): string | null => (ms ? new Date(Number(ms)).toISOString() : null)
 
 export function createWebhookRegistrations(parts: RegistrationParts): WebhookRegistrations {
-  const { store, adapters, channels, providerClient, door, tokens, baseUrl, mode: actingMode } = parts
+  const { store, adapters, channels, door, tokens, baseUrl, mode: actingMode } = parts
+  const provider = createAtProvider(parts)
   const queries = registrationQueries(store)
 
   const urlOf = async (channel: string, mode: Mode): Promise<string | undefined> => {
@@ -85,7 +90,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
         url !== undefined &&
         hear?.signature &&
         !verifyToken && { verifyToken: tokens.verifyToken(id, mode) }),
-      registered: registeredView(row, mode),
+      registered: registeredView(row, mode, url),
       lastHeardAt: instant(lane?.heard_at),
       lastStatusAt: instant(lane?.status_at),
       unmatched: Number(troubles?.unmatched ?? 0),
@@ -95,24 +100,12 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
     }
   }
 
-  /** What the provider says now of where it calls. Never throws for what it does not know. */
-  const inspect = async (channel: DispatchChannel, url: string): Promise<Seen> => {
-    if (!adapters.get(channel.provider)?.operations.getWebhook) return { atProvider: 'unknown' }
-    try {
-      const { output } = await providerClient.call('getWebhook', channel, { url })
-      return seen(output, url)
-    } catch (error) {
-      if (!(error instanceof CallFailed)) throw error
-      return { atProvider: 'unknown', problem: `It cannot be read back: ${error.verdict.detail}` }
-    }
-  }
-
   const require = async (id: string): Promise<{ channel: DispatchChannel; url: string }> => {
     const channel = await bind(id, actingMode)
     if (!adapters.get(channel.provider)?.operations.registerWebhook)
       throw new ServiceError(
         'unsupported',
-        `The provider of ${id} has no call that registers a webhook.${byHand(channel)}`
+        `The provider of ${id} has no call that registers a webhook.${provider.byHand(channel)}`
       )
     const url = await urlOf(id, actingMode)
     if (url === undefined)
@@ -124,40 +117,41 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       )
     return { channel, url }
   }
-  const byHand = ({ provider }: DispatchChannel): string => {
-    const how = adapters.get(provider)?.hear?.byHand
-    return how === undefined ? '' : ` By hand: ${how}`
+  /** One act on a channel's registration at a time: of two at once the later would be told what the earlier undoes. */
+  const turns = new Map<string, Promise<unknown>>()
+  const inTurn = <T>(id: string, act: () => Promise<T>): Promise<T> => {
+    const mine = (turns.get(id) ?? Promise.resolve()).then(act)
+    const ended = mine
+      .catch(() => {})
+      .then(() => {
+        if (turns.get(id) === ended) turns.delete(id)
+      })
+    turns.set(id, ended)
+    return mine
   }
 
-  /** Makes sure of the account's subscription first: without it nothing is told, and Meta refuses the override. */
-  const tell = async (channel: DispatchChannel, url: string): Promise<string | undefined> => {
-    const { operations } = adapters.get(channel.provider)!
-    const { verifyToken = tokens.verifyToken(channel.id, channel.mode) } = channel.settings as { verifyToken?: string }
-    try {
-      if (operations.getWebhookSubscription && operations.subscribeWebhooks) {
-        const { output } = await providerClient.call('getWebhookSubscription', channel, {})
-        if (!output.subscribed) await providerClient.call('subscribeWebhooks', channel, {})
-      }
-      return (await providerClient.call('registerWebhook', channel, { url, verifyToken })).output.id
-    } catch (error) {
-      if (!(error instanceof CallFailed)) throw error
-      const refused = error.toServiceError()
-      throw new ServiceError(refused.code, `${refused.message}${byHand(channel)}`, refused.facts)
-    }
+  /** Inside a unit, ahead of what ends a silence: whoever follows events learns that it has ended. */
+  function* endSilence({ id: channel, mode }: DispatchChannel): Unit<void> {
+    const row = yield* first(queries.of({ channel, mode }))
+    if (row == null || row.silent_since === null) return
+    const data = { id: channel, silentSince: null, problem: null }
+    yield eventEntry(store, { type: 'channel.silent', mode, channel, data })
   }
 
   const keep = async (
-    caller: Caller | null,
-    { id, mode }: DispatchChannel,
+    caller: Caller,
+    channel: DispatchChannel,
+    url: string,
     hookId: string | undefined,
-    { atProvider, fields, problem }: Seen,
-    act: string
+    { atProvider, fields, problem }: Seen
   ): Promise<void> => {
+    const { id, mode } = channel
     const now = store.clock()
     const row: WebhookRegistrationRow = {
       channel_id: id,
       mode,
       hook_id: hookId ?? null,
+      url_digest: digestOfUrl(url),
       registered: 1,
       at_provider: `${atProvider}`,
       fields: fields ? JSON.stringify(fields) : null,
@@ -167,14 +161,10 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       silent_since: null
     }
     await store.write(function* () {
+      yield* endSilence(channel)
       yield queries.keep(row)
-      yield* auditEntry(store, caller, act, id)
+      yield* auditEntry(store, caller, 'webhooks.registered', id)
     })
-  }
-
-  const take = async (channel: DispatchChannel, url: string, id: string | undefined): Promise<void> => {
-    if (!adapters.get(channel.provider)?.operations.removeWebhook) return
-    await providerClient.call('removeWebhook', channel, { url, ...(id !== undefined && { id }) })
   }
 
   return {
@@ -183,56 +173,82 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       return view(caller, id, caller.mode === 'live' ? actingMode : 'test')
     },
 
-    register: async (caller, id) => {
-      const { channel, url } = await require(id)
-      const before = await inspect(channel, url)
-      // Told again: a provider may refuse an address that it has (docs/webhooks.md D2).
-      const known = before.atProvider === true && before.inherited === undefined
-      // Switched off by the provider: it would refuse the address that it still has.
-      if (before.switchedOff && before.id !== undefined) await take(channel, url, before.id)
-      const hookId = known ? before.id : await tell(channel, url)
-      const after = known ? before : await inspect(channel, url)
-      await keep(caller, channel, after.id ?? hookId, after, 'webhooks.registered')
-      return view(caller, id, actingMode)
-    },
-
-    remove: async (caller, id) => {
-      const { channel, url } = await require(id)
-      const row = await rowOf(id, actingMode)
-      await take(channel, url, row?.hook_id ?? undefined)
-      await store.write(function* () {
-        yield queries.forget({ channel: id, mode: actingMode })
-        yield* auditEntry(store, caller, 'webhooks.removed', id)
-      })
-    },
-
-    rotate: async (caller, id, input) => {
-      await bind(id, actingMode)
-      const before = await rowOf(id, actingMode)
-      const old = await urlOf(id, actingMode)
-      await tokens.rotate(id, actingMode, input?.overlapSeconds ?? defaultOverlapSeconds)
-      await store.write(function* () {
-        yield* auditEntry(store, caller, 'webhooks.rotated', id)
-      })
-      if (before?.registered === 1 && old !== undefined) {
-        // The old address counts for a while yet, so a provider that refuses the new one loses nothing today.
+    register: (caller, id) =>
+      inTurn(id, async () => {
         const { channel, url } = await require(id)
-        const hookId = await tell(channel, url)
-        if (before.hook_id !== null) await take(channel, old, before.hook_id)
-        const after = await inspect(channel, url)
-        await keep(caller, channel, after.id ?? hookId, after, 'webhooks.registered')
-      }
-      return view(caller, id, actingMode)
-    },
+        const row = await rowOf(id, actingMode)
+        await provider.subscribe(channel)
+        const before = await provider.inspect(channel, url)
+        // Told again: a provider may refuse an address that it has (docs/webhooks.md D2).
+        const known =
+          before.inherited === undefined &&
+          (before.atProvider === true || (before.failure !== undefined && hasBeenTold(row, url)))
+        // Switched off by the provider: it would refuse the address that it still has.
+        const off = before.switchedOff && before.id
+        if (off) await provider.take(channel, url, off)
+        const hookId = known ? (before.id ?? row?.hook_id ?? undefined) : await provider.tell(channel, url)
+        const after = known ? before : await provider.inspect(channel, url)
+        const hook = after.id ?? hookId
+        await keep(caller, channel, url, hook, after)
+        const former = row?.hook_id ?? undefined
+        if (former !== undefined && hook !== undefined && former !== hook && former !== off)
+          await provider.leave(channel, url, former)
+        return view(caller, id, actingMode)
+      }),
+
+    remove: (caller, id) =>
+      inTurn(id, async () => {
+        const { channel, url } = await require(id)
+        const former = (await rowOf(id, actingMode))?.hook_id ?? undefined
+        const { atProvider, inherited, switchedOff, failure, id: hook = former } = await provider.inspect(channel, url)
+        // Nobody can say whose the address is that a removal without an id would take.
+        if (failure && former === undefined) throw provider.refused(channel, failure)
+        const ours = atProvider === 'unknown' || (atProvider && !inherited) || switchedOff
+        if (ours) await provider.take(channel, url, hook)
+        if (former !== undefined && (!ours || former !== hook)) await provider.leave(channel, url, former)
+        await store.write(function* () {
+          yield* endSilence(channel)
+          yield queries.forget({ channel: id, mode: actingMode })
+          yield* auditEntry(store, caller, 'webhooks.removed', id)
+        })
+      }),
+
+    rotate: (caller, id, input) =>
+      inTurn(id, async () => {
+        const channel = await bind(id, actingMode)
+        const before = await rowOf(id, actingMode)
+        const registered = before?.registered === 1
+        // Ahead of the new token, which the provider could not be told.
+        if (registered) await require(id)
+        const old = await urlOf(id, actingMode)
+        await tokens.rotate(id, actingMode, input?.overlapSeconds ?? defaultOverlapSeconds)
+        await store.write(function* () {
+          yield* auditEntry(store, caller, 'webhooks.rotated', id)
+        })
+        if (registered && old !== undefined) {
+          // The old address counts for a while yet, so a provider that refuses the new one loses nothing today.
+          const { url } = await require(id)
+          const hookId = await provider.tell(channel, url)
+          const after = await provider.inspect(channel, url)
+          await keep(caller, channel, url, after.id ?? hookId, after)
+          if (before.hook_id !== null && before.hook_id !== (after.id ?? hookId))
+            await provider.leave(channel, old, before.hook_id)
+        }
+        return view(caller, id, actingMode)
+      }),
 
     look: async (id, mode) => {
       const channel = await channels.bind(id, mode)
+      if (!channel) return undefined
       const url = await urlOf(id, mode)
-      if (!channel || url === undefined) return undefined
-      const { atProvider, fields, problem } = await inspect(channel, url)
+      const { atProvider, fields, problem } =
+        url === undefined
+          ? { atProvider: 'unknown' as const, problem: unreachable, fields: undefined }
+          : await provider.inspect(channel, url)
       const looked = {
         ...{ channel: id, mode, at_provider: `${atProvider}` as const, problem: problem ?? null },
-        fields: fields ? JSON.stringify(fields) : null
+        fields: fields ? JSON.stringify(fields) : null,
+        url_digest: atProvider === true ? digestOfUrl(url!) : null
       }
       await store.write(function* () {
         yield queries.looked(looked)
@@ -242,51 +258,34 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
   }
 }
 
-/** What was read back. */
-interface Seen {
-  atProvider: boolean | 'unknown'
-  id?: string
-  fields?: string[]
-  problem?: string
-  inherited?: true
-  /** It has our address, and does not call it. */
-  switchedOff?: true
-}
+const unreachable = 'Without PUBLIC_URL nobody knows how the provider can reach this server.'
 
-/** @param url ours */
-function seen(found: RegisteredWebhook | null, url: string): Seen {
-  if (found === null) return { atProvider: false, problem: 'The provider calls no address: register it again.' }
-  const { id, fields, inherited } = found
-  const told = { ...(id !== undefined && { id }), ...(fields && { fields }), ...(inherited && { inherited }) }
-  if (found.url !== url) {
-    const whose = inherited ? 'the account’s address, which is another than ours' : 'another address than ours'
-    // Not the address itself: whatever secret it holds is somebody else's.
-    return { ...told, atProvider: false, problem: `The provider calls ${whose}, at ${hostOf(found.url)}.` }
-  }
-  if (found.working) return { ...told, atProvider: true }
-  return {
-    ...told,
-    ...{ atProvider: false, switchedOff: true },
-    problem: 'The provider has switched the webhook off, because its calls failed: register it again.'
-  }
-}
-
-const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : 'an address that is no URL')
+/** Whether we had the provider told of this address, as far as is known. */
+const hasBeenTold = (row: WebhookRegistrationRow | undefined, url: string): boolean =>
+  row?.registered === 1 && row.at_provider !== 'false' && row.url_digest === digestOfUrl(url)
 
 /** @param mode in test mode the sandbox calls every door by itself */
-function registeredView(row: WebhookRegistrationRow | undefined, mode: Mode): ChannelWebhooks['registered'] {
+function registeredView(
+  row: WebhookRegistrationRow | undefined,
+  mode: Mode,
+  url: string | undefined
+): ChannelWebhooks['registered'] {
   if (row?.registered !== 1) return { atProvider: mode === 'test' ? true : 'unknown', checkedAt: null }
+  const checkedAt = instant(row.checked_at)
+  // What was looked at is another address than the one that is shown.
+  if (row.at_provider === 'true' && row.url_digest !== null && url !== undefined && row.url_digest !== digestOfUrl(url))
+    return { atProvider: 'unknown', problem: 'The provider was told another address: register this one.', checkedAt }
   return {
     atProvider: row.at_provider === 'unknown' ? 'unknown' : row.at_provider === 'true',
     ...(row.fields !== null && { fields: JSON.parse(row.fields) as string[] }),
     ...(row.problem !== null && { problem: row.problem }),
-    checkedAt: instant(row.checked_at)
+    checkedAt
   }
 }
 
 function warningsOf(url: string | undefined, notCovered: string | undefined): string[] {
   return [
-    ...(url === undefined ? ['Without PUBLIC_URL nobody knows how the provider can reach this server.'] : []),
+    ...(url === undefined ? [unreachable] : []),
     ...(url?.startsWith('http:')
       ? ['The address is http: whoever reads along sees its secret. Providers want https.']
       : []),

@@ -10,6 +10,12 @@ export interface RegistrationKey {
   mode: Mode
 }
 
+/** What is known of a channel whose provider nobody has asked. */
+const unasked = {
+  ...{ at_provider: 'unknown' as const, hook_id: null, url_digest: null, fields: null, problem: null },
+  ...{ registered_at: null, silent_since: null }
+}
+
 export type RegistrationQueries = ReturnType<typeof registrationQueries>
 
 /** Every query on registrations. */
@@ -33,10 +39,16 @@ export function registrationQueries(store: Store) {
     /** Nothing is expected any more, until something is heard all the same. */
     forget: prepare<RegistrationKey, unknown>(p =>
       build
-        .updateTable('webhook_registrations')
-        .set({ registered: 0, hook_id: null, problem: null, silent_since: null, checked_at: sql<number>`${now}` })
-        .where('channel_id', '=', p.channel)
-        .where('mode', '=', p.mode as Mode)
+        .insertInto('webhook_registrations')
+        .values({
+          ...{ channel_id: p.channel, mode: p.mode as Mode, registered: 0, checked_at: sql<number>`${now}` },
+          ...unasked
+        })
+        .onConflict(conflict =>
+          conflict
+            .columns(['channel_id', 'mode'])
+            .doUpdateSet({ registered: 0, checked_at: sql<number>`${now}`, ...unasked })
+        )
     ),
     /**
      * Live channels that somebody had told at the provider by hand: statuses came, and not by a registration of ours, nor
@@ -62,21 +74,25 @@ export function registrationQueries(store: Store) {
         .where('checked_at', '<=', sql<number>`${now} - ${p.older_ms}`)
         .returningAll()
     ),
-    looked: prepare<RegistrationKey & { at_provider: string; fields: string | null; problem: string | null }, unknown>(
-      p =>
-        build
-          .updateTable('webhook_registrations')
-          .set({ at_provider: p.at_provider as 'true', fields: p.fields, problem: p.problem })
-          .where('channel_id', '=', p.channel)
-          .where('mode', '=', p.mode as Mode)
+    /** @param url_digest of the address that was found there; null: what is known of it stays */
+    looked: prepare<
+      RegistrationKey & Pick<WebhookRegistrationRow, 'at_provider' | 'fields' | 'problem' | 'url_digest'>,
+      unknown
+    >(p =>
+      build
+        .updateTable('webhook_registrations')
+        .set({ at_provider: p.at_provider as 'true', fields: p.fields, problem: p.problem })
+        .set({ url_digest: sql<string>`coalesce(cast(${p.url_digest} as text), url_digest)` })
+        .where('channel_id', '=', p.channel)
+        .where('mode', '=', p.mode as Mode)
     ),
     /** Marks since when it is silent; the change alone counts. */
     silent: prepare<RegistrationKey & { since: number }, unknown>(p =>
       build
         .insertInto('webhook_registrations')
         .values({
-          ...{ channel_id: p.channel, mode: p.mode as Mode, silent_since: p.since, registered: 0, checked_at: 0 },
-          ...{ at_provider: 'unknown', hook_id: null, fields: null, problem: null, registered_at: null }
+          ...{ channel_id: p.channel, mode: p.mode as Mode, registered: 0, checked_at: 0 },
+          ...{ ...unasked, silent_since: p.since }
         })
         .onConflict(conflict =>
           conflict

@@ -3,6 +3,7 @@ import { audit } from './migrations/audit.ts'
 import { consoleTables } from './migrations/console.ts'
 import { events } from './migrations/events.ts'
 import { foundation } from './migrations/foundation.ts'
+import { hearing } from './migrations/hearing.ts'
 import { identities } from './migrations/identities.ts'
 import { keys } from './migrations/keys.ts'
 import { lists } from './migrations/lists.ts'
@@ -28,7 +29,8 @@ export const released: readonly Migration[] = [
   ...audit,
   ...usage,
   ...people,
-  ...lists
+  ...lists,
+  ...hearing
 ]
 
 function* apply(store: Store, migrations: readonly Migration[]): Unit<string[]> {

@@ -87,6 +87,8 @@ export interface WebhookRegistrationRow {
   mode: 'live' | 'test'
   /** The provider's own id of it, where it gives one. */
   hook_id: string | null
+  /** SHA-256 of the address that it was told, in hexadecimal; null: not known. */
+  url_digest: string | null
   /** 1: we had the provider told. */
   registered: number
   /** What it said at the last look. */

@@ -135,6 +135,18 @@ t.test('a channel that was set up by hand is watched once it has told of a statu
 
   await again(...aged('cloud', 16, 30))
   await until(health, ({ status }) => status === 'degraded')
+  const told = async () => (await call('GET', '/events?type=channel.silent&channel=cloud')).body.items
+  const before = (await told()).length
+  t.equal((await call('DELETE', '/channels/cloud/webhooks')).status, 204)
+  t.strictSame(await health(), { status: 'ok', mode: 'live' }, 'nothing is expected any more')
+  t.match((await told()).at(-1).data, { silentSince: null }, 'and whoever follows events knows')
+  t.equal((await told()).length, before + 1)
+  await heard('wati')
+  await again()
+  t.equal((await webhooks('cloud')).silentSince, undefined, 'it is left alone')
+
+  await again(byHand, ...aged('cloud', 16, 30))
+  await until(health, ({ status }) => status === 'degraded')
   await call('DELETE', '/channels/cloud')
   t.strictSame(await health(), { status: 'ok', mode: 'live' }, 'one that is deleted is not waited for')
 })
