@@ -107,6 +107,11 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     build.updateTable('channels').set({ is_default: 0 }).where('is_default', '=', 1).where('id', '!=', except).compile()
   const face = ({ id, provider, connection_id, settings, is_default, managed_by }: ChannelRow): string =>
     JSON.stringify([id, provider, connection_id, check.unpack(provider, settings), is_default, managed_by])
+  /** Inside a unit: what was known of the webhooks of channels that there are no more; one of the same name has another address. */
+  function* forgetHeard(): Unit<void> {
+    for (const table of ['webhook_registrations', 'webhook_lanes'] as const)
+      yield build.deleteFrom(table).where('channel_id', 'not in', build.selectFrom('channels').select('id')).compile()
+  }
   /** Every change of channels, with its events. */
   const write = <T>(unit: () => Unit<T>): Promise<T> => store.write(() => telling(store, everything({}), face, unit))
   const changeable = ({ row }: { row: ChannelRow }): void => {
@@ -227,6 +232,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         const inHand = one.where(sql<boolean>`state in ('claimed', 'sending')`).orderBy('lease_until')
         if ((yield* first(queued)) ?? (yield* first(inHand))) return false
         yield build.deleteFrom('channels').where('id', '=', id).compile()
+        yield* forgetHeard()
         yield* auditEntry(store, actor, 'channel.deleted', id)
         return true
       })
@@ -262,6 +268,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
           .where('managed_by', '=', 'file')
           .$if(ids.length > 0, query => query.where('id', 'not in', ids))
           .compile()
+        yield* forgetHeard()
         if (declared.some(channel => channel.default)) yield clearDefault('')
         for (const channel of declared) {
           const values = {

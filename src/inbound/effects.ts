@@ -25,6 +25,8 @@ export interface Place {
 export interface Effect {
   /** `known`: it has had its effect before. `parked`: it belongs to no message yet. `ignored`: nothing follows from it. */
   outcome: 'done' | 'known' | 'parked' | 'ignored'
+  /** It told what became of a message that we sent. */
+  ours?: true
   /** The message that it changed or made. */
   message?: { id: string; status: string }
 }
@@ -159,7 +161,7 @@ export function createEffects(parts: EffectsParts): Effects {
       const { id, attempt, known } = meant
       const fresh = event.ids!.filter(each => !known.includes(each))
       const changed = yield* providerStatus.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
-      return { outcome: 'done', ...(changed && { message: { id, status: event.status } }) }
+      return { outcome: 'done', ours: true, ...(changed && { message: { id, status: event.status } }) }
     }
     if (event.ids!.length === 0) return { outcome: 'ignored' }
     const { mode } = place.channel

@@ -67,8 +67,15 @@ export function webhookQueries(store: Store) {
   })
   const lane = (p: Lane) =>
     build.updateTable('webhook_lanes').where('channel_id', '=', p.channel_id).where('mode', '=', p.mode)
-  const heardAny = prepare<Lane & { at: number }, unknown>(p => lane(p).set({ heard_at: p.at }))
-  const heardStatus = prepare<Lane & { at: number }, unknown>(p => lane(p).set({ heard_at: p.at, status_at: p.at }))
+  /** The later of what is known and what is told: what is read again is older. */
+  const later = (column: 'heard_at' | 'status_at', at: number) => {
+    const [known, told] = [sql.ref(`webhook_lanes.${column}`), sql`cast(${at} as bigint)`]
+    return sql<number>`case when ${known} is null or ${known} < ${told} then ${told} else ${known} end`
+  }
+  const heardAny = prepare<Lane & { at: number }, unknown>(p => lane(p).set({ heard_at: later('heard_at', p.at) }))
+  const heardStatus = prepare<Lane & { at: number }, unknown>(p =>
+    lane(p).set({ heard_at: later('heard_at', p.at), status_at: later('status_at', p.at) })
+  )
   const move = prepare<Omit<Piece, 'received_at'>, unknown>(p =>
     build
       .updateTable('webhooks')
@@ -110,11 +117,11 @@ export function webhookQueries(store: Store) {
 
     /** Inside a unit: a channel without a door of its own in use has heard something, or a status. */
     heardBeside: function* ({ channel_id, mode }: Lane, at: number, status: boolean): Unit<void> {
-      const heard = status ? { heard_at: at, status_at: at } : { heard_at: at }
+      const known = { heard_at: later('heard_at', at), ...(status && { status_at: later('status_at', at) }) }
       yield build
         .insertInto('webhook_lanes')
-        .values({ channel_id, mode, holder: null, until: 0, status_at: null, ...heard })
-        .onConflict(conflict => conflict.columns(['channel_id', 'mode']).doUpdateSet(heard))
+        .values({ channel_id, mode, holder: null, until: 0, heard_at: at, status_at: status ? at : null })
+        .onConflict(conflict => conflict.columns(['channel_id', 'mode']).doUpdateSet(known))
         .compile()
     },
 

@@ -12,7 +12,8 @@ import type { WebhookRow } from '../store/schema-inbound.ts'
 import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { createBeside } from './beside.ts'
 import { webhookWord } from './door.ts'
-import type { Effect, Effects, Place } from './effects.ts'
+import type { Effect, Effects } from './effects.ts'
+import { createPlaces } from './places.ts'
 import { type Lane, type Piece, webhookQueries } from './queries.ts'
 import { readBody } from './read-body.ts'
 import { createSuspects, deadly, mostTries } from './suspects.ts'
@@ -70,7 +71,10 @@ interface Slice {
   door: DispatchChannel
   all: DispatchChannel[]
 }
-const secretOf = ({ settings }: DispatchChannel): string | undefined => (settings as { appSecret?: string }).appSecret
+
+/** Whether it tells what became of a message of ours: WATI has another word for sent than for what follows. */
+const isStatus = ({ heard }: Item, effect: Effect | 'foreign' | undefined): boolean =>
+  heard.kind === 'status' || (typeof effect === 'object' && effect.ours === true)
 
 /** Another process has read on: it has the lane. */
 class Superseded extends Error {}
@@ -82,35 +86,11 @@ export function createReader(parts: ReaderParts): Reader {
   const queries = webhookQueries(store)
   const inHand = createSuspects(store, queries)
   const noteBeside = createBeside(store, queries)
+  const { placeOf, siblingsOf } = createPlaces(adapters, channels)
   /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
   const shared = store.dialect === 'postgres'
   const holder = shared ? randomUUID() : 'only'
   let stopped = true
-
-  /** The channel that something is about, with all of the same number; undefined: it is about none of this connection. */
-  const placeOf = (
-    heard: Heard,
-    door: DispatchChannel,
-    all: DispatchChannel[]
-  ): Omit<Place, 'receivedAt'> | undefined => {
-    const { concerns, names } = adapters.get(door.provider)!.hear!
-    const meant = all.filter(each => concerns(each.settings as never, heard.scope))
-    const named = meant.filter(each => names?.(each.settings as never, heard.scope))
-    const [first, ...others] = named.length > 0 ? named : meant
-    const channel = others.find(each => each.id === door.id) ?? first
-    return channel && { channel, siblings: meant.map(each => each.id) }
-  }
-  /**
-   * The channels that a door may tell of: those of its connection, but none whose signature it does not check. Else whoever
-   * knows the address of one channel could tell anything of another that has asked for proof.
-   */
-  const siblingsOf = async (door: DispatchChannel): Promise<DispatchChannel[]> =>
-    (await channels.all(door.mode)).filter(
-      each =>
-        each.provider === door.provider &&
-        each.connectionId === door.connectionId &&
-        (secretOf(each) === undefined || secretOf(each) === secretOf(door))
-    )
 
   function* effectOf(item: Item, door: DispatchChannel, all: DispatchChannel[]): Unit<Effect | 'foreign'> {
     const place = placeOf(item.heard, door, all)
@@ -129,7 +109,7 @@ export function createReader(parts: ReaderParts): Reader {
     yield queries.heard(
       lane,
       heardAt,
-      items.some(({ heard }) => heard.kind === 'status')
+      items.some((item, i) => isStatus(item, results[i]))
     )
     for (const result of results)
       if (result !== 'foreign' && result.message && store.notifications)
@@ -140,8 +120,10 @@ export function createReader(parts: ReaderParts): Reader {
     const { items, door } = slice
     const done = await store.write(() => apply(slice), { patient: true })
     failpoint('webhook_committed')
-    const others = items.flatMap(({ heard, channel }) =>
-      channel === undefined || channel === door.id ? [] : [{ channel, status: heard.kind === 'status' }]
+    const others = items.flatMap((item, i) =>
+      item.channel === undefined || item.channel === door.id
+        ? []
+        : [{ channel: item.channel, status: isStatus(item, done[i]) }]
     )
     await noteBeside(door.mode, others, heardAtOf(slice.pieces))
     const foreign = items.find((_, i) => done[i] === 'foreign')

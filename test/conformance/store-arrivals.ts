@@ -1,5 +1,6 @@
 import type { HeardOutgoing } from '../../src/adapters/adapter.ts'
 import { createOutcomes } from '../../src/delivery/sending/outcome.ts'
+import { webhookQueries } from '../../src/inbound/queries.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import { apply, channel, effectsOf, fresh, rows, taken, told, wrote } from './heard-rows.ts'
@@ -93,6 +94,46 @@ export function arrivalCases(test: Case): void {
     t.match(await get(store, row.id), { state: 'sent', origin: null })
     await changed(store, store.build.updateTable('parked_events').set({ due_at: 1 }))
     t.equal(await disown(), 0, 'it has been claimed')
+  })
+
+  test('what is read again is older, and sets back nothing that is told of when a channel was last heard', async (t, {
+    store
+  }) => {
+    const queries = webhookQueries(store)
+    const [one, beside] = ['support', 'beside'].map(channel_id => ({ channel_id, mode: 'live' as const }))
+    const lanes = async () =>
+      (
+        await store.read(
+          store.build.selectFrom('webhook_lanes').select(['heard_at', 'status_at']).orderBy('channel_id').compile()
+        )
+      ).map(({ heard_at, status_at }) => [Number(heard_at), Number(status_at)])
+    await store.write(() => queries.holdLane(one!, 'only', 1000))
+    for (const [at, status] of [
+      [2000, true],
+      [3000, false],
+      [1000, true]
+    ] as const)
+      await store.write(function* () {
+        yield queries.heard(one!, at, status)
+        yield* queries.heardBeside(beside!, at, status)
+      })
+    t.strictSame(await lanes(), [
+      [3000, 2000],
+      [3000, 2000]
+    ])
+  })
+
+  test('WATI’s word that a message of ours was sent counts as a status, an operator’s message does not', async (t, {
+    store
+  }) => {
+    const sent = (ids: string[], more: Partial<HeardOutgoing> = {}): HeardOutgoing => ({
+      ...{ kind: 'outgoing', identity: `outgoing/${ids[0]}`, scope: {}, ids, recipient: { phone: '14155550100' } },
+      ...{ message: { type: 'text', content: { body: 'Hello' } }, ...more }
+    })
+    const own = await taken(store, [fresh()])
+    t.match(await apply(store, sent([own.provider_message_id!])), { outcome: 'done', ours: true })
+    t.equal((await apply(store, sent([fresh()], { operator: { name: 'Bob' } }))).ours, undefined)
+    t.equal((await apply(store, sent([fresh()]))).ours, undefined, 'nor does what nobody knows yet')
   })
 
   test('what bears an operator’s name may be ours while a message of ours to the same person is on its way', async (t, {

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { startSandbox } from '../../src/sandbox/index.ts'
 import { freePort } from '../free-port.ts'
 import { type Board, cloudSettings, matonKey, startBoard } from '../helper.ts'
+import { until } from '../until.ts'
 
 // Acts on where a channel's webhooks go, where the provider refuses, has been changed by somebody else, or is asked twice at
 // once (docs/api.md 12, docs/webhooks.md C2, D2). What holds where all goes well: channel-webhooks.test.ts.
@@ -172,3 +173,30 @@ t.test(
     )
   }
 )
+
+t.test('a channel that is deleted and made again has heard nothing, and is registered nowhere', async t => {
+  const board = await open(t)
+  const body = { id: 'shop', provider: 'wati', connectionId: 'shop-connection', settings: {} }
+  await board.call('POST', '/channels', { body })
+  await board.call('POST', path('shop'))
+  const told = {
+    eventType: 'message',
+    id: '1',
+    whatsappMessageId: 'wamid.1',
+    waId: '14155550100',
+    text: 'Hi',
+    type: 'text'
+  }
+  await board.call('POST', (await board.board.app.door.pathOf('shop', 'live'))!, { key: '', body: told })
+  const heard = await until(
+    () => board.read('shop'),
+    ({ lastHeardAt }) => lastHeardAt !== null
+  )
+  t.match(heard, { mode: 'token', registered: { atProvider: true } }, 'CONTROL')
+  t.equal((await board.call('DELETE', '/channels/shop')).status, 204)
+  await board.call('POST', '/channels', { body: { ...body, connectionId: 'another' } })
+  t.match(await board.read('shop'), {
+    ...{ mode: 'none', registered: { atProvider: 'unknown', checkedAt: null } },
+    ...{ lastHeardAt: null, lastStatusAt: null, silentSince: undefined }
+  })
+})
