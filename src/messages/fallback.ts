@@ -1,5 +1,6 @@
 import type { MessageRow } from '../store/schema.ts'
 import { keepOptions, optionsOf } from './row.ts'
+import { begunSince } from './timeline.ts'
 
 /** A row to claim in place of a refused one, with a sentence for its timeline. */
 export interface Next {
@@ -14,6 +15,9 @@ export const instead = (refused: MessageRow, changes: Partial<MessageRow>, detai
   return { row: { ...row, warnings: JSON.stringify(warnings) }, detail }
 }
 
+/** What the timeline and the warnings say of it. */
+const fallsBack = 'The 24-hour window was closed: the fallback template goes instead.'
+
 /** The row with its fallback template in place of what a closed window kept out; undefined: it has none. */
 export function fallbackOf(refused: MessageRow): Next | undefined {
   // A template answers nobody: what it was to reply to goes with the text.
@@ -21,17 +25,13 @@ export function fallbackOf(refused: MessageRow): Next | undefined {
   if (!fallback) return undefined
   const before = { type: refused.type, content: refused.content }
   const changes = { type: 'template', content: JSON.stringify(fallback.template) }
-  return instead(
-    refused,
-    { ...changes, options: keepOptions({ ...rest, before }) },
-    'The 24-hour window was closed: the fallback template goes instead.'
-  )
+  return instead(refused, { ...changes, options: keepOptions({ ...rest, before }) }, fallsBack)
 }
 
-/** The row as it was before its fallback, which waits and is not needed any more; undefined: none waits. */
+/** The row as it was before its fallback, which waits or has failed before it left; undefined: it has none, or that has left. */
 export function unfallen(row: MessageRow): MessageRow | undefined {
   const { before, ...rest } = optionsOf(row)
-  if (!before || (row.state !== 'queued' && row.state !== 'claimed')) return undefined
+  if (!before || !['queued', 'claimed', 'failed'].includes(row.state) || begunSince(row, fallsBack)) return undefined
   const warnings = (JSON.parse(row.warnings ?? '[]') as string[]).slice(0, -1)
   const left = warnings.length > 0 ? JSON.stringify(warnings) : null
   return { ...row, ...before, options: keepOptions(rest), warnings: left }

@@ -107,7 +107,10 @@ export function createProviderStatus(store: Store): ProviderStatus {
     const outcome = { error: failed ? whole(row, error) : null, failed_at: failed ? at : null }
     const changed = yield* change(advances[status]({ ...facts, ...outcome, attempts, resolution: resolution ?? null }))
     if (changed > 0) return true
-    yield fill({ ...facts, entry: toldBefore(row, status, attempt) ? '' : entry })
+    const known = toldBefore(row, status, attempt)
+    const filled = yield* change(fill({ ...facts, entry: known ? '' : entry }))
+    // What it has come to stands; the timeline keeps everything.
+    if (filled === 0 && !known) yield note({ id, entry })
     return false
   }
 

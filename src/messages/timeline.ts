@@ -74,16 +74,27 @@ export const attemptsOf = (row: Pick<MessageRow, 'timeline'>): number[] =>
     return line?.status === 'sending' ? [line.at] : []
   })
 
+/** Whether an attempt was begun after a line that says this. */
+export function begunSince(row: Pick<MessageRow, 'timeline'>, detail: string): boolean {
+  const lines = row.timeline.split('\n').flatMap(text => (text === '' ? [] : [JSON.parse(text) as Line]))
+  return lines.findLastIndex(line => line.status === 'sending') > lines.findLastIndex(line => line.detail === detail)
+}
+
 /** Every attempt of which nobody knows how it ended, oldest first. */
 export function doubtsOf(row: Pick<MessageRow, 'timeline'>): Doubt[] {
   const found: Doubt[] = []
-  let from: number | undefined
+  let open: Line | undefined
   for (const text of row.timeline.split('\n')) {
     if (text === '') continue
-    const { status, at, detail = '' } = JSON.parse(text) as Line
-    const doubtful = status === 'unknown' || (status === 'queued' && detail.includes(doubts.again))
-    if (from !== undefined && doubtful) found.push({ from, to: at, lost: detail.includes(doubts.death) })
-    from = status === 'sending' ? at : undefined
+    const line = JSON.parse(text) as Line
+    const { status, at, attempt, detail = '' } = line
+    if (status === 'sending') open = line
+    // What is told of an earlier attempt meanwhile says nothing of this one.
+    else if (open && attempt >= open.attempt) {
+      const doubtful = status === 'unknown' || (status === 'queued' && detail.includes(doubts.again))
+      if (doubtful) found.push({ from: open.at, to: at, lost: detail.includes(doubts.death) })
+      open = undefined
+    }
   }
   return found
 }

@@ -2,6 +2,8 @@ import type { HeardStatus } from '../../src/adapters/adapter.ts'
 import { createOutcomes } from '../../src/delivery/sending/outcome.ts'
 import type { Place } from '../../src/inbound/effects.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
+import { doubtsOf } from '../../src/messages/timeline.ts'
+import { broadcastTransitions } from '../../src/messages/transitions/broadcast.ts'
 import type { MessageRow, MessageState } from '../../src/store/schema.ts'
 import { apply, channel, effectsOf, fresh, lines, permutations, place, rows, taken, told, wrote } from './heard-rows.ts'
 import type { Case } from './store.ts'
@@ -177,6 +179,64 @@ export function heardCases(test: Case): void {
     const another = await taken(store, [fresh()], { options })
     await apply(store, told('failed', [another.provider_message_id!]))
     t.match(await get(store, another.id), { state: 'failed', type: 'text' }, 'CONTROL: only a closed window does')
+  })
+
+  test('what arrives after all is not sent again, and what was not sent is not shown as arrived', async (t, {
+    store
+  }) => {
+    const { retry } = broadcastTransitions(store)
+    const set = (id: string, changes: Partial<MessageRow>) =>
+      changed(store, store.build.updateTable('messages').set(changes).where('id', '=', id))
+    for (const status of ['delivered', 'read'] as const)
+      for (const state of ['queued', 'claimed'] as const) {
+        const row = await taken(store, [fresh()])
+        const id = row.provider_message_id!
+        await apply(store, told('failed', [id]))
+        await changed(store, retry({ ids: [row.id], run_at: 1, expires_at: 2 ** 48, entry: '' }))
+        await set(row.id, { state })
+        await apply(store, { ...told('sent', [id]), at: 5 })
+        t.match(
+          await get(store, row.id),
+          { state, sent_at: null },
+          'that it was sent says nothing: it has failed since'
+        )
+        t.match(lines(await get(store, row.id)).at(-1), { status: 'sent', attempt: 1 }, 'the timeline keeps it')
+        await apply(store, told(status, [id]))
+        t.match(
+          await get(store, row.id),
+          { state: status, final: 1 },
+          `${state}, ${status}: nobody is written to twice`
+        )
+      }
+    const canceled = await taken(store, [fresh()], { state: 'canceled', final: 1 })
+    await apply(store, told('delivered', [canceled.provider_message_id!]))
+    t.match(await get(store, canceled.id), { state: 'canceled', delivered_at: null })
+    t.match(lines(await get(store, canceled.id)).at(-1), { status: 'delivered' })
+
+    const options = JSON.stringify({ fallback: { template: { name: 'order_update' } } })
+    for (const left of [false, true]) {
+      const row = await taken(store, [fresh()], { options })
+      const id = row.provider_message_id!
+      await apply(store, told('failed', [id], { failure: closed }))
+      const { timeline } = await get(store, row.id)
+      const sending = left ? `${JSON.stringify({ at: 1, status: 'sending', attempt: 1 })}\n` : ''
+      await set(row.id, { state: 'failed', final: 1, error: '{}', timeline: timeline + sending })
+      await apply(store, told('delivered', [id]))
+      t.match(
+        await get(store, row.id),
+        { state: 'delivered', type: left ? 'template' : 'text', error: null },
+        left ? 'CONTROL: the template left' : 'the template never left'
+      )
+    }
+  })
+
+  test('what is told of an earlier attempt does not take the doubt from a later one', async t => {
+    const line = (status: string, attempt: number, at: number) => `${JSON.stringify({ at, status, attempt })}\n`
+    const timeline = [line('sending', 1, 1), line('failed', 1, 2), line('queued', 1, 3), line('sending', 2, 4)].join('')
+    t.strictSame(doubtsOf({ timeline: timeline + line('sent', 1, 5) + line('unknown', 2, 6) }), [
+      { from: 4, to: 6, lost: false }
+    ])
+    t.strictSame(doubtsOf({ timeline: timeline + line('accepted', 2, 5) + line('unknown', 2, 6) }), [], 'CONTROL')
   })
 
   test('what a status tells of person and price is kept, the price from the first', async (t, { store }) => {

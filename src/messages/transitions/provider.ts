@@ -16,6 +16,9 @@ const earlier: Record<ProviderEvent['status'], MessageState[]> = {
 /** Nothing more has to happen after these (docs/api.md 4). */
 const ends: ReadonlySet<ProviderEvent['status']> = new Set(['delivered', 'read', 'failed'])
 
+/** After these nobody has to be written to again. */
+const arrivals: ReadonlySet<ProviderEvent['status']> = new Set(['delivered', 'read'])
+
 type Instants = Pick<MessageRow, 'accepted_at' | 'sent_at' | 'delivered_at' | 'read_at'>
 type Told = { id: string; entry: string; provider_message_id: string | null } & Instants &
   Pick<MessageRow, 'person' | 'pricing'>
@@ -60,10 +63,15 @@ export function providerTransitions(store: Store) {
             eb('state', 'in', earlier[status]),
             eb.and([
               eb('state', 'in', underWay(status)),
-              // Of one more attempt nothing has failed yet; of the first one nothing is queued any more.
+              // Of one more attempt nothing has failed yet. What waits after its first one was refused, or failed and is to be
+              // tried again: only an arrival says otherwise.
               status === 'failed'
                 ? eb('resolution', 'is', null)
-                : eb.or([eb('state', '=', 'sending'), eb('resolution', '=', 'resent_once')])
+                : eb.or([
+                    eb('state', '=', 'sending'),
+                    eb('resolution', '=', 'resent_once'),
+                    ...(arrivals.has(status) ? [eb('attempts', '>', 0)] : [])
+                  ])
             ])
           ])
         )
@@ -100,7 +108,7 @@ export function providerTransitions(store: Store) {
       .where('state', 'in', ['sending', 'unknown', 'accepted', 'sent'])
       .where(unexpired(now))
   )
-  /** Back from there, where the first attempt arrived after all. Under way, as it was: nothing has failed, and no event says so. */
+  /** Back from there, where the first attempt arrived after all and the fallback never left. Under way, as it was: nothing has failed, and no event says so. */
   const rise = prepare<{ id: string; attempts: number } & Content, unknown>(p =>
     build
       .updateTable('messages')
@@ -110,7 +118,7 @@ export function providerTransitions(store: Store) {
       })
       .where('id', '=', p.id)
       .where('attempts', '=', p.attempts)
-      .where('state', 'in', ['queued', 'claimed'])
+      .where('state', 'in', ['queued', 'claimed', 'failed'])
   )
 
   return { advances, fill, fall, rise }
