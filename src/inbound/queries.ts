@@ -125,12 +125,24 @@ export function webhookQueries(store: Store) {
         .compile()
     },
 
-    /** Before bodies that an earlier process left are taken in hand: another one that ends by them has counted them. */
+    /**
+     * Before bodies that an earlier process left are taken in hand: another one that ends by them has counted them. They are read
+     * from their beginning, since that process may have been of a release that finds more or less in them; effects are had once.
+     */
     suspect: (ids: string[]) =>
       build
         .updateTable('webhooks')
-        .set(eb => ({ tries: eb('tries', '+', 1) }))
+        .set(eb => ({ tries: eb('tries', '+', 1), position: 0 }))
         .where('id', 'in', ids)
+        .where(waiting)
+        .compile(),
+    /** Takes that back. */
+    spare: (ids: string[]) =>
+      build
+        .updateTable('webhooks')
+        .set(eb => ({ tries: eb('tries', '-', 1) }))
+        .where('id', 'in', ids)
+        .where('tries', '>', 0)
         .where(waiting)
         .compile(),
 

@@ -14,7 +14,7 @@ import { createBeside } from './beside.ts'
 import { webhookWord } from './door.ts'
 import type { Effect, Effects } from './effects.ts'
 import { createPlaces } from './places.ts'
-import { type Lane, type Piece, webhookQueries } from './queries.ts'
+import { type KeptBody, type Lane, type Piece, webhookQueries } from './queries.ts'
 import { readBody } from './read-body.ts'
 import { createSuspects, deadly, mostTries } from './suspects.ts'
 
@@ -84,7 +84,7 @@ const heardAtOf = (pieces: Piece[]): number => Math.max(...pieces.map(piece => p
 export function createReader(parts: ReaderParts): Reader {
   const { store, adapters, channels, effects, metrics, log, tell, wakeQueue } = parts
   const queries = webhookQueries(store)
-  const inHand = createSuspects(store, queries)
+  const suspects = createSuspects(store, queries)
   const noteBeside = createBeside(store, queries)
   const { placeOf, siblingsOf } = createPlaces(adapters, channels)
   /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
@@ -195,11 +195,21 @@ export function createReader(parts: ReaderParts): Reader {
   /** Some bodies of one channel. Answers whether there may be more. */
   const readSome = async (lane: Lane): Promise<boolean> => {
     if (shared && !(await store.write(() => queries.holdLane(lane, holder, leaseMs)))) return false
-    const rows = await inHand(await queries.next(lane, mostBodies, mostBytes))
+    const rows = await suspects.take(await queries.next(lane, mostBodies, mostBytes))
     if (rows.length === 0) {
       if (shared) await store.write(() => queries.leaveLane(lane, holder))
       return false
     }
+    try {
+      await readThese(lane, rows)
+      suspects.done(rows)
+    } catch (error) {
+      await suspects.spare(rows)
+      throw error
+    }
+    return true
+  }
+  const readThese = async (lane: Lane, rows: KeptBody[]): Promise<void> => {
     const door = await channels.bind(lane.channel_id, lane.mode)
     const adapter = door && adapters.get(door.provider)
     const all = door ? await siblingsOf(door) : []
@@ -231,12 +241,12 @@ export function createReader(parts: ReaderParts): Reader {
     } finally {
       for (const { id } of rows) sizes.delete(id)
     }
-    return true
   }
 
   let disownedAt = Number.NEGATIVE_INFINITY
   /** Channels take turns, so that one with a flood does not hold up the others. */
   const round = async (): Promise<void> => {
+    let unavailable: StoreUnavailable | undefined
     for (let lanes = await queries.lanes(); lanes.length > 0 && !stopped; ) {
       const more: Lane[] = []
       for (const lane of lanes) {
@@ -244,13 +254,15 @@ export function createReader(parts: ReaderParts): Reader {
         try {
           if (await readSome(lane)) more.push(lane)
         } catch (error) {
-          if (error instanceof StoreUnavailable) throw error
-          if (!(error instanceof Superseded))
+          // A lock may be on one channel's rows alone: the others have their turn.
+          if (error instanceof StoreUnavailable) unavailable = error
+          else if (!(error instanceof Superseded))
             log.error({ err: error, channel: lane.channel_id }, 'webhooks could not be read: it is tried again')
         }
       }
       lanes = more
     }
+    if (unavailable) throw unavailable
     if (performance.now() - disownedAt < disownMs) return
     disownedAt = performance.now()
     const bind = channels.peek

@@ -9,7 +9,7 @@ import { createReplay } from '../../src/inbound/replay.ts'
 import { createWebhookUpkeep, keepMs } from '../../src/inbound/upkeep.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { WebhookRow } from '../../src/store/schema-inbound.ts'
-import type { Store } from '../../src/store/store.ts'
+import { type Store, StoreUnavailable } from '../../src/store/store.ts'
 import { until } from '../until.ts'
 import { fresh, rows, told, wrote } from './heard-rows.ts'
 import type { Case } from './store.ts'
@@ -66,7 +66,7 @@ const template = (identity: string): HeardTemplate => ({ kind: 'template', ident
 export function webhookCases(test: Case): void {
   test('bodies are read in order, in slices, and go on where they were left', async (t, { store }) => {
     const all = Array.from({ length: 120 }, (_, i) => wrote(fresh(), { content: { body: String(i) } }))
-    await keep(store, all.slice(0, 110), { position: 7 })
+    await keep(store, all.slice(0, 110), { position: 7, received_at: Date.now() + 60_000 })
     await keep(store, all.slice(110))
     await keep(store, [])
     await readAll(store, readerOf(store))
@@ -83,6 +83,52 @@ export function webhookCases(test: Case): void {
     const [lane] = await store.read(store.build.selectFrom('webhook_lanes').selectAll().compile())
     t.match(lane, { status_at: null })
     t.ok(lane!.heard_at! > Date.now() - 60_000)
+  })
+
+  test('what another process left is read from its beginning: a release before may have found less in it', async (t, {
+    store
+  }) => {
+    const all = Array.from({ length: 30 }, (_, i) => wrote(fresh(), { content: { body: String(i) } }))
+    await keep(store, all.slice(0, 10), { state: 'waiting' })
+    await readAll(store, readerOf(store))
+    await keep(store, all, { position: 20, received_at: Date.now() - 60_000 })
+    await readAll(store, readerOf(store))
+    t.equal((await rows(store)).length, 30, 'each once')
+  })
+
+  test('a store that does not answer is nobody’s fault, and holds up no other channel', async (t, { store }) => {
+    let [locked, tried] = [true, 0]
+    const handlers: HeardHandlers = {
+      // biome-ignore lint/correctness/useYield: it fails before it asks for anything
+      template: function* () {
+        tried++
+        if (locked) throw new StoreUnavailable('a lock that is held')
+        return { outcome: 'done' }
+      }
+    }
+    const received_at = Date.now() - 60_000
+    const id = await keep(store, [template('held')], { received_at })
+    await keep(store, [wrote(fresh())], { channel_id: 'three', received_at })
+    const reader = readerOf(store, handlers)
+    reader.start()
+    await until(
+      () => {
+        reader.wake()
+        return tried
+      },
+      times => times > 6
+    )
+    const found = await webhooks(store)
+    t.match(
+      found.map(each => [each.id === id, each.state]),
+      [
+        [true, 'waiting'],
+        [false, 'read']
+      ]
+    )
+    locked = false
+    await readAll(store, reader)
+    t.match((await webhooks(store))[0], { state: 'read', reason: null })
   })
 
   test('what cannot be read is set aside with its reason, and stops nothing', async (t, { store }) => {
