@@ -164,8 +164,8 @@ export function createEffects(parts: EffectsParts): Effects {
       return { outcome: 'done', ours: true, ...(changed && { message: { id, status: event.status } }) }
     }
     if (event.ids!.length === 0) return { outcome: 'ignored' }
-    const { mode } = place.channel
-    const places = place.siblings.map(channel_id => ({ channel_id, mode }))
+    const { mode, id } = place.channel
+    const places = [id, ...place.siblings.filter(each => each !== id)].map(channel_id => ({ channel_id, mode }))
     const parked = { identity: heard.identity, event, ...(dueAt !== null && { else: heard }) }
     // Somebody may have learnt one of its ids this very moment; else it names a message that is not kept any more.
     if (yield* ids.park(places, event.ids!, parked, dueAt)) return { outcome: 'parked' }
@@ -238,20 +238,23 @@ export function createEffects(parts: EffectsParts): Effects {
       const due = yield* all(
         build.selectFrom('parked_events').selectAll().where('due_at', '<=', store.now).orderBy('due_at').limit(100)
       )
-      const seen = new Set<string>()
       for (const { channel_id, mode, identity, event } of due) {
+        const parked = JSON.parse(event) as { else: HeardOutgoing; channels?: string[] }
+        const siblings = parked.channels ?? [channel_id]
+        // For all of its channels at once: whoever finds none of them left has met somebody who was faster.
         const taken = yield* change(
           build
             .deleteFrom('parked_events')
-            .where('channel_id', '=', channel_id)
+            .where('channel_id', 'in', siblings)
             .where('mode', '=', mode)
             .where('identity', '=', identity)
         )
-        const channel = bind(channel_id, mode)
-        if (taken === 0 || !channel || seen.has(`${mode} ${identity}`)) continue
-        seen.add(`${mode} ${identity}`)
-        const heard = (JSON.parse(event) as { else: HeardOutgoing }).else
-        yield* operators(heard, { channel, siblings: [channel_id], receivedAt: store.clock() })
+        const channel = siblings.map(id => bind(id, mode)).find(each => each !== undefined)
+        if (taken === 0 || !channel) continue
+        const place = { channel, siblings, receivedAt: store.clock() }
+        // One of its ids may have become known on another channel of the number.
+        if (yield* find(parked.else, place)) yield* settle(parked.else, place, null)
+        else yield* operators(parked.else, place)
       }
       return due.length
     }

@@ -265,6 +265,8 @@ export function createReader(parts: ReaderParts): Reader {
     if (unavailable) throw unavailable
     if (performance.now() - disownedAt < disownMs) return
     disownedAt = performance.now()
+    // What it binds by has to be as it is now: a replica without traffic may not have looked for long.
+    await channels.all('live')
     const bind = channels.peek
     while (!stopped && (await store.write(() => effects.disown(bind))) > 0) await rest()
   }

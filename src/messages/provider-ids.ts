@@ -14,6 +14,8 @@ export interface Parked {
   event: ProviderEvent
   /** What it is if it turns out to be no message of ours; the inbound room's business. */
   else?: unknown
+  /** All channels that it was parked for, the one that it is read as first. */
+  channels?: readonly string[]
 }
 
 type Place = Pick<MessageIdRow, 'channel_id' | 'mode'>
@@ -103,13 +105,22 @@ export function messageIds(store: Store) {
       const events = new Map(
         parked.map(({ identity, event }) => [identity, JSON.parse(event) as Omit<Parked, 'identity'>])
       )
-      // Under whichever of its ids each was parked, it has its effect once.
+      // Under whichever of its ids, and for whichever channel of the number each was parked, it has its effect once.
+      const channels = [...new Set([place.channel_id, ...[...events.values()].flatMap(each => each.channels ?? [])])]
       yield build
         .deleteFrom('parked_events')
-        .where('channel_id', '=', place.channel_id)
+        .where('channel_id', 'in', channels)
         .where('mode', '=', place.mode)
         .where('identity', 'in', [...events.keys()])
         .compile()
+      if (channels.length > 1)
+        yield build
+          .deleteFrom('message_ids')
+          .where('channel_id', 'in', channels)
+          .where('mode', '=', place.mode)
+          .where('provider_id', 'in', ids)
+          .where('message_id', 'is', null)
+          .compile()
       return [...events].map(([identity, rest]) => ({ identity, ...rest }))
     },
 
@@ -117,11 +128,12 @@ export function messageIds(store: Store) {
     park: function* (
       places: readonly Place[],
       ids: readonly string[],
-      { identity, ...rest }: Parked,
+      { identity, ...rest }: Omit<Parked, 'channels'>,
       due_at: number | null
     ): Unit<boolean> {
       const at = store.clock()
-      const event = JSON.stringify(rest)
+      const several = places.length > 1 && { channels: places.map(({ channel_id }) => channel_id) }
+      const event = JSON.stringify({ ...rest, ...several })
       for (const { channel_id, mode } of places)
         for (const provider_id of ids) {
           const id = { channel_id, mode, provider_id }

@@ -96,6 +96,48 @@ export function arrivalCases(test: Case): void {
     t.equal(await disown(), 0, 'it has been claimed')
   })
 
+  test('what is parked for all channels of a number has its effect once, on the one that it names', async (t, {
+    store
+  }) => {
+    const second = { ...channel, id: 'second' }
+    const both = { channel: second, siblings: ['support', 'second'], receivedAt: 1_795_774_000_000 }
+    const bind = (id: string) => [channel, second].find(each => each.id === id)
+    const sent = (id: string): HeardOutgoing => ({
+      ...{ kind: 'outgoing', identity: `outgoing/${id}`, scope: {}, ids: [id], recipient: { phone: '14155550100' } },
+      message: { type: 'text', content: { body: 'from the inbox' } }
+    })
+    const left = async () => [
+      (await store.read(store.build.selectFrom('parked_events').select('identity').compile())).length,
+      (
+        await store.read(
+          store.build.selectFrom('message_ids').select('provider_id').where('message_id', 'is', null).compile()
+        )
+      ).length
+    ]
+    const ids = Array.from({ length: 60 }, fresh)
+    for (const id of ids) await apply(store, sent(id), both)
+    await changed(store, store.build.updateTable('parked_events').set({ due_at: 1 }))
+    const disown = () => store.write(() => effectsOf(store).disown(bind))
+    const count = (await rows(store)).length
+    while ((await Promise.all([disown(), disown()])).some(due => due > 0));
+    const made = (await rows(store)).slice(count)
+    t.strictSame(made.map(row => row.provider_message_id).sort(), [...ids].sort(), 'each once')
+    t.strictSame(new Set(made.map(row => row.channel_id)), new Set(['second']))
+
+    const ours = fresh()
+    const before = await left()
+    await apply(store, sent(ours), both)
+    t.strictSame(await left(), [before[0]! + 2, before[1]! + 2], 'CONTROL')
+    const row = await put(store, message({ state: 'sending', attempts: 1 }))
+    await store.write(function* () {
+      const { accepted, settle } = createOutcomes(store, messageQueries(store), '')
+      return yield* settle(accepted(row, { providerMessageId: ours, warnings: [] }, []), null, undefined)
+    })
+    t.match(await get(store, row.id), { state: 'sent', origin: null })
+    t.strictSame(await left(), before, 'nothing of it waits on the other channel')
+    t.equal(await disown(), 0)
+  })
+
   test('what is read again is older, and sets back nothing that is told of when a channel was last heard', async (t, {
     store
   }) => {
