@@ -57,16 +57,16 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       .orderBy('id')
   )
   let known = new Map<string, { row: ChannelRow; settings: unknown }>()
-  let until = 0
+  let until = Number.NEGATIVE_INFINITY
 
   const refresh = async (): Promise<void> => {
     const rows = await store.read(everything({}))
     known = new Map(rows.map(row => [row.id, { row, settings: check.unpack(row.provider, row.settings) }]))
     // Nobody else writes to an embedded store, so its list is right until we change it ourselves.
-    until = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : Date.now() + believeMs
+    until = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : performance.now() + believeMs
   }
   const current = async () => {
-    if (until <= Date.now()) await refresh()
+    if (until <= performance.now()) await refresh()
     return known
   }
   const require = async (id: string) => {

@@ -109,7 +109,7 @@ export function createReader(parts: ReaderParts): Reader {
     yield queries.heard(
       lane,
       heardAt,
-      items.some((item, i) => isStatus(item, results[i]))
+      items.some((item, i) => item.channel === door.id && isStatus(item, results[i]))
     )
     for (const result of results)
       if (result !== 'foreign' && result.message && store.notifications)

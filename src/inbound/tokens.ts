@@ -1,7 +1,8 @@
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { Mode } from '../../schemas/common.ts'
+import { ServiceError } from '../errors.ts'
 import type { WebhookTokenRow } from '../store/schema-inbound.ts'
-import { all, type Store } from '../store/store.ts'
+import { all, change, type Store } from '../store/store.ts'
 
 // The tokens in the addresses of webhooks. None is stored: each is an HMAC, under a key made from the pepper, of the
 // channel, the mode and the generation. So a stolen database opens no door, and every replica knows every token.
@@ -11,6 +12,8 @@ const modes: readonly Mode[] = ['live', 'test']
 const length = 24
 /** How long what is known of a channel is believed: so long a replica may not know of a rotation by another. */
 const believeMs = 1000
+/** The same where a token does not fit: whoever guesses has the store looked into so often for a channel, and no more. */
+const doubtMs = 100
 /** Names of channels that are remembered, so that guesses at them cost no query each. */
 const mostKnown = 1000
 
@@ -72,9 +75,9 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
     }
     return { at: performance.now(), current, valid }
   }
-  const find = async (channelId: string): Promise<Known | undefined> => {
+  const find = async (channelId: string, believed: number): Promise<Known | undefined> => {
     const had = known.get(channelId)
-    if (had && performance.now() - had.at < believeMs) return 'valid' in had ? had : undefined
+    if (had && performance.now() - had.at < believed) return 'valid' in had ? had : undefined
     const found = await look(channelId)
     if (known.size >= mostKnown) known.delete(known.keys().next().value as string)
     // On an embedded store a channel that was not there may be there the next moment, and looking costs nothing.
@@ -85,13 +88,17 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
 
   return {
     modeOf: async (channelId, token) => {
-      const found = await find(channelId)
       const given = digest(token)
-      let mode: Mode | undefined
-      for (const each of found?.valid ?? nobody) if (timingSafeEqual(given, each.digest)) mode = each.mode
-      return mode
+      const fitting = (found: Known | undefined): Mode | undefined => {
+        let mode: Mode | undefined
+        for (const each of found?.valid ?? nobody) if (timingSafeEqual(given, each.digest)) mode = each.mode
+        return mode
+      }
+      // Another replica may have made it a moment ago, and a provider tries a new address at once.
+      const mode = fitting(await find(channelId, believeMs))
+      return mode === undefined && store.dialect === 'postgres' ? fitting(await find(channelId, doubtMs)) : mode
     },
-    current: async (channelId, mode) => (await find(channelId))?.current[mode],
+    current: async (channelId, mode) => (await find(channelId, believeMs))?.current[mode],
     verifyToken: (channelId, mode) => make('verify', channelId, mode),
     rotate: async (channel_id, mode, overlapSeconds) => {
       const now = store.clock()
@@ -110,11 +117,12 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
           ...{ channel_id, mode, generation, created_at: now },
           ends_at: ends
         })
-        // Of two rotations at once the second finds the row of the first in its way, and fails.
-        yield build
+        const made = build
           .insertInto('webhook_tokens')
           .values(row(last + 1, null))
-          .compile()
+          .onConflict(conflict => conflict.doNothing())
+        if ((yield* change(made)) === 0)
+          throw new ServiceError('conflict', 'Another rotation of this address has just been made: ask again.')
         if (rows.length === 0) yield build.insertInto('webhook_tokens').values(row(last, ends_at)).compile()
         else
           yield build

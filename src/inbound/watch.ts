@@ -33,8 +33,6 @@ export interface WebhookWatchParts {
   log: Logger
   /** Told of each change once, by the replica that found it. */
   onChange?: (silence: Silence) => void
-  /** The instant, in milliseconds. */
-  now?: () => number
 }
 
 /** A channel that should be told of what it sends. */
@@ -57,8 +55,7 @@ export function createWebhookWatch({
   registrations,
   channels,
   log,
-  onChange = () => {},
-  now = Date.now
+  onChange = () => {}
 }: WebhookWatchParts): WebhookWatch {
   const queries = registrationQueries(store)
 
@@ -66,7 +63,8 @@ export function createWebhookWatch({
   const silentSince = async ({ channel, mode, row }: Watched): Promise<number | null> => {
     const [lane] = await store.read(queries.lane({ channel, mode }))
     const after = Math.max(Number(lane?.status_at ?? 0), Number(row?.registered_at ?? 0))
-    const before = now() - silentAfterMs
+    // By the clock that messages are accepted by: replicas need not agree on the time.
+    const before = store.clock() - silentAfterMs
     const [first] = await store.read(queries.acceptedAfter({ channel, mode, after, before }))
     if (first?.accepted_at) return Number(first.accepted_at)
     return row?.at_provider === 'false' ? Number(row.checked_at) : null

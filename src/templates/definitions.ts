@@ -106,10 +106,10 @@ export function createDefinitions(
         if (before) for (const change of changes(channel.id, before, same)) onChange(change)
         cache.set(`${scope(channel)} ${each}`, {
           items: same,
-          until: Date.now() + (same.length > 0 ? lifeMs : missLifeMs)
+          until: performance.now() + (same.length > 0 ? lifeMs : missLifeMs)
         })
       }
-      if (name === undefined) cache.set(`${scope(channel)} `, { items, until: Date.now() + lifeMs })
+      if (name === undefined) cache.set(`${scope(channel)} `, { items, until: performance.now() + lifeMs })
       return items
     })
     running.set(key, fresh)
@@ -122,13 +122,13 @@ export function createDefinitions(
     find: async (channel, name) => {
       used.set(`${channel.mode} ${channel.id}`, channel)
       const hit = cache.get(`${scope(channel)} ${name}`)
-      if (hit && hit.until > Date.now()) return { items: hit.items, remembered: true }
+      if (hit && hit.until > performance.now()) return { items: hit.items, remembered: true }
       return { items: await ask(channel, name), remembered: false }
     },
     ask,
     doubt: (channel, name) => {
       const key = `${scope(channel)} ${name}`
-      const now = Date.now()
+      const now = performance.now()
       const last = doubts.get(key)
       const current = last && now - last.since < doubtWindowMs ? last : { since: now, count: 0 }
       if (doubts.size >= 20_000) doubts.clear()
@@ -151,7 +151,7 @@ export function createDefinitions(
     near: async (channel, name) => {
       // Cached too: a service that keeps sending a misspelt name must not use up the account's calls with it.
       const hit = cache.get(`${scope(channel)} `)
-      const all = hit && hit.until > Date.now() ? hit.items : await refresh(channel, undefined)
+      const all = hit && hit.until > performance.now() ? hit.items : await refresh(channel, undefined)
       const names = [...new Set(all.filter(item => item.status === 'approved').map(item => item.name))]
       return names
         .map(candidate => ({ candidate, distance: distance(candidate, name) }))

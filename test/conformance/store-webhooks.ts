@@ -6,6 +6,7 @@ import { createEffects, type HeardHandlers } from '../../src/inbound/effects.ts'
 import { idAt } from '../../src/inbound/queries.ts'
 import { createReader, type Reader } from '../../src/inbound/reader.ts'
 import { createReplay } from '../../src/inbound/replay.ts'
+import { createWebhookTokens } from '../../src/inbound/tokens.ts'
 import { createWebhookUpkeep, keepMs } from '../../src/inbound/upkeep.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { WebhookRow } from '../../src/store/schema-inbound.ts'
@@ -94,6 +95,25 @@ export function webhookCases(test: Case): void {
     await keep(store, all, { position: 20, received_at: Date.now() - 60_000 })
     await readAll(store, readerOf(store))
     t.equal((await rows(store)).length, 30, 'each once')
+  })
+
+  test('a token that another replica has just made fits at once', async (t, { store }) => {
+    const now = Date.now()
+    const row = { id: 'shop', provider: 'third', connection_id: 'c', settings: '{}', is_default: 0, paused: 0 }
+    const times = { created_at: now, updated_at: now, managed_by: 'api' as const }
+    await changed(store, store.build.insertInto('channels').values({ ...row, ...times }))
+    const [here, there] = [createWebhookTokens(store, 'pepper'), createWebhookTokens(store, 'pepper')]
+    const before = (await there.current('shop', 'live'))!
+    await here.rotate('shop', 'live', 60)
+    const after = (await here.current('shop', 'live'))!
+    t.not(after, before)
+    await new Promise(resolve => setTimeout(resolve, 110))
+    // An embedded store has one process.
+    if (store.dialect === 'postgres') t.equal(await there.modeOf('shop', after), 'live')
+    t.equal(await there.modeOf('shop', before), 'live', 'the one before for a while')
+    t.equal(await there.modeOf('shop', 'x'.repeat(24)), undefined)
+    const both = await Promise.allSettled([here, there].map(each => each.rotate('shop', 'live', 60)))
+    for (const one of both) if (one.status === 'rejected') t.match(one.reason, { code: 'conflict' })
   })
 
   test('a store that does not answer is nobody’s fault, and holds up no other channel', async (t, { store }) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
+import { request } from 'undici'
 import { startSandbox } from '../../src/sandbox/index.ts'
 import { freePort } from '../free-port.ts'
 import { type Board, cloudSettings, matonKey, startBoard } from '../helper.ts'
@@ -149,6 +150,26 @@ t.test('a channel that was set up by hand is watched once it has told of a statu
   await until(health, ({ status }) => status === 'degraded')
   await call('DELETE', '/channels/cloud')
   t.strictSame(await health(), { status: 'ok', mode: 'live' }, 'one that is deleted is not waited for')
+})
+
+t.test('a status of another number says nothing of the channel’s own messages', async t => {
+  const { again, webhooks, heard } = await open(t)
+  await heard('cloud')
+  await again(...aged('cloud', 14, 30))
+  const { url, lastStatusAt } = await webhooks('cloud')
+  for (const phone_number_id of ['106540352249999', cloudSettings.phoneNumberId]) {
+    const status = { id: 'wamid.x', status: 'sent', timestamp: '1795774460', recipient_id: '14155551234' }
+    const value = { messaging_product: 'whatsapp', metadata: { phone_number_id }, statuses: [status] }
+    const entry = [{ id: cloudSettings.businessAccountId, changes: [{ field: 'messages', value }] }]
+    const before = (await webhooks('cloud')).lastHeardAt
+    await request(url, { method: 'POST', body: JSON.stringify({ object: 'whatsapp_business_account', entry }) })
+    const after = await until(
+      () => webhooks('cloud'),
+      ({ lastHeardAt }) => lastHeardAt !== before
+    )
+    if (phone_number_id === cloudSettings.phoneNumberId) t.not(after.lastStatusAt, lastStatusAt, 'CONTROL: its own')
+    else t.equal(after.lastStatusAt, lastStatusAt)
+  }
 })
 
 t.test('a webhook that WATI has switched off is found, and registering it again mends it', async t => {
