@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import type { Mode } from '../../schemas/common.ts'
-import type { MessageError } from '../../schemas/problem.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
+import { blindId, withoutWords } from '../messages/erased.ts'
 import { identities } from '../messages/identities.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import { timelineEntry, withoutDetails } from '../messages/timeline.ts'
@@ -10,8 +10,9 @@ import { doubtTransitions } from '../messages/transitions/doubt.ts'
 import { requirePerson } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { MessageRow } from '../store/schema.ts'
-import type { Store, Unit } from '../store/store.ts'
+import { all, type Store, type Unit } from '../store/store.ts'
 import { eraseAnswers } from './erase-answers.ts'
+import { eraseBodies } from './erase-bodies.ts'
 
 /**
  * Erases a person (docs/api.md 6): rows of messages keep their counts and times, and lose number, ids, words and notes;
@@ -32,29 +33,11 @@ const atOnce = 200
 const actPaths = ['cancel', 'read', 'resend', 'reconcile', 'resolve']
 const modes: readonly Mode[] = ['live', 'test']
 
-/** A kept error without the provider's words, which may name the person. */
-function withoutWords(error: string): string {
-  const { type, title, status, code, outcome, retryable } = JSON.parse(error) as MessageError
-  const detail = 'Its words went when the person was erased.'
-  return JSON.stringify({ type, title, status, detail, code, outcome, retryable })
-}
-
 export function createErase({ store, queries, keepSuppressed }: EraseParts): Erase {
   const { build } = store
   const names = identities(store)
   const doubts = doubtTransitions(store)
-  const nothing = Buffer.from('{}')
 
-  /** Whether a kept body holds one of the names, byte for byte. */
-  const holds = (people: readonly string[]) => {
-    const each = people.map(name => {
-      const bytes = Buffer.from(name)
-      return store.dialect === 'postgres'
-        ? sql<boolean>`position(${bytes} in body) > 0`
-        : sql<boolean>`instr(body, ${bytes}) > 0`
-    })
-    return sql<boolean>`(${sql.join(each, sql` or `)})`
-  }
   /** What an event holds of a message, without what the row loses too. */
   const personal = ['error', 'warnings', 'provider_message_id']
   const plain =
@@ -90,6 +73,45 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
   const open = ({ state, final }: Pick<MessageRow, 'state' | 'final'>) =>
     state === 'queued' || (state === 'unknown' && final === 0)
 
+  /** Inside a unit: the provider's ids of some messages, as they can be known again and not read. */
+  function* blindIds(messages: string[]): Unit<void> {
+    const told = yield* all(build.selectFrom('message_ids').selectAll().where('message_id', 'in', messages))
+    yield build.deleteFrom('message_ids').where('message_id', 'in', messages).compile()
+    for (const id of told)
+      yield build
+        .insertInto('message_ids')
+        .values({ ...id, provider_id: blindId(id.provider_id) })
+        .onConflict(conflict => conflict.doNothing())
+        .compile()
+  }
+
+  /** Every id of every message to or from a person: ours, and the provider's. */
+  const idsOf = async (mode: Mode, people: readonly string[]): Promise<Set<string>> => {
+    const found = new Set<string>()
+    for (let after = ''; ; ) {
+      const page = await store.read(
+        build
+          .selectFrom('messages')
+          .select(['id', 'provider_message_id'])
+          .where('mode', '=', mode)
+          .where(eb => eb.or([eb('contact', 'in', people), eb('user_id', 'in', people)]))
+          .where('id', '>', after)
+          .orderBy('id')
+          .limit(atOnce)
+          .compile()
+      )
+      const ids = page.map(({ id }) => id)
+      if (ids.length === 0) return found
+      after = ids.at(-1)!
+      const told = await store.read(
+        build.selectFrom('message_ids').select('provider_id').where('message_id', 'in', ids).compile()
+      )
+      for (const id of ids) found.add(id)
+      for (const each of page) if (each.provider_message_id !== null) found.add(each.provider_message_id)
+      for (const { provider_id } of told) found.add(provider_id)
+    }
+  }
+
   const eraseMessages = async (mode: Mode, people: readonly string[]): Promise<number> => {
     for (let count = 0; ; ) {
       const rows = await store.read(ofPerson(mode, people).compile())
@@ -121,7 +143,7 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
             })
             .where('id', '=', row.id)
             .compile()
-        yield build.deleteFrom('message_ids').where('message_id', 'in', ids).compile()
+        yield* blindIds(ids)
         yield* eraseAnswers(store, events => events.where('message_id', 'in', ids))
         yield build.updateTable('events').set({ data: plain }).where('message_id', 'in', ids).compile()
         // A replay is answered from the row as it is now: the request stays one that was made before.
@@ -161,16 +183,6 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
       yield build.deleteFrom('paces').where(told('key', people)).compile()
       yield build.deleteFrom('blocks').where(told('key', people)).compile()
     })
-    // What waits to be read has had no effect yet: it is erased with the next call.
-    const read = build.selectFrom('webhooks').select('id').where('mode', '=', mode).where('state', '!=', 'waiting')
-    await store.write(function* () {
-      yield build
-        .updateTable('webhook_bodies')
-        .set({ body: nothing })
-        .where('id', 'in', read)
-        .where(holds(people))
-        .compile()
-    })
   }
 
   return async (caller, text) => {
@@ -178,6 +190,8 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
     let messages = 0
     for (const mode of modes) {
       const people = await names.of(mode, undefined, person)
+      // Ahead of the rows, which know the ids.
+      await eraseBodies(store, mode, people, await idsOf(mode, people))
       messages += await eraseMessages(mode, people)
       const [busy] = await store.read(
         build

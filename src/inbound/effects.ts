@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
+import { blindId } from '../messages/erased.ts'
 import { identities, type ToldAs } from '../messages/identities.ts'
 import { messageIds } from '../messages/provider-ids.ts'
 import { attemptOf, createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
@@ -97,8 +98,12 @@ export function createEffects(parts: EffectsParts): Effects {
     if (newest) return { id: newest.message_id!, attempt: newest.attempt, known }
     const row = ours === undefined ? undefined : yield* first(byId({ id: ours }))
     // Planted in what was sent: it proves that it is ours, of one that was sent at all.
-    if (!row || row.mode !== mode || !siblings.includes(row.channel_id) || row.attempts === 0) return undefined
-    return { id: row.id, attempt: attemptOf(row), known }
+    if (row && row.mode === mode && siblings.includes(row.channel_id) && row.attempts > 0)
+      return { id: row.id, attempt: attemptOf(row), known }
+    if (told.length === 0) return undefined
+    // Of somebody who was erased nothing is kept by which the ids could be read.
+    const [erased] = yield* all(ids.find(mode, siblings, told.map(blindId)))
+    return erased && { id: erased.message_id!, attempt: erased.attempt, known }
   }
 
   const providerEvent = (heard: HeardStatus | HeardOutgoing, { receivedAt }: Place): ProviderEvent => {

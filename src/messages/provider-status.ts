@@ -2,6 +2,7 @@ import type { MessageError } from '../../schemas/problem.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, first as firstRow, prepare, type Store, type Unit } from '../store/store.ts'
 import { doubted, type Resolution } from './doubt.ts'
+import { blindId, isErased, withoutWords } from './erased.ts'
 import { fallbackOf, unfallen } from './fallback.ts'
 import { identities } from './identities.ts'
 import { messageIds } from './provider-ids.ts'
@@ -131,10 +132,30 @@ export function createProviderStatus(store: Store): ProviderStatus {
   function* settleFromProvider({ id }: Pick<MessageRow, 'id'>, event: ProviderEvent): Unit<boolean> {
     const row = yield* firstRow(taken({ id }))
     if (!row) return false
+    if (isErased(row)) return yield* settleErased(row, event)
     let changed = yield* move(row, event)
     if (event.person !== undefined) yield* meet(row, event.person)
     const all = event.ids ?? (event.providerMessageId === null ? [] : [event.providerMessageId])
     if (yield* adopt(row, event.attempt ?? row.attempts, all)) changed = true
+    return changed
+  }
+
+  /** What becomes of it is told, and nothing of whom it was to: that was erased. */
+  function* settleErased(
+    row: MessageRow,
+    { status, at, attempt, error, ids: told = [], providerMessageId }: ProviderEvent
+  ) {
+    const known = providerMessageId === null ? told : [providerMessageId, ...told]
+    const detail = `The provider's webhook says: ${status}.`
+    const event = {
+      status,
+      at,
+      providerMessageId: null,
+      detail,
+      ...(error !== undefined && { error: withoutWords(error) })
+    }
+    const changed = yield* move(row, { ...event, ...(attempt !== undefined && { attempt }) })
+    yield* ids.link(row, { id: row.id, attempt: attempt ?? row.attempts }, [...new Set(known.map(blindId))])
     return changed
   }
 

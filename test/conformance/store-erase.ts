@@ -1,11 +1,13 @@
 import { createBook } from '../../src/contacts/book.ts'
 import { createErase } from '../../src/contacts/erase.ts'
 import { identities } from '../../src/messages/identities.ts'
+import { messageIds } from '../../src/messages/provider-ids.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { createSuppressed } from '../../src/messages/suppressed.ts'
 import { eventEntry } from '../../src/store/event-entry.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createEntries } from '../../src/suppressions/entries.ts'
+import { apply, fresh, rows, told } from './heard-rows.ts'
 import type { Case } from './store.ts'
 import { caller, changed, failure, get, message, outcome, put } from './store-rows.ts'
 
@@ -13,9 +15,10 @@ const phone = '5215512345678'
 const other = '525512345678'
 const userId = 'MX.13491208655302741918'
 const words = 'a secret of theirs'
+const refusal = { code: 'message_rejected', detail: '', provider: { name: 'wati', status: null } } as const
 
 /** Everything that the store holds, as text: a name or a word that is in it is found. */
-async function dump(store: Store): Promise<string> {
+async function dump(store: Store, without = ''): Promise<string> {
   const { build } = store
   const tables = [
     'messages',
@@ -35,15 +38,17 @@ async function dump(store: Store): Promise<string> {
     'audit'
   ] as const
   const parts = await Promise.all(
-    tables.map(async table =>
-      (await store.read(build.selectFrom(table).selectAll().compile())).map(row =>
-        JSON.stringify(row, (_, value) =>
-          value instanceof Uint8Array || value?.type === 'Buffer'
-            ? Buffer.from(value.data ?? value).toString('latin1')
-            : value
+    tables
+      .filter(table => table !== without)
+      .map(async table =>
+        (await store.read(build.selectFrom(table).selectAll().compile())).map(row =>
+          JSON.stringify(row, (_, value) =>
+            value instanceof Uint8Array || value?.type === 'Buffer'
+              ? Buffer.from(value.data ?? value).toString('latin1')
+              : value
+          )
         )
       )
-    )
   )
   return parts.flat().join('\n')
 }
@@ -155,6 +160,70 @@ export function eraseCases(test: Case): void {
     for (const name of [phone, other, userId])
       t.same(await look(name), [{ channel_id: '', category: 'all' }], 'and must not be messaged all the same')
     t.strictSame(await look('4915100000001'), [], 'CONTROL: somebody else may')
+  })
+
+  test('what the provider tells of an erased message finds it, and brings nothing back', async (t, { store }) => {
+    const [wamid, watiId, theirs] = [
+      `wamid.HBg${Buffer.from(phone).toString('base64')}/+A==`,
+      'a1b2c3d4e5f6a7b8c9d0e1f2',
+      fresh()
+    ]
+    const secret = 'words that a status repeats'
+    const sent = await put(store, row({ state: 'accepted', attempts: 1, accepted_at: 5 }))
+    await changed(
+      store,
+      store.build.updateTable('messages').set({ provider_message_id: wamid }).where('id', '=', sent.id)
+    )
+    await store.write(() =>
+      messageIds(store).link({ channel_id: 'support', mode: 'live' }, { id: sent.id, attempt: 1 }, [wamid, watiId])
+    )
+    const bodies = [
+      JSON.stringify({ eventType: 'sentMessageREAD', whatsappMessageId: wamid, text: secret }).replaceAll('/', '\\/'),
+      JSON.stringify({ eventType: 'sentMessageREAD', id: watiId, text: secret }),
+      JSON.stringify({ biz_opaque_callback_data: `sb1.${sent.id}`, text: secret }),
+      JSON.stringify({ id: theirs, text: 'to somebody else' })
+    ]
+    const hook = { channel_id: 'support', mode: 'live' as const, headers: '{}', position: 1, tries: 0, reason: null }
+    for (const [i, body] of bodies.entries()) {
+      const place = { ...hook, id: `whk_e${i}`, sha256: `e${i}`, state: 'read' as const, received_at: 1 }
+      await changed(store, store.build.insertInto('webhooks').values({ ...place, size: body.length }))
+      await changed(store, store.build.insertInto('webhook_bodies').values({ id: place.id, body: Buffer.from(body) }))
+    }
+    t.match(await dump(store), secret, 'CONTROL')
+    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
+    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    const left = await dump(store)
+    t.notOk(left.includes(secret), 'nor the bodies that name the message alone')
+    t.match(left, 'to somebody else', 'CONTROL')
+
+    const recipient = { phone, userId, username: 'ada' }
+    const count = (await rows(store)).length
+    t.match(await apply(store, told('sent', [wamid], { recipient })), { outcome: 'done' })
+    await apply(store, told('failed', [watiId], { recipient, failure: { ...refusal, detail: `not ${phone}` } }))
+    await apply(store, told('delivered', ['a-new-id-of-it'], { recipient, ours: sent.id }))
+    await apply(store, told('read', ['a-new-id-of-it'], { recipient }))
+    const outgoing = {
+      kind: 'outgoing',
+      identity: 'o',
+      scope: {},
+      ids: [wamid],
+      recipient,
+      operator: { name: 'Bob' }
+    } as const
+    await apply(store, { ...outgoing, message: { type: 'text', content: { body: secret } } })
+    t.equal((await rows(store)).length, count, 'it is no operator’s')
+    t.match(await get(store, sent.id), {
+      ...{ state: 'read', contact: null, user_id: null, person: null, provider_message_id: null, content: null },
+      error: null
+    })
+    // The marks that keep what is told again from having an effect again hold ids for nine days.
+    const text = await dump(store, 'heard_events')
+    for (const name of [phone, userId, wamid, watiId, 'a-new-id-of-it', secret]) t.notOk(text.includes(name), name)
+    const kinds: string[] = (await store.read(store.build.selectFrom('events').select('type').compile())).map(
+      ({ type }) => type
+    )
+    for (const type of ['message.sent', 'message.failed', 'message.delivered', 'message.read'])
+      t.ok(kinds.includes(type), 'what becomes of it is told all the same')
   })
 
   test('while something is on its way to the person it is told so, and done once that has ended', async (t, {

@@ -1,0 +1,57 @@
+import { setImmediate as rest } from 'node:timers/promises'
+import type { Mode } from '../../schemas/common.ts'
+import type { Store } from '../store/store.ts'
+
+/** Bodies that are read in one statement. */
+const atOnce = 100
+const mostBytes = 2 * 1024 * 1024
+
+/** What may be an id: of the provider's, of ours, or one of ours behind a word that was planted with it. */
+const idForm = /[\w.:+=/-]{8,}/g
+
+/** Whether a body names a person, or a message to or from the person by one of its ids: a status of WATI's has the words, and no number. */
+function tells(body: Uint8Array, people: readonly string[], ids: ReadonlySet<string>): boolean {
+  const text = Buffer.from(body).toString().replaceAll('\\/', '/')
+  if (people.some(name => text.includes(name))) return true
+  for (const [word] of text.matchAll(idForm))
+    if (ids.has(word) || ids.has(word.slice(word.indexOf('.') + 1))) return true
+  return false
+}
+
+/**
+ * Empties every kept webhook body that tells of a person. What waits to be read stays, since it has had no effect yet. In
+ * portions, between which others have their turn.
+ */
+export async function eraseBodies(
+  store: Store,
+  mode: Mode,
+  people: readonly string[],
+  ids: ReadonlySet<string>
+): Promise<void> {
+  const { build } = store
+  const nothing = Buffer.from('{}')
+  for (let after = ''; ; await rest()) {
+    const page = await store.read(
+      build
+        .selectFrom('webhooks')
+        .select(['id', 'size'])
+        .where('mode', '=', mode)
+        .where('state', '!=', 'waiting')
+        .where('id', '>', after)
+        .orderBy('id')
+        .limit(atOnce)
+        .compile()
+    )
+    let sum = 0
+    const some = page.filter(({ size }, i) => (sum += size) <= mostBytes || i === 0).map(({ id }) => id)
+    const last = some.at(-1)
+    if (last === undefined) return
+    after = last
+    const bodies = await store.read(build.selectFrom('webhook_bodies').selectAll().where('id', 'in', some).compile())
+    const found = bodies.filter(({ body }) => tells(body, people, ids)).map(({ id }) => id)
+    if (found.length > 0)
+      await store.write(function* () {
+        yield build.updateTable('webhook_bodies').set({ body: nothing }).where('id', 'in', found).compile()
+      })
+  }
+}
