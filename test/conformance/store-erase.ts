@@ -202,15 +202,10 @@ export function eraseCases(test: Case): void {
     await apply(store, told('failed', [watiId], { recipient, failure: { ...refusal, detail: `not ${phone}` } }))
     await apply(store, told('delivered', ['a-new-id-of-it'], { recipient, ours: sent.id }))
     await apply(store, told('read', ['a-new-id-of-it'], { recipient }))
-    const outgoing = {
-      kind: 'outgoing',
-      identity: 'o',
-      scope: {},
-      ids: [wamid],
-      recipient,
-      operator: { name: 'Bob' }
-    } as const
-    await apply(store, { ...outgoing, message: { type: 'text', content: { body: secret } } })
+    await apply(store, {
+      ...{ kind: 'outgoing', identity: 'o', scope: {}, ids: [wamid!], recipient, operator: { name: 'Bob' } },
+      message: { type: 'text', content: { body: secret } }
+    })
     t.equal((await rows(store)).length, count, 'it is no operator’s')
     t.match(await get(store, sent.id), {
       ...{ state: 'read', contact: null, user_id: null, person: null, provider_message_id: null, content: null },
