@@ -95,7 +95,19 @@ export async function makeEvents(t: Test): Promise<Map<EventType, Made>> {
   await first.close()
   // A registration that is gone at the provider, as its watch found it.
   const db = new DatabaseSync(join(directory, 'switchboard.db'))
-  const row = ['cloud', 'live', null, 1, 'false', null, 'Meta says that the override is not ours', Date.now(), 1, null]
+  const row = [
+    'cloud',
+    'live',
+    null,
+    1,
+    'false',
+    null,
+    'Meta says that the override is not ours',
+    Date.now(),
+    1,
+    null,
+    null
+  ]
   db.prepare(`insert into webhook_registrations values (${row.map(() => '?').join(', ')})`).run(...row)
   db.close()
   const second = await startBoard(t, { directory, hears: true })
