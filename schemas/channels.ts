@@ -12,13 +12,19 @@ export const ConnectionId = Type.String({
   examples: ['21fd90f9-0000-4000-8000-000000000000']
 })
 const Value = Type.Unsafe<string | number | boolean>({ type: ['string', 'number', 'boolean'] })
-const Settings = Type.Unsafe<Record<string, unknown>>({
+const form = {
   type: 'object',
   maxProperties: 50,
   properties: ownSettings,
   additionalProperties: Value,
   description: "What any channel can set, and the provider's own settings, checked by its adapter.",
   providerSettings: true
+}
+const Settings = Type.Unsafe<Record<string, unknown>>(form)
+const ChangedSettings = Type.Unsafe<Record<string, unknown>>({
+  ...form,
+  additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
+  description: 'All settings anew. A secret that is left out stays; `null` takes it away.'
 })
 
 export const CreateChannel = strict(
@@ -45,7 +51,7 @@ export type CreateChannel = Static<typeof CreateChannel>
 export const PatchChannel = strict(
   {
     connectionId: Type.Optional(ConnectionId),
-    settings: Type.Optional(Settings),
+    settings: Type.Optional(ChangedSettings),
     default: Type.Optional(Type.Boolean())
   },
   { $id: 'PatchChannel', minProperties: 1, examples: [{ default: true }] }

@@ -203,15 +203,17 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const before = await require(id)
       changeable(before)
       // Secrets are never shown, so whoever changes the rest cannot give them back: they stay unless another is given.
+      const { provider } = before.row
       const settings = input.settings && {
-        ...check.onlySecrets(before.row.provider, before.settings as object),
+        ...check.onlySecrets(provider, before.settings as object),
         ...input.settings
       }
-      if (settings) check.checkSettings(before.row.provider, settings)
+      for (const name of check.secretsOf(provider)) if (settings?.[name] === null) delete settings[name]
+      if (settings) check.checkSettings(provider, settings)
       const changes: Partial<ChannelRow> = {
         updated_at: store.clock(),
         ...(input.connectionId && { connection_id: input.connectionId }),
-        ...(settings && { settings: check.pack(before.row.provider, settings) }),
+        ...(settings && { settings: check.pack(provider, settings) }),
         ...(input.default !== undefined && { is_default: input.default ? 1 : 0 })
       }
       await write(function* () {

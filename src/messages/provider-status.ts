@@ -67,6 +67,9 @@ export function createProviderStatus(store: Store): ProviderStatus {
       .set({ timeline: told(p.entry) })
       .where('id', '=', p.id)
   )
+  const reachedSomebody = prepare<{ id: string }, unknown>(p =>
+    build.updateTable('broadcasts').set({ status: 'finished' }).where('id', '=', p.id).where('status', '=', 'failed')
+  )
   const { advances, fill, fall, rise } = providerTransitions(store)
 
   /** Whether the row went over to its fallback. */
@@ -107,7 +110,11 @@ export function createProviderStatus(store: Store): ProviderStatus {
     }
     const outcome = { error: failed ? whole(row, error) : null, failed_at: failed ? at : null }
     const changed = yield* change(advances[status]({ ...facts, ...outcome, attempts, resolution: resolution ?? null }))
-    if (changed > 0) return true
+    if (changed > 0) {
+      // One that has reached somebody after all has not failed as a whole (docs/decisions/0050).
+      if (row.state === 'failed' && row.broadcast_id !== null) yield reachedSomebody({ id: row.broadcast_id })
+      return true
+    }
     const known = toldBefore(row, status, attempt)
     const filled = yield* change(fill({ ...facts, entry: known ? '' : entry }))
     // What it has come to stands; the timeline keeps everything.

@@ -12,7 +12,7 @@ import { changed, entry, failure, get, message, put } from './store-rows.ts'
 const hour = 3600_000
 const caller: Caller = { keyId: 'key_1', service: 'billing', mode: 'live', scopes: new Set() }
 
-function broadcast(changes: Partial<BroadcastRow> = {}): BroadcastRow {
+export function broadcast(changes: Partial<BroadcastRow> = {}): BroadcastRow {
   return {
     id: newId('brd'),
     service: 'billing',

@@ -7,6 +7,7 @@ import { broadcastTransitions } from '../../src/messages/transitions/broadcast.t
 import type { MessageRow, MessageState } from '../../src/store/schema.ts'
 import { apply, channel, effectsOf, fresh, lines, permutations, place, rows, taken, told, wrote } from './heard-rows.ts'
 import type { Case } from './store.ts'
+import { broadcast } from './store-broadcasts.ts'
 import { changed, get, message, put } from './store-rows.ts'
 
 // What becomes of what the providers tell of our messages (docs/reliability.md P5, P37, P38; docs/webhooks.md E).
@@ -227,6 +228,22 @@ export function heardCases(test: Case): void {
         { state: 'delivered', type: left ? 'template' : 'text', error: null },
         left ? 'CONTROL: the template left' : 'the template never left'
       )
+    }
+  })
+
+  test('a broadcast that has reached somebody after all is not told as failed', async (t, { store }) => {
+    for (const [status, end] of [
+      ['failed', 'finished'],
+      ['canceled', 'canceled']
+    ] as const) {
+      const { id, ...rest } = broadcast({ status })
+      await changed(store, store.build.insertInto('broadcasts').values({ id, ...rest }))
+      const row = await taken(store, [fresh()], { state: 'failed', final: 1, broadcast_id: id })
+      await apply(store, told('delivered', [row.provider_message_id!]))
+      const [found] = await store.read(
+        store.build.selectFrom('broadcasts').select('status').where('id', '=', id).compile()
+      )
+      t.equal(found!.status, end, status)
     }
   })
 

@@ -125,6 +125,13 @@ t.test('where an app secret is set, the signature over the raw bytes is asked fo
   const rest = { phoneNumberId: '1065403522429', businessAccountId: cloudSettings.businessAccountId }
   await board.call('PATCH', '/channels/cloud', { body: { settings: rest } })
   t.equal((await post(board, path, compact)).status, 401, 'a secret that is not given anew stays')
+  const without = await board.call('PATCH', '/channels/cloud', { body: { settings: { ...rest, appSecret: null } } })
+  t.equal(without.status, 200)
+  t.equal((await post(board, path, compact)).status, 200, 'until it is taken away')
+  const required = await board.call('PATCH', '/channels/cloud', {
+    body: { settings: { ...rest, phoneNumberId: null } }
+  })
+  t.match(required.body, { status: 400, errors: [{ path: '/settings/phoneNumberId' }] }, 'null is for secrets alone')
 })
 
 t.test('forged ones of every kind have no effect, and no genuine one is refused', async t => {
