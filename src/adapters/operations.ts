@@ -27,6 +27,8 @@ export interface RegisteredWebhook {
   id?: string
   /** What it is told, in the provider's words. */
   fields?: string[]
+  /** What it is not told and should be, in the provider's words; absent: nothing, or not known. */
+  missing?: string[]
   /** False: the provider has switched it off, because its calls failed. */
   working: boolean
   /** Whether something else than the sending number's own setting decides, e.g. the account's. */

@@ -122,7 +122,7 @@ export function createAtProvider({ adapters, providerClient, tokens, log }: AtPr
 /** @param url ours */
 function seen(found: RegisteredWebhook | null, url: string): Seen {
   if (found === null) return { atProvider: false, problem: 'The provider calls no address: register it again.' }
-  const { id, fields, inherited } = found
+  const { id, fields, inherited, missing } = found
   const told = { ...(id !== undefined && { id }), ...(fields && { fields }), ...(inherited && { inherited }) }
   if (found.url !== url) {
     // Not the address itself: whatever secret it holds is somebody else's.
@@ -131,7 +131,10 @@ function seen(found: RegisteredWebhook | null, url: string): Seen {
     const whose = inherited ? `the account’s address, which is ${another}` : another
     return { ...told, atProvider: false, problem: `The provider calls ${whose}, at ${theirs}.` }
   }
-  if (found.working) return { ...told, atProvider: true }
+  const unheard = missing && {
+    problem: `The provider does not tell of ${missing.join(', ')}: choose these events as well.`
+  }
+  if (found.working) return { ...told, atProvider: true, ...unheard }
   return {
     ...told,
     ...{ atProvider: false, switchedOff: true },

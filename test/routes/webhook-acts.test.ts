@@ -86,6 +86,23 @@ t.test('wati: a refusal that repeats our address is told and logged without its 
   t.notOk(log.includes(secret))
 })
 
+t.test(
+  'wati: a webhook made by hand that tells of messages alone is said to leave out what becomes of ours',
+  async t => {
+    const board = await open(t)
+    const { url } = await board.read('wati')
+    const byHand = [{ url, status: 1, eventTypes: ['message', 'sentMessageREAD_v2'] }]
+    await board.call('POST', '/channels/wati/native/api/v2/webhookEndpoints', { body: byHand })
+    t.match((await board.call('POST', path('wati'))).body.registered, {
+      atProvider: true,
+      problem: /does not tell of sentMessageDELIVERED, templateMessageFailed, sessionMessageFailed: choose/
+    })
+    t.equal((await board.call('DELETE', path('wati'))).status, 204, 'its id is found in the list')
+    t.strictSame(board.urls(), [])
+    t.equal((await board.call('POST', path('wati'))).body.registered.problem, undefined, 'CONTROL: ours tells of all')
+  }
+)
+
 t.test('cloud: only our own address is taken away', async t => {
   const board = await open(t)
   await board.call('POST', path('cloud'))

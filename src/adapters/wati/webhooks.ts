@@ -25,6 +25,9 @@ const wanted = [
   'accountDeleted'
 ]
 
+/** Without these nobody hears of replies, or of what became of a message: somebody chose the events by hand. */
+const needed = ['message', 'sentMessageDELIVERED', 'sentMessageREAD', 'templateMessageFailed', 'sessionMessageFailed']
+
 const list = ['api', 'ext', 'v3', 'webhooks']
 
 export const registerRequest = (
@@ -56,10 +59,13 @@ export function registered(answer: NativeAnswer, url?: string): RegisteredWebhoo
   if (found === undefined || address === undefined) return null
   const id = idOf(found)
   const fields = array(found.eventTypes).flatMap(name => string(name) ?? [])
+  const stems = new Set(fields.map(name => name.replace(/_(?:v2|bsuid)$/i, '').toLowerCase()))
+  const missing = fields.length === 0 ? [] : needed.filter(name => !stems.has(name.toLowerCase()))
   return {
     url: address,
     ...(id !== undefined && { id }),
     ...(fields.length > 0 && { fields }),
+    ...(missing.length > 0 && { missing }),
     working: found.status === undefined || found.status === 1
   }
 }
