@@ -76,7 +76,7 @@ t.test('a process that dies anywhere leaves what the next one can settle, and no
       const act: Act = {
         to,
         key: `${point}-${i}`,
-        body: waits ? { ...text, sendAt: new Date(Date.now() + 1000).toISOString() } : text,
+        body: waits ? { ...text, sendAt: new Date(Date.now() + 3000).toISOString() } : text,
         attempts: []
       }
       acts.push(act)
