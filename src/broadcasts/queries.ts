@@ -148,6 +148,8 @@ export function broadcastQueries(store: Store) {
         .select(['id', 'contact'])
         .where('broadcast_id', '=', p.id)
         .where('state', '=', 'failed')
+        // Of somebody who was erased nothing is left to send to.
+        .where('contact', 'is not', null)
         .where('id', '>', p.after)
         .orderBy('id')
         .limit(batchSize)

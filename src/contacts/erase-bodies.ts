@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts'
 
 /** Bodies that are read in one statement. */
 const atOnce = 100
-const mostBytes = 2 * 1024 * 1024
+const mostBytes = 128 * 1024
 
 /** What may be an id: of the provider's, of ours, or one of ours behind a word that was planted with it. */
 const idForm = /[\w.:+=/-]{8,}/g

@@ -191,8 +191,11 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
     for (const mode of modes) {
       const people = await names.of(mode, undefined, person)
       // Ahead of the rows, which know the ids.
-      await eraseBodies(store, mode, people, await idsOf(mode, people))
+      const ids = await idsOf(mode, people)
+      await eraseBodies(store, mode, people, ids)
       messages += await eraseMessages(mode, people)
+      // What waited to be read then, and has been by now.
+      await eraseBodies(store, mode, people, ids)
       const [busy] = await store.read(
         build
           .selectFrom('messages')

@@ -26,8 +26,11 @@ export interface AtProvider {
   subscribe: (channel: DispatchChannel) => Promise<void>
   /** Has it call this address. @returns its own id of it, where it gives one */
   tell: (channel: DispatchChannel, url: string) => Promise<string | undefined>
-  /** Has it not call this address any more; what is gone already is no failure. */
-  take: (channel: DispatchChannel, url: string, id: string | undefined) => Promise<void>
+  /**
+   * Has it not call this address any more.
+   * @param listed what it calls could be read: then a 404 says that this address is gone, and else perhaps that there is no such call
+   */
+  take: (channel: DispatchChannel, url: string, id: string | undefined, listed: boolean) => Promise<void>
   /** As `take`, of an address that is not used any more: a refusal is logged, and stops nothing. */
   leave: (channel: DispatchChannel, url: string, id: string) => Promise<void>
   /** The refusal of a call, as a caller is told of it. */
@@ -64,14 +67,14 @@ export function createAtProvider({ adapters, providerClient, tokens, log }: AtPr
       throw error instanceof CallFailed ? refused(channel, error) : error
     }
   }
-  const take: AtProvider['take'] = async (channel, url, id) => {
+  const take: AtProvider['take'] = async (channel, url, id, listed) => {
     if (!operationsOf(channel).removeWebhook) return
     await asked(channel, async () => {
       try {
         await providerClient.call('removeWebhook', channel, { url, ...(id !== undefined && { id }) })
       } catch (error) {
         // Somebody has taken it away there.
-        if (!(error instanceof CallFailed) || error.record.status !== 404) throw error
+        if (!listed || !(error instanceof CallFailed) || error.record.status !== 404) throw error
       }
     })
   }
@@ -110,7 +113,7 @@ export function createAtProvider({ adapters, providerClient, tokens, log }: AtPr
       }),
 
     leave: (channel, url, id) =>
-      take(channel, url, id).catch(error =>
+      take(channel, url, id, true).catch(error =>
         log.warn(
           { err: error, channel: channel.id },
           'an address that is not used any more could not be taken away at the provider'
@@ -129,7 +132,8 @@ function seen(found: RegisteredWebhook | null, url: string): Seen {
     const [theirs, ours] = [hostOf(found.url), hostOf(url)]
     const another = theirs === ours ? 'another address than this one, of the same host' : 'another address than ours'
     const whose = inherited ? `the account’s address, which is ${another}` : another
-    return { ...told, atProvider: false, problem: `The provider calls ${whose}, at ${theirs}.` }
+    const { id: _, ...rest } = told
+    return { ...rest, atProvider: false, problem: `The provider calls ${whose}, at ${theirs}.` }
   }
   const unheard = missing && {
     problem: `The provider does not tell of ${missing.join(', ')}: choose these events as well.`

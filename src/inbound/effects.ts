@@ -170,8 +170,10 @@ export function createEffects(parts: EffectsParts): Effects {
     }
     if (event.ids!.length === 0) return { outcome: 'ignored' }
     const { mode, id } = place.channel
-    const places = [id, ...place.siblings.filter(each => each !== id)].map(channel_id => ({ channel_id, mode }))
-    const parked = { identity: heard.identity, event, ...(dueAt !== null && { else: heard }) }
+    // Locked in one order, whichever of the doors it came through.
+    const places = [...place.siblings].sort().map(channel_id => ({ channel_id, mode }))
+    const channels = [id, ...place.siblings.filter(each => each !== id)]
+    const parked = { identity: heard.identity, event, channels, ...(dueAt !== null && { else: heard }) }
     // Somebody may have learnt one of its ids this very moment; else it names a message that is not kept any more.
     if (yield* ids.park(places, event.ids!, parked, dueAt)) return { outcome: 'parked' }
     return again ? { outcome: 'ignored' } : yield* settle(heard, place, dueAt, true)
@@ -206,7 +208,8 @@ export function createEffects(parts: EffectsParts): Effects {
     },
     status: (heard, place) => settle(heard, place, null),
     outgoing: function* (heard, place) {
-      if (heard.operator && !(yield* find(heard, place)) && !(yield* onItsWay(heard, place)))
+      // In this order: whoever is no more on its way has its ids by now.
+      if (heard.operator && !(yield* onItsWay(heard, place)) && !(yield* find(heard, place)))
         return yield* operators(heard, place)
       return yield* settle(heard, place, store.clock() + patienceMs)
     },
@@ -243,6 +246,7 @@ export function createEffects(parts: EffectsParts): Effects {
       const due = yield* all(
         build.selectFrom('parked_events').selectAll().where('due_at', '<=', store.now).orderBy('due_at').limit(100)
       )
+      const seen = new Set<string>()
       for (const { channel_id, mode, identity, event } of due) {
         const parked = JSON.parse(event) as { else: HeardOutgoing; channels?: string[] }
         const siblings = parked.channels ?? [channel_id]
@@ -255,7 +259,9 @@ export function createEffects(parts: EffectsParts): Effects {
             .where('identity', '=', identity)
         )
         const channel = siblings.map(id => bind(id, mode)).find(each => each !== undefined)
-        if (taken === 0 || !channel) continue
+        // A release before kept one for each channel, which do not know of one another.
+        if (taken === 0 || !channel || seen.has(`${mode} ${identity}`)) continue
+        seen.add(`${mode} ${identity}`)
         const place = { channel, siblings, receivedAt: store.clock() }
         // One of its ids may have become known on another channel of the number.
         if (yield* find(parked.else, place)) yield* settle(parked.else, place, null)

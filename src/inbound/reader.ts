@@ -202,7 +202,8 @@ export function createReader(parts: ReaderParts): Reader {
     }
     try {
       await readThese(lane, rows)
-      suspects.done(rows)
+      if (stopped) await suspects.spare(rows)
+      else suspects.done(rows)
     } catch (error) {
       await suspects.spare(rows)
       throw error
@@ -244,6 +245,13 @@ export function createReader(parts: ReaderParts): Reader {
   }
 
   let disownedAt = Number.NEGATIVE_INFINITY
+  const disownNow = async (): Promise<void> => {
+    if (performance.now() - disownedAt < disownMs) return
+    disownedAt = performance.now()
+    // What it binds by has to be as it is now: a replica without traffic may not have looked for long.
+    await channels.all('live')
+    while (!stopped && (await store.write(() => effects.disown(channels.peek))) > 0) await rest()
+  }
   /** Channels take turns, so that one with a flood does not hold up the others. */
   const round = async (): Promise<void> => {
     let unavailable: StoreUnavailable | undefined
@@ -262,13 +270,8 @@ export function createReader(parts: ReaderParts): Reader {
       }
       lanes = more
     }
+    await disownNow()
     if (unavailable) throw unavailable
-    if (performance.now() - disownedAt < disownMs) return
-    disownedAt = performance.now()
-    // What it binds by has to be as it is now: a replica without traffic may not have looked for long.
-    await channels.all('live')
-    const bind = channels.peek
-    while (!stopped && (await store.write(() => effects.disown(bind))) > 0) await rest()
   }
 
   const failed = (error: unknown): void =>

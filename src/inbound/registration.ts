@@ -13,6 +13,7 @@ import { first, type Store, type Unit } from '../store/store.ts'
 import { createAtProvider, digestOfUrl, type Seen } from './at-provider.ts'
 import type { Door } from './door.ts'
 import { registrationQueries } from './registrations.ts'
+import { instant, registeredView, unreachable, warningsOf } from './shown.ts'
 import type { WebhookTokens } from './tokens.ts'
 
 /** Where a channel's webhooks go: what is known of it, and the acts on it (docs/api.md 12). */
@@ -45,8 +46,6 @@ export interface RegistrationParts {
 /** Meta takes no longer address (docs/webhooks.md C2). */
 const longestUrl = 200
 const defaultOverlapSeconds = 24 * 3600
-
-const instant = (ms: number | null | undefined): string | null => (ms ? new Date(Number(ms)).toISOString() : null)
 
 export function createWebhookRegistrations(parts: RegistrationParts): WebhookRegistrations {
   const { store, adapters, channels, door, tokens, baseUrl, mode: actingMode } = parts
@@ -117,7 +116,13 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       )
     return { channel, url }
   }
-  /** One act on a channel's registration at a time: of two at once the later would be told what the earlier undoes. */
+  /** What somebody may have told the provider by hand: our address where there is one, and nothing is wrong where there is none. */
+  const reachable = async (id: string): Promise<{ channel: DispatchChannel; url: string | undefined }> => ({
+    channel: await bind(id, actingMode),
+    url: await urlOf(id, actingMode)
+  })
+
+  /** One act of this process on a channel's registration at a time: of two at once the later would be told what the earlier undoes. */
   const turns = new Map<string, Promise<unknown>>()
   const inTurn = <T>(id: string, act: () => Promise<T>): Promise<T> => {
     const mine = (turns.get(id) ?? Promise.resolve()).then(act)
@@ -185,7 +190,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
           (before.atProvider === true || (before.failure !== undefined && hasBeenTold(row, url)))
         // Switched off by the provider: it would refuse the address that it still has.
         const off = before.switchedOff && before.id
-        if (off) await provider.take(channel, url, off)
+        if (off) await provider.take(channel, url, off, true)
         const hookId = known ? (before.id ?? row?.hook_id ?? undefined) : await provider.tell(channel, url)
         const after = known ? before : await provider.inspect(channel, url)
         const hook = after.id ?? hookId
@@ -198,14 +203,19 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
 
     remove: (caller, id) =>
       inTurn(id, async () => {
-        const { channel, url } = await require(id)
-        const former = (await rowOf(id, actingMode))?.hook_id ?? undefined
-        const { atProvider, inherited, switchedOff, failure, id: hook = former } = await provider.inspect(channel, url)
+        const row = await rowOf(id, actingMode)
+        const registered = row?.registered === 1
+        const { channel, url } = registered ? await require(id) : await reachable(id)
+        const former = row?.hook_id ?? undefined
+        const seen = url === undefined ? undefined : await provider.inspect(channel, url)
+        const { atProvider = false, inherited, switchedOff, failure, id: hook = former } = seen ?? {}
         // Nobody can say whose the address is that a removal without an id would take.
-        if (failure && former === undefined) throw provider.refused(channel, failure)
-        const ours = atProvider === 'unknown' || (atProvider && !inherited) || switchedOff
-        if (ours) await provider.take(channel, url, hook)
-        if (former !== undefined && (!ours || former !== hook)) await provider.leave(channel, url, former)
+        if (registered && failure && former === undefined) throw provider.refused(channel, failure)
+        const unseen = atProvider === 'unknown' && registered
+        const ours = unseen || (atProvider === true && !inherited) || switchedOff
+        if (url !== undefined && ours) await provider.take(channel, url, hook, failure === undefined)
+        if (url !== undefined && former !== undefined && (!ours || former !== hook))
+          await provider.leave(channel, url, former)
         await store.write(function* () {
           yield* endSilence(channel)
           yield queries.forget({ channel: id, mode: actingMode })
@@ -258,37 +268,9 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
   }
 }
 
-const unreachable = 'Without PUBLIC_URL nobody knows how the provider can reach this server.'
-
 /** Whether we had the provider told of this address, as far as is known. */
 const hasBeenTold = (row: WebhookRegistrationRow | undefined, url: string): boolean =>
-  row?.registered === 1 && row.at_provider !== 'false' && row.url_digest === digestOfUrl(url)
-
-/** @param mode in test mode the sandbox calls every door by itself */
-function registeredView(
-  row: WebhookRegistrationRow | undefined,
-  mode: Mode,
-  url: string | undefined
-): ChannelWebhooks['registered'] {
-  if (row?.registered !== 1) return { atProvider: mode === 'test' ? true : 'unknown', checkedAt: null }
-  const checkedAt = instant(row.checked_at)
-  // What was looked at is another address than the one that is shown.
-  if (row.at_provider === 'true' && row.url_digest !== null && url !== undefined && row.url_digest !== digestOfUrl(url))
-    return { atProvider: 'unknown', problem: 'The provider was told another address: register this one.', checkedAt }
-  return {
-    atProvider: row.at_provider === 'unknown' ? 'unknown' : row.at_provider === 'true',
-    ...(row.fields !== null && { fields: JSON.parse(row.fields) as string[] }),
-    ...(row.problem !== null && { problem: row.problem }),
-    checkedAt
-  }
-}
-
-function warningsOf(url: string | undefined, notCovered: string | undefined): string[] {
-  return [
-    ...(url === undefined ? [unreachable] : []),
-    ...(url?.startsWith('http:')
-      ? ['The address is http: whoever reads along sees its secret. Providers want https.']
-      : []),
-    ...(notCovered === undefined ? [] : [notCovered])
-  ]
-}
+  row?.registered === 1 &&
+  row.at_provider !== 'false' &&
+  row.silent_since === null &&
+  row.url_digest === digestOfUrl(url)

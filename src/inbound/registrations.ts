@@ -5,6 +5,9 @@ import { prepare, type Store } from '../store/store.ts'
 
 // What is known of where a channel's webhooks go at the provider: a row a channel and mode.
 
+/** A provider tries for so long to tell what it could not (docs/webhooks.md A1). */
+const lateMs = 24 * 3600_000
+
 export interface RegistrationKey {
   channel: string
   mode: Mode
@@ -52,7 +55,7 @@ export function registrationQueries(store: Store) {
     ),
     /**
      * Live channels that somebody had told at the provider by hand: statuses came, and not by a registration of ours, nor
-     * before it was taken away.
+     * in the day after it was taken away, in which a provider may still tell what it could not before.
      */
     byHand: prepare<object, RegistrationKey & { silent_since: number | null }>(() =>
       build
@@ -62,7 +65,7 @@ export function registrationQueries(store: Store) {
         )
         .select(['lane.channel_id as channel', 'lane.mode as mode', 'row.silent_since as silent_since'])
         .where('lane.mode', '=', 'live')
-        .where(eb => eb('lane.status_at', '>', eb.fn.coalesce('row.checked_at', sql<number>`0`)))
+        .where(sql<boolean>`lane.status_at > coalesce(row.checked_at + ${lateMs}, 0)`)
         .where(eb => eb(eb.fn.coalesce('row.registered', sql<number>`0`), '=', 0))
     ),
     /** The registrations whose last look is older than this: one replica gets each, because it counts as looked at. */

@@ -12,7 +12,7 @@ const modes: readonly Mode[] = ['live', 'test']
 const length = 24
 /** How long what is known of a channel is believed: so long a replica may not know of a rotation by another. */
 const believeMs = 1000
-/** How long it is believed where a token does not fit: guesses have the store looked into so often for a channel, and no more. */
+/** How long it is believed where a token does not fit: guesses do not have the store looked into each time. */
 const doubtMs = 100
 /** Names of channels that are remembered, so that guesses at them cost no query each. */
 const mostKnown = 1000

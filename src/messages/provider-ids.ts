@@ -128,12 +128,11 @@ export function messageIds(store: Store) {
     park: function* (
       places: readonly Place[],
       ids: readonly string[],
-      { identity, ...rest }: Omit<Parked, 'channels'>,
+      { identity, channels, ...rest }: Parked,
       due_at: number | null
     ): Unit<boolean> {
       const at = store.clock()
-      const several = places.length > 1 && { channels: places.map(({ channel_id }) => channel_id) }
-      const event = JSON.stringify({ ...rest, ...several })
+      const event = JSON.stringify({ ...rest, ...(places.length > 1 && { channels }) })
       for (const { channel_id, mode } of places)
         for (const provider_id of ids) {
           const id = { channel_id, mode, provider_id }

@@ -74,10 +74,10 @@ export const attemptsOf = (row: Pick<MessageRow, 'timeline'>): number[] =>
     return line?.status === 'sending' ? [line.at] : []
   })
 
-/** Whether an attempt was begun after a line that says this. */
-export function begunSince(row: Pick<MessageRow, 'timeline'>, detail: string): boolean {
+/** Whether an attempt that was not taken back was begun after the last line that says this. */
+export function begunSince(row: Pick<MessageRow, 'timeline' | 'attempts'>, detail: string): boolean {
   const lines = row.timeline.split('\n').flatMap(text => (text === '' ? [] : [JSON.parse(text) as Line]))
-  return lines.findLastIndex(line => line.status === 'sending') > lines.findLastIndex(line => line.detail === detail)
+  return row.attempts > (lines.findLast(line => line.detail === detail)?.attempt ?? row.attempts)
 }
 
 /** Every attempt of which nobody knows how it ended, oldest first. */

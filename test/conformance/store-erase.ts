@@ -1,5 +1,6 @@
 import { createBook } from '../../src/contacts/book.ts'
 import { createErase } from '../../src/contacts/erase.ts'
+import { createOutcomes } from '../../src/delivery/sending/outcome.ts'
 import { identities } from '../../src/messages/identities.ts'
 import { messageIds } from '../../src/messages/provider-ids.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
@@ -219,6 +220,20 @@ export function eraseCases(test: Case): void {
     )
     for (const type of ['message.sent', 'message.failed', 'message.delivered', 'message.read'])
       t.ok(kinds.includes(type), 'what becomes of it is told all the same')
+  })
+
+  test('an answer that comes after its person was erased brings nothing back', async (t, { store }) => {
+    const before = await put(store, row({ state: 'unknown', attempts: 1 }))
+    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
+    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    const { accepted, settle } = createOutcomes(store, messageQueries(store), '')
+    const receipt = { providerMessageId: `wamid.${phone}`, aliases: ['another-id'], recipient: { phone }, warnings: [] }
+    await store.write(() => settle(accepted(before, receipt as never, []), null, undefined))
+    t.match(await get(store, before.id), { state: 'accepted', person: null, contact: null, provider_message_id: null })
+    const left = await dump(store)
+    for (const name of [phone, 'another-id']) t.notOk(left.includes(name), name)
+    t.match(await apply(store, told('delivered', ['another-id'])), { outcome: 'done' }, 'and it is known again')
+    t.match(await get(store, before.id), { state: 'delivered' })
   })
 
   test('while something is on its way to the person it is told so, and done once that has ended', async (t, {

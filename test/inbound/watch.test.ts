@@ -146,7 +146,13 @@ t.test('a channel that was set up by hand is watched once it has told of a statu
   await again()
   t.equal((await webhooks('cloud')).silentSince, undefined, 'it is left alone')
 
-  await again(byHand, ...aged('cloud', 16, 30))
+  const takenAway = (hours: number) =>
+    `update webhook_registrations set checked_at = ${ago(60 * hours)} where channel_id = 'cloud'`
+  await again(takenAway(23), ...aged('cloud', 16, 30))
+  await heard('wati')
+  await again()
+  t.equal((await webhooks('cloud')).silentSince, undefined, 'a provider may tell late what it could not before')
+  await again(takenAway(25), ...aged('cloud', 16, 30))
   await until(health, ({ status }) => status === 'degraded')
   await call('DELETE', '/channels/cloud')
   t.strictSame(await health(), { status: 'ok', mode: 'live' }, 'one that is deleted is not waited for')

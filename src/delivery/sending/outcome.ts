@@ -3,6 +3,7 @@ import type { Receipt, Verdict } from '../../adapters/adapter.ts'
 import type { CallRecord } from '../../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../../errors.ts'
 import { doubted, inDoubt, unknownQueries, wantsOnceMore } from '../../messages/doubt.ts'
+import { isErased } from '../../messages/erased.ts'
 import { identities } from '../../messages/identities.ts'
 import { createProviderStatus } from '../../messages/provider-status.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
@@ -85,10 +86,22 @@ export function createOutcomes(store: Store, queries: MessageQueries, typeBase: 
     record: CallRecord | undefined
   ): Unit<MessageRow | undefined> {
     const written = yield* write(next, detail, record)
+    if (!written && next.state === 'accepted') {
+      const row = yield* first(queries.byId({ id: next.id }))
+      if (row && isErased(row)) return yield* settleErased(row, next)
+    }
     if (written?.state === 'accepted' && next.person !== null) yield* people.link(next, { names: namesOf(next) })
     // The webhook of a status may have been faster than the answer: what it told waits for this id.
     const more = yield* providerStatus.adopt(next, next.attempts, idsOf.get(next) ?? [])
     return more ? yield* first(queries.byId({ id: next.id })) : written
+  }
+
+  /** The answer came late, and its person has been erased meanwhile: that it was accepted is all that is kept of it. */
+  function* settleErased(row: MessageRow, next: MessageRow): Unit<MessageRow | undefined> {
+    const { provider_message_id: providerMessageId, accepted_at, attempts: attempt } = next
+    const event = { status: 'accepted' as const, at: accepted_at!, detail: '', attempt }
+    yield* providerStatus.settleFromProvider(row, { ...event, providerMessageId, ids: idsOf.get(next) ?? [] })
+    return yield* first(queries.byId({ id: row.id }))
   }
 
   function* write(

@@ -159,6 +159,10 @@ export function messageTransitions(store: Store) {
         .set(outcome(p))
         .where('id', '=', p.id)
         .where('state', '=', 'unknown')
+        // An answer names the person, who may have been erased meanwhile.
+        .where(eb =>
+          eb.or([eb('contact', 'is not', null), eb('user_id', 'is not', null), eb('content', 'is not', null)])
+        )
         .where('attempts', '=', p.attempts)
     ),
     /** Settles a message by a late result while it waits to be sent once more, which then is not needed. */

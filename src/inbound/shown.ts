@@ -1,0 +1,40 @@
+import type { Mode } from '../../schemas/common.ts'
+import type { ChannelWebhooks } from '../../schemas/webhooks.ts'
+import type { WebhookRegistrationRow } from '../store/schema-inbound.ts'
+import { digestOfUrl } from './at-provider.ts'
+
+// How a registration is shown to callers.
+
+export const instant = (ms: number | null | undefined): string | null =>
+  ms ? new Date(Number(ms)).toISOString() : null
+
+export const unreachable = 'Without PUBLIC_URL nobody knows how the provider can reach this server.'
+
+/** @param mode in test mode the sandbox calls every door by itself */
+export function registeredView(
+  row: WebhookRegistrationRow | undefined,
+  mode: Mode,
+  url: string | undefined
+): ChannelWebhooks['registered'] {
+  if (row?.registered !== 1) return { atProvider: mode === 'test' ? true : 'unknown', checkedAt: null }
+  const checkedAt = instant(row.checked_at)
+  // What was looked at is another address than the one that is shown.
+  if (row.at_provider === 'true' && row.url_digest !== null && url !== undefined && row.url_digest !== digestOfUrl(url))
+    return { atProvider: 'unknown', problem: 'The provider was told another address: register this one.', checkedAt }
+  return {
+    atProvider: row.at_provider === 'unknown' ? 'unknown' : row.at_provider === 'true',
+    ...(row.fields !== null && { fields: JSON.parse(row.fields) as string[] }),
+    ...(row.problem !== null && { problem: row.problem }),
+    checkedAt
+  }
+}
+
+export function warningsOf(url: string | undefined, notCovered: string | undefined): string[] {
+  return [
+    ...(url === undefined ? [unreachable] : []),
+    ...(url?.startsWith('http:')
+      ? ['The address is http: whoever reads along sees its secret. Providers want https.']
+      : []),
+    ...(notCovered === undefined ? [] : [notCovered])
+  ]
+}
