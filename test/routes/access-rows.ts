@@ -222,7 +222,7 @@ export const rows: Record<string, Row> = {
     right: 200
   },
   rotateChannelWebhooks: { scope: 'admin', id: () => 'cloud', body: () => ({ overlapSeconds: 60 }), right: 200 },
-  removeChannelWebhooks: { scope: 'admin', id: () => 'cloud', right: 409 },
+  removeChannelWebhooks: { scope: 'admin', id: () => 'cloud', right: 204 },
   listConnections: { scope: 'connections:read', right: 200 },
   getConnection: { scope: 'connections:read', id: () => '22222222-2222-4222-8222-222222222222', right: 200 },
   createConnection: { scope: 'connections:write', body: () => ({ provider: 'wati' }), right: 201 },
