@@ -12,7 +12,7 @@ export const ConnectionId = Type.String({
   examples: ['21fd90f9-0000-4000-8000-000000000000']
 })
 const Value = Type.Unsafe<string | number | boolean>({ type: ['string', 'number', 'boolean'] })
-const form = {
+const settingsForm = {
   type: 'object',
   maxProperties: 50,
   properties: ownSettings,
@@ -20,9 +20,9 @@ const form = {
   description: "What any channel can set, and the provider's own settings, checked by its adapter.",
   providerSettings: true
 }
-const Settings = Type.Unsafe<Record<string, unknown>>(form)
+const Settings = Type.Unsafe<Record<string, unknown>>(settingsForm)
 const ChangedSettings = Type.Unsafe<Record<string, unknown>>({
-  ...form,
+  ...settingsForm,
   additionalProperties: { type: ['string', 'number', 'boolean', 'null'] },
   description: 'All settings anew. A secret that is left out stays; `null` takes it away.'
 })

@@ -5,12 +5,18 @@ import { digestOfUrl } from './at-provider.ts'
 
 // How a registration is shown to callers.
 
+/** An instant of the store as callers see it; null where there is none. */
 export const instant = (ms: number | null | undefined): string | null =>
   ms ? new Date(Number(ms)).toISOString() : null
 
+/** Why nothing can be registered or read back. */
 export const unreachable = 'Without PUBLIC_URL nobody knows how the provider can reach this server.'
 
-/** @param mode in test mode the sandbox calls every door by itself */
+/**
+ * What is known of where the provider calls.
+ * @param url the address that is shown beside it
+ * @param mode in test mode the sandbox calls every door by itself
+ */
 export function registeredView(
   row: WebhookRegistrationRow | undefined,
   mode: Mode,
@@ -29,6 +35,10 @@ export function registeredView(
   }
 }
 
+/**
+ * What whoever looks at a registration should know.
+ * @param notCovered what a registered address is never told
+ */
 export function warningsOf(url: string | undefined, notCovered: string | undefined): string[] {
   return [
     ...(url === undefined ? [unreachable] : []),

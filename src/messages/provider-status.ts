@@ -150,10 +150,11 @@ export function createProviderStatus(store: Store): ProviderStatus {
   /** What becomes of it is told, and nothing of whom it was to: that was erased. */
   function* settleErased(
     row: MessageRow,
-    { status, at, attempt, error, ids: told = [], providerMessageId }: ProviderEvent
+    { status, at, attempt, error, detail: words, ids: told = [], providerMessageId }: ProviderEvent
   ) {
     const known = providerMessageId === null ? told : [providerMessageId, ...told]
-    const detail = `The provider's webhook says: ${status}.`
+    // Of a failure the provider's own words are a part.
+    const detail = status === 'failed' ? 'The provider says that it failed.' : words
     const event = {
       status,
       at,
