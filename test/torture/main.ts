@@ -5,7 +5,7 @@ import { measurePace, rate } from './pace.ts'
 import { torture } from './torture.ts'
 
 // npm run torture -- --rounds 200 --seed 1 --store sqlite|postgres [--broken naive [--hasty]] [--replicas 3] [--clients 8]
-// --rounds kill,pause: these blows instead of drawn ones. --hasty: looks for double sends only, and waits for nothing
+// --rounds kill,pause: these blows instead of drawn ones. --hasty: ends at the first double send, and looks for nothing else
 // npm run torture -- --pace --store postgres --seconds 60: the rate limit of the account, by arrival times
 
 const { values } = parseArgs({

@@ -16,7 +16,7 @@ export interface TortureOptions {
   broken?: string | undefined
   replicas?: number
   clients?: number
-  /** Only double sends are looked for: nothing has to come to rest, and nobody asks twice. */
+  /** Only double sends are looked for: the first one ends it, nothing has to come to rest, and nobody asks twice. */
   hasty?: boolean
   say?: (line: string) => void
 }
@@ -55,6 +55,8 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       messages: () => load.acts.length,
       broadcasts: () => load.broadcasts.length
     })
+    const found = async (): Promise<boolean> =>
+      doubled((await rig.arrivals()).all, [...load.acts, ...load.broadcasts.flatMap(actsOf)])
     const blows: TortureResult['blows'] = {}
     const names: (BlowName | undefined)[] = typeof rounds === 'number' ? Array(rounds).fill(undefined) : rounds
     for (const [i, given] of names.entries()) {
@@ -64,6 +66,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
       say(
         `round ${i + 1} of ${names.length}: ${name}, ${load.acts.length} messages and ${load.broadcasts.length} broadcasts so far`
       )
+      if (hasty && (await found())) break
     }
     rig.proxy.faults = {}
     await calm()
@@ -74,12 +77,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
         settleMs
       ).catch(error => say(`not at rest: ${error.message}`))
     await load.stop()
-    if (hasty)
-      await until(
-        async () => doubled((await rig.arrivals()).all, [...load.acts, ...load.broadcasts.flatMap(actsOf)]),
-        found => found,
-        15_000
-      ).catch(error => say(error.message))
+    if (hasty) await until(found, yes => yes, 15_000).catch(error => say(error.message))
     else {
       await atRest()
       await load.replay(replays)
