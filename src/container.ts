@@ -22,6 +22,7 @@ import { assembleUnknown } from './delivery/unknown/index.ts'
 import { createNative } from './dispatch/native.ts'
 import { createProviderClient, type DispatchChannel } from './dispatch/provider-client.ts'
 import { createEvents } from './events/index.ts'
+import { takeInConnected } from './http/connections.ts'
 import type { SandboxRecipients } from './http/docs.ts'
 import type { AppParts } from './http/fastify.ts'
 import { assembleIdentities } from './identities/index.ts'
@@ -272,11 +273,14 @@ export async function buildContainer(
     drain: readiness.close,
     close: async () => {
       readiness.close()
+      const { webhookApp, metricsApp } = listeners
+      const apps = [app, webhookApp, metricsApp].filter(each => each !== undefined)
+      await takeInConnected(apps.map(({ server }) => server))
       notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
       const reading = [templatePoll, inbound, events, connectionWatch]
       const rooms = [worker, lifecycle, upkeep, usage, finaliser, subscribers, ...reading].map(room => room.stop())
-      await Promise.all([...rooms, app.close(), listeners.webhookApp?.close(), listeners.metricsApp?.close()])
+      await Promise.all([...rooms, ...apps.map(each => each.close())])
       await executor.idle()
       await limiter.stop()
       // What fails here must not keep the store from being closed: it ends by itself some day.
