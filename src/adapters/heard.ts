@@ -213,6 +213,8 @@ export interface Hearing<S = unknown> {
    * settings merely do not contradict.
    */
   names?: (settings: S, scope: Scope) => boolean
+  /** What of these settings says whose events they are. Two channels of one connection that say the same hear the same. */
+  numberOf?: (settings: S) => string | undefined
   /** A sentence on how somebody registers an address by hand, where the provider's API refuses to. */
   byHand?: string
   /** A sentence on what a registered address is never told. */

@@ -13,7 +13,7 @@ import { first, type Store, type Unit } from '../store/store.ts'
 import { createAtProvider, digestOfUrl, type Seen } from './at-provider.ts'
 import type { Door } from './door.ts'
 import { registrationQueries } from './registrations.ts'
-import { instant, registeredView, unreachable, warningsOf } from './shown.ts'
+import { instant, registeredView, twinsOf, unreachable, warningsOf } from './shown.ts'
 import type { WebhookTokens } from './tokens.ts'
 
 /** Where a channel's webhooks go: what is known of it, and the acts on it (docs/api.md 12). */
@@ -95,7 +95,7 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
       unmatched: Number(troubles?.unmatched ?? 0),
       unreadable: Number(troubles?.unreadable ?? 0),
       ...(row?.silent_since && { silentSince: instant(row.silent_since)! }),
-      warnings: warningsOf(url, hear?.notCovered)
+      warnings: warningsOf(url, hear?.notCovered, twinsOf(channel, await channels.all(mode), hear?.numberOf))
     }
   }
 

@@ -1,5 +1,7 @@
 import type { Mode } from '../../schemas/common.ts'
 import type { ChannelWebhooks } from '../../schemas/webhooks.ts'
+import type { AnyAdapter } from '../adapters/adapter.ts'
+import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import type { WebhookRegistrationRow } from '../store/schema-inbound.ts'
 import { digestOfUrl } from './at-provider.ts'
 
@@ -35,16 +37,39 @@ export function registeredView(
   }
 }
 
+/** Which other channels hear the same number as this one does, through an address of their own. */
+export const twinsOf = (
+  channel: DispatchChannel,
+  all: readonly DispatchChannel[],
+  numberOf: NonNullable<AnyAdapter['hear']>['numberOf']
+): string[] =>
+  all
+    .filter(
+      ({ id, provider, connectionId, settings }) =>
+        id !== channel.id &&
+        provider === channel.provider &&
+        connectionId === channel.connectionId &&
+        numberOf !== undefined &&
+        numberOf(settings as never) === numberOf(channel.settings as never)
+    )
+    .map(({ id }) => id)
+
 /**
  * What whoever looks at a registration should know.
  * @param notCovered what a registered address is never told
+ * @param twins channels that hear the same number
  */
-export function warningsOf(url: string | undefined, notCovered: string | undefined): string[] {
+export function warningsOf(url: string | undefined, notCovered: string | undefined, twins: string[]): string[] {
   return [
     ...(url === undefined ? [unreachable] : []),
     ...(url?.startsWith('http:')
       ? ['The address is http: whoever reads along sees its secret. Providers want https.']
       : []),
-    ...(notCovered === undefined ? [] : [notCovered])
+    ...(notCovered === undefined ? [] : [notCovered]),
+    ...(twins.length === 0
+      ? []
+      : [
+          `The same number is that of ${twins.join(', ')}: what is written to it becomes a message of each that is registered.`
+        ])
   ]
 }

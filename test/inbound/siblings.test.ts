@@ -117,3 +117,30 @@ t.test('what is told of the account is told of each of its channels, once', asyn
       type
     )
 })
+
+t.test('two channels of one number, or of an account’s default, are told of each other', async t => {
+  const board = await startBoard(t)
+  const warnings = async (id: string) =>
+    ((await board.call('GET', `/channels/${id}/webhooks`)).body.warnings as string[]).filter(text =>
+      text.startsWith('The same number')
+    )
+  const like = async (of: string, id: string, settings?: object) => {
+    const { body } = await board.call('GET', `/channels/${of}`)
+    const made = { id, provider: body.provider, connectionId: body.connectionId, settings: settings ?? body.settings }
+    t.equal((await board.call('POST', '/channels', { body: made })).status, 201)
+  }
+  for (const id of ['wati', 'cloud']) t.strictSame(await warnings(id), [])
+  await like('wati', 'wati-numbered', { channelPhoneNumber: '85264318722' })
+  await like('cloud', 'cloud-other', { ...cloudSettings, phoneNumberId: other })
+  for (const id of ['wati', 'wati-numbered', 'cloud', 'cloud-other']) t.strictSame(await warnings(id), [], id)
+  await like('wati', 'wati-too', {})
+  await like('cloud', 'cloud-too')
+  for (const [one, two] of [
+    ['wati', 'wati-too'],
+    ['cloud', 'cloud-too']
+  ] as const) {
+    t.match(await warnings(one), [two])
+    t.match(await warnings(two), [new RegExp(`that of ${one}:`)])
+  }
+  await board.close()
+})

@@ -25,5 +25,6 @@ export const hearing: Hearing<Settings> = {
   // A tenant can hold many numbers behind one address: another number than the channel's contradicts it (D3).
   concerns: ({ channelPhoneNumber }, { phone }) =>
     channelPhoneNumber === undefined || phone === undefined || phone === channelPhoneNumber,
-  names: ({ channelPhoneNumber }, { phone }) => phone !== undefined && phone === channelPhoneNumber
+  names: ({ channelPhoneNumber }, { phone }) => phone !== undefined && phone === channelPhoneNumber,
+  numberOf: ({ channelPhoneNumber }) => channelPhoneNumber
 }

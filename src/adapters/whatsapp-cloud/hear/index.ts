@@ -81,6 +81,7 @@ export const hearing: Hearing<Settings> = {
     scope.numberId !== undefined
       ? scope.numberId === settings.phoneNumberId
       : scope.accountId === undefined || scope.accountId === '0' || scope.accountId === settings.businessAccountId,
+  numberOf: ({ phoneNumberId }) => phoneNumberId,
   byHand:
     'in Meta’s App Dashboard, WhatsApp > Configuration > Webhook, give the callback URL and the verify token that GET /channels/{id}/webhooks shows, and subscribe to messages.',
   notCovered:
