@@ -18,7 +18,7 @@ export const arriving = {
       title: text('What the person saw and chose.'),
       description: text('Of the row.'),
       payload: text('Of a template’s button.'),
-      data: Type.Optional(Type.Unknown({ description: 'What a Flow was filled in with.' }))
+      data: Type.Optional(Type.Unknown({ description: 'What a Flow was filled in with, or what a button holds.' }))
     },
     'The choice of a button, of a row, of a template’s button, or what a Flow was filled in with.'
   ),
@@ -26,7 +26,8 @@ export const arriving = {
     {
       catalogId: text('Which catalog.'),
       text: text('What was written with it.'),
-      items: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true })))
+      items: Type.Optional(Type.Array(Type.Object({}, { additionalProperties: true }))),
+      data: Type.Optional(Type.Unknown({ description: 'As the provider tells it, in a form that is not ours.' }))
     },
     'An order from a catalog.'
   ),
@@ -71,6 +72,12 @@ const received: Partial<Record<MessageType, TSchema>> = {
   document: media,
   audio: media,
   sticker: media,
+  buttons: open({ body: text('The words above the buttons.') }, 'Buttons that an operator sent.'),
+  list: open({ body: text('The words above the list.') }, 'A list that an operator sent.'),
+  template: open(
+    { name: text('Of the template, where it is told.'), body: text('Its words as the person sees them.') },
+    'A template that an operator sent.'
+  ),
   location: open({}, 'A place.'),
   contacts: Type.Array(Type.Object({}, { additionalProperties: true })),
   reaction: open({ messageId: text('Of which message.'), emoji: text('Empty: it was taken back.') }, 'A reaction.')

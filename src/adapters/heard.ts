@@ -86,6 +86,8 @@ interface Told {
    * Variants of one happening share it unless one of them tells more ids than another.
    */
   identity: string
+  /** Neither an id nor an instant is told: the same again is a repeat within the hour, and news after that. */
+  timeless?: true
   /** When it happened, as the provider says, in milliseconds; absent: it does not say, or nothing that can be an instant. */
   at?: number
   scope: Scope
@@ -124,6 +126,8 @@ export interface HeardOutgoing extends Told {
   ours?: string
   /** Who wrote it; absent: not told. */
   operator?: { name?: string; email?: string }
+  /** It may be ours all the same: it waits until our own sends have had time to learn their ids. */
+  unsure?: true
   recipient: Person
   message: HeardMessage
 }

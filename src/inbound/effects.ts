@@ -58,6 +58,9 @@ export interface Effects {
 /** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (docs/api.md 12). */
 const patienceMs = 60_000
 
+/** WATI tells again ten minutes later what was not acknowledged; a template that is paused, resumed and paused again takes hours. */
+const repeatMs = 30 * 60_000
+
 /** What is told of the account or a template concerns each channel that has it: their keys may differ. */
 const toldToAll: ReadonlySet<Heard['kind']> = new Set(['account', 'template'])
 
@@ -85,7 +88,28 @@ export function createEffects(parts: EffectsParts): Effects {
       .values({ channel_id: p.channel, mode: p.mode as 'live', identity: p.identity, at: p.at })
       .onConflict(conflict => conflict.doNothing())
   )
+  const marked = prepare<{ channel: string; mode: string; identity: string }, { identity: string }>(p =>
+    build
+      .selectFrom('heard_events')
+      .select('identity')
+      .where('channel_id', '=', p.channel)
+      .where('mode', '=', p.mode as 'live')
+      .where('identity', '=', p.identity)
+  )
   const byId = prepare<{ id: string }, MessageRow>(p => build.selectFrom('messages').selectAll().where('id', '=', p.id))
+
+  /** Marks what was told; of what has no instant, with the half-hour in which it came, by which a replay finds it as well. */
+  function* isNews(
+    { identity, timeless }: Heard,
+    { channel: { id: channel, mode }, receivedAt }: Place
+  ): Unit<boolean> {
+    const at = store.clock()
+    if (!timeless) return (yield* change(mark({ channel, mode, identity, at }))) > 0
+    const half = Math.floor(receivedAt / repeatMs)
+    const told = (time: number): string => `${identity}/${time}`
+    if (yield* first(marked({ channel, mode, identity: told(half - 1) }))) return false
+    return (yield* change(mark({ channel, mode, identity: told(half), at }))) > 0
+  }
 
   /** The message that some ids or our own name, the attempt that they are of, and those that are known. */
   function* find(
@@ -209,7 +233,7 @@ export function createEffects(parts: EffectsParts): Effects {
     status: (heard, place) => settle(heard, place, null),
     outgoing: function* (heard, place) {
       // In this order: whoever is no more on its way has its ids by now.
-      if (heard.operator && !(yield* onItsWay(heard, place)) && !(yield* find(heard, place)))
+      if (heard.operator && !heard.unsure && !(yield* onItsWay(heard, place)) && !(yield* find(heard, place)))
         return yield* operators(heard, place)
       return yield* settle(heard, place, store.clock() + patienceMs)
     },
@@ -236,8 +260,7 @@ export function createEffects(parts: EffectsParts): Effects {
       const channels = toldToAll.has(heard.kind) ? place.siblings : [place.channel.id]
       for (const id of channels) {
         const channel = { ...place.channel, id }
-        const marked = mark({ channel: id, mode: channel.mode, identity: heard.identity, at: store.clock() })
-        if ((yield* change(marked)) > 0) effect = yield* handler(heard as never, { ...place, channel })
+        if (yield* isNews(heard, { ...place, channel })) effect = yield* handler(heard as never, { ...place, channel })
       }
       return effect
     },

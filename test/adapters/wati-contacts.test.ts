@@ -1,6 +1,7 @@
 import t from 'tap'
 import { contact, instant } from '../../src/adapters/wati/contacts.ts'
-import { conversationPage, isMediaPath, mediaRequest } from '../../src/adapters/wati/history.ts'
+import { isMediaPath } from '../../src/adapters/wati/decode.ts'
+import { conversationPage, mediaRequest } from '../../src/adapters/wati/history.ts'
 import { pageAt, placeOf, turn } from '../../src/adapters/wati/paging.ts'
 
 t.test('WATI’s days and instants are read, and anything else is no date', async t => {
@@ -99,18 +100,13 @@ t.test('only WATI’s own paths are ever asked for', async t => {
     'data/images/a%2fb',
     'http://x/y'
   ]
-  bad.push(
-    'data/images/a\0',
-    'data/images/a\r\nb',
-    `data/images/${'a'.repeat(400)}`,
-    'data/Images/a.jpg',
-    'data/images/é'
-  )
+  bad.push('data/images/a\0', 'data/images/a\r\nb', `data/images/${'a'.repeat(400)}`, 'data/Images/a.jpg')
   for (const path of bad) {
     t.notOk(isMediaPath(path), JSON.stringify(path).slice(0, 40))
     t.throws(() => mediaRequest({ path }))
   }
-  t.ok(isMediaPath('data/images/0b5e1c7a-6f0d-4c39-9a57-2f6a8f1f0c11.jpg'))
+  for (const name of ['0b5e1c7a-6f0d-4c39-9a57-2f6a8f1f0c11.jpg', 'é.pdf', 'Order (2).pdf'])
+    t.ok(isMediaPath(`data/documents/${name}`), name)
 })
 
 t.test('a conversation is read in whatever order and shape it comes', async t => {

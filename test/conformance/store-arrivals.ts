@@ -75,6 +75,9 @@ export function arrivalCases(test: Case): void {
 
     const soon = fresh()
     t.equal((await apply(store, sent(soon))).outcome, 'parked')
+    const unsure = { operator: { email: 'hello@wati.io' }, unsure: true as const }
+    t.equal((await apply(store, sent(own.id, { ...unsure, ids: [fresh()] }))).outcome, 'parked', 'an e-mail is no name')
+    await changed(store, store.build.deleteFrom('parked_events').where('identity', '=', `outgoing/${own.id}`))
     const disown = () => store.write(() => effectsOf(store).disown(() => channel))
     t.equal(await disown(), 0, 'not before its minute is over')
     await changed(store, store.build.updateTable('parked_events').set({ due_at: 1 }))

@@ -131,6 +131,22 @@ export function happeningCases(test: Case): void {
     t.notOk(found.some(event => 'service' in event))
   })
 
+  test('what has no instant is a repeat soon afterwards, and news some hours later; a replay is none', async (t, {
+    store
+  }) => {
+    const status = { kind: 'template', change: 'status', name: 'offer', identity: 'offer/approved/paused', scope: {} }
+    const handlers = createTemplateHandler(store, () => undefined)
+    const effects = createEffects({ store, typeBase: '', keepFile: null as never, handlers })
+    const tell = (minutes: number, more: object) => {
+      const receivedAt = place.receivedAt + minutes * 60_000
+      return store.write(() => effects.apply({ ...status, ...more } as never, { ...place, receivedAt }))
+    }
+    for (const minutes of [0, 10, 29, 180, 190, 0, 180]) await tell(minutes, { timeless: true })
+    t.equal((await events(store)).length, 2)
+    for (const minutes of [0, 180]) await tell(minutes, { identity: 'offer/approved/paused/1795774456000' })
+    t.equal((await events(store)).length, 3, 'what has an instant is told once')
+  })
+
   test('what is not delivered by its deliverBy is told of once, whatever else became of it', async (t, { store }) => {
     const { run } = createDeliverBy(store, log)
     const past = Date.now() - 1000

@@ -43,7 +43,9 @@ export function checkHeard({ acts, arrivals }: History, { told, rows }: Heard, h
     // Where nothing names the send and its own answer was lost, nobody can know.
     const bare = !all.some(({ planted }) => planted)
     if (bare && states.includes('unknown')) continue
-    if (plain || (actTo.get(to)?.fallback && most === 'read'))
+    // That the first attempt failed says nothing of one more, whose answer was lost as well.
+    const again = actTo.get(to)?.twice && most === 'failed' && states.includes('unknown')
+    if ((plain && !again) || (actTo.get(to)?.fallback && most === 'read'))
       hold('unheard', states.includes(most), () => `${to} was told ${most}, and is ${states.join(', ')}`)
   }
   const written = grouped(inbound, row => row.provider_message_id ?? '')

@@ -179,3 +179,7 @@ export function template(value: unknown, channel: string): TemplateDefinition | 
     ...(mediaVariable && { mediaVariable, mediaPosition: Math.max(names.indexOf(mediaVariable), 0) })
   }
 }
+
+/** Paths that getMedia may be asked for (3.4.15): a folder of `data`, and a file in it under whatever name. */
+export const isMediaPath = (path: string): boolean =>
+  path.length <= 300 && /^data\/[a-z]+\/[^/\\?#%\p{C}]+$/u.test(path) && !path.includes('..')

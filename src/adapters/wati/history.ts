@@ -5,7 +5,7 @@ import { identified } from '../../phone.ts'
 import type { BoundChannel, ConversationItem, NativeRequest, NativeStream, Operations } from '../adapter.ts'
 import { UpstreamFailure } from '../adapter.ts'
 import { instant } from './contacts.ts'
-import { array, type Json, record, string } from './decode.ts'
+import { array, isMediaPath, type Json, record, string } from './decode.ts'
 import { holding } from './outcome.ts'
 import { pageAt, placeOf, turn } from './paging.ts'
 import { type Channel, sender } from './request.ts'
@@ -73,10 +73,6 @@ const statuses: Readonly<Record<string, MessageStatus>> = {
   replied: 'read',
   failed: 'failed'
 }
-/** Paths that getMedia may be asked for (3.4.15). */
-const mediaPath = /^data\/[a-z]+\/[A-Za-z0-9._-]+$/
-export const isMediaPath = (path: string): boolean => mediaPath.test(path) && !path.includes('..') && path.length <= 300
-
 function item(row: Json, phone: string, channel: BoundChannel): ConversationItem {
   const kind = string(row.eventType)
   if (kind === 'ticket')

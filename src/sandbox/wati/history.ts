@@ -22,7 +22,7 @@ export function getMessages(call: Call): Act {
 export function getMedia(call: Call): Act {
   const { fileName } = call.query
   if (fileName === undefined) throw badRequest('fileName is required')
-  if (!/^data\/[a-z]+\/[A-Za-z0-9._-]+$/.test(fileName) || fileName.includes('..')) {
+  if (!/^data\/[a-z]+\/[^/\\]+$/.test(fileName) || fileName.includes('..')) {
     throw badRequest('fileName is not a path of ours')
   }
   const file = call.state.files.get(fileName)

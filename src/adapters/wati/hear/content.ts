@@ -1,6 +1,6 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
 import { shallow } from '../../parsed-json.ts'
-import { id, type Json, record, string } from '../decode.ts'
+import { array, id, isMediaPath, type Json, record, string } from '../decode.ts'
 import { parsed, some } from './common.ts'
 import { cards, place } from './places-and-cards.ts'
 
@@ -11,8 +11,10 @@ const types: Readonly<Record<string, string>> = { voice: 'audio', ptt: 'audio', 
 const media = new Set(['image', 'video', 'document', 'audio', 'sticker'])
 
 /** A path that getMedia takes, from a path or from an address that ends in one. */
-const pathOf = (data: unknown): string | undefined =>
-  /(?:^|[/=])(data\/[a-z]+\/[A-Za-z0-9._-]+)(?:$|[?#])/.exec(decoded(string(data) ?? ''))?.[1]
+function pathOf(data: unknown): string | undefined {
+  const path = /(?:^|[/=])(data\/[^?#]+)(?:$|[?#])/.exec(decoded(string(data) ?? '').slice(0, 2000))?.[1]
+  return path !== undefined && isMediaPath(path) ? path : undefined
+}
 
 function decoded(text: string): string {
   try {
@@ -68,6 +70,31 @@ function replyOf(event: Json): HeardMessage['content'] | undefined {
   return undefined
 }
 
+/** An order has no documented form: what `data` says is read as Meta says it, and is shown as it is where it says it otherwise. */
+function order(event: Json): Json {
+  const told = parsed(event.data) ?? shallow(event.data)
+  const { catalog_id, text, product_items } = record(told)
+  const items = array(product_items).map(item => {
+    const { product_retailer_id, quantity, item_price, currency } = record(item)
+    return some({ productId: id(product_retailer_id), quantity, price: item_price, currency })
+  })
+  const read = items.length > 0
+  return some({
+    catalogId: id(catalog_id),
+    text: id(event.text) ?? string(text),
+    items: read ? items : undefined,
+    data: read || typeof told !== 'object' || told === null ? undefined : told
+  })
+}
+
+/** What a business sends: its menus are known by their words alone. */
+export function sentContentOf(event: Json): HeardMessage {
+  const message = contentOf(event)
+  const type = string(event.type)?.toLowerCase()
+  const menu = type === 'list' ? type : type === 'button' || type === 'interactive' ? 'buttons' : undefined
+  return menu === undefined ? message : { ...message, type: menu, content: some({ body: id(event.text) }) }
+}
+
 /**
  * What an event's message says. Total: a type that is not known is `unsupported` with its name and its text.
  * @param event a `message`, `sessionMessageSent` or `templateMessageSent`
@@ -103,7 +130,7 @@ export function contentOf(event: Json): HeardMessage {
     // a button or an interactive message without its answer says what it says as text
     case 'button':
     case 'interactive':
-      return { ...around, type: 'reply', content: some({ kind: 'button', title: text }) }
+      return { ...around, type: 'reply', content: some({ kind: 'button', title: text, data: parsed(event.data) }) }
     case 'reaction':
       return {
         ...around,
@@ -116,9 +143,9 @@ export function contentOf(event: Json): HeardMessage {
     case 'contacts':
       return { ...around, type, content: cards(event) }
     case 'order':
-      return { ...around, type, content: some({ text }) }
+      return { ...around, type, content: order(event) }
     case 'template':
-      return { ...around, type, content: some({ name: string(event.templateName) }) }
+      return { ...around, type, content: some({ name: string(event.templateName), body: text?.slice(0, 4096) }) }
     default:
       return { ...around, type: 'unsupported', content: some({ type, detail: text?.slice(0, 1024) }) }
   }

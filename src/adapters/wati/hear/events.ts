@@ -3,7 +3,7 @@ import { bounded, digestOf } from '../../heard-parts.ts'
 import { failedLater } from '../../meta-codes.ts'
 import { id, type Json, string } from '../decode.ts'
 import { idsOf, instant, oursOf, personOf, scopeOf } from './common.ts'
-import { contentOf } from './content.ts'
+import { contentOf, sentContentOf } from './content.ts'
 
 // One row an event of WATI's (docs/webhooks.md D1): its stem on the left, ours on the right.
 
@@ -11,6 +11,9 @@ const base = (event: Json) => {
   const at = instant(event)
   return { ...(at !== undefined && { at }), scope: scopeOf(event) }
 }
+
+/** What tells neither an id nor an instant. */
+const timeless = (event: Json) => (instant(event) === undefined ? { timeless: true as const } : {})
 
 /** WATI's own id where it tells one: the one that webhooks and history share. */
 const keyOf = (event: Json): string => id(event.id) ?? idsOf(event)[0] ?? String(instant(event) ?? '')
@@ -61,7 +64,7 @@ function failureOf(event: Json): HeardFailure {
 function inbound(event: Json, stem: string): Heard {
   const ids = idsOf(event)
   // `owner` tells who wrote it, never the status, which says SENT here too (3.7)
-  if (event.owner === true) return outgoing(event, stem)
+  if (event.owner === true || event.owner === 'true') return outgoing(event, stem)
   if (ids.length === 0) return other(event, `${stem} without an id`)
   return {
     ...base(event),
@@ -78,7 +81,10 @@ function outgoing(event: Json, stem: string): Heard {
   const ours = oursOf(event)
   if (ids.length === 0) return other(event, `${stem} without an id`)
   const [name, email] = [string(event.operatorName), string(event.operatorEmail)]
-  const message = contentOf({ ...event, ...(stem === 'templatemessagesent' && { type: 'template' }) })
+  // Calls of the API have an e-mail too, that of whoever our access belongs to; only a name is somebody's own hand.
+  const api = string(event.sourceType)?.toLowerCase() === 'api'
+  const unsure = name === undefined || api ? { unsure: true as const } : {}
+  const message = sentContentOf({ ...event, ...(stem === 'templatemessagesent' && { type: 'template' }) })
   const { name: _, ...recipient } = personOf(event)
   return {
     ...base(event),
@@ -86,7 +92,7 @@ function outgoing(event: Json, stem: string): Heard {
     identity: identity(stem, event),
     ids,
     ...(ours !== undefined && { ours }),
-    ...((name ?? email) !== undefined && { operator: { ...(name && { name }), ...(email && { email }) } }),
+    ...((name ?? email) !== undefined && { operator: { ...(name && { name }), ...(email && { email }) }, ...unsure }),
     recipient,
     message
   }
@@ -106,6 +112,7 @@ const template =
     return {
       ...base(event),
       kind: 'template',
+      ...timeless(event),
       identity: [stem, id ?? name ?? '', before ?? '', after ?? '', instant(event) ?? digestOf(bounded(event))].join(
         '/'
       ),
@@ -125,7 +132,8 @@ const account = (event: Json, stem: string): Heard => {
     // A number's own events name it here, and the tenant's name none.
     scope: scopeOf({ channelPhoneNumber: event.channelPhoneNumber ?? event.phoneNumber }),
     kind: 'account',
-    // They have no id, and some no instant: two of one word are two where anything else differs.
+    ...timeless(event),
+    // Two of one word are two where anything else differs.
     identity: [stem, said ?? '', instant(event) ?? '', digestOf(detail)].join('/'),
     event: said ? `${stem}.${said.slice(0, 60)}` : stem,
     detail
@@ -159,6 +167,7 @@ export const events: Readonly<Record<string, (event: Json, stem: string) => Hear
   wabastatusreviewupdate: account,
   accountupdated: account,
   accountdeleted: account,
+  phonenumberdeleted: account,
   phonenumberqualityupdated: account,
   businesscapabilityupdated: account
 }

@@ -79,11 +79,15 @@ export function someone({ people }: Change, ...identifiers: unknown[]): Person {
   return { ...known, ...told }
 }
 
+/**
+ * What a change is about. Meta names the number in `metadata`, of a handover in `recipient`, of settings in these; the account is
+ * the entry's, but for news about a partner, whose own id that is.
+ */
 export function scopeOf(entryId: unknown, value: Json): Scope {
-  const metadata = record(value.metadata)
-  const numberId = graphId(metadata.phone_number_id)
-  const accountId = graphId(entryId)
-  const phone = digits(metadata.display_phone_number) ?? digits(value.display_phone_number)
+  const places = [value.metadata, value.recipient, value.phone_number_settings, value].map(record)
+  const numberId = places.map(place => graphId(place.phone_number_id)).find(Boolean)
+  const accountId = graphId(record(value.waba_info).waba_id) ?? graphId(entryId)
+  const phone = places.map(place => digits(place.display_phone_number)).find(Boolean)
   return {
     ...(numberId !== undefined && { numberId }),
     ...(accountId !== undefined && { accountId }),

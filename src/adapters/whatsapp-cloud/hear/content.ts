@@ -1,12 +1,12 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
-import { parsedJson } from '../../parsed-json.ts'
+import { parsedJson, shallow } from '../../parsed-json.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
 import { card } from './card.ts'
 import { digits, instant, type Json, some } from './common.ts'
 
 // What a message from Meta says, type by type: their node on the left, ours on the right (docs/upstream.md 4.12; docs/webhooks.md C5).
 
-type Content = Pick<HeardMessage, 'type' | 'content' | 'file' | 'target'>
+export type Content = Pick<HeardMessage, 'type' | 'content' | 'file' | 'target'>
 
 const cut = (value: unknown, length: number): string | undefined => string(value)?.slice(0, length)
 const number = (value: unknown): number | undefined => {
@@ -48,6 +48,7 @@ function media(type: string, node: Json): Content {
 
 /** The answer of a Flow: its JSON text, as an object where it is one (C5). */
 function flowData(text: unknown): unknown {
+  if (record(text) === text) return shallow(text)
   const told = string(text)
   if (told === undefined) return undefined
   const data = parsedJson(told)
@@ -81,9 +82,11 @@ function unsupported(message: Json, beside: unknown[], type: string): Content {
     type: 'unsupported',
     content: some({
       type: what,
-      code: Number.isSafeInteger(error.code) ? String(error.code) : undefined,
+      code: graphId(error.code)?.slice(0, 40),
       title: cut(error.title, 256),
-      detail: cut(record(error.error_data).details, 1024) ?? cut(error.message, 1024)
+      detail: [record(error.error_data).details, error.details, error.message]
+        .map(words => cut(words, 1024))
+        .find(Boolean)
     })
   }
 }

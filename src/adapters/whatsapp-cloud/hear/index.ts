@@ -3,7 +3,8 @@ import { array, graphId, record, string, word } from '../decode.ts'
 import type { Settings } from '../settings.ts'
 import { account, handovers, other, preferences, template } from './account.ts'
 import { aloneIn, type Change, instant, type Json, peopleOf, scopeOf, writtenByOne } from './common.ts'
-import { echo, inbound } from './messages.ts'
+import { echo } from './echoes.ts'
+import { inbound } from './messages.ts'
 import { status } from './statuses.ts'
 
 // Meta's webhooks → ours. One row a field; a field that is not here is `other` (docs/upstream.md 4.12; docs/webhooks.md C6).
@@ -45,7 +46,8 @@ const fields: Readonly<Record<string, (change: Change) => Heard[]>> = {
 
 function changeOf(entry: Json, item: unknown): Change {
   const { field, value: told } = record(item)
-  const value = record(told)
+  // Meta puts what another responder has in hand one level deeper, and what it is about beside that.
+  const value = { ...record(told), ...record(record(told).standby) }
   const at = instant(entry.time) ?? instant(value.timestamp)
   const people = peopleOf(value.contacts)
   const alone = aloneIn(people)

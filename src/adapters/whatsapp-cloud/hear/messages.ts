@@ -1,15 +1,15 @@
 import { identified } from '../../../phone.ts'
-import type { Heard, HeardInbound, HeardMessage, HeardOutgoing, HeardPerson, Person } from '../../heard.ts'
+import type { Heard, HeardInbound, HeardMessage, HeardPerson, Person } from '../../heard.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
 import { type Change, digits, instant, type Json, someone } from './common.ts'
 import { contentOf } from './content.ts'
 
-// `messages[]` and `message_echoes[]` (docs/upstream.md 4.12; docs/webhooks.md A12, C4–C6).
+// `messages[]` (docs/upstream.md 4.12; docs/webhooks.md A12, C4, C5).
 
 /** What somebody wrote to us, and, where the message says so, that this person is known under another number or id now. */
 export function inbound(value: unknown, change: Change): Heard[] {
   const message = record(value)
-  const id = string(message.id)
+  const id = graphId(message.id)
   const at = instant(message.timestamp) ?? change.at
   const base = { ...(at !== undefined && { at }), scope: change.scope }
   if (id === undefined)
@@ -58,44 +58,29 @@ function joined(named: Person, alone: Person): Person {
 /** A person who is asked for the number shares it as a card (C4). */
 function shared(person: Person, message: Json): Person {
   if (person.phone !== undefined || word(message.type) !== 'contacts') return person
-  const asked = array(message.contacts)
-    .map(record)
-    .find(({ origin }) => word(origin) === 'contact_request')
+  const cards = array(message.contacts).map(record)
+  // The answer says so on the card, or on the message that is nothing else.
+  const asked =
+    word(message.origin) === 'contact_request' && cards.length === 1
+      ? cards[0]
+      : cards.find(({ origin }) => word(origin) === 'contact_request')
   const { wa_id, phone } = record(array(asked?.phones)[0])
   const { phone: number } = identified(wa_id, phone)
   return { ...person, ...(number !== undefined && { phone: number }) }
 }
 
-/** What a person wrote in the WhatsApp Business app, or another sender of this number: outbound, and not ours (C6). */
-export function echo(value: unknown, change: Change): Heard {
-  const message = record(value)
-  const id = string(message.id)
-  const at = instant(message.timestamp) ?? change.at
-  const base = { ...(at !== undefined && { at }), scope: change.scope }
-  if (id === undefined)
-    return { ...base, kind: 'other', identity: `other/echo/${at ?? ''}`, name: 'echo without an id' }
-  const heard: HeardOutgoing = {
-    ...base,
-    kind: 'outgoing',
-    identity: `outgoing/${id}`,
-    ids: [id],
-    operator: {},
-    recipient: someone(change, message.to, message.to_user_id),
-    message: messageOf(message, array(change.value.errors), change)
-  }
-  return heard
-}
-
-function messageOf(message: Json, errors: unknown[], { field }: Change): HeardMessage {
+/** All that one message says. */
+export function messageOf(message: Json, errors: unknown[], { field }: Change, read = contentOf): HeardMessage {
   const context = record(message.context)
-  const replyTo = string(context.id)
+  // In an echo that stands one level deeper it has another name.
+  const replyTo = string(context.id) ?? string(context.message_id)
   const referral = record(message.referral)
   const often = context.frequently_forwarded === true
   const groupId = string(message.group_id)
   const { catalog_id, product_retailer_id } = record(context.referred_product)
   const [catalogId, productId] = [graphId(catalog_id), graphId(product_retailer_id)]
   return {
-    ...contentOf(message, errors),
+    ...read(message, errors),
     ...(replyTo !== undefined && { replyTo }),
     ...(Object.keys(referral).length > 0 && { referral: referralOf(referral) }),
     ...((catalogId ?? productId) !== undefined && {
