@@ -3,6 +3,7 @@ import type { Mode } from '../../schemas/common.ts'
 import { ServiceError } from '../errors.ts'
 import type { Caller } from '../keys/caller.ts'
 import { blindId, withoutWords } from '../messages/erased.ts'
+import { ofPerson } from '../messages/filter.ts'
 import { identities } from '../messages/identities.ts'
 import type { MessageQueries } from '../messages/queries.ts'
 import { timelineEntry, withoutDetails } from '../messages/timeline.ts'
@@ -50,12 +51,12 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
       sql` or `
     )})`
 
-  const ofPerson = (mode: Mode, people: readonly string[]) =>
+  const messagesOf = (mode: Mode, people: readonly string[]) =>
     build
       .selectFrom('messages')
       .select(['id', 'state', 'final', 'attempts', 'content', 'error', 'timeline'])
       .where('mode', '=', mode)
-      .where(eb => eb.or([eb('contact', 'in', people), eb('user_id', 'in', people)]))
+      .where(ofPerson(people))
       .where('state', 'not in', ['claimed', 'sending'])
       .limit(atOnce)
 
@@ -94,7 +95,7 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
           .selectFrom('messages')
           .select(['id', 'provider_message_id'])
           .where('mode', '=', mode)
-          .where(eb => eb.or([eb('contact', 'in', people), eb('user_id', 'in', people)]))
+          .where(ofPerson(people))
           .where('id', '>', after)
           .orderBy('id')
           .limit(atOnce)
@@ -114,7 +115,7 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
 
   const eraseMessages = async (mode: Mode, people: readonly string[]): Promise<number> => {
     for (let count = 0; ; ) {
-      const rows = await store.read(ofPerson(mode, people).compile())
+      const rows = await store.read(messagesOf(mode, people).compile())
       if (rows.length === 0) return count
       const waiting = rows.filter(open)
       if (waiting.length > 0) {

@@ -3,6 +3,7 @@ import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '..
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import { blindId } from '../messages/erased.ts'
+import { ofPerson } from '../messages/filter.ts'
 import { identities, type ToldAs } from '../messages/identities.ts'
 import { messageIds } from '../messages/provider-ids.ts'
 import { attemptOf, createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
@@ -171,7 +172,7 @@ export function createEffects(parts: EffectsParts): Effects {
       .where(sql<boolean>`state in ('claimed', 'sending')`)
       .where('mode', '=', mode)
       .where('channel_id', 'in', siblings)
-      .where(eb => eb.or([eb('contact', 'in', known), eb('user_id', 'in', known)]))
+      .where(ofPerson(known))
       .orderBy('lease_until')
       .limit(1)
     return known.length > 0 && (yield* first(inHand)) !== undefined
@@ -212,10 +213,9 @@ export function createEffects(parts: EffectsParts): Effects {
 
   const own: HeardHandlers = {
     // Known under another number or id from now on; a new security code is no new name.
-    person: function* ({ change, before, after }, { channel: { id: channel, mode } }) {
-      const { names, username } = namesOf(after)
-      if (change !== 'identity')
-        yield* people.join({ channel_id: channel, mode }, { names: [...namesOf(before).names, ...names], username })
+    person: function* ({ change, before, after, at }, { channel: { id: channel, mode }, receivedAt }) {
+      const told = { before: namesOf(before).names, at: at ?? receivedAt }
+      if (change !== 'identity') yield* people.link({ channel_id: channel, mode }, namesOf(after), told)
       const data = { change, before: shownPerson(before), after: shownPerson(after) }
       yield eventEntry(store, { type: 'contact.changed', mode, channel, ...about(after, before), data })
       return { outcome: 'done' }
@@ -244,7 +244,7 @@ export function createEffects(parts: EffectsParts): Effects {
       const row = yield* rows.inbound(heard, place)
       const { channel_id, mode } = row
       yield* ids.link({ channel_id, mode }, { id: row.id, attempt: 0 }, heard.ids)
-      yield* people.link(row, namesOf(heard.sender))
+      yield* people.link(row, namesOf(heard.sender), { at: row.created_at })
       if (heardMessage) yield* heardMessage(row, heard, place)
       return { outcome: 'done', message: { id: row.id, status: row.state } }
     }

@@ -2,7 +2,8 @@ import { sql } from 'kysely'
 import { newId } from '../ids.ts'
 import { isUserId } from '../phone.ts'
 import type { IdentityRow, MessageRow } from '../store/schema.ts'
-import { all, prepare, type Store, type Unit } from '../store/store.ts'
+import { all, type Store, type Unit } from '../store/store.ts'
+import { changingHands } from './changing-hands.ts'
 
 // One person has several names at WhatsApp: a number as it is dialled and as WhatsApp knows it (52 and 521, 55 with and
 // without the nine), a number before and after a change, a business-scoped user id. Whatever the provider says belongs
@@ -41,16 +42,13 @@ export function identities(store: Store) {
     return channel === undefined ? query : query.where('named.channel_id', '=', channel)
   }
 
-  /** What two numbers are known with. */
-  const idsBehind = prepare<
-    { mode: string; channel: string; one: string; two: string },
-    { identity: string; other: string }
-  >(p =>
-    pairs(p.mode as MessageRow['mode'])
-      .select(['named.identity', 'other.identity as other'])
-      .where('named.channel_id', '=', p.channel)
-      .where('named.identity', 'in', [p.one, p.two])
-  )
+  /** What some names are known with, each with when it was last told of that person. */
+  const knownWith = ({ channel_id, mode }: Place, names: readonly string[]) =>
+    pairs(mode)
+      .select(['named.identity', 'named.told_at', 'other.identity as other'])
+      .where('named.channel_id', '=', channel_id)
+      .where('named.identity', 'in', names)
+  const hands = changingHands(store)
 
   return {
     namesOf,
@@ -82,37 +80,53 @@ export function identities(store: Store) {
       return found
     },
 
-    join,
-
     /**
      * What somebody is called who writes, or is written to: names of one person from now on. A number that is known with
-     * another user id has been given to somebody else: what it was known by stays with whoever had it.
+     * another user id has been given to somebody else: it leaves who had it, unless what is told now is older than that.
+     * @param before names that the person had until now, as a change of the number or of the id tells them
+     * @param at when it was told, by the provider, in milliseconds; absent: now
      */
-    link: function* (place: Place, told: ToldAs): Unit<void> {
-      const [ids, numbers] = [true, false].map(kind =>
-        told.names.filter(name => name !== undefined).filter(name => isUserId(name) === kind)
-      ) as [string[], string[]]
-      if (ids.length > 0 && numbers.length > 0) {
-        const { mode, channel_id: channel } = place
-        const known = yield* all(idsBehind({ mode, channel, one: numbers[0]!, two: numbers.at(-1)! }))
-        const given = numbers.filter(number => {
-          const others = known.filter(each => each.identity === number && isUserId(each.other)).map(each => each.other)
-          return others.length > 0 && !others.some(other => ids.includes(other))
-        })
-        if (given.length > 0)
-          yield build
-            .deleteFrom('identities')
-            .where('channel_id', '=', place.channel_id)
-            .where('mode', '=', place.mode)
-            .where('identity', 'in', given)
-            .compile()
+    link: function* (
+      place: Place,
+      { names, username }: ToldAs,
+      { before = [], at: told = store.clock() }: { before?: ToldAs['names']; at?: number } = {}
+    ): Unit<void> {
+      const at = Math.min(told, store.clock())
+      const [now, former] = [names, before].map(some => [...new Set(some.filter(name => name !== undefined))]) as [
+        string[],
+        string[]
+      ]
+      const all_ = [...new Set([...now, ...former])]
+      const numbers = all_.filter(name => !isUserId(name))
+      const ids = new Set(all_.filter(isUserId))
+      if (numbers.length === 0 || (ids.size === 0 && former.length === 0))
+        return yield* join(place, { names: all_, username }, at)
+      const known = yield* all(knownWith(place, numbers))
+      const idsOf = (number: string): string[] =>
+        known.flatMap(({ identity, other }) => (identity === number && isUserId(other) ? [other] : []))
+      const toldLater = (number: string): boolean =>
+        known.some(({ identity, told_at }) => identity === number && Number(told_at) > at)
+      const formerIds = former.filter(isUserId)
+      for (const number of former.filter(name => numbers.includes(name))) {
+        const theirs = toldLater(number) ? yield* hands.ownersOf(place, number, at) : idsOf(number)
+        if (formerIds.length === 0 || theirs.some(id => ids.has(id))) for (const id of theirs) ids.add(id)
       }
-      yield* join(place, told)
+      const foreign = numbers.filter(number => {
+        const theirs = idsOf(number)
+        return theirs.length > 0 && !theirs.some(id => ids.has(id))
+      })
+      const taken = foreign.filter(number => now.includes(number) && !toldLater(number))
+      for (const number of taken) yield* hands.leave(place, { number, ids: idsOf(number), at })
+      const own = numbers.filter(number => !foreign.includes(number) || taken.includes(number))
+      yield* join(place, { names: [...own, ...ids], username }, at)
+      const [phone] = now.filter(name => own.includes(name))
+      if (phone !== undefined)
+        for (const number of former) if (own.includes(number)) yield* hands.moveCard(place, number, [phone])
     }
   }
 
   /** These are names of one person from now on, with all that each of them was known by before. */
-  function* join({ channel_id, mode }: Place, { names, username }: ToldAs): Unit<void> {
+  function* join({ channel_id, mode }: Place, { names, username }: ToldAs, told_at: number): Unit<void> {
     const known = [...new Set(names.filter(name => name !== undefined))].sort()
     if (known.length < (username === undefined ? 2 : 1)) return
     const created_at = store.clock()
@@ -121,11 +135,22 @@ export function identities(store: Store) {
     const rows = yield* all(
       build
         .insertInto('identities')
-        .values(known.map(identity => ({ channel_id, mode, identity, person, username: username ?? null, created_at })))
+        .values(
+          known.map(identity => ({
+            channel_id,
+            mode,
+            identity,
+            person,
+            username: username ?? null,
+            created_at,
+            told_at
+          }))
+        )
         .onConflict(conflict =>
-          conflict
-            .columns(['channel_id', 'mode', 'identity'])
-            .doUpdateSet({ username: sql`coalesce(excluded.username, identities.username)` })
+          conflict.columns(['channel_id', 'mode', 'identity']).doUpdateSet({
+            username: sql`coalesce(excluded.username, identities.username)`,
+            told_at: sql`case when excluded.told_at > identities.told_at then excluded.told_at else identities.told_at end`
+          })
         )
         .returning('person')
     )

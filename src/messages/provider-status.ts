@@ -123,11 +123,11 @@ export function createProviderStatus(store: Store): ProviderStatus {
   }
 
   /** A status may name the person in another way than the message did. */
-  function* meet({ contact, person, ...place }: MessageRow, told: string): Unit<void> {
+  function* meet({ contact, person, ...place }: MessageRow, told: string, at: number): Unit<void> {
     const now = together(person, told)
     if (now === person) return
     const { waId, userId, username } = JSON.parse(now) as { waId?: string; userId?: string; username?: string }
-    yield* people.link(place, { names: [contact ?? undefined, waId, userId], username })
+    yield* people.link(place, { names: [contact ?? undefined, waId, userId], username }, { at })
   }
 
   /** The row as it is, kept from others until the unit ends. */
@@ -141,7 +141,7 @@ export function createProviderStatus(store: Store): ProviderStatus {
     if (!row) return false
     if (isErased(row)) return yield* settleErased(row, event)
     let changed = yield* move(row, event)
-    if (event.person !== undefined) yield* meet(row, event.person)
+    if (event.person !== undefined) yield* meet(row, event.person, event.at)
     const all = event.ids ?? (event.providerMessageId === null ? [] : [event.providerMessageId])
     if (yield* adopt(row, event.attempt ?? row.attempts, all)) changed = true
     return changed

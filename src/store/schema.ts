@@ -180,6 +180,8 @@ export interface IdentityRow {
   /** What the person calls itself at WhatsApp, without the @. */
   username: string | null
   created_at: number
+  /** When it was last told to be the person's, by the provider's clock: what is older takes it from nobody. */
+  told_at: number
 }
 
 export interface ContactAttributeRow {

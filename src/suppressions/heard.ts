@@ -104,8 +104,8 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
       preference: function* ({ person, category, value, at }: HeardPreference, place) {
         const identity = person.phone ?? person.userId
         if (identity === undefined) return { outcome: 'ignored' }
-        yield* people.link({ channel_id: place.channel.id, mode: place.channel.mode }, known(person))
         const saidAt = Math.min(at ?? place.receivedAt, store.clock())
+        yield* people.link({ channel_id: place.channel.id, mode: place.channel.mode }, known(person), { at: saidAt })
         yield* keep(identity, { value, category, source: 'whatsapp', saidAt }, place)
         return { outcome: 'done' }
       }

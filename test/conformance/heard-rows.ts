@@ -1,4 +1,4 @@
-import type { Heard, HeardInbound, HeardStatus } from '../../src/adapters/adapter.ts'
+import type { Heard, HeardInbound, HeardStatus, Person } from '../../src/adapters/adapter.ts'
 import { createEffects, type Effect, type Place } from '../../src/inbound/effects.ts'
 import { messageIds } from '../../src/messages/provider-ids.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
@@ -57,7 +57,7 @@ export const lines = ({ timeline }: MessageRow) =>
 export const wrote = (
   id: string,
   more: Partial<HeardInbound['message']> = {},
-  sender = { phone: '14155550100', name: 'Ada' }
+  sender: Person = { phone: '14155550100', name: 'Ada' }
 ): HeardInbound => ({
   kind: 'message',
   identity: `message/${id}`,

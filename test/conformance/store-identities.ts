@@ -1,12 +1,41 @@
+import type { Person } from '../../src/adapters/adapter.ts'
 import { createBook, toContact } from '../../src/contacts/book.ts'
+import { ofPerson } from '../../src/messages/filter.ts'
 import { identities } from '../../src/messages/identities.ts'
+import { createSuppressed } from '../../src/messages/suppressed.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createEntries } from '../../src/suppressions/entries.ts'
+import { apply, fresh, wrote } from './heard-rows.ts'
 import type { Case } from './store.ts'
+import { get, message, put } from './store-rows.ts'
 
 const of = { channel: 'support', mode: 'live' } as const
 const place = { channel_id: 'support', mode: 'live' } as const
 const dialled = '525512345678'
 const known = '5215512345678'
 const userId = 'MX.13491208655302741918'
+
+const words = (store: Store, names: string[]) =>
+  store
+    .read(
+      store.build
+        .selectFrom('messages')
+        .select(['content', 'created_at'])
+        .where(ofPerson(names))
+        .orderBy('created_at')
+        .compile()
+    )
+    .then(found => found.map(({ content }) => (JSON.parse(content!) as { body: string }).body))
+let clock = Date.now() - 3600_000
+/** Somebody writes, a second after whatever was before. */
+const writes = async (store: Store, phone: string | undefined, id: string, body: string, at = (clock += 1000)) => {
+  const sender = { ...(phone !== undefined && { phone }), userId: id }
+  await apply(store, { ...wrote(fresh(), { content: { body } }, sender), at })
+  return at
+}
+const moves = (store: Store, before: Person, after: Person, at = (clock += 1000)) =>
+  apply(store, { kind: 'person', identity: `person/${fresh()}`, scope: {}, change: 'number', before, after, at })
+const numbers = { n1: '14155550101', n2: '14155550102' }
 
 /** The names of one person belong together, in whatever order that was learnt. */
 export function identityCases(test: Case): void {
@@ -71,6 +100,72 @@ export function identityCases(test: Case): void {
     await store.write(() => identities(store).link(place, { names: [userId], username: 'ada' }))
     await store.write(() => identities(store).link(place, { names: [known, userId] }))
     t.match(toContact((await book.get(of, known))!), { username: 'ada' }, 'and a name of its own')
+  })
+
+  test('a number that goes to somebody else takes nothing of its former person along', async (t, { store }) => {
+    const { n1 } = numbers
+    const [adam, dora] = ['DE.ADAM1', 'DE.DORA1']
+    const book = createBook(store)
+    const names = (name: string) => identities(store).of('live', 'support', name)
+    await writes(store, n1, adam, 'Adam: mine')
+    await put(store, message({ contact: n1, state: 'read', content: '{"body":"to Adam"}', created_at: clock + 1 }))
+    const waits = await put(store, message({ contact: n1, content: '{"body":"waits"}', created_at: clock + 2 }))
+    await book.upsert(of, n1, { name: 'Adam', attributes: { iban: 'DE1' } })
+    const entries = createEntries(store, createSuppressed(store, 'pepper'))
+    for (const [source, category] of [
+      ['word', 'all'],
+      ['api', 'marketing']
+    ] as const)
+      await store.write(() =>
+        entries.add({ mode: 'live', channel_id: 'support', category, source, identity: n1, saidAt: clock })
+      )
+    const stops = async (name: string) => {
+      const found = await entries.namesOf('live', name)
+      const query = store.build.selectFrom('suppressions').select('category').where('name', 'in', found)
+      return (await store.read(query.orderBy('category').distinct().compile())).map(({ category }) => category)
+    }
+    t.strictSame(await stops(n1), ['all', 'marketing'], 'CONTROL')
+    const at = await writes(store, n1, dora, 'Dora: mine')
+    t.strictSame((await names(n1)).sort(), [n1, dora])
+    t.strictSame(await words(store, await names(dora)), ['waits', 'Dora: mine'], 'what waits goes to the number')
+    t.strictSame(await words(store, await names(adam)), ['Adam: mine', 'to Adam'])
+    t.match(toContact((await book.get(of, adam))!), { name: 'Adam', phone: null })
+    t.equal(await book.get(of, n1), undefined)
+    t.strictSame(await stops(adam), ['all', 'marketing'], 'who said stop')
+    t.strictSame(await stops(dora), ['marketing'], 'what a caller keeps for the number')
+    await writes(store, n1, adam, 'Adam: late', at - 10_000)
+    t.strictSame((await names(n1)).sort(), [n1, dora], 'an older word takes it from nobody')
+    t.strictSame(await words(store, await names(adam)), ['Adam: late', 'Adam: mine', 'to Adam'])
+    t.equal((await get(store, waits.id)).user_id, null)
+  })
+
+  test('a change of number onto one that is somebody else’s makes nobody one', async (t, { store }) => {
+    const { n1, n2 } = numbers
+    const names = async (name: string) => (await identities(store).of('live', 'support', name)).sort()
+    await writes(store, n2, 'DE.CAROL', 'Carol: mine')
+    await writes(store, n1, 'DE.ADAM', 'Adam: mine')
+    await createBook(store).upsert(of, n1, { name: 'Adam' })
+    await moves(store, { phone: n1 }, { phone: n2, userId: 'DE.ADAM2' })
+    t.strictSame(await names('DE.CAROL'), ['DE.CAROL'])
+    t.strictSame(await names(n2), [n1, n2, 'DE.ADAM', 'DE.ADAM2'])
+    t.strictSame(await words(store, await names(n2)), ['Adam: mine'])
+    t.strictSame(await words(store, ['DE.CAROL']), ['Carol: mine'])
+    t.match(
+      toContact((await createBook(store).get(of, 'DE.ADAM2'))!),
+      { name: 'Adam', phone: n2 },
+      'under the new number'
+    )
+  })
+
+  test('a change of number that is told late does not take the old number back', async (t, { store }) => {
+    const { n1, n2 } = numbers
+    const names = async (name: string) => (await identities(store).of('live', 'support', name)).sort()
+    await writes(store, n1, 'DE.ADAM', 'Adam: mine')
+    const moved = (clock += 1000)
+    await writes(store, n1, 'DE.DORA', 'Dora: mine')
+    await moves(store, { phone: n1 }, { phone: n2, userId: 'DE.ADAM2' }, moved)
+    t.strictSame(await names(n1), [n1, 'DE.DORA'])
+    t.strictSame(await names(n2), [n2, 'DE.ADAM', 'DE.ADAM2'], 'who had the number then is known by what was written')
   })
 
   test('a name is found however it was typed', async (t, { store }) => {

@@ -6,5 +6,9 @@ export const hearing: readonly Migration[] = [
   {
     name: '052_registered_address',
     statements: () => ['alter table webhook_registrations add column url_digest text']
+  },
+  {
+    name: '053_told_names',
+    statements: ({ int }) => [`alter table identities add column told_at ${int} not null default 0`]
   }
 ]
