@@ -1,17 +1,14 @@
-import { sql } from 'kysely'
 import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
-import { blindId } from '../messages/erased.ts'
-import { ofPerson } from '../messages/filter.ts'
-import { identities, type ToldAs } from '../messages/identities.ts'
+import { identities } from '../messages/identities.ts'
 import { messageIds } from '../messages/provider-ids.ts'
-import { attemptOf, createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
+import { createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { MessageRow } from '../store/schema.ts'
-import type { MessageIdRow } from '../store/schema-inbound.ts'
 import { all, change, first, prepare, type Store, type Unit } from '../store/store.ts'
 import { createRows, type FileKeeper, personJson, shownPerson } from './rows.ts'
+import { createWhose, namesOf } from './whose.ts'
 
 /** Where something was told, and what else it may be about. */
 export interface Place {
@@ -59,16 +56,14 @@ export interface Effects {
 /** A provider may tell of our own files, buttons and lists before it answers us: so long somebody's message may be ours (docs/api.md 12). */
 const patienceMs = 60_000
 
+/** So long while nobody knows whether a message of ours arrived: WATI tells again after ten minutes (docs/webhooks.md A1). */
+const longPatienceMs = 15 * 60_000
+
 /** WATI tells again ten minutes later what was not acknowledged; a template that is paused, resumed and paused again takes hours. */
 const repeatMs = 30 * 60_000
 
 /** What is told of the account or a template concerns each channel that has it: their keys may differ. */
 const toldToAll: ReadonlySet<Heard['kind']> = new Set(['account', 'template'])
-
-const namesOf = ({ phone, waId, userId, parentUserId, username }: Person): ToldAs => ({
-  names: [phone, waId, userId, parentUserId],
-  username
-})
 
 /** Whom an event is about, for its erasure. */
 function about(...people: (Person | undefined)[]): { contact?: string } {
@@ -83,6 +78,7 @@ export function createEffects(parts: EffectsParts): Effects {
   const people = identities(store)
   const providerStatus = createProviderStatus(store)
   const rows = createRows(store, keepFile)
+  const whose = createWhose(store)
   const mark = prepare<{ channel: string; mode: string; identity: string; at: number }, unknown>(p =>
     build
       .insertInto('heard_events')
@@ -97,7 +93,6 @@ export function createEffects(parts: EffectsParts): Effects {
       .where('mode', '=', p.mode as 'live')
       .where('identity', '=', p.identity)
   )
-  const byId = prepare<{ id: string }, MessageRow>(p => build.selectFrom('messages').selectAll().where('id', '=', p.id))
 
   /** Marks what was told; of what has no instant, with the half-hour in which it came, by which a replay finds it as well. */
   function* isNews(
@@ -110,25 +105,6 @@ export function createEffects(parts: EffectsParts): Effects {
     const told = (time: number): string => `${identity}/${time}`
     if (yield* first(marked({ channel, mode, identity: told(half - 1) }))) return false
     return (yield* change(mark({ channel, mode, identity: told(half), at }))) > 0
-  }
-
-  /** The message that some ids or our own name, the attempt that they are of, and those that are known. */
-  function* find(
-    { ids: told, ours }: { ids: string[]; ours?: string },
-    { channel: { mode }, siblings }: Place
-  ): Unit<{ id: string; attempt: number; known: string[] } | undefined> {
-    const found: MessageIdRow[] = told.length === 0 ? [] : yield* all(ids.find(mode, siblings, told))
-    const newest = found.sort((a, b) => b.attempt - a.attempt)[0]
-    const known = found.map(({ provider_id }) => provider_id)
-    if (newest) return { id: newest.message_id!, attempt: newest.attempt, known }
-    const row = ours === undefined ? undefined : yield* first(byId({ id: ours }))
-    // Planted in what was sent: it proves that it is ours, of one that was sent at all.
-    if (row && row.mode === mode && siblings.includes(row.channel_id) && row.attempts > 0)
-      return { id: row.id, attempt: attemptOf(row), known }
-    if (told.length === 0) return undefined
-    // Of somebody who was erased nothing is kept by which the ids could be read.
-    const [erased] = yield* all(ids.find(mode, siblings, told.map(blindId)))
-    return erased && { id: erased.message_id!, attempt: erased.attempt, known }
   }
 
   const providerEvent = (heard: HeardStatus | HeardOutgoing, { receivedAt }: Place): ProviderEvent => {
@@ -157,27 +133,6 @@ export function createEffects(parts: EffectsParts): Effects {
     }
   }
 
-  /**
-   * Whether a message of ours to this person is on its way. The provider may tell of it before it answers, under the name of
-   * whoever our access belongs to.
-   */
-  function* onItsWay({ recipient }: HeardOutgoing, { channel: { id, mode }, siblings }: Place): Unit<boolean> {
-    const known = namesOf(recipient).names.filter(name => name !== undefined)
-    for (const name of [...known])
-      known.push(...(yield* all(people.namesOf(mode, id, name))).map(({ identity }) => identity))
-    const inHand = build
-      .selectFrom('messages')
-      .select('id')
-      // In the words and the order of a partial index.
-      .where(sql<boolean>`state in ('claimed', 'sending')`)
-      .where('mode', '=', mode)
-      .where('channel_id', 'in', siblings)
-      .where(ofPerson(known))
-      .orderBy('lease_until')
-      .limit(1)
-    return known.length > 0 && (yield* first(inHand)) !== undefined
-  }
-
   /** To the message that it is about; else it waits until that is known. */
   function* settle(
     heard: HeardStatus | HeardOutgoing,
@@ -186,7 +141,7 @@ export function createEffects(parts: EffectsParts): Effects {
     again = false
   ): Unit<Effect> {
     const event = providerEvent(heard, place)
-    const meant = yield* find(heard, place)
+    const meant = yield* whose.find(heard, place)
     if (meant) {
       const { id, attempt, known } = meant
       const fresh = event.ids!.filter(each => !known.includes(each))
@@ -211,6 +166,11 @@ export function createEffects(parts: EffectsParts): Effects {
     return { outcome: 'done', message: { id: row.id, status: row.state } }
   }
 
+  /** Whoever writes is known by all names that are told together. */
+  function* meet({ sender, at }: HeardInbound, { channel, receivedAt }: Place): Unit<void> {
+    yield* people.link({ channel_id: channel.id, mode: channel.mode }, namesOf(sender), { at: at ?? receivedAt })
+  }
+
   const own: HeardHandlers = {
     // Known under another number or id from now on; a new security code is no new name.
     person: function* ({ change, before, after, at }, { channel: { id: channel, mode }, receivedAt }) {
@@ -233,18 +193,25 @@ export function createEffects(parts: EffectsParts): Effects {
     status: (heard, place) => settle(heard, place, null),
     outgoing: function* (heard, place) {
       // In this order: whoever is no more on its way has its ids by now.
-      if (heard.operator && !heard.unsure && !(yield* onItsWay(heard, place)) && !(yield* find(heard, place)))
+      if (
+        heard.operator &&
+        !heard.unsure &&
+        !(yield* whose.onItsWay(heard, place)) &&
+        !(yield* whose.find(heard, place))
+      )
         return yield* operators(heard, place)
       return yield* settle(heard, place, store.clock() + patienceMs)
     },
     message: function* (heard, place) {
       // Under another identity the same message has been told: nobody writes one message twice.
-      if ((yield* all(ids.find(place.channel.mode, [place.channel.id], heard.ids))).length > 0)
+      if ((yield* all(ids.find(place.channel.mode, [place.channel.id], heard.ids))).length > 0) {
+        yield* meet(heard, place)
         return { outcome: 'known' }
+      }
       const row = yield* rows.inbound(heard, place)
       const { channel_id, mode } = row
       yield* ids.link({ channel_id, mode }, { id: row.id, attempt: 0 }, heard.ids)
-      yield* people.link(row, namesOf(heard.sender), { at: row.created_at })
+      yield* meet(heard, place)
       if (heardMessage) yield* heardMessage(row, heard, place)
       return { outcome: 'done', message: { id: row.id, status: row.state } }
     }
@@ -261,6 +228,8 @@ export function createEffects(parts: EffectsParts): Effects {
       for (const id of channels) {
         const channel = { ...place.channel, id }
         if (yield* isNews(heard, { ...place, channel })) effect = yield* handler(heard as never, { ...place, channel })
+        // One that tells it again may know more of who it is.
+        else if (heard.kind === 'message') yield* meet(heard, { ...place, channel })
       }
       return effect
     },
@@ -270,7 +239,7 @@ export function createEffects(parts: EffectsParts): Effects {
         build.selectFrom('parked_events').selectAll().where('due_at', '<=', store.now).orderBy('due_at').limit(100)
       )
       const seen = new Set<string>()
-      for (const { channel_id, mode, identity, event } of due) {
+      for (const { channel_id, mode, identity, event, at } of due) {
         const parked = JSON.parse(event) as { else: HeardOutgoing; channels?: string[] }
         const siblings = parked.channels ?? [channel_id]
         // For all of its channels at once: whoever finds none of them left has met somebody who was faster.
@@ -287,7 +256,10 @@ export function createEffects(parts: EffectsParts): Effects {
         seen.add(`${mode} ${identity}`)
         const place = { channel, siblings, receivedAt: store.clock() }
         // One of its ids may have become known on another channel of the number.
-        if (yield* find(parked.else, place)) yield* settle(parked.else, place, null)
+        if (yield* whose.find(parked.else, place)) yield* settle(parked.else, place, null)
+        // Of one whose fate nobody knows the word that proves it may be hours away.
+        else if (at > store.clock() - longPatienceMs && (yield* whose.onItsWay(parked.else, place, ['unknown'])))
+          yield* settle(parked.else, place, store.clock() + patienceMs)
         else yield* operators(parked.else, place)
       }
       return due.length

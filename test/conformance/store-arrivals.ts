@@ -1,6 +1,7 @@
 import type { HeardOutgoing } from '../../src/adapters/adapter.ts'
 import { createOutcomes } from '../../src/delivery/sending/outcome.ts'
 import { webhookQueries } from '../../src/inbound/queries.ts'
+import { identities } from '../../src/messages/identities.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import type { MessageRow } from '../../src/store/schema.ts'
 import { apply, channel, effectsOf, fresh, rows, taken, told, wrote } from './heard-rows.ts'
@@ -206,5 +207,51 @@ export function arrivalCases(test: Case): void {
     t.match(await get(store, row.id), { state: 'sent', origin: null })
     t.equal((await rows(store)).length, count, 'one message, one row')
     t.equal((await apply(store, sent(fresh(), '525512345678'))).outcome, 'done', 'CONTROL: nothing is on its way now')
+  })
+
+  test('what we planted proves a message even where an event without it was taken for an operator’s', async (t, {
+    store
+  }) => {
+    const sent = (id: string, more: Partial<HeardOutgoing>): HeardOutgoing => ({
+      kind: 'outgoing',
+      identity: `outgoing/${fresh()}`,
+      ...{ scope: {}, ids: [id], recipient: { phone: '14155550300' }, at: 1_795_774_456_000 },
+      message: { type: 'text', content: { body: 'Hello' } },
+      ...more
+    })
+    const lost = { state: 'unknown', attempts: 1, contact: '14155550300', created_at: Date.now() } as const
+    const disown = async () => {
+      await changed(store, store.build.updateTable('parked_events').set({ due_at: 1 }))
+      await store.write(() => effectsOf(store).disown(() => channel))
+    }
+    // It is not taken for one while nobody knows what became of ours.
+    const row = await put(store, message(lost))
+    const id = fresh()
+    t.equal((await apply(store, sent(id, { operator: { name: 'API' } }))).outcome, 'parked')
+    await disown()
+    t.equal((await rows(store)).filter(({ origin }) => origin === 'operator').length, 0)
+    t.match(await apply(store, sent(id, { ours: row.id })), { outcome: 'done', ours: true })
+    t.match(await get(store, row.id), { state: 'sent', provider_message_id: id })
+    await disown()
+    t.equal((await rows(store)).length, 1)
+    // It has been taken for one.
+    const [second, late] = [await put(store, message({ ...lost, created_at: 1 })), fresh()]
+    t.equal((await apply(store, sent(late, { operator: { name: 'API' } }))).outcome, 'done')
+    await apply(store, told('delivered', [late], { ours: second.id }))
+    t.match(await get(store, second.id), { state: 'delivered' })
+    await apply(store, told('read', [late]))
+    t.match(await get(store, second.id), { state: 'read' }, 'by its id alone')
+    // Nobody’s message is claimed by what was planted in another’s.
+    const third = await taken(store, [fresh()])
+    await apply(store, told('read', [third.provider_message_id!], { ours: row.id }))
+    t.match([(await get(store, third.id)).state, (await get(store, row.id)).state], ['read', 'sent'])
+  })
+
+  test('a variant that tells more of the person has that effect, and no other', async (t, { store }) => {
+    const id = fresh()
+    await apply(store, wrote(id, {}, { userId: 'US.77' }))
+    await apply(store, wrote(id, {}, { userId: 'US.77', phone: '14155550377' }))
+    t.equal((await rows(store)).length, 1)
+    t.strictSame(await identities(store).of('live', 'support', '14155550377'), ['14155550377', 'US.77'])
   })
 }

@@ -39,7 +39,10 @@ export function status(value: unknown, change: Change): HeardStatus | HeardOther
   return {
     ...base,
     kind: 'status',
-    identity: ['status', id ?? ours, known, ...(participant ? [participant] : [])].join('/'),
+    // With what we planted it tells more than without.
+    identity: ['status', id ?? ours, known, ...(participant ? [participant] : []), ...(ours && id ? [ours] : [])].join(
+      '/'
+    ),
     status: known,
     ids: id === undefined ? [] : [id],
     ...(ours !== undefined && { ours }),
