@@ -1,6 +1,7 @@
 import { setImmediate as rest } from 'node:timers/promises'
 import type { Mode } from '../../schemas/common.ts'
 import type { Store } from '../store/store.ts'
+import { namingAny } from './naming.ts'
 
 /** Bodies that are read in one statement. */
 const atOnce = 100
@@ -10,9 +11,9 @@ const mostBytes = 128 * 1024
 const idForm = /[\w.:+=/-]{8,}/g
 
 /** Whether a body names a person, or a message to or from the person by one of its ids: a status of WATI's has the words, and no number. */
-function tells(body: Uint8Array, people: readonly string[], ids: ReadonlySet<string>): boolean {
+function tells(body: Uint8Array, names: (text: string) => boolean, ids: ReadonlySet<string>): boolean {
   const text = Buffer.from(body).toString().replaceAll('\\/', '/')
-  if (people.some(name => text.includes(name))) return true
+  if (names(text)) return true
   for (const [word] of text.matchAll(idForm))
     if (ids.has(word) || ids.has(word.slice(word.indexOf('.') + 1))) return true
   return false
@@ -30,6 +31,7 @@ export async function eraseBodies(
 ): Promise<void> {
   const { build } = store
   const nothing = Buffer.from('{}')
+  const names = namingAny(people)
   for (let after = ''; ; await rest()) {
     const page = await store.read(
       build
@@ -48,7 +50,7 @@ export async function eraseBodies(
     if (last === undefined) return
     after = last
     const bodies = await store.read(build.selectFrom('webhook_bodies').selectAll().where('id', 'in', some).compile())
-    const found = bodies.filter(({ body }) => tells(body, people, ids)).map(({ id }) => id)
+    const found = bodies.filter(({ body }) => tells(body, names, ids)).map(({ id }) => id)
     if (found.length > 0)
       await store.write(function* () {
         yield build.updateTable('webhook_bodies').set({ body: nothing }).where('id', 'in', found).compile()

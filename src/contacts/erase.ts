@@ -14,6 +14,7 @@ import type { MessageRow } from '../store/schema.ts'
 import { all, type Store, type Unit } from '../store/store.ts'
 import { eraseAnswers } from './erase-answers.ts'
 import { eraseBodies } from './erase-bodies.ts'
+import { namingAny } from './naming.ts'
 
 /**
  * Erases a person (docs/api.md 6): rows of messages keep their counts and times, and lose number, ids, words and notes;
@@ -45,11 +46,23 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
     store.dialect === 'postgres'
       ? sql<string>`(data::jsonb - array[${sql.join(personal)}]::text[])::text`
       : sql<string>`json_remove(data, ${sql.join(personal.map(name => `$.${name}`))})`
-  const told = (column: string, people: readonly string[]) =>
-    sql<boolean>`(${sql.join(
-      people.map(name => sql`${sql.ref(column)} like ${`%${name}%`}`),
+  /** Inside a unit: the rows of a table that name a person in a column. What SQL finds may only hold the name within another. */
+  function* deleteNaming(table: string, column: string, people: readonly string[], mode?: Mode): Unit<void> {
+    const [from, named] = [sql.table(table), sql.ref(column)]
+    const where = mode === undefined ? sql`1 = 1` : sql`mode = ${mode}`
+    const like = sql.join(
+      people.map(name => sql`${named} like ${`%${name}%`}`),
       sql` or `
-    )})`
+    )
+    const rows = yield* all(
+      sql<{ text: string }>`select distinct ${named} as text from ${from} where ${where} and (${like})`.compile(build)
+    )
+    const texts = rows.map(({ text }) => text).filter(namingAny(people))
+    for (let i = 0; i < texts.length; i += atOnce)
+      yield sql`delete from ${from} where ${where} and ${named} in (${sql.join(texts.slice(i, i + atOnce))})`.compile(
+        build
+      )
+  }
 
   const messagesOf = (mode: Mode, people: readonly string[]) =>
     build
@@ -171,9 +184,9 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
       yield build.deleteFrom('identities').where('mode', '=', mode).where('identity', 'in', people).compile()
       yield* eraseAnswers(store, events => events.where('mode', '=', mode).where('contact', 'in', people))
       yield build.deleteFrom('events').where('mode', '=', mode).where('contact', 'in', people).compile()
-      yield build.deleteFrom('parked_events').where('mode', '=', mode).where(told('event', people)).compile()
-      yield build.deleteFrom('heard_events').where('mode', '=', mode).where(told('identity', people)).compile()
-      yield build.deleteFrom('idempotency').where('mode', '=', mode).where(told('path', people)).compile()
+      yield* deleteNaming('parked_events', 'event', people, mode)
+      yield* deleteNaming('heard_events', 'identity', people, mode)
+      yield* deleteNaming('idempotency', 'path', people, mode)
       // Kept answers are sealed, so nobody can tell whose they are; to write a contact twice does no harm.
       yield build
         .deleteFrom('idempotency')
@@ -181,8 +194,8 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
         .where('path', '=', '/contacts')
         .where('status', 'is not', null)
         .compile()
-      yield build.deleteFrom('paces').where(told('key', people)).compile()
-      yield build.deleteFrom('blocks').where(told('key', people)).compile()
+      yield* deleteNaming('paces', 'key', people)
+      yield* deleteNaming('blocks', 'key', people)
     })
   }
 

@@ -6,7 +6,7 @@ import { messageIds } from '../messages/provider-ids.ts'
 import { createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { MessageRow } from '../store/schema.ts'
-import { all, change, first, prepare, type Store, type Unit } from '../store/store.ts'
+import { all, change, first, prepare, type Store, storableJson, type Unit } from '../store/store.ts'
 import { createRows, type FileKeeper, personJson, shownPerson } from './rows.ts'
 import { createWhose, namesOf } from './whose.ts'
 
@@ -129,7 +129,7 @@ export function createEffects(parts: EffectsParts): Effects {
       ...(error && { error: JSON.stringify(error) }),
       detail: failure ? `The provider's webhook says: ${failure.detail}` : `The provider's webhook says: ${status}.`,
       ...(recipient && personJson(recipient) !== undefined && { person: personJson(recipient)! }),
-      ...(Object.keys(pricing).length > 0 && { pricing: JSON.stringify(pricing) })
+      ...(Object.keys(pricing).length > 0 && { pricing: storableJson(pricing) })
     }
   }
 

@@ -5,13 +5,18 @@ import { newId } from '../ids.ts'
 import { messageIds } from '../messages/provider-ids.ts'
 import { messageTransitions } from '../messages/transitions/message.ts'
 import type { MessageRow } from '../store/schema.ts'
-import { all, type Store, type Unit } from '../store/store.ts'
+import { all, type Store, storableJson, type Unit } from '../store/store.ts'
 import type { Place } from './effects.ts'
 
 // What somebody else wrote, as a row of the messages: the person's to us, and an operator's to the person.
 
-/** Remembers a file that the provider has: its id, and what has to be written for it. */
-export type FileKeeper = (channel: DispatchChannel, file: HeardFile) => { id: string; query: CompiledQuery }
+/** Remembers a file that the provider has: its id, what has to be written for it, and the name that it is shown under. */
+export type FileKeeper = (
+  channel: DispatchChannel,
+  file: HeardFile,
+  /** When it came, in milliseconds. */
+  at: number
+) => { id: string; query: CompiledQuery; filename?: string }
 
 /** A person in the words of the API. */
 export const shownPerson = ({ phone, waId = phone, userId, username, name }: Person) => ({
@@ -27,7 +32,7 @@ export function personJson(person: Person): string | undefined {
   return text === '{}' ? undefined : text
 }
 
-type Said = Pick<HeardInbound, 'message'> & Pick<HeardOutgoing, 'operator'>
+type Said = Pick<HeardInbound, 'message' | 'at'> & Pick<HeardOutgoing, 'operator'>
 
 export interface InboundRows {
   inbound: (heard: HeardInbound, place: Place) => Unit<MessageRow>
@@ -45,14 +50,18 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
   }
 
   /** What it says, with ids of ours in place of the provider's wherever there are any. */
-  function* said({ message, operator }: Said, place: Place): Unit<Pick<MessageRow, 'type' | 'content' | 'options'>> {
+  function* said(
+    { message, operator, at }: Said,
+    place: Place
+  ): Unit<Pick<MessageRow, 'type' | 'content' | 'options'>> {
     const { type, file, target, replyTo, referral, product, forwarded, groupId, standby } = message
     let content = message.content as Record<string, unknown>
     if (file) {
-      const { id: mediaId, query } = keepFile(place.channel, file)
+      const { id: mediaId, query, filename } = keepFile(place.channel, file, at ?? place.receivedAt)
       yield query
+      const named = (said: object) => ({ mediaId, ...said, ...('filename' in said && { filename }) })
       const inner = type === 'edit' ? (content.type as string) : undefined
-      content = inner ? { ...content, [inner]: { mediaId, ...(content[inner] as object) } } : { mediaId, ...content }
+      content = inner ? { ...content, [inner]: named(content[inner] as object) } : named(content)
     }
     if (target !== undefined) content = { ...content, messageId: yield* named(target, place) }
     const options = {
@@ -65,7 +74,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
       ...(operator && Object.keys(operator).length > 0 && { operator })
     }
     const some = Object.keys(options).length > 0
-    return { type, content: JSON.stringify(content), options: some ? JSON.stringify(options) : null }
+    return { type, content: storableJson(content), options: some ? JSON.stringify(options) : null }
   }
 
   function* insert(

@@ -12,6 +12,7 @@ import type { RemoteMediaRow } from '../store/schema.ts'
 import { prepare, type Store } from '../store/store.ts'
 import { remoteMediaMs } from '../store/upkeep.ts'
 import { type Egress, EgressError } from '../upstream/egress.ts'
+import { cleanFilename } from '../upstream/spool.ts'
 import { LARGEST_MEDIA, type MediaKind } from './kinds.ts'
 import { samples } from './samples.ts'
 
@@ -20,7 +21,12 @@ export interface RemoteMedia {
   /** The id of such a file, the same each time; it is known for 30 days from then. */
   remember: (channel: DispatchChannel, path: string, filename: string | null) => Promise<string>
   /** Inside a unit, for one that a webhook told of: `query` remembers it under `id`. */
-  keep: (channel: DispatchChannel, file: HeardFile) => { id: string; query: CompiledQuery }
+  keep: (
+    channel: DispatchChannel,
+    file: HeardFile,
+    /** When it came, by the provider's clock. */
+    at: number
+  ) => { id: string; query: CompiledQuery; filename?: string }
   /** Undefined where there is no such file for this caller: it belongs to its channel, whatever the service. */
   find: (caller: Caller, id: string) => Promise<RemoteMediaRow | undefined>
   /** Throws ServiceError: `unsupported` where its provider gives no bytes out, or a setting for it is missing. */
@@ -156,9 +162,10 @@ export function createRemoteMedia({
       return id
     },
 
-    keep: (channel, { reference, mimeType, filename, lifeSeconds }) => {
+    keep: (channel, { reference, mimeType, filename: told, lifeSeconds }, at) => {
       const now = store.clock()
-      const expires_at = lifeSeconds === undefined ? null : now + lifeSeconds * 1000
+      const expires_at = lifeSeconds === undefined ? null : Math.min(at, now) + lifeSeconds * 1000
+      const filename = cleanFilename(told)
       const row: RemoteMediaRow = {
         ...{ id: idOf(channel, reference), mode: channel.mode, channel_id: channel.id, path: reference },
         mime_type: mimeType ?? types[/\.([a-z0-9]{1,5})$/i.exec(reference)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
@@ -169,7 +176,7 @@ export function createRemoteMedia({
         .values(row)
         .onConflict(conflict => conflict.column('id').doUpdateSet({ created_at: now, expires_at }))
         .compile()
-      return { id: row.id, query }
+      return { id: row.id, query, ...(filename !== undefined && { filename }) }
     },
 
     find: async (caller, id) => {

@@ -6,7 +6,7 @@ import { nameOf, type Suppressed, spellings } from '../messages/suppressed.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { PageRequest } from '../store/page.ts'
 import type { SuppressionRow } from '../store/schema-suppressions.ts'
-import { all, change, first, readUnit, type Store, type Unit } from '../store/store.ts'
+import { all, first, readUnit, type Store, type Unit } from '../store/store.ts'
 
 // Suppressions as rows: what adds, finds and takes away some of them. Each is a unit or a query; who may, is judged before.
 
@@ -71,16 +71,25 @@ export function createEntries(store: Store, suppressed: Suppressed) {
         said_at: entry.saidAt ?? now,
         created_at: now
       }
-      const added = yield* change(
+      const callers = ['api', 'import'].includes(source)
+      const { id: _, ...theirs } = row
+      const made = yield* all(
         build
           .insertInto('suppressions')
           .values(row)
-          .onConflict(conflict => conflict.columns(['mode', 'name', 'channel_id', 'category']).doNothing())
+          .onConflict(conflict => {
+            const there = conflict.columns(['mode', 'name', 'channel_id', 'category'])
+            // The person's own word would lift it; what a caller keeps is the caller's to lift.
+            return callers
+              ? there.doUpdateSet(theirs).where('suppressions.source', 'in', ['word', 'whatsapp'])
+              : there.doNothing()
+          })
+          .returningAll()
       )
-      if (added > 0) {
+      for (const kept of made) {
         const about = { type: 'suppression.added', mode, channel: channel_id || null, contact: identity } as const
-        yield eventEntry(store, { ...about, data: toSuppression(row) })
-        return { row, added: true }
+        yield eventEntry(store, { ...about, data: toSuppression(kept) })
+        return { row: kept, added: true }
       }
       const there = build
         .selectFrom('suppressions')

@@ -236,6 +236,39 @@ export function eraseCases(test: Case): void {
     t.match(await get(store, before.id), { state: 'delivered' })
   })
 
+  test('of others nothing is taken whose number or id holds the erased one', async (t, { store }) => {
+    const longer = [`44${phone}`, `${phone}9`, `${userId}1`]
+    const parked = (identity: string, name: string) => ({
+      ...{ channel_id: 'support', mode: 'live' as const, provider_id: identity, identity },
+      ...{ event: JSON.stringify({ to: name, text: `\n${name}` }), at: 1, due_at: null }
+    })
+    const hook = { channel_id: 'support', mode: 'live' as const, headers: '{}', position: 1, tries: 0, reason: null }
+    for (const [i, name] of [...longer, phone].entries()) {
+      await changed(store, store.build.insertInto('parked_events').values(parked(`p${i}`, name)))
+      const place = { ...hook, id: `whk_o${i}`, sha256: `o${i}`, state: 'read' as const, received_at: 1 }
+      const body = Buffer.from(JSON.stringify({ text: `call\n${name}` }))
+      await changed(store, store.build.insertInto('webhooks').values({ ...place, size: body.length }))
+      await changed(store, store.build.insertInto('webhook_bodies').values({ id: place.id, body }))
+    }
+    await store.write(() => identities(store).link({ channel_id: 'support', mode: 'live' }, { names: [phone, userId] }))
+    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
+    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    const left = await store.read(
+      store.build.selectFrom('parked_events').select('identity').orderBy('identity').compile()
+    )
+    t.strictSame(
+      left.map(({ identity }) => identity),
+      ['p0', 'p1', 'p2']
+    )
+    const bodies = await store.read(
+      store.build.selectFrom('webhook_bodies').select(['id', 'body']).orderBy('id').compile()
+    )
+    t.strictSame(
+      bodies.map(({ body }) => Buffer.from(body).toString() === '{}'),
+      [false, false, false, true]
+    )
+  })
+
   test('while something is on its way to the person it is told so, and done once that has ended', async (t, {
     store
   }) => {

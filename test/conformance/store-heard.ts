@@ -278,4 +278,20 @@ export function heardCases(test: Case): void {
     t.strictSame(JSON.parse(person!), { waId: '525512345678', userId: 'MX.1', username: 'ada' })
     t.strictSame(JSON.parse(pricing!), { category: 'utility', type: 'regular', model: 'pmp' })
   })
+
+  test('half a character and a NUL in what is told are no reason to lose it', async (t, { store }) => {
+    const [id, template] = [fresh(), fresh()]
+    const row = await taken(store, [id])
+    const price = { category: `mark\0eting${'\ud83d'}`, type: '\udc00' }
+    t.equal((await apply(store, told('sent', [id], { price }))).outcome, 'done')
+    t.match(JSON.parse((await get(store, row.id)).pricing!), { category: 'mark\ufffdeting\ufffd', type: '\ufffd' })
+    const sent = { kind: 'outgoing' as const, identity: 'x', scope: {}, ids: [template], operator: { name: 'Bea' } }
+    const message = { type: 'template', content: { name: 'a\0b\ud83d', body: 'a \\u0000 that was written' } }
+    const recipient = { phone: '14155550100' }
+    t.equal((await apply(store, { ...sent, recipient, message })).outcome, 'done')
+    t.strictSame(JSON.parse((await rows(store)).at(-1)!.content!), {
+      ...message.content,
+      name: 'a\ufffdb\ufffd'
+    })
+  })
 }

@@ -57,6 +57,22 @@ export function suppressionCases(test: Case): void {
     t.ok(folded > 30, `CONTROL: ${folded} of them have two`)
   })
 
+  test('what a caller keeps after a person’s own word is not lifted by another word', async (t, { store }) => {
+    const { stop, entries, look } = rooms(store)
+    const said = { source: 'word', saidAt: 1, reason: 'wrote: stop' } as const
+    t.equal((await stop('4930', said)).added, true)
+    const kept = await stop('4930', { reason: 'court order', createdBy: 'key_1' })
+    t.match(kept, { added: true, row: { source: 'api', reason: 'court order', created_by: 'key_1' } })
+    t.equal((await stop('4930', { ...said, saidAt: 5 })).added, false)
+    const again = { sources: ['word', 'whatsapp'] as ('word' | 'whatsapp')[], saidUntil: Date.now() + 1000 }
+    const start = async () => store.write(() => entries.remove('live', { names: ['4930'] }, again))
+    t.strictSame(await start(), [])
+    t.equal(await look('4930'), 1)
+    await stop('4931', said)
+    await store.write(() => entries.remove('live', { names: ['4931'] }, again))
+    t.equal(await look('4931'), 0, 'CONTROL')
+  })
+
   test('a suppressed person is not dispatched to; POSITIVE CONTROL: without the look it would be', async (t, {
     store
   }) => {

@@ -62,7 +62,7 @@ async function told(t: Test, { settings = {} as object, url = lookaside, status 
     bind: async () => channel,
     egress: async () => egress
   })
-  const { id, query } = remote.keep(channel, { reference: '871', mimeType: 'image/jpeg' })
+  const { id, query } = remote.keep(channel, { reference: '871', mimeType: 'image/jpeg' }, Date.now())
   await store.write(function* () {
     yield query
   })

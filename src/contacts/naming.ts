@@ -1,0 +1,16 @@
+import { isUserId } from '../phone.ts'
+
+const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+/**
+ * Whether a text names one of some people: whole numbers and whole user ids, since one may stand within another.
+ * @param people digits or user ids
+ * @returns a test of JSON, a path or a key
+ */
+export function namingAny(people: readonly string[]): (text: string) => boolean {
+  const alone = (name: string): string =>
+    isUserId(name) ? `(?<![A-Za-z0-9])${escaped(name)}(?![A-Za-z0-9])` : `(?<!\\d)${escaped(name)}(?!\\d)`
+  const any = new RegExp(people.map(alone).join('|') || '(?!)')
+  // An escape before a name is no part of it.
+  return text => any.test(text.replace(/\\[bfnrt]|%[0-9A-Fa-f]{2}/g, ' '))
+}
