@@ -16,6 +16,7 @@ import type { Effect, Effects } from './effects.ts'
 import { createPlaces } from './places.ts'
 import { type KeptBody, type Lane, type Piece, webhookQueries } from './queries.ts'
 import { readBody } from './read-body.ts'
+import { slicesOf } from './slices.ts'
 import { createSuspects, deadly, mostTries } from './suspects.ts'
 
 /** Reads what the door has kept: in order of arrival for each channel, each thing that is told with its effect once. */
@@ -41,8 +42,6 @@ export interface ReaderParts {
   wakeQueue: (mode: Mode) => void
 }
 
-/** Things that are told, in one commit: on the embedded store it holds the event loop for 1 or 2 ms. */
-const sliceSize = 12
 /** What comes in meanwhile is read together, so that many small webhooks cost few commits. */
 const gatherMs = 50
 /** Bodies in hand at a time. */
@@ -235,8 +234,9 @@ export function createReader(parts: ReaderParts): Reader {
       for (const [index, heard] of told.entries()) if (index >= position) items.push({ webhook, index, heard })
     }
     try {
-      for (let i = 0; i < items.length && !stopped; i += sliceSize) {
-        await take(lane, items.slice(i, i + sliceSize), door!, all, faults)
+      for (const slice of slicesOf(items)) {
+        if (stopped) break
+        await take(lane, slice, door!, all, faults)
         await rest()
       }
     } finally {
