@@ -62,6 +62,9 @@ const longPatienceMs = 15 * 60_000
 /** WATI tells again ten minutes later what was not acknowledged; a template that is paused, resumed and paused again takes hours. */
 const repeatMs = 30 * 60_000
 
+/** What comes within this is in time. */
+const lateMs = 10_000
+
 /** What is told of the account or a template concerns each channel that has it: their keys may differ. */
 const toldToAll: ReadonlySet<Heard['kind']> = new Set(['account', 'template'])
 
@@ -171,6 +174,14 @@ export function createEffects(parts: EffectsParts): Effects {
     yield* people.link({ channel_id: channel.id, mode: channel.mode }, namesOf(sender), { at: at ?? receivedAt })
   }
 
+  /** What comes late under a number alone may be by somebody who had that number before. */
+  function* byItsWriter(heard: HeardInbound, { channel, receivedAt }: Place): Unit<HeardInbound> {
+    const { sender, at = receivedAt } = heard
+    if (sender.phone === undefined || sender.userId !== undefined || at > receivedAt - lateMs) return heard
+    const userId = yield* people.formerOwner({ channel_id: channel.id, mode: channel.mode }, sender.phone, at)
+    return userId === undefined ? heard : { ...heard, sender: { ...sender, userId } }
+  }
+
   const own: HeardHandlers = {
     // Known under another number or id from now on; a new security code is no new name.
     person: function* ({ change, before, after, at }, { channel: { id: channel, mode }, receivedAt }) {
@@ -208,7 +219,7 @@ export function createEffects(parts: EffectsParts): Effects {
         yield* meet(heard, place)
         return { outcome: 'known' }
       }
-      const row = yield* rows.inbound(heard, place)
+      const row = yield* rows.inbound(yield* byItsWriter(heard, place), place)
       const { channel_id, mode } = row
       yield* ids.link({ channel_id, mode }, { id: row.id, attempt: 0 }, heard.ids)
       yield* meet(heard, place)

@@ -22,6 +22,9 @@ export interface ToldAs {
   username?: string | undefined
 }
 
+/** Providers tell in whole seconds: what is told of one may have happened at its end. */
+const endOfSecond = (at: number): number => (at % 1000 === 0 ? at + 999 : at)
+
 export type Identities = ReturnType<typeof identities>
 
 export function identities(store: Store) {
@@ -80,6 +83,15 @@ export function identities(store: Store) {
       return found
     },
 
+    /** Inside a unit: the user id of whoever had a number at an instant, where it is somebody else's since. */
+    formerOwner: function* (place: Place, number: string, told: number): Unit<string | undefined> {
+      const at = endOfSecond(told)
+      const known = yield* all(knownWith(place, [number]))
+      if (!known.some(({ told_at, other }) => isUserId(other) && Number(told_at) > at)) return undefined
+      const [owner] = yield* hands.ownersOf(place, number, at)
+      return known.some(({ other }) => other === owner) ? undefined : owner
+    },
+
     /**
      * What somebody is called who writes, or is written to: names of one person from now on. A number that is known with
      * another user id has been given to somebody else: it leaves who had it, unless what is told now is older than that.
@@ -91,7 +103,7 @@ export function identities(store: Store) {
       { names, username }: ToldAs,
       { before = [], at: told = store.clock() }: { before?: ToldAs['names']; at?: number } = {}
     ): Unit<void> {
-      const at = Math.min(told, store.clock())
+      const at = Math.min(endOfSecond(told), store.clock())
       const [now, former] = [names, before].map(some => [...new Set(some.filter(name => name !== undefined))]) as [
         string[],
         string[]

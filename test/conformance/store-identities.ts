@@ -5,7 +5,7 @@ import { identities } from '../../src/messages/identities.ts'
 import { createSuppressed } from '../../src/messages/suppressed.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createEntries } from '../../src/suppressions/entries.ts'
-import { apply, fresh, wrote } from './heard-rows.ts'
+import { apply, fresh, place as place_, wrote } from './heard-rows.ts'
 import type { Case } from './store.ts'
 import { get, message, put } from './store-rows.ts'
 
@@ -28,9 +28,8 @@ const words = (store: Store, names: string[]) =>
     .then(found => found.map(({ content }) => (JSON.parse(content!) as { body: string }).body))
 let clock = Date.now() - 3600_000
 /** Somebody writes, a second after whatever was before. */
-const writes = async (store: Store, phone: string | undefined, id: string, body: string, at = (clock += 1000)) => {
-  const sender = { ...(phone !== undefined && { phone }), userId: id }
-  await apply(store, { ...wrote(fresh(), { content: { body } }, sender), at })
+const writes = async (store: Store, phone: string, id: string, body: string, at = (clock += 1000)) => {
+  await apply(store, { ...wrote(fresh(), { content: { body } }, { phone, userId: id }), at })
   return at
 }
 const moves = (store: Store, before: Person, after: Person, at = (clock += 1000)) =>
@@ -166,6 +165,10 @@ export function identityCases(test: Case): void {
     await moves(store, { phone: n1 }, { phone: n2, userId: 'DE.ADAM2' }, moved)
     t.strictSame(await names(n1), [n1, 'DE.DORA'])
     t.strictSame(await names(n2), [n2, 'DE.ADAM', 'DE.ADAM2'], 'who had the number then is known by what was written')
+    const late = { ...wrote(fresh(), { content: { body: 'Adam: late' } }, { phone: n1 }), at: moved - 500 }
+    await apply(store, late, { ...place_, receivedAt: clock + 60_000 })
+    t.strictSame(await words(store, [n1, 'DE.DORA']), ['Dora: mine'])
+    t.strictSame(await words(store, await names(n2)), ['Adam: mine', 'Adam: late'])
   })
 
   test('a name is found however it was typed', async (t, { store }) => {
