@@ -86,8 +86,11 @@ interface Told {
    * Variants of one happening share it unless one of them tells more ids than another.
    */
   identity: string
-  /** Neither an id nor an instant is told: the same again is a repeat within the hour, and news after that. */
-  timeless?: true
+  /**
+   * What it is about, where neither an id nor an instant is told: the same again soon is a repeat, unless something else
+   * was told of that in between.
+   */
+  timeless?: string
   /** When it happened, as the provider says, in milliseconds; absent: it does not say, or nothing that can be an instant. */
   at?: number
   scope: Scope

@@ -1,4 +1,5 @@
 import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
+import { digestOf } from '../adapters/heard-parts.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import { identities } from '../messages/identities.ts'
@@ -6,7 +7,7 @@ import { messageIds } from '../messages/provider-ids.ts'
 import { createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { MessageRow } from '../store/schema.ts'
-import { all, change, first, prepare, type Store, storableJson, type Unit } from '../store/store.ts'
+import { all, change, prepare, type Store, storableJson, type Unit } from '../store/store.ts'
 import { createRows, type FileKeeper, personJson, shownPerson } from './rows.ts'
 import { createWhose, namesOf } from './whose.ts'
 
@@ -59,7 +60,7 @@ const patienceMs = 60_000
 /** So long while nobody knows whether a message of ours arrived: WATI tells again after ten minutes (docs/webhooks.md A1). */
 const longPatienceMs = 15 * 60_000
 
-/** WATI tells again ten minutes later what was not acknowledged; a template that is paused, resumed and paused again takes hours. */
+/** WATI tells again ten minutes later what was not acknowledged. */
 const repeatMs = 30 * 60_000
 
 /** What comes within this is in time. */
@@ -88,26 +89,32 @@ export function createEffects(parts: EffectsParts): Effects {
       .values({ channel_id: p.channel, mode: p.mode as 'live', identity: p.identity, at: p.at })
       .onConflict(conflict => conflict.doNothing())
   )
-  const marked = prepare<{ channel: string; mode: string; identity: string }, { identity: string }>(p =>
+  /** The last that was told of something in some time; marks of it are in the order in which they came. */
+  const lastMark = prepare<{ channel: string; mode: string; from: string; to: string }, { identity: string }>(p =>
     build
       .selectFrom('heard_events')
       .select('identity')
       .where('channel_id', '=', p.channel)
       .where('mode', '=', p.mode as 'live')
-      .where('identity', '=', p.identity)
+      .where('identity', '>=', p.from)
+      .where('identity', '<', p.to)
+      .orderBy('identity', 'desc')
+      .limit(1)
   )
 
-  /** Marks what was told; of what has no instant, with the half-hour in which it came, by which a replay finds it as well. */
+  /** Marks what was told. What has no instant has that in which it came, by which a replay finds it as well. */
   function* isNews(
     { identity, timeless }: Heard,
     { channel: { id: channel, mode }, receivedAt }: Place
   ): Unit<boolean> {
     const at = store.clock()
-    if (!timeless) return (yield* change(mark({ channel, mode, identity, at }))) > 0
-    const half = Math.floor(receivedAt / repeatMs)
-    const told = (time: number): string => `${identity}/${time}`
-    if (yield* first(marked({ channel, mode, identity: told(half - 1) }))) return false
-    return (yield* change(mark({ channel, mode, identity: told(half), at }))) > 0
+    if (timeless === undefined) return (yield* change(mark({ channel, mode, identity, at }))) > 0
+    const words = digestOf({ identity })
+    const told = (time: number): string => `${timeless}/${String(Math.max(0, time)).padStart(13, '0')}/`
+    const own = told(receivedAt)
+    const [last] = yield* all(lastMark({ channel, mode, from: told(receivedAt - repeatMs), to: own }))
+    if (last?.identity.endsWith(`/${words}`)) return false
+    return (yield* change(mark({ channel, mode, identity: own + words, at }))) > 0
   }
 
   const providerEvent = (heard: HeardStatus | HeardOutgoing, { receivedAt }: Place): ProviderEvent => {

@@ -131,20 +131,31 @@ export function happeningCases(test: Case): void {
     t.notOk(found.some(event => 'service' in event))
   })
 
-  test('what has no instant is a repeat soon afterwards, and news some hours later; a replay is none', async (t, {
+  test('what has no instant is a repeat soon afterwards, and news after something else; a replay is none', async (t, {
     store
   }) => {
-    const status = { kind: 'template', change: 'status', name: 'offer', identity: 'offer/approved/paused', scope: {} }
     const handlers = createTemplateHandler(store, () => undefined)
     const effects = createEffects({ store, typeBase: '', keepFile: null as never, handlers })
-    const tell = (minutes: number, more: object) => {
+    const tell = (minutes: number, value: string, more: object = { timeless: 'offer' }) => {
       const receivedAt = place.receivedAt + minutes * 60_000
+      const status = { kind: 'template', change: 'status', name: 'offer', identity: `offer/${value}`, scope: {}, value }
       return store.write(() => effects.apply({ ...status, ...more } as never, { ...place, receivedAt }))
     }
-    for (const minutes of [0, 10, 29, 180, 190, 0, 180]) await tell(minutes, { timeless: true })
-    t.equal((await events(store)).length, 2)
-    for (const minutes of [0, 180]) await tell(minutes, { identity: 'offer/approved/paused/1795774456000' })
-    t.equal((await events(store)).length, 3, 'what has an instant is told once')
+    const values = async () => (await dataOf(store)).map(({ value }) => value)
+    const all = [
+      [0, 'paused'],
+      [10, 'paused'],
+      [20, 'approved'],
+      [20.01, 'paused'],
+      [21, 'paused'],
+      [200, 'paused']
+    ] as const
+    for (const [minutes, value] of [...all, ...all]) await tell(minutes, value)
+    t.strictSame(await values(), ['paused', 'approved', 'paused', 'paused'])
+    for (const minutes of [0, 180]) await tell(minutes, 'paused', { identity: 'offer/paused/1795774456000' })
+    t.equal((await values()).length, 5, 'what has an instant is told once')
+    await tell(0, 'paused', { timeless: 'offer2' })
+    t.equal((await values()).length, 6, 'CONTROL: another one’s')
   })
 
   test('what is not delivered by its deliverBy is told of once, whatever else became of it', async (t, { store }) => {

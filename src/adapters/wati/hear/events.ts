@@ -13,7 +13,8 @@ const base = (event: Json) => {
 }
 
 /** What tells neither an id nor an instant. */
-const timeless = (event: Json) => (instant(event) === undefined ? { timeless: true as const } : {})
+const timeless = (event: Json, ...about: (string | undefined)[]) =>
+  instant(event) === undefined ? { timeless: about.filter(Boolean).join('/') } : {}
 
 /** WATI's own id where it tells one: the one that webhooks and history share. */
 const keyOf = (event: Json): string => id(event.id) ?? idsOf(event)[0] ?? String(instant(event) ?? '')
@@ -112,7 +113,7 @@ const template =
     return {
       ...base(event),
       kind: 'template',
-      ...timeless(event),
+      ...timeless(event, stem, id ?? name),
       identity: [stem, id ?? name ?? '', before ?? '', after ?? '', instant(event) ?? digestOf(bounded(event))].join(
         '/'
       ),
@@ -132,7 +133,7 @@ const account = (event: Json, stem: string): Heard => {
     // A number's own events name it here, and the tenant's name none.
     scope: scopeOf({ channelPhoneNumber: event.channelPhoneNumber ?? event.phoneNumber }),
     kind: 'account',
-    ...timeless(event),
+    ...timeless(event, stem, string(event.phoneNumber)),
     // Two of one word are two where anything else differs.
     identity: [stem, said ?? '', instant(event) ?? '', digestOf(detail)].join('/'),
     event: said ? `${stem}.${said.slice(0, 60)}` : stem,
