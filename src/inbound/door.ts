@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import { sql } from 'kysely'
 import type { Mode } from '../../schemas/common.ts'
 import type { AnyAdapter } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
@@ -58,6 +59,9 @@ function kept(headers: IncomingHttpHeaders, token: string): string {
   return JSON.stringify(Object.fromEntries(shown))
 }
 
+/** So long the same bytes are the same webhook, told again. */
+const sameMs = 60_000
+
 /** Bytes from which a body has been waited for long enough. */
 const largeBody = 64 * 1024
 
@@ -88,15 +92,29 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         received_at: p.at,
         tries: 0
       })
-      // Told again, byte for byte: it has been kept.
+      // Told again at once, byte for byte: it has been kept.
       .onConflict(conflict => conflict.columns(['channel_id', 'mode', 'sha256']).doNothing())
   )
   const insertBody = prepare<{ id: string; body: Uint8Array }, unknown>(p =>
     store.build.insertInto('webhook_bodies').values({ id: p.id, body: p.body })
   )
+  /** Makes room for the same bytes again: where they tell neither an id nor an instant, they may be news by then. */
+  const giveWay = prepare<{ channel: string; mode: string; sha256: string; before: number }, unknown>(p =>
+    store.build
+      .updateTable('webhooks')
+      .set({ sha256: sql`sha256 || '/' || id` })
+      .where('channel_id', '=', p.channel)
+      .where('mode', '=', p.mode as Mode)
+      .where('sha256', '=', p.sha256)
+      .where('received_at', '<', p.before)
+  )
   /** False: it has been kept. */
   function* keep(row: NewWebhook, body: Buffer): Unit<boolean> {
-    if ((yield* change(insert(row))) === 0) return false
+    if ((yield* change(insert(row))) === 0) {
+      const { channel, mode, sha256, at } = row
+      if ((yield* change(giveWay({ channel, mode, sha256, before: at - sameMs }))) === 0) return false
+      if ((yield* change(insert(row))) === 0) return false
+    }
     yield insertBody({ id: row.id, body })
     if (store.notifications) yield store.notifications.publish(webhookWord)
     return true

@@ -2,6 +2,7 @@ import pino from 'pino'
 import type { AnyAdapter, Heard, HeardTemplate, Hearing } from '../../src/adapters/adapter.ts'
 import type { Channels } from '../../src/channels/channels.ts'
 import { newId } from '../../src/ids.ts'
+import { createDoor } from '../../src/inbound/door.ts'
 import { createEffects, type HeardHandlers } from '../../src/inbound/effects.ts'
 import { idAt } from '../../src/inbound/queries.ts'
 import { createReader, type Reader } from '../../src/inbound/reader.ts'
@@ -95,6 +96,24 @@ export function webhookCases(test: Case): void {
     await keep(store, all, { position: 20, received_at: Date.now() - 60_000 })
     await readAll(store, readerOf(store))
     t.equal((await rows(store)).length, 30, 'each once')
+  })
+
+  test('the same bytes are one webhook at once, and another one later', async (t, { store }) => {
+    const tokens = createWebhookTokens(store, 'pepper')
+    const door = createDoor({ store, adapters, channels, tokens, metrics: createMetrics(), wake: () => {} })
+    const admission = { channelId: 'one', mode: 'live', provider: 'third', settings: {}, token: 'x' } as const
+    const tell = async () => {
+      await door.receive(admission as never, {}, Buffer.from('[]'))
+      return (await webhooks(store)).length
+    }
+    t.strictSame([await tell(), await tell()], [1, 1])
+    const ages = store.build.updateTable('webhooks').set({ received_at: Date.now() - 90_000 })
+    await changed(store, ages)
+    t.strictSame([await tell(), await tell()], [2, 2])
+    await changed(store, ages)
+    t.equal(await tell(), 3)
+    await readAll(store, readerOf(store))
+    t.ok((await webhooks(store)).every(({ state }) => state === 'read'))
   })
 
   test('a token that another replica has just made fits at once', async (t, { store }) => {
