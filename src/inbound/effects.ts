@@ -1,5 +1,5 @@
+import { createHash } from 'node:crypto'
 import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
-import { digestOf } from '../adapters/heard-parts.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
 import { identities } from '../messages/identities.ts'
@@ -109,7 +109,7 @@ export function createEffects(parts: EffectsParts): Effects {
   ): Unit<boolean> {
     const at = store.clock()
     if (timeless === undefined) return (yield* change(mark({ channel, mode, identity, at }))) > 0
-    const words = digestOf({ identity })
+    const words = createHash('sha256').update(identity).digest('base64url').slice(0, 16)
     const told = (time: number): string => `${timeless}/${String(Math.max(0, time)).padStart(13, '0')}/`
     const own = told(receivedAt)
     const [last] = yield* all(lastMark({ channel, mode, from: told(receivedAt - repeatMs), to: own }))
