@@ -176,7 +176,7 @@ export function createEffects(parts: EffectsParts): Effects {
     return { outcome: 'done', message: { id: row.id, status: row.state } }
   }
 
-  /** Whoever writes is known by all names that are told together. */
+  /** All names that are told of a writer are one person’s from now on. */
   function* meet({ sender, at }: HeardInbound, { channel, receivedAt }: Place): Unit<void> {
     yield* people.link({ channel_id: channel.id, mode: channel.mode }, namesOf(sender), { at: at ?? receivedAt })
   }
