@@ -275,12 +275,12 @@ export async function buildContainer(
       readiness.close()
       const { webhookApp, metricsApp } = listeners
       const apps = [app, webhookApp, metricsApp].filter(each => each !== undefined)
-      await takeInConnected(apps.map(({ server }) => server))
       notifications.close()
       // Together: one after the other could take two whole deadlines, and take requests in the meantime.
       const reading = [templatePoll, inbound, events, connectionWatch]
       const rooms = [worker, lifecycle, upkeep, usage, finaliser, subscribers, ...reading].map(room => room.stop())
-      await Promise.all([...rooms, ...apps.map(each => each.close())])
+      const servers = apps.map(({ server }) => server)
+      await Promise.all([...rooms, takeInConnected(servers).then(() => Promise.all(apps.map(each => each.close())))])
       await executor.idle()
       await limiter.stop()
       // What fails here must not keep the store from being closed: it ends by itself some day.

@@ -211,13 +211,7 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
       // What waited to be read then, and has been by now.
       await eraseBodies(store, mode, people, ids)
       const [busy] = await store.read(
-        build
-          .selectFrom('messages')
-          .select('id')
-          .where('mode', '=', mode)
-          .where('contact', 'in', people)
-          .limit(1)
-          .compile()
+        build.selectFrom('messages').select('id').where('mode', '=', mode).where(ofPerson(people)).limit(1).compile()
       )
       if (busy)
         throw new ServiceError('conflict', 'A message to this person is on its way: ask again once it has ended.', {

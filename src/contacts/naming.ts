@@ -11,6 +11,6 @@ export function namingAny(people: readonly string[]): (text: string) => boolean 
   const alone = (name: string): string =>
     isUserId(name) ? `(?<![A-Za-z0-9])${escaped(name)}(?![A-Za-z0-9])` : `(?<!\\d)${escaped(name)}(?!\\d)`
   const any = new RegExp(people.map(alone).join('|') || '(?!)')
-  // An escape before a name is no part of it.
-  return text => any.test(text.replace(/\\[bfnrt]|%[0-9A-Fa-f]{2}/g, ' '))
+  // An escape of JSON or of a path is no part of the name behind it.
+  return text => any.test(text) || any.test(text.replace(/\\(?:u[0-9A-Fa-f]{4}|[bfnrt])|%[0-9A-Fa-f]{2}/g, ' '))
 }

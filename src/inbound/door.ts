@@ -107,6 +107,10 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       .where('mode', '=', p.mode as Mode)
       .where('sha256', '=', p.sha256)
       .where('received_at', '<', p.before)
+      // Of an emptied one somebody was erased (src/contacts/erase-bodies.ts): it must not come back.
+      .where(
+        sql<boolean>`exists (select 1 from webhook_bodies where webhook_bodies.id = webhooks.id and length(body) = size)`
+      )
   )
   /** False: it has been kept. */
   function* keep(row: NewWebhook, body: Buffer): Unit<boolean> {

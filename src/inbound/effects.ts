@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import type { Heard, HeardInbound, HeardOutgoing, HeardStatus, Person } from '../adapters/adapter.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { ServiceError, toMessageError } from '../errors.ts'
-import { identities } from '../messages/identities.ts'
+import { identities, namesOf } from '../messages/identities.ts'
 import { messageIds } from '../messages/provider-ids.ts'
 import { createProviderStatus, type ProviderEvent } from '../messages/provider-status.ts'
 import { eventEntry } from '../store/event-entry.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { all, change, prepare, type Store, storableJson, type Unit } from '../store/store.ts'
 import { createRows, type FileKeeper, personJson, shownPerson } from './rows.ts'
-import { createWhose, namesOf } from './whose.ts'
+import { createWhose } from './whose.ts'
 
 /** Where something was told, and what else it may be about. */
 export interface Place {
@@ -177,8 +177,16 @@ export function createEffects(parts: EffectsParts): Effects {
   }
 
   /** All names that are told of a writer are one person’s from now on. */
-  function* meet({ sender, at }: HeardInbound, { channel, receivedAt }: Place): Unit<void> {
-    yield* people.link({ channel_id: channel.id, mode: channel.mode }, namesOf(sender), { at: at ?? receivedAt })
+  function* meet({ sender, at }: HeardInbound, { channel, receivedAt, siblings }: Place): Unit<void> {
+    const told = { at: at ?? receivedAt, siblings }
+    yield* people.link({ channel_id: channel.id, mode: channel.mode }, namesOf(sender), told)
+  }
+  /** Another variant of a message may know more of its writer. Answers whether it is known: under no id, once the writer was erased. */
+  function* meetAgain(heard: HeardInbound, place: Place): Unit<boolean> {
+    const { id, mode } = place.channel
+    if ((yield* all(ids.find(mode, [id], heard.ids))).length === 0) return false
+    yield* meet(heard, place)
+    return true
   }
 
   /** What comes late under a number alone may be by somebody who had that number before. */
@@ -191,8 +199,8 @@ export function createEffects(parts: EffectsParts): Effects {
 
   const own: HeardHandlers = {
     // Known under another number or id from now on; a new security code is no new name.
-    person: function* ({ change, before, after, at }, { channel: { id: channel, mode }, receivedAt }) {
-      const told = { before: namesOf(before).names, at: at ?? receivedAt }
+    person: function* ({ change, before, after, at }, { channel: { id: channel, mode }, receivedAt, siblings }) {
+      const told = { before: namesOf(before).names, at: at ?? receivedAt, siblings }
       if (change !== 'identity') yield* people.link({ channel_id: channel, mode }, namesOf(after), told)
       const data = { change, before: shownPerson(before), after: shownPerson(after) }
       yield eventEntry(store, { type: 'contact.changed', mode, channel, ...about(after, before), data })
@@ -222,10 +230,7 @@ export function createEffects(parts: EffectsParts): Effects {
     },
     message: function* (heard, place) {
       // Under another identity the same message has been told: nobody writes one message twice.
-      if ((yield* all(ids.find(place.channel.mode, [place.channel.id], heard.ids))).length > 0) {
-        yield* meet(heard, place)
-        return { outcome: 'known' }
-      }
+      if (yield* meetAgain(heard, place)) return { outcome: 'known' }
       const row = yield* rows.inbound(yield* byItsWriter(heard, place), place)
       const { channel_id, mode } = row
       yield* ids.link({ channel_id, mode }, { id: row.id, attempt: 0 }, heard.ids)
@@ -246,8 +251,7 @@ export function createEffects(parts: EffectsParts): Effects {
       for (const id of channels) {
         const channel = { ...place.channel, id }
         if (yield* isNews(heard, { ...place, channel })) effect = yield* handler(heard as never, { ...place, channel })
-        // One that tells it again may know more of who it is.
-        else if (heard.kind === 'message') yield* meet(heard, { ...place, channel })
+        else if (heard.kind === 'message') yield* meetAgain(heard, { ...place, channel })
       }
       return effect
     },
@@ -257,7 +261,7 @@ export function createEffects(parts: EffectsParts): Effects {
         build.selectFrom('parked_events').selectAll().where('due_at', '<=', store.now).orderBy('due_at').limit(100)
       )
       const seen = new Set<string>()
-      for (const { channel_id, mode, identity, event, at } of due) {
+      for (const { channel_id, mode, identity, event } of due) {
         const parked = JSON.parse(event) as { else: HeardOutgoing; channels?: string[] }
         const siblings = parked.channels ?? [channel_id]
         // For all of its channels at once: whoever finds none of them left has met somebody who was faster.
@@ -273,10 +277,12 @@ export function createEffects(parts: EffectsParts): Effects {
         if (taken === 0 || !channel || seen.has(`${mode} ${identity}`)) continue
         seen.add(`${mode} ${identity}`)
         const place = { channel, siblings, receivedAt: store.clock() }
+        // It is parked anew each time, and when it happened stays.
+        const since = parked.else.at ?? 0
         // One of its ids may have become known on another channel of the number.
         if (yield* whose.find(parked.else, place)) yield* settle(parked.else, place, null)
         // Of one whose fate nobody knows the word that proves it may be hours away.
-        else if (at > store.clock() - longPatienceMs && (yield* whose.onItsWay(parked.else, place, ['unknown'])))
+        else if (since > store.clock() - longPatienceMs && (yield* whose.onItsWay(parked.else, place, ['unknown'])))
           yield* settle(parked.else, place, store.clock() + patienceMs)
         else yield* operators(parked.else, place)
       }

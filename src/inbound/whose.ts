@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
-import type { HeardOutgoing, Person } from '../adapters/adapter.ts'
+import type { HeardOutgoing } from '../adapters/adapter.ts'
 import { blindId } from '../messages/erased.ts'
 import { ofPerson } from '../messages/filter.ts'
-import { identities, type ToldAs } from '../messages/identities.ts'
+import { identities, namesOf } from '../messages/identities.ts'
 import { messageIds } from '../messages/provider-ids.ts'
 import { attemptOf } from '../messages/provider-status.ts'
 import type { MessageRow } from '../store/schema.ts'
@@ -14,12 +14,6 @@ import type { Place } from './effects.ts'
 
 /** So long a message of ours may be told of that nobody knows an id of. */
 const doubtMs = 24 * 3600_000
-
-/** Every name of a person that is told at once. */
-export const namesOf = ({ phone, waId, userId, parentUserId, username }: Person): ToldAs => ({
-  names: [phone, waId, userId, parentUserId],
-  username
-})
 
 export function createWhose(store: Store) {
   const { build } = store
@@ -74,10 +68,11 @@ export function createWhose(store: Store) {
     { channel: { id, mode }, siblings }: Place,
     still: readonly MessageRow['state'][] = ['unknown', 'accepted']
   ): Unit<boolean> {
-    const known = namesOf(recipient).names.filter(name => name !== undefined)
-    for (const name of [...known])
-      known.push(...(yield* all(people.namesOf(mode, id, name))).map(({ identity }) => identity))
-    if (known.length === 0) return false
+    const told = namesOf(recipient).names.filter(name => name !== undefined)
+    if (told.length === 0) return false
+    const names = new Set(told)
+    for (const name of told) for (const { identity } of yield* all(people.namesOf(mode, id, name))) names.add(identity)
+    const known = [...names]
     const theirs = build
       .selectFrom('messages')
       .select('id')

@@ -103,18 +103,21 @@ export function fits(p: Asked, dialect: Store['dialect']): RawBuilder<boolean> {
     and (${unasked(p.reference)} or reference = ${p.reference})
     and (${unasked(p.broadcast)} or broadcast_id = ${p.broadcast})
     and (${unasked(p.people)} or user_id in ${among(p.userIds)}
-      or (contact in ${among(p.people)} and (user_id is null or ${p.userIds} = '[]')))
+      or (contact in ${among(p.people)} and user_id is null))
     and (${unasked(p.providerId)} or id in ${namedBy(p)})
     and mode = ${p.mode})`
 }
 
 /**
  * To or from the person of these names: numbers, user ids or both. A number may have been somebody else's, whose user id the
- * message has then; where no user id of the person is known, nobody can tell.
+ * message has then.
  */
 export const ofPerson = (names: readonly string[]) => (eb: ExpressionBuilder<Database, 'messages'>) => {
   const userIds = names.filter(isUserId)
   const [name, ...others] = names
-  if (userIds.length === 0) return others.length === 0 ? eb('contact', '=', name!) : eb('contact', 'in', names)
-  return eb.or([eb('user_id', 'in', userIds), eb.and([eb('contact', 'in', names), eb('user_id', 'is', null)])])
+  const byNumber = eb.and([
+    others.length === 0 ? eb('contact', '=', name!) : eb('contact', 'in', names),
+    eb('user_id', 'is', null)
+  ])
+  return userIds.length === 0 ? byNumber : eb.or([eb('user_id', 'in', userIds), byNumber])
 }

@@ -4,6 +4,7 @@ import { isUserId } from '../phone.ts'
 import type { IdentityRow, MessageRow } from '../store/schema.ts'
 import { all, type Store, type Unit } from '../store/store.ts'
 import { changingHands } from './changing-hands.ts'
+import { spellings } from './suppressed.ts'
 
 // One person has several names at WhatsApp: a number as it is dialled and as WhatsApp knows it (52 and 521, 55 with and
 // without the nine), a number before and after a change, a business-scoped user id. Whatever the provider says belongs
@@ -21,6 +22,14 @@ export interface ToldAs {
   names: readonly (string | undefined)[]
   username?: string | undefined
 }
+
+/** Every name of a person that is told at once. */
+export const namesOf = (
+  person: Partial<Record<'phone' | 'waId' | 'userId' | 'parentUserId' | 'username', string>>
+): ToldAs => ({
+  names: [person.phone, person.waId, person.userId, person.parentUserId],
+  username: person.username
+})
 
 /** Providers tell in whole seconds: what is told of one may have happened at its end. */
 const endOfSecond = (at: number): number => (at % 1000 === 0 ? at + 999 : at)
@@ -45,10 +54,11 @@ export function identities(store: Store) {
     return channel === undefined ? query : query.where('named.channel_id', '=', channel)
   }
 
-  /** What some names are known with, each with when it was last told of that person. */
+  /** What some names are known with, the newest first, and when each was last told of that person. */
   const knownWith = ({ channel_id, mode }: Place, names: readonly string[]) =>
     pairs(mode)
-      .select(['named.identity', 'named.told_at', 'other.identity as other'])
+      .select(['named.identity', 'named.person', 'named.told_at', 'other.identity as other'])
+      .orderBy('other.created_at', 'desc')
       .where('named.channel_id', '=', channel_id)
       .where('named.identity', 'in', names)
   const hands = changingHands(store)
@@ -95,25 +105,32 @@ export function identities(store: Store) {
     /**
      * What somebody is called who writes, or is written to: names of one person from now on. A number that is known with
      * another user id has been given to somebody else: it leaves who had it, unless what is told now is older than that.
+     * Numbers that are told without a user id make no two people one.
      * @param before names that the person had until now, as a change of the number or of the id tells them
      * @param at when it was told, by the provider, in milliseconds; absent: now
+     * @param siblings the channels of the number that it was told to
      */
     link: function* (
       place: Place,
       { names, username }: ToldAs,
-      { before = [], at: told = store.clock() }: { before?: ToldAs['names']; at?: number } = {}
+      {
+        before = [],
+        at: told = store.clock(),
+        siblings = []
+      }: { before?: ToldAs['names']; at?: number; siblings?: readonly string[] } = {}
     ): Unit<void> {
       const at = Math.min(endOfSecond(told), store.clock())
-      const [now, former] = [names, before].map(some => [...new Set(some.filter(name => name !== undefined))]) as [
-        string[],
-        string[]
-      ]
-      const all_ = [...new Set([...now, ...former])]
-      const numbers = all_.filter(name => !isUserId(name))
-      const ids = new Set(all_.filter(isUserId))
-      if (numbers.length === 0 || (ids.size === 0 && former.length === 0))
-        return yield* join(place, { names: all_, username }, at)
-      const known = yield* all(knownWith(place, numbers))
+      const present = [...new Set(names.filter(name => name !== undefined))]
+      const former = [...new Set(before.filter(name => name !== undefined))]
+      const every = [...new Set([...present, ...former])]
+      const numbers = every.filter(name => !isUserId(name))
+      const ids = new Set(every.filter(isUserId))
+      if (numbers.length === 0 || every.length < 2) return yield* join(place, { names: every, username }, at)
+      const known = yield* all(knownWith(place, numbers.flatMap(spellings)))
+      if (ids.size === 0 && former.length === 0) {
+        const people = new Set(known.filter(({ other }) => isUserId(other)).map(({ person }) => person))
+        return people.size > 1 ? undefined : yield* join(place, { names: numbers, username }, 0)
+      }
       const idsOf = (number: string): string[] =>
         known.flatMap(({ identity, other }) => (identity === number && isUserId(other) ? [other] : []))
       const toldLater = (number: string): boolean =>
@@ -125,13 +142,18 @@ export function identities(store: Store) {
       }
       const foreign = numbers.filter(number => {
         const theirs = idsOf(number)
-        return theirs.length > 0 && !theirs.some(id => ids.has(id))
+        return theirs.length > 0 ? !theirs.some(id => ids.has(id)) : toldLater(number)
       })
-      const taken = foreign.filter(number => now.includes(number) && !toldLater(number))
-      for (const number of taken) yield* hands.leave(place, { number, ids: idsOf(number), at })
+      const taken = foreign.filter(number => present.includes(number) && !toldLater(number))
+      for (const number of taken) {
+        const theirs = idsOf(number)
+        // With the other spelling, which is the very same number.
+        const both = spellings(number).filter(name => name === number || idsOf(name).some(id => theirs.includes(id)))
+        for (const name of both) yield* hands.leave(place, { number: name, ids: theirs, at, siblings })
+      }
       const own = numbers.filter(number => !foreign.includes(number) || taken.includes(number))
       yield* join(place, { names: [...own, ...ids], username }, at)
-      const [phone] = now.filter(name => own.includes(name))
+      const [phone] = present.filter(name => own.includes(name))
       if (phone !== undefined)
         for (const number of former) if (own.includes(number)) yield* hands.moveCard(place, number, [phone])
     }

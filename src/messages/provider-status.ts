@@ -1,4 +1,5 @@
 import type { MessageError } from '../../schemas/problem.ts'
+import { isUserId } from '../phone.ts'
 import type { MessageRow } from '../store/schema.ts'
 import { change, first as firstRow, prepare, type Store, type Unit } from '../store/store.ts'
 import { doubted, type Resolution } from './doubt.ts'
@@ -76,6 +77,8 @@ export function createProviderStatus(store: Store): ProviderStatus {
   function* fallBack(row: MessageRow, event: ProviderEvent): Unit<boolean> {
     if (event.status !== 'failed' || event.error === undefined || doubted(row)) return false
     if ((JSON.parse(event.error) as MessageError).code !== 'window_closed') return false
+    // Its number is somebody else's by now (src/messages/changing-hands.ts).
+    if (row.user_id !== null && row.contact !== null && !isUserId(row.contact)) return false
     const next = fallbackOf({ ...row, error: event.error })
     if (!next) return false
     const entry =
@@ -123,11 +126,12 @@ export function createProviderStatus(store: Store): ProviderStatus {
   }
 
   /** A status may name the person in another way than the message did. */
-  function* meet({ contact, person, ...place }: MessageRow, told: string, at: number): Unit<void> {
+  function* meet({ contact, person, created_at, ...place }: MessageRow, told: string): Unit<void> {
     const now = together(person, told)
     if (now === person) return
     const { waId, userId, username } = JSON.parse(now) as { waId?: string; userId?: string; username?: string }
-    yield* people.link(place, { names: [contact ?? undefined, waId, userId], username }, { at })
+    // It went to that number then: whose it is by now is another matter.
+    yield* people.link(place, { names: [contact ?? undefined, waId, userId], username }, { at: created_at })
   }
 
   /** The row as it is, kept from others until the unit ends. */
@@ -141,7 +145,7 @@ export function createProviderStatus(store: Store): ProviderStatus {
     if (!row) return false
     if (isErased(row)) return yield* settleErased(row, event)
     let changed = yield* move(row, event)
-    if (event.person !== undefined) yield* meet(row, event.person, event.at)
+    if (event.person !== undefined) yield* meet(row, event.person)
     const all = event.ids ?? (event.providerMessageId === null ? [] : [event.providerMessageId])
     if (yield* adopt(row, event.attempt ?? row.attempts, all)) changed = true
     return changed

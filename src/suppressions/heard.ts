@@ -1,15 +1,16 @@
-import type { HeardPreference, Person } from '../adapters/heard.ts'
+import type { HeardPreference } from '../adapters/heard.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { newId } from '../ids.ts'
 import type { HeardHandlers, HeardMessageHook, Place } from '../inbound/effects.ts'
-import { identities } from '../messages/identities.ts'
+import { identities, namesOf } from '../messages/identities.ts'
 import { queueOf } from '../messages/queue.ts'
 import { day, keepOptions } from '../messages/row.ts'
 import { messageTransitions } from '../messages/transitions/message.ts'
+import { isUserId } from '../phone.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { SuppressionRow } from '../store/schema-suppressions.ts'
-import type { Store, Unit } from '../store/store.ts'
+import { all, type Store, type Unit } from '../store/store.ts'
 import type { Entries } from './entries.ts'
 import { optOutsOf, willOf } from './words.ts'
 
@@ -68,10 +69,15 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
     return changed
   }
 
-  const known = ({ phone, waId, userId, parentUserId, username }: Person) => ({
-    names: [phone, waId, userId, parentUserId],
-    username
-  })
+  /** What a person who said something is called: by the number, unless that is somebody else's by now. */
+  function* speaker(
+    { phone, userId }: { phone: string | null | undefined; userId: string | null | undefined },
+    { id, mode }: DispatchChannel
+  ): Unit<string | undefined> {
+    if (!phone || !userId) return phone ?? userId ?? undefined
+    const names = (yield* all(people.namesOf(mode, id, userId))).map(({ identity }) => identity)
+    return names.includes(phone) ? phone : userId
+  }
 
   /** The answer to a stop, while the person's own message keeps the window open. It is of no service: it belongs to the channel. */
   function* confirm(body: string, to: string, heard: MessageRow, { id, mode, provider }: DispatchChannel): Unit<void> {
@@ -83,7 +89,7 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
       id: newId('msg', now),
       ...place,
       queue: queueOf(place),
-      ...{ key_id: '', provider, direction: 'outbound', contact: to, user_id: heard.contact === null ? to : null },
+      ...{ key_id: '', provider, direction: 'outbound', contact: to, user_id: isUserId(to) ? to : null },
       ...{ type: 'text', content: JSON.stringify({ body }), options: keepOptions({ answers: 'opt_out' }) },
       ...{ state: 'queued', final: 0, attempts: 0, run_at: now, send_at: null, expires_at: closes },
       ...{
@@ -102,19 +108,21 @@ export function createHeardWills(store: Store, entries: Entries): HeardWills {
   return {
     handlers: {
       preference: function* ({ person, category, value, at }: HeardPreference, place) {
-        const identity = person.phone ?? person.userId
-        if (identity === undefined) return { outcome: 'ignored' }
+        const { channel, siblings } = place
         const saidAt = Math.min(at ?? place.receivedAt, store.clock())
-        yield* people.link({ channel_id: place.channel.id, mode: place.channel.mode }, known(person), { at: saidAt })
+        yield* people.link({ channel_id: channel.id, mode: channel.mode }, namesOf(person), { at: saidAt, siblings })
+        const identity = yield* speaker({ phone: person.phone, userId: person.userId }, channel)
+        if (identity === undefined) return { outcome: 'ignored' }
         yield* keep(identity, { value, category, source: 'whatsapp', saidAt }, place)
         return { outcome: 'done' }
       }
     },
 
     heardMessage: function* (row, { message }, place) {
-      const identity = row.contact ?? row.user_id
       const will = willOf(message, optOutsOf(place.channel.settings))
-      if (identity === null || !will) return
+      if (!will) return
+      const identity = yield* speaker({ phone: row.contact, userId: row.user_id }, place.channel)
+      if (identity === undefined) return
       const { value, word, optOut } = will
       const said = {
         value,

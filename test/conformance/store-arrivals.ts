@@ -215,7 +215,7 @@ export function arrivalCases(test: Case): void {
     const sent = (id: string, more: Partial<HeardOutgoing>): HeardOutgoing => ({
       kind: 'outgoing',
       identity: `outgoing/${fresh()}`,
-      ...{ scope: {}, ids: [id], recipient: { phone: '14155550300' }, at: 1_795_774_456_000 },
+      ...{ scope: {}, ids: [id], recipient: { phone: '14155550300' }, at: Date.now() },
       message: { type: 'text', content: { body: 'Hello' } },
       ...more
     })
@@ -228,12 +228,18 @@ export function arrivalCases(test: Case): void {
     const row = await put(store, message(lost))
     const id = fresh()
     t.equal((await apply(store, sent(id, { operator: { name: 'API' } }))).outcome, 'parked')
-    await disown()
+    for (let i = 0; i < 3; i++) await disown()
     t.equal((await rows(store)).filter(({ origin }) => origin === 'operator').length, 0)
     t.match(await apply(store, sent(id, { ours: row.id })), { outcome: 'done', ours: true })
     t.match(await get(store, row.id), { state: 'sent', provider_message_id: id })
     await disown()
     t.equal((await rows(store)).length, 1)
+    const others = await put(store, message(lost))
+    const long = { operator: { name: 'Bea' }, at: Date.now() - 16 * 60_000 }
+    t.equal((await apply(store, sent(fresh(), long))).outcome, 'parked')
+    await disown()
+    t.equal((await rows(store)).filter(({ origin }) => origin === 'operator').length, 1, 'not for ever')
+    await changed(store, store.build.updateTable('messages').set({ final: 1 }).where('id', '=', others.id))
     // It has been taken for one.
     const [second, late] = [await put(store, message({ ...lost, created_at: 1 })), fresh()]
     t.equal((await apply(store, sent(late, { operator: { name: 'API' } }))).outcome, 'done')

@@ -9,6 +9,7 @@ import { channelCases } from './store-channels.ts'
 import { contactCases } from './store-contacts.ts'
 import { eraseCases } from './store-erase.ts'
 import { eventCases } from './store-events.ts'
+import { handCases } from './store-hands.ts'
 import { happeningCases } from './store-happenings.ts'
 import { heardCases } from './store-heard.ts'
 import { holdCases } from './store-hold.ts'
@@ -65,6 +66,7 @@ const subjects = {
   usage: usageCases,
   channels: channelCases,
   'names of people': identityCases,
+  'numbers that change hands': handCases,
   'who must not be messaged': suppressionCases,
   'the address book': contactCases,
   'people who are erased': eraseCases,

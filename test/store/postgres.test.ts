@@ -14,7 +14,7 @@ import { type Cluster, startPostgres } from './postgres.ts'
 const log = pino({ level: 'silent' })
 const tables =
   'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, identities, remote_media' +
-  ', blocks, paces, breakers, broadcasts, webhooks, webhook_bodies, webhook_lanes, webhook_tokens, heard_events, message_ids' +
+  ', blocks, paces, breakers, suppressions, broadcasts, webhooks, webhook_bodies, webhook_lanes, webhook_tokens, heard_events, message_ids' +
   ', parked_events, events, connection_standings, key_secrets, key_limits, audit_chain, caller_identities, usage, usage_lines, usage_calls'
 // A truncation makes new files for every table and index; there are a few rows to take out.
 const empty = tables.replace(/\w+,?/g, table => `delete from ${table.replace(',', '')};`)

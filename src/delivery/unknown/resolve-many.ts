@@ -10,7 +10,7 @@ import { queueOf } from '../../messages/queue.ts'
 import { day } from '../../messages/row.ts'
 import { refusalOf, type Suppressed } from '../../messages/suppressed.ts'
 import { timelineEntry } from '../../messages/timeline.ts'
-import { requirePerson } from '../../phone.ts'
+import { isUserId, requirePerson } from '../../phone.ts'
 import { auditEntry } from '../../store/audit.ts'
 import type { MessageRow } from '../../store/schema.ts'
 import { change, first, type Unit } from '../../store/store.ts'
@@ -34,7 +34,9 @@ const batch = 50
 
 /** A message that waits in place of one that is unknown: one of many, so in the lane that yields. */
 const copyOf = (row: MessageRow, caller: Caller, id: string, now: number): MessageRow => {
-  const copy: MessageRow = { ...row, lane: 1, broadcast_id: null }
+  // A number may be somebody else's by now, and it is that person's message then.
+  const user_id = row.contact !== null && isUserId(row.contact) ? row.contact : null
+  const copy: MessageRow = { ...row, user_id, lane: 1, broadcast_id: null }
   return {
     ...copy,
     id,

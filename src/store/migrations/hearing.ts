@@ -9,6 +9,9 @@ export const hearing: readonly Migration[] = [
   },
   {
     name: '053_told_names',
-    statements: ({ int }) => [`alter table identities add column told_at ${int} not null default 0`]
+    statements: ({ int }) => [
+      `alter table identities add column told_at ${int} not null default 0`,
+      'update identities set told_at = created_at'
+    ]
   }
 ]

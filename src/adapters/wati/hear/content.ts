@@ -10,10 +10,15 @@ import { cards, place } from './places-and-cards.ts'
 const types: Readonly<Record<string, string>> = { voice: 'audio', ptt: 'audio', contact: 'contacts' }
 const media = new Set(['image', 'video', 'document', 'audio', 'sticker'])
 
-/** A path that getMedia takes, from a path or from an address that ends in one. */
+/** A path that getMedia takes: alone, at the end of an address, or as a member of its query. */
 function pathOf(data: unknown): string | undefined {
-  const path = /(?:^|[/=])(data\/[^?#]+)(?:$|[?#])/.exec(decoded(string(data) ?? '').slice(0, 2000))?.[1]
-  return path !== undefined && isMediaPath(path) ? path : undefined
+  const text = decoded(string(data) ?? '').slice(0, 2000)
+  const found = text.matchAll(/(^|[/=])(?=(data\/[a-z]+\/[^?#/\\]+)(?:$|[?#]))/g)
+  for (const [, before, path = ''] of found) {
+    const alone = before === '=' ? path.split('&')[0]! : path
+    if (isMediaPath(alone)) return alone
+  }
+  return undefined
 }
 
 function decoded(text: string): string {
