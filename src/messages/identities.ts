@@ -131,10 +131,11 @@ export function identities(store: Store) {
         const people = new Set(known.filter(({ other }) => isUserId(other)).map(({ person }) => person))
         return people.size > 1 ? undefined : yield* join(place, { names: numbers, username }, 0)
       }
+      // In either spelling it is the very same number.
+      const ofNumber = (number: string) => known.filter(({ identity }) => spellings(number).includes(identity))
       const idsOf = (number: string): string[] =>
-        known.flatMap(({ identity, other }) => (identity === number && isUserId(other) ? [other] : []))
-      const toldLater = (number: string): boolean =>
-        known.some(({ identity, told_at }) => identity === number && Number(told_at) > at)
+        ofNumber(number).flatMap(({ other }) => (isUserId(other) ? [other] : []))
+      const toldLater = (number: string): boolean => ofNumber(number).some(({ told_at }) => Number(told_at) > at)
       const formerIds = former.filter(isUserId)
       for (const number of former.filter(name => numbers.includes(name))) {
         const theirs = toldLater(number) ? yield* hands.ownersOf(place, number, at) : idsOf(number)
@@ -145,12 +146,9 @@ export function identities(store: Store) {
         return theirs.length > 0 ? !theirs.some(id => ids.has(id)) : toldLater(number)
       })
       const taken = foreign.filter(number => present.includes(number) && !toldLater(number))
-      for (const number of taken) {
-        const theirs = idsOf(number)
-        // With the other spelling, which is the very same number.
-        const both = spellings(number).filter(name => name === number || idsOf(name).some(id => theirs.includes(id)))
-        for (const name of both) yield* hands.leave(place, { number: name, ids: theirs, at, siblings })
-      }
+      for (const number of taken)
+        for (const name of spellings(number))
+          yield* hands.leave(place, { number: name, ids: idsOf(number), at, siblings })
       const own = numbers.filter(number => !foreign.includes(number) || taken.includes(number))
       yield* join(place, { names: [...own, ...ids], username }, at)
       const [phone] = present.filter(name => own.includes(name))

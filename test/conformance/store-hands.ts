@@ -107,6 +107,10 @@ export function handCases(test: Case): void {
     t.strictSame(await names(store, adam), [adam])
     const card = async (name: string) => createBook(store).get({ channel: 'support', mode: 'live' }, name)
     t.match([await card(dora), toContact((await card(adam))!)], [undefined, { name: 'Adam', phone: null }])
+    await writes(store, { phone: short, userId: 'MX.THIRD' }, 'Third', 20)
+    t.strictSame(await names(store, long), [long], 'the one spelling that is told stands for both')
+    t.strictSame(await names(store, 'MX.THIRD'), ['MX.THIRD', short].sort())
+    t.strictSame(await words(store, dora, 'support'), ['Dora'])
   })
 
   test('a late status of an old message takes no number back, and its fallback does not go to a stranger', async (t, {
