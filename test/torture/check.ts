@@ -110,6 +110,8 @@ export function judge(given: History): Judgement {
   const history = { ...given, acts }
   const path = pathOf(acts, heard?.told ?? [])
   const failedLate = (to: string): boolean => path(to).told.has('failed')
+  /** Taken at first, and failed by a later word: as it stands, or until its time was over while the fallback waited. */
+  const failedAfter = (to: string, status: string): boolean => failedLate(to) && (status === 'failed' || path(to).falls)
   const checked = Object.fromEntries(Object.keys(rules).map(rule => [rule, 0])) as Record<Rule, number>
   const violations: Judgement['violations'] = []
   const hold = (rule: Rule, right: boolean, text: () => string): void => {
@@ -155,10 +157,10 @@ export function judge(given: History): Judgement {
   }
   /** A recipient's others may have been taken: what replaced a failed one of the same key, and what was asked for besides. */
   const others = (to: string): number =>
-    rowsTo.get(to)!.filter(({ status }) => !over.includes(status) || (status === 'failed' && failedLate(to))).length
+    rowsTo.get(to)!.filter(({ status }) => !over.includes(status) || failedAfter(to, status)).length
   const again = new Set(acts.flatMap(({ to, twice, fallback }) => (twice || fallback ? [to] : [])))
   for (const { id, to, status } of journal) {
-    if (over.includes(status) && !(status === 'failed' && failedLate(to)))
+    if (over.includes(status) && !failedAfter(to, status))
       hold(
         'falseNo',
         timesTaken(to) <= others(to) * (again.has(to) ? 2 : 1),
