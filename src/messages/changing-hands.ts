@@ -2,7 +2,7 @@ import { newId } from '../ids.ts'
 import { isUserId } from '../phone.ts'
 import type { IdentityRow } from '../store/schema.ts'
 import { all, change, first, type Store, type Unit } from '../store/store.ts'
-import { nameOf } from './suppressed.ts'
+import { nameOf, namesBeside } from './names.ts'
 
 // A number that was somebody's and is somebody else's now: what was written, said and noted under it stays with its person.
 
@@ -112,16 +112,7 @@ export function changingHands(store: Store) {
       const { mode } = place
       // One of a parent account names several people.
       const heir = ids.find(id => !id.includes('.ENT.')) ?? ids[0]!
-      const theirs = build
-        .selectFrom('identities as named')
-        .innerJoin('identities as other', join =>
-          join
-            .onRef('other.channel_id', '=', 'named.channel_id')
-            .onRef('other.mode', '=', 'named.mode')
-            .onRef('other.person', '=', 'named.person')
-        )
-        .where('named.mode', '=', mode)
-        .where('named.identity', '=', number)
+      const theirs = namesBeside(store, mode).where('named.identity', '=', number)
       const held = theirs
         .select('named.channel_id')
         .distinct()

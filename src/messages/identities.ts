@@ -4,7 +4,7 @@ import { isUserId } from '../phone.ts'
 import type { IdentityRow, MessageRow } from '../store/schema.ts'
 import { all, type Store, type Unit } from '../store/store.ts'
 import { changingHands } from './changing-hands.ts'
-import { spellings } from './suppressed.ts'
+import { namesBeside, spellings } from './names.ts'
 
 // One person has several names at WhatsApp: a number as it is dialled and as WhatsApp knows it (52 and 521, 55 with and
 // without the nine), a number before and after a change, a business-scoped user id. Whatever the provider says belongs
@@ -38,25 +38,15 @@ export type Identities = ReturnType<typeof identities>
 
 export function identities(store: Store) {
   const { build } = store
-  const pairs = (mode: MessageRow['mode']) =>
-    build
-      .selectFrom('identities as named')
-      .innerJoin('identities as other', join =>
-        join
-          .onRef('other.channel_id', '=', 'named.channel_id')
-          .onRef('other.mode', '=', 'named.mode')
-          .onRef('other.person', '=', 'named.person')
-      )
-      .where('named.mode', '=', mode)
   /** Every name of the person who is called so, on the channel, or on any where none is given. */
   const namesOf = (mode: MessageRow['mode'], channel: string | undefined, identity: string) => {
-    const query = pairs(mode).select('other.identity').distinct().where('named.identity', '=', identity)
+    const query = namesBeside(store, mode).select('other.identity').distinct().where('named.identity', '=', identity)
     return channel === undefined ? query : query.where('named.channel_id', '=', channel)
   }
 
   /** What some names are known with, the newest first, and when each was last told of that person. */
   const knownWith = ({ channel_id, mode }: Place, names: readonly string[]) =>
-    pairs(mode)
+    namesBeside(store, mode)
       .select(['named.identity', 'named.person', 'named.told_at', 'other.identity as other'])
       .orderBy('other.created_at', 'desc')
       .where('named.channel_id', '=', channel_id)
@@ -80,7 +70,7 @@ export function identities(store: Store) {
     ): Promise<Map<string, KnownAs>> => {
       const found = new Map<string, KnownAs>()
       if (wanted.length === 0) return found
-      const query = pairs(mode)
+      const query = namesBeside(store, mode)
         .select(['named.identity as wanted', 'other.identity', 'other.username'])
         .where('named.channel_id', '=', channel)
         .where('named.identity', 'in', wanted)
