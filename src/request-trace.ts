@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { OwnWork } from './own-work.ts'
 
 /** Where the time of a request goes beside our own work. */
 export type Part = 'queue' | 'upstream'
@@ -15,6 +16,8 @@ export interface Timing {
 export interface RequestTrace {
   requestId: string
   timing: Timing
+  /** Absent where nobody gives way to it. */
+  ownWork?: OwnWork | undefined
 }
 
 /** The request on whose behalf something is done; none where it is done in the background. */
@@ -22,15 +25,18 @@ export const requestTrace = new AsyncLocalStorage<RequestTrace>()
 
 /** Measures a piece of work for the request that waits for it: the one place where queue and upstream are measured. */
 export async function timed<T>(part: Part, work: () => Promise<T>): Promise<T> {
-  const timing = requestTrace.getStore()?.timing
-  if (!timing) return work()
+  const trace = requestTrace.getStore()
+  if (!trace) return work()
+  const { timing, ownWork } = trace
   const span = { part, since: performance.now() }
   timing.open.push(span)
+  ownWork?.rest()
   try {
     return await work()
   } finally {
     timing.open.splice(timing.open.indexOf(span), 1)
     timing[part] += performance.now() - span.since
+    if (timing.open.length === 0) ownWork?.resume()
   }
 }
 

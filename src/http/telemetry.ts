@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { RequestKind } from '../metrics.ts'
+import { givingWay } from '../own-work.ts'
 import { requestTrace, spent } from '../request-trace.ts'
 import type { App } from './fastify.ts'
 
@@ -59,7 +60,10 @@ export function telemetry(app: App): void {
           { parent: given, kind: 'server' }
         )
     request.traceparent = request.span?.traceparent ?? given
-    const begin = () => requestTrace.run({ requestId: request.id, timing: request.timing }, done)
+    const ownWork = request.routeOptions.config.vital ? undefined : givingWay.begin()
+    // Not onResponse: that is not called for a caller who went away.
+    if (ownWork) reply.raw.once('close', ownWork.end)
+    const begin = () => requestTrace.run({ requestId: request.id, timing: request.timing, ownWork }, done)
     if (request.span) request.span.run(begin)
     else begin()
   })

@@ -8,6 +8,7 @@ import { ServiceError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { newId } from '../ids.ts'
 import type { Metrics } from '../metrics.ts'
+import { givingWay } from '../own-work.ts'
 import { change, prepare, type Store, type Unit } from '../store/store.ts'
 import { sameSecret, type WebhookTokens } from './tokens.ts'
 
@@ -144,6 +145,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
     },
 
     admit: async (channelId, token) => {
+      await givingWay.turn()
       const mode = await tokens.modeOf(channelId, token)
       const channel = mode && (await channels.bind(channelId, mode))
       if (!channel) throw unheard()
@@ -174,6 +176,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       }
       const fresh = await store.write(() => keep(row, body), { patient: body.length < largeBody })
       failpoint('webhook_kept')
+      await givingWay.turn()
       metrics.webhook(provider, fresh ? 'kept' : 'known')
       if (fresh) wake()
     },

@@ -7,6 +7,7 @@ import type { Channels } from '../channels/channels.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import { failpoint } from '../failpoints.ts'
 import type { Metrics } from '../metrics.ts'
+import { givingWay } from '../own-work.ts'
 import { createPeriodic } from '../periodic.ts'
 import type { WebhookRow } from '../store/schema-inbound.ts'
 import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
@@ -75,10 +76,10 @@ interface Slice {
 const isStatus = ({ heard }: Item, effect: Effect | 'foreign' | undefined): boolean =>
   heard.kind === 'status' || (typeof effect === 'object' && effect.ours === true)
 
+const heardAtOf = (pieces: Piece[]): number => Math.max(...pieces.map(piece => piece.received_at))
+
 /** Another process has read on: it has the lane. */
 class Superseded extends Error {}
-
-const heardAtOf = (pieces: Piece[]): number => Math.max(...pieces.map(piece => piece.received_at))
 
 export function createReader(parts: ReaderParts): Reader {
   const { store, adapters, channels, effects, metrics, log, tell, wakeQueue } = parts
@@ -211,8 +212,7 @@ export function createReader(parts: ReaderParts): Reader {
   }
   const readThese = async (lane: Lane, rows: KeptBody[]): Promise<void> => {
     const door = await channels.bind(lane.channel_id, lane.mode)
-    const adapter = door && adapters.get(door.provider)
-    const all = door ? await siblingsOf(door) : []
+    const [adapter, all] = [door && adapters.get(door.provider), door ? await siblingsOf(door) : []]
     const items: Item[] = []
     const faults = new Map<string, string>()
     for (const { body, position, tries, ...webhook } of rows) {
@@ -236,8 +236,8 @@ export function createReader(parts: ReaderParts): Reader {
     try {
       for (const slice of slicesOf(items)) {
         if (stopped) break
+        await givingWay.turn()
         await take(lane, slice, door!, all, faults)
-        await rest()
       }
     } finally {
       for (const { id } of rows) sizes.delete(id)
@@ -255,6 +255,7 @@ export function createReader(parts: ReaderParts): Reader {
   /** Channels take turns, so that one with a flood does not hold up the others. */
   const round = async (): Promise<void> => {
     let unavailable: StoreUnavailable | undefined
+    await givingWay.turn()
     for (let lanes = await queries.lanes(); lanes.length > 0 && !stopped; ) {
       const more: Lane[] = []
       for (const lane of lanes) {

@@ -8,6 +8,7 @@ const patienceMs = 10
 /** A unit of work, and whoever waits for it. */
 export interface Job {
   unit: () => Unit<unknown>
+  patient: boolean
   resolve: (value: unknown) => void
   reject: (error: unknown) => void
 }
@@ -68,7 +69,9 @@ export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitP
         for (const { job } of [...group, ...committed.splice(0)])
           job.reject(new StoreUnavailable(`the log could not be synced: ${error.message}`))
       } else {
-        for (const { tell } of group) tell()
+        // Sends go on before what nobody waits for.
+        for (const { job, tell } of group) if (!job.patient) tell()
+        for (const { job, tell } of group) if (job.patient) tell()
         moved = synced()
       }
       if (!moved) return goOn()
@@ -108,8 +111,8 @@ export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitP
   return {
     write: <T>(unit: () => Unit<T>, how?: WriteOptions) =>
       new Promise<T>((resolve, reject) => {
-        const job: Job = { unit, resolve: resolve as Job['resolve'], reject }
-        if (how?.patient) {
+        const job: Job = { unit, patient: how?.patient === true, resolve: resolve as Job['resolve'], reject }
+        if (job.patient) {
           if (patient.push(job) === 1) setImmediate(takePatient)
           return
         }

@@ -158,7 +158,11 @@ t.test('a patient unit is committed at once and shares the sync of the next grou
   t.strictSame(log, ['first'], 'which does not count for it')
   held.pop()!(null)
   await Promise.all([second, third])
-  t.strictSame(log.splice(0), ['first', 'second', 'third'], 'one sync for both')
+  t.strictSame(
+    log.splice(0),
+    ['first', 'third', 'second'],
+    'one sync for both, and whoever is waited for goes on first'
+  )
 
   const alone = write('alone', patient)
   await syncing()
