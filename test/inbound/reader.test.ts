@@ -234,6 +234,20 @@ t.test('what people write in every form can be read by whoever may, and by nobod
   t.strictSame(await list(sender), [], 'a service that only sends reads nobody’s replies')
   t.equal((await board.call('GET', `/messages/${first.id}`, { key: sender })).status, 404)
   t.equal((await board.call('GET', `/messages/${first.id}`, { key: reader })).status, 200, 'CONTROL')
+  // Nor may it find one out by naming it: a check would show the provider's id.
+  const quoting = { ...text, to: '14155550100', channel: 'cloud', replyTo: first.id }
+  const { text: _, ...rest } = { ...quoting, type: 'reaction', reaction: { messageId: first.id, emoji: '👍' } }
+  const { replyTo: __, ...reacting } = rest
+  for (const [body, path] of [
+    [quoting, '/replyTo'],
+    [reacting, '/reaction/messageId']
+  ] as const) {
+    for (const way of ['/messages', '/messages/validate']) {
+      const { status, body: problem } = await board.call('POST', way, { key: sender, body })
+      t.match([status, problem.errors?.[0]?.path], [400, path], way)
+    }
+    t.equal((await board.call('POST', '/messages', { key: reader, body })).status, 201, 'CONTROL')
+  }
 })
 
 t.test('every fixture of both providers is read to its end', async t => {

@@ -96,7 +96,7 @@ export function createAccept(parts: AcceptParts): Accept {
       const made = newRow(clock(), caller, body, channel, to, traceparent, rest, requestTrace.getStore()?.requestId)
       const row = unseen ? { ...made, options: keepOptions({ ...optionsOf(made), unseen }) } : made
       try {
-        const prepared = await preparation.prepare(toDraft(row, body), channel)
+        const prepared = await preparation.prepare(toDraft(row, body), channel, caller)
         // With others to turn to, what the encoder refuses has to be known here.
         if (rest.length > 0 && !prepared.file) preparation.encodeNow(prepared, channel)
         const concern = together(concernOf(row, prepared.sendable), await checkFallback(row, body, channel))

@@ -12,6 +12,7 @@ import {
 } from '../../adapters/adapter.ts'
 import type { DispatchChannel, ProviderClient } from '../../dispatch/provider-client.ts'
 import { invalid, ServiceError } from '../../errors.ts'
+import { type Caller, seesMessage } from '../../keys/caller.ts'
 import type { FileNeed, MediaLibrary } from '../../media/library.ts'
 import type { MessageQueries } from '../../messages/queries.ts'
 import type { Draft } from '../../messages/row.ts'
@@ -38,8 +39,11 @@ export interface Frame {
 }
 
 export interface Preparation {
-  /** Resolves every reference and checks a template. Throws ServiceError; nothing has been sent or stored then. */
-  prepare: (draft: Draft, channel: DispatchChannel) => Promise<Prepared>
+  /**
+   * Resolves every reference and checks a template. Throws ServiceError; nothing has been sent or stored then.
+   * @param reader who asks for it, and may name only what it may read; absent for a message that was let in before
+   */
+  prepare: (draft: Draft, channel: DispatchChannel, reader?: Caller) => Promise<Prepared>
   /** Checks a template without its recipients and their values; the provider is asked for it now. */
   frame: (draft: Draft<'template'>, channel: DispatchChannel) => Promise<Frame>
   /** Encodes, bringing the file first where one is needed. `dispose` is called when the request is over. */
@@ -95,12 +99,14 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     reference: string,
     draft: Draft,
     channel: DispatchChannel,
-    path: string
+    path: string,
+    reader: Caller | undefined
   ): Promise<string> => {
     if (!reference.startsWith('msg_')) return reference
     const [row] = await store.read(queries.byId({ id: reference }))
-    const visible = row && row.mode === channel.mode && (row.service === draft.service || row.service === '')
-    if (!visible) throw invalid(path, `names no message: ${reference}`)
+    const received = row?.service === '' && (!reader || seesMessage(reader, row))
+    if (!row || row.mode !== channel.mode || (row.service !== draft.service && !received))
+      throw invalid(path, `names no message: ${reference}`)
     if (row.channel_id !== channel.id)
       throw invalid(path, `names a message of the channel ${row.channel_id}, not of ${channel.id}`)
     if (row.provider_message_id === null)
@@ -153,13 +159,18 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
     return { content: { ...rest, header: { kind, media: resolve(header[kind]!, kind) } }, warnings }
   }
 
-  const contentOf = async (draft: Draft, channel: DispatchChannel, asFile: boolean): Promise<Resolved> => {
+  const contentOf = async (
+    draft: Draft,
+    channel: DispatchChannel,
+    asFile: boolean,
+    reader: Caller | undefined
+  ): Promise<Resolved> => {
     if (isMedia(draft.type)) return references.own(draft as Draft<MediaType>, channel, asFile)
     if (draft.type === 'template') return templateOf(draft as Draft<'template'>, channel)
     if (draft.type === 'buttons') return buttonsOf(draft as Draft<'buttons'>, channel)
     if (draft.type !== 'reaction') return { content: draft.content, warnings: [] }
     const { messageId, emoji } = draft.content as ContentByType['reaction']
-    const target = await providerIdOf(messageId, draft, channel, '/reaction/messageId')
+    const target = await providerIdOf(messageId, draft, channel, '/reaction/messageId', reader)
     return { content: { messageId: target, emoji }, warnings: [] }
   }
 
@@ -178,11 +189,11 @@ export function createPreparation(parts: PreparationParts, whoCan: WhoCan): Prep
   }
 
   return {
-    prepare: async (draft, channel) => {
+    prepare: async (draft, channel, reader) => {
       const encoder = encoderOf(providerClient.adapter(channel.provider), draft.type, channel)
-      const { content, file, warnings } = await contentOf(draft, channel, encoder.media === 'file')
+      const { content, file, warnings } = await contentOf(draft, channel, encoder.media === 'file', reader)
       const replyTo =
-        draft.replyTo === undefined ? undefined : await providerIdOf(draft.replyTo, draft, channel, '/replyTo')
+        draft.replyTo === undefined ? undefined : await providerIdOf(draft.replyTo, draft, channel, '/replyTo', reader)
       const { [channel.provider]: options, ...others } = draft.providerOptions ?? {}
       return {
         sendable: {
