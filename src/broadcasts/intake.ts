@@ -79,6 +79,9 @@ interface Costs {
 
 const { doubtfulCommit } = retryPolicy
 
+/** From so many messages on, PostgreSQL's planner is told of them. */
+const many = 5000
+
 const tooSlow = () => new ServiceError('overloaded', 'The broadcast could not be stored in time. Nothing was sent.')
 
 const uncertain = () =>
@@ -219,6 +222,17 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
     return { tally, sample, suppressed }
   }
 
+  /** Nobody waits for it, and where it fails PostgreSQL does it by itself in time. */
+  const recount = (): void => {
+    const query = queries.recount
+    if (!query) return
+    store
+      .write(function* () {
+        yield query
+      })
+      .catch(error => log.warn({ err: error }, 'PostgreSQL could not count the messages anew: it does so by itself'))
+  }
+
   return async (caller, form, source, { skipInvalid = false, traceparent, claim }) => {
     const end = performance.now() + longestMs
     const { channel, rules, window } = await rulesOf(caller, form)
@@ -239,6 +253,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       failpoint('broadcast_kept')
       booking?.kept()
       wake(row.mode, common.run_at)
+      if (total >= many) recount()
       log.info({ broadcast: id, total, duplicates, skipped, suppressed }, 'a broadcast was accepted')
       return { id, faults: tally.faults }
     } finally {

@@ -46,6 +46,11 @@ export function broadcastQueries(store: Store) {
   }
 
   return {
+    /**
+     * Has PostgreSQL look at how many messages there are now: until it does so by itself, a minute later, it plans for as many as there were,
+     * and goes through all of them where an index leads there. SQLite plans without such figures.
+     */
+    recount: postgres ? sql`analyze messages`.compile(build) : undefined,
     ...broadcastTransitions(store),
     /** No row changes where it is there already. */
     insert: prepare<BroadcastRow, unknown>(p =>

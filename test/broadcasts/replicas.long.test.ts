@@ -8,8 +8,9 @@ t.test('two replicas on one PostgreSQL share a broadcast', async t => {
   const cluster = await startPostgres(t)
   const sandbox = await startSandbox({ apiKey: matonKey })
   t.teardown(() => sandbox.close())
+  const database = await cluster.database()
   const env = {
-    DATABASE_URL: cluster.url(await cluster.database()),
+    DATABASE_URL: cluster.url(database),
     KEY_PEPPER: 'a-pepper-for-both-replicas-0123456789'
   }
   const replica = async (): Promise<Board> => {
@@ -63,4 +64,19 @@ t.test('two replicas on one PostgreSQL share a broadcast', async t => {
     )
     t.match(again.body.items, [{ status: 'failed' }])
   })
+
+  await t.test(
+    'PostgreSQL is had to count the messages of a large one, lest it plan for as many as there were',
+    async t => {
+      const counted = async () => {
+        const figures = `select analyze_count, last_analyze from pg_stat_user_tables where relname = 'messages'`
+        return Number((await cluster.query(figures, database))[0]!.analyze_count)
+      }
+      t.equal(await counted(), 0, 'CONTROL: not of the small ones')
+      const later = new Date(Date.now() + 3600_000).toISOString()
+      const { body } = await upload(one, table(5000), '', { fields: { startAt: later } })
+      t.equal(await until(counted, count => count > 0), 1)
+      await calm(one, 'POST', `/broadcasts/${body.id}/cancel`)
+    }
+  )
 })

@@ -64,7 +64,7 @@ export function broadcastTransitions(store: Store) {
             case when r.value ->> 4 is null then 0 else 1 end, r.value ->> 4,
             case when r.value ->> 4 is null then null else cast(${p.created_at} as bigint) end,
             case when r.value ->> 4 is null then '' else coalesce(cast(${p.entry} as text), '') end
-          from ${postgres ? sql`json_array_elements(cast(${p.rows} as json))` : sql`json_each(${p.rows})`} as r`.compile(
+          from ${postgres ? sql`jsonb_array_elements(cast(${p.rows} as jsonb))` : sql`json_each(${p.rows})`} as r`.compile(
           build
         )
     })),
