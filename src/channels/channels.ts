@@ -10,8 +10,9 @@ import type { Seal } from '../keys/seal.ts'
 import { blockKey, blockQueries } from '../messages/blocks.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { ChannelRow } from '../store/schema.ts'
-import { change, first, prepare, type Store, type Unit } from '../store/store.ts'
+import { change, first, type Store, type Unit } from '../store/store.ts'
 import { readChannelsFile } from './file.ts'
+import { createKnownChannels, type KnownChannel } from './known.ts'
 import { createSettingsCheck } from './settings.ts'
 import { telling } from './told.ts'
 
@@ -20,6 +21,8 @@ export interface Channels {
   resolve: (caller: Caller, id: string | undefined) => Promise<DispatchChannel>
   /** A channel for work that was accepted before; undefined when it is gone. */
   bind: (id: string, mode: Mode) => Promise<DispatchChannel | undefined>
+  /** Asks the store anew: another replica may have changed them, and its word of it not have come yet. */
+  refresh: () => Promise<void>
   /** Returns the channel from memory, without waiting: a moment old on a replica. */
   peek: (id: string, mode: Mode) => DispatchChannel | undefined
   all: (mode: Mode) => Promise<DispatchChannel[]>
@@ -48,40 +51,21 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
   const { build } = store
   const blocks = blockQueries(store)
   const check = createSettingsCheck(adapters, seal)
-  const everything = prepare<object, ChannelRow>(() =>
-    build
-      .selectFrom('channels')
-      .leftJoin('blocks', join => join.on('blocks.key', '=', sql<string>`'channel/' || channels.id`))
-      .select(['id', 'provider', 'connection_id', 'settings', 'is_default', 'managed_by', 'created_at', 'updated_at'])
-      .select(sql<number>`case when blocks.key is null then 0 else 1 end`.as('paused'))
-      .orderBy('id')
-  )
-  let known = new Map<string, { row: ChannelRow; settings: unknown }>()
-  let until = Number.NEGATIVE_INFINITY
-
-  const refresh = async (): Promise<void> => {
-    const rows = await store.read(everything({}))
-    known = new Map(rows.map(row => [row.id, { row, settings: check.unpack(row.provider, row.settings) }]))
-    // Nobody else writes to an embedded store, so its list is right until we change it ourselves.
-    until = store.dialect === 'sqlite' ? Number.POSITIVE_INFINITY : performance.now() + believeMs
-  }
-  const current = async () => {
-    if (until <= performance.now()) await refresh()
-    return known
-  }
+  const known = createKnownChannels(store, check.unpack, believeMs)
+  const { current, refresh } = known
   const require = async (id: string) => {
     const entry = (await current()).get(id)
     if (!entry) throw new ServiceError('not_found', `There is no channel ${id}.`)
     return entry
   }
-  const bound = ({ row, settings }: { row: ChannelRow; settings: unknown }, mode: Mode): DispatchChannel => ({
+  const bound = ({ row, settings }: KnownChannel, mode: Mode): DispatchChannel => ({
     id: row.id,
     provider: row.provider,
     connectionId: row.connection_id,
     mode,
     settings
   })
-  const view = ({ row, settings }: { row: ChannelRow; settings: unknown }, detailed: boolean): Channel => {
+  const view = ({ row, settings }: KnownChannel, detailed: boolean): Channel => {
     const adapter = adapters.get(row.provider)!
     return {
       id: row.id,
@@ -112,8 +96,13 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     for (const table of ['webhook_registrations', 'webhook_lanes'] as const)
       yield build.deleteFrom(table).where('channel_id', 'not in', build.selectFrom('channels').select('id')).compile()
   }
-  /** Every change of channels, with its events. */
-  const write = <T>(unit: () => Unit<T>): Promise<T> => store.write(() => telling(store, everything({}), face, unit))
+  /** Every change of channels, with its events and a word to the other replicas. */
+  const write = <T>(unit: () => Unit<T>): Promise<T> =>
+    store.write(function* () {
+      const done = yield* telling(store, known.everything({}), face, unit)
+      yield* known.announce()
+      return done
+    })
   const changeable = ({ row }: { row: ChannelRow }): void => {
     if (row.managed_by === 'file')
       throw new ServiceError(
@@ -154,6 +143,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const entry = known.get(id)
       return entry && bound(entry, mode)
     },
+    refresh,
     peek: (id, mode) => {
       const entry = known.get(id)
       return entry && bound(entry, mode)

@@ -73,7 +73,7 @@ interface Slice {
 }
 
 /** Whether it tells what became of a message of ours: WATI has another word for sent than for what follows. */
-const isStatus = ({ heard }: Item, effect: Effect | 'foreign' | undefined): boolean =>
+const isStatus = ({ heard }: Item, effect?: Effect | 'foreign'): boolean =>
   heard.kind === 'status' || (typeof effect === 'object' && effect.ours === true)
 
 const heardAtOf = (pieces: Piece[]): number => Math.max(...pieces.map(piece => piece.received_at))
@@ -86,9 +86,9 @@ export function createReader(parts: ReaderParts): Reader {
   const queries = webhookQueries(store)
   const suspects = createSuspects(store, queries)
   const noteBeside = createBeside(store, queries)
-  const { placeOf, siblingsOf } = createPlaces(adapters, channels)
   /** Other processes read too. On an embedded store a lane that an earlier process held is free at once. */
   const shared = store.dialect === 'postgres'
+  const { placeOf, siblingsOf } = createPlaces(adapters, channels, shared)
   const holder = shared ? randomUUID() : 'only'
   let stopped = true
 
@@ -212,7 +212,7 @@ export function createReader(parts: ReaderParts): Reader {
   }
   const readThese = async (lane: Lane, rows: KeptBody[]): Promise<void> => {
     const door = await channels.bind(lane.channel_id, lane.mode)
-    const [adapter, all] = [door && adapters.get(door.provider), door ? await siblingsOf(door) : []]
+    const adapter = door && adapters.get(door.provider)
     const items: Item[] = []
     const faults = new Map<string, string>()
     for (const { body, position, tries, ...webhook } of rows) {
@@ -224,8 +224,7 @@ export function createReader(parts: ReaderParts): Reader {
       if (typeof told === 'string' || !door || told.length <= position) {
         const reason = typeof told === 'string' ? told : null
         const state = reason === null ? 'read' : 'set_aside'
-        const { id, received_at } = webhook
-        await store.write(() => queries.advance({ id, received_at, from: position, to: position, state, reason }))
+        await store.write(() => queries.advance({ ...webhook, from: position, to: position, state, reason }))
         metrics.heard(adapter?.provider ?? 'none', reason === null ? 'nothing' : 'unreadable', state)
         continue
       }
@@ -234,6 +233,7 @@ export function createReader(parts: ReaderParts): Reader {
       for (const [index, heard] of told.entries()) if (index >= position) items.push({ webhook, index, heard })
     }
     try {
+      const all = door ? await siblingsOf(door, items) : []
       for (const slice of slicesOf(items)) {
         if (stopped) break
         await givingWay.turn()

@@ -14,6 +14,8 @@ const length = 24
 const believeMs = 1000
 /** How long it is believed where a token does not fit: guesses do not have the store looked into each time. */
 const doubtMs = 100
+/** The word to other replicas that a channel has a new token, before its name. */
+const rotationWord = 'webhook-token '
 /** Names of channels that are remembered, so that guesses at them cost no query each. */
 const mostKnown = 1000
 
@@ -45,6 +47,12 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
   const make = (...parts: (string | number)[]): string =>
     createHmac('sha256', key).update(parts.join('\n')).digest('base64url').slice(0, length)
   const known = new Map<string, Known | { at: number }>()
+  let rotations = 0
+  const forget = (channelId: string): void => {
+    rotations++
+    known.delete(channelId)
+  }
+  store.notifications?.subscribe(word => word.startsWith(rotationWord) && forget(word.slice(rotationWord.length)))
 
   const look = async (channelId: string): Promise<Known | undefined> => {
     const rows = await store.read(
@@ -78,7 +86,10 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
   const find = async (channelId: string, believed: number): Promise<Known | undefined> => {
     const had = known.get(channelId)
     if (had && performance.now() - had.at < believed) return 'valid' in had ? had : undefined
+    const before = rotations
     const found = await look(channelId)
+    // It may be of the moment before.
+    if (rotations !== before) return find(channelId, 0)
     if (known.size >= mostKnown) known.delete(known.keys().next().value as string)
     // On an embedded store a channel that was not there may be there the next moment, and looking costs nothing.
     if (found || store.dialect === 'postgres') known.set(channelId, found ?? { at: performance.now() })
@@ -98,7 +109,8 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
       const mode = fitting(await find(channelId, believeMs))
       return mode === undefined && store.dialect === 'postgres' ? fitting(await find(channelId, doubtMs)) : mode
     },
-    current: async (channelId, mode) => (await find(channelId, believeMs))?.current[mode],
+    // It is told to a provider, or held against what one was told: of another replica's rotation no word may have come yet.
+    current: async (channelId, mode) => (await find(channelId, store.notifications ? 0 : believeMs))?.current[mode],
     verifyToken: (channelId, mode) => make('verify', channelId, mode),
     rotate: async (channel_id, mode, overlapSeconds) => {
       const now = store.clock()
@@ -133,8 +145,9 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
             .where('generation', '<=', last)
             .where(eb => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', ends_at)]))
             .compile()
+        if (store.notifications) yield store.notifications.publish(rotationWord + channel_id)
       })
-      known.delete(channel_id)
+      forget(channel_id)
     }
   }
 }
