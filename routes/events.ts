@@ -17,7 +17,10 @@ export const events: RoutePlugin = app => {
       summary: 'What has changed, oldest first',
       description: `Go on with nextCursor as since, for ever: no event is skipped, however late its commit. Kept for RETENTION_DAYS. ${whose}`,
       querystring: EventQuery,
-      response: { 200: json(EventPage, 'One page; an empty one: nothing new.'), ...problems(...guarded) }
+      response: {
+        200: json(EventPage, 'One page; an empty one with the cursor that was asked with: nothing new.'),
+        ...problems(...guarded)
+      }
     },
     handler: request => app.events.list(request.caller, request.query)
   })

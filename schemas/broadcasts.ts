@@ -101,7 +101,7 @@ export const Broadcast = Type.Object(
     template: ref(BroadcastTemplate),
     status: stringEnum(broadcastStatuses, {
       description:
-        'finished: nothing waits any more. failed: the same, and nobody was reached, since every message failed or expired.'
+        'finished: nothing waits any more. failed: the same, and nobody was reached, since every message failed or expired. What fails after that stands in counts.'
     }),
     total: Type.Integer({ description: 'Recipients, without duplicates and without rows that were left out.' }),
     counts: ref(BroadcastCounts),

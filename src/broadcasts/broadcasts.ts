@@ -238,7 +238,10 @@ export function createBroadcasts(parts: BroadcastsParts): Broadcasts {
       }
       if (count === 0 && standing) throw refusalOf(standing)
       if (count === 0)
-        throw new ServiceError('conflict', 'No message of the broadcast has failed: there is nothing to send again.')
+        throw new ServiceError(
+          'conflict',
+          'No message of the broadcast has failed that can be sent again: what is older than the retention has nothing left to send, and a number that has changed hands is not written to.'
+        )
       wake(caller.mode, Date.now())
       progress.forget(id)
       return shown(caller, id)

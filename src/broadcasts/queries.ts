@@ -153,8 +153,11 @@ export function broadcastQueries(store: Store) {
         .select(['id', 'contact'])
         .where('broadcast_id', '=', p.id)
         .where('state', '=', 'failed')
-        // Of somebody who was erased nothing is left to send to.
+        // Of somebody who was erased nothing is left to send to, and of what is old enough nothing to send.
         .where('contact', 'is not', null)
+        .where('content', 'is not', null)
+        // Where the person is known and goes by a number, the number is another's by now (decision 106).
+        .where(eb => eb.or([eb('user_id', 'is', null), eb('user_id', '=', eb.ref('contact'))]))
         .where('id', '>', p.after)
         .orderBy('id')
         .limit(batchSize)

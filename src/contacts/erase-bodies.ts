@@ -22,35 +22,40 @@ function tells(body: Uint8Array, names: (text: string) => boolean, ids: Readonly
 /**
  * Empties every kept webhook body that tells of a person. What waits to be read stays, since it has had no effect yet. In
  * portions, between which others have their turn.
+ * @returns whether one waits to be read that tells of the person: its effect is still to come, and would bring the person back
  */
 export async function eraseBodies(
   store: Store,
   mode: Mode,
   people: readonly string[],
   ids: ReadonlySet<string>
-): Promise<void> {
+): Promise<boolean> {
   const { build } = store
   const nothing = Buffer.from('{}')
   const names = namingAny(people)
+  let waiting = false
   for (let after = ''; ; await rest()) {
     const page = await store.read(
       build
         .selectFrom('webhooks')
-        .select(['id', 'size'])
+        .select(['id', 'size', 'state'])
         .where('mode', '=', mode)
-        .where('state', '!=', 'waiting')
         .where('id', '>', after)
         .orderBy('id')
         .limit(atOnce)
         .compile()
     )
     let sum = 0
-    const some = page.filter(({ size }, i) => (sum += size) <= mostBytes || i === 0).map(({ id }) => id)
+    const portion = page.filter(({ size }, i) => (sum += size) <= mostBytes || i === 0)
+    const some = portion.map(({ id }) => id)
+    const unread = new Set(portion.flatMap(({ id, state }) => (state === 'waiting' ? [id] : [])))
     const last = some.at(-1)
-    if (last === undefined) return
+    if (last === undefined) return waiting
     after = last
     const bodies = await store.read(build.selectFrom('webhook_bodies').selectAll().where('id', 'in', some).compile())
-    const found = bodies.filter(({ body }) => tells(body, names, ids)).map(({ id }) => id)
+    const told = bodies.filter(({ body }) => tells(body, names, ids)).map(({ id }) => id)
+    const found = told.filter(id => !unread.has(id))
+    waiting ||= found.length < told.length
     if (found.length > 0)
       await store.write(function* () {
         yield build.updateTable('webhook_bodies').set({ body: nothing }).where('id', 'in', found).compile()

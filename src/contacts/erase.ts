@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Mode } from '../../schemas/common.ts'
 import { ServiceError } from '../errors.ts'
@@ -34,6 +35,14 @@ const atOnce = 200
 /** The acts on a message whose answers show it, and are kept. */
 const actPaths = ['cancel', 'read', 'resend', 'reconcile', 'resolve']
 const modes: readonly Mode[] = ['live', 'test']
+/** A kept webhook is read within a moment: so long it is waited for, looking so often. */
+const longestMs = 3000
+const everyMs = 100
+
+const unread = () =>
+  new ServiceError('conflict', 'What a provider has told of this person is about to be read: ask again in a moment.', {
+    retryAfterSeconds: 2
+  })
 
 export function createErase({ store, queries, keepSuppressed }: EraseParts): Erase {
   const { build } = store
@@ -199,17 +208,25 @@ export function createErase({ store, queries, keepSuppressed }: EraseParts): Era
     })
   }
 
+  /** Waits until what has been told of a person has had its effect, or it would have it afterwards. */
+  const readUp = async (mode: Mode, person: string) => {
+    for (const end = performance.now() + longestMs; ; await setTimeout(everyMs)) {
+      const people = await names.of(mode, undefined, person)
+      // Ahead of the rows, which know the ids.
+      const ids = await idsOf(mode, people)
+      if (!(await eraseBodies(store, mode, people, ids))) return { people, ids }
+      if (performance.now() > end) throw unread()
+    }
+  }
+
   return async (caller, text) => {
     const person = requirePerson(text, 'path/phone')
     let messages = 0
     for (const mode of modes) {
-      const people = await names.of(mode, undefined, person)
-      // Ahead of the rows, which know the ids.
-      const ids = await idsOf(mode, people)
-      await eraseBodies(store, mode, people, ids)
+      const { people, ids } = await readUp(mode, person)
       messages += await eraseMessages(mode, people)
-      // What waited to be read then, and has been by now.
-      await eraseBodies(store, mode, people, ids)
+      // What has come meanwhile, and has been read or has not.
+      if (await eraseBodies(store, mode, people, ids)) throw unread()
       const [busy] = await store.read(
         build.selectFrom('messages').select('id').where('mode', '=', mode).where(ofPerson(people)).limit(1).compile()
       )

@@ -60,15 +60,11 @@ export function requireTemplate(caller: Caller, name: string): void {
 export const sees = (caller: Caller, owner: { service: string; mode: Mode }): boolean =>
   owner.mode === caller.mode && (owner.service === caller.service || hasScope(caller, 'read_all'))
 
-/** What a channel received, or somebody else sent through it: it belongs to the channel and to no service. */
-const ofChannel = (row: { direction: string; origin: string | null }): boolean =>
-  row.direction === 'inbound' || row.origin === 'operator'
+/** What a channel received, what somebody else sent through it, and what it said by itself: it belongs to no service. */
+const ofChannel = ({ service }: { service: string }): boolean => service === ''
 
 /** Whether a message is there at all for this caller. A service that only sends reads nobody's replies (docs/api.md 11). */
-export const seesMessage = (
-  caller: Caller,
-  row: { service: string; mode: Mode; channel_id: string; direction: string; origin: string | null }
-): boolean =>
+export const seesMessage = (caller: Caller, row: { service: string; mode: Mode; channel_id: string }): boolean =>
   row.mode === caller.mode &&
   (!caller.channels || caller.channels.has(row.channel_id)) &&
   (ofChannel(row) ? hasScope(caller, 'inbound:read') : sees(caller, row))

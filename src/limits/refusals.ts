@@ -1,6 +1,9 @@
 import { ServiceError } from '../errors.ts'
 import { type Limits, type Standing, timeZoneOf } from './account.ts'
 
+/** To the nearest second: the instant that the milliseconds were counted from is a moment past. */
+const instant = (ms: number): string =>
+  `${new Date(Math.round((Date.now() + ms) / 1000) * 1000).toISOString().slice(0, 19)}Z`
 const seconds = (ms: number): number => Math.max(1, Math.ceil(ms / 1000))
 
 /** The 429 of a key that comes too fast. @param ms until the next request may come */
@@ -15,7 +18,7 @@ export const tooFast = ({ rateLimit }: Limits, ms: number): ServiceError =>
 export const usedUp = (limits: Limits, ms: number): ServiceError =>
   new ServiceError(
     'rate_limited',
-    `This key may make ${limits.quota!.perDay} requests a day (quota), and they are used up: the next day in ${timeZoneOf(limits)} begins at ${new Date(Date.now() + ms).toISOString().slice(0, 19)}Z.`,
+    `This key may make ${limits.quota!.perDay} requests a day (quota), and they are used up: the next day in ${timeZoneOf(limits)} begins at ${instant(ms)}.`,
     { retryAfterSeconds: seconds(ms) }
   )
 

@@ -82,7 +82,7 @@ const types: Readonly<Record<string, string>> = {
 const unknownType = 'application/octet-stream'
 /** Types that are safe to say; anything else goes out as plain bytes. */
 const sayable =
-  /^(image\/(jpeg|png|webp|gif)|video\/[a-z0-9.+-]+|audio\/[a-z0-9.+-]+|application\/[a-z0-9.+-]+|text\/plain)$/
+  /^(image\/(jpeg|png|webp|gif)|video\/[a-z0-9.+-]+|audio\/[a-z0-9.+-]+|application\/[a-z0-9.+-]+|text\/(plain|csv))$/
 
 const typeOf = (declared = ''): string | undefined => {
   const type = declared.split(';')[0]!.trim().toLowerCase()
@@ -168,7 +168,8 @@ export function createRemoteMedia({
       const filename = cleanFilename(told)
       const row: RemoteMediaRow = {
         ...{ id: idOf(channel, reference), mode: channel.mode, channel_id: channel.id, path: reference },
-        mime_type: mimeType ?? types[/\.([a-z0-9]{1,5})$/i.exec(reference)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
+        mime_type:
+          typeOf(mimeType) ?? types[/\.([a-z0-9]{1,5})$/i.exec(reference)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
         ...{ filename: filename ?? null, created_at: now, expires_at }
       }
       const query = build

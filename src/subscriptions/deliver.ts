@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import type { Journal } from '../events/index.ts'
+import { hears, type Journal } from '../events/index.ts'
 import { failpoint } from '../failpoints.ts'
 import type { Metrics } from '../metrics.ts'
 import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import type { Poster } from '../upstream/post.ts'
 import { type Attempted, attempt } from './attempt.ts'
+import type { MakerOf } from './makers.ts'
 import { payloadOf } from './payload.ts'
 import type { Claimed, DeliveryQueries } from './queries.ts'
 import { createRecord, type Recorded } from './record.ts'
@@ -24,6 +25,7 @@ export interface DelivererParts {
   store: Store
   queries: DeliveryQueries
   journal: Pick<Journal, 'at'>
+  makerOf: MakerOf
   secrets: Pick<Secrets, 'current'>
   poster: () => Promise<Poster>
   metrics: Pick<Metrics, 'delivery'>
@@ -42,7 +44,7 @@ const gatherMs = 5
 const restMs = 1000
 
 export function createDeliverer(parts: DelivererParts): Deliverer {
-  const { store, queries, journal, secrets, metrics, log, clock } = parts
+  const { store, queries, journal, makerOf, secrets, metrics, log, clock } = parts
   const record = createRecord(parts)
   const inHand = new Set<Promise<void>>()
   const asked = new Set<string>()
@@ -53,11 +55,17 @@ export function createDeliverer(parts: DelivererParts): Deliverer {
   let timerAt = Number.POSITIVE_INFINITY
 
   const hostOf = (url: string): string => new URL(url).host
+  const unsent = (error: string): Attempted => ({
+    attempt: { at: new Date(clock()).toISOString(), status: null, ms: 0, error },
+    verdict: 'failed'
+  })
   const send = async ({ row, subscription }: Claimed): Promise<Attempted> => {
     const event = await journal.at(row.position)
-    const at = new Date(clock()).toISOString()
-    if (!event || event.event.id !== row.event_id)
-      return { attempt: { at, status: null, ms: 0, error: 'the event is not kept any longer' }, verdict: 'failed' }
+    if (!event || event.event.id !== row.event_id) return unsent('the event is not kept any longer')
+    // It has waited, and its subscriber may be another by now.
+    const maker = await makerOf(subscription)
+    if (!maker || !hears(maker)(event.head))
+      return unsent('the key that made the subscription may not hear this any more')
     const body = payloadOf(event, subscription.payload)
     const signing = await secrets.current(subscription.id, clock())
     const { url } = subscription

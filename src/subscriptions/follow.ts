@@ -2,9 +2,9 @@ import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import { type EventHead, hears, type Journal, type JournalEvent } from '../events/index.ts'
 import type { Caller } from '../keys/caller.ts'
-import type { Rights } from '../keys/rights.ts'
 import type { ReplayRow, SubscriptionRow } from '../store/schema-subscriptions.ts'
 import { change, first, type Store, StoreUnavailable, type Unit } from '../store/store.ts'
+import type { MakerOf } from './makers.ts'
 import { type DeliveryQueries, locked } from './queries.ts'
 import { disable } from './record.ts'
 
@@ -21,7 +21,7 @@ export interface FollowerParts {
   store: Store
   queries: DeliveryQueries
   journal: Pick<Journal, 'read' | 'follow' | 'onNews'>
-  rights: Rights
+  makerOf: MakerOf
   /** Deliveries of this subscription are due. */
   deliver: (subscriptionId: string) => void
   log: Logger
@@ -32,8 +32,6 @@ export interface FollowerParts {
 const atOnce = 200
 /** A word can be missed. */
 const pollMs = 1000
-/** How long the rights of a key are believed (docs/api.md 11: within 5 s everywhere). */
-const believeMs = 2000
 /** A place that only passed what a subscription does not want is written down so often. */
 const noteMs = 1000
 
@@ -49,24 +47,14 @@ export function wanted(row: Pick<SubscriptionRow, 'events' | 'channels'>, maker:
 }
 
 export function createFollower(parts: FollowerParts): Follower {
-  const { store, queries, journal, rights, deliver, log, clock } = parts
+  const { store, queries, journal, makerOf, deliver, log, clock } = parts
   const { build } = store
-  const believed = new Map<string, { maker: Caller | undefined; until: number }>()
   const seen = new Map<string, { position: number; noted: number }>()
   let stopped = true
   let running: Promise<void> | undefined
   let again = false
   let timer: NodeJS.Timeout | undefined
   let endNews: (() => void) | undefined
-
-  const makerOf = async (row: SubscriptionRow): Promise<Caller | undefined> => {
-    const known = believed.get(row.key_id)
-    if (known && known.until > performance.now()) return known.maker
-    const maker = await rights(row.key_id)
-    if (believed.size > 1000) believed.clear()
-    believed.set(row.key_id, { maker, until: performance.now() + believeMs })
-    return maker
-  }
 
   /** False: another process has read on, or somebody has changed what is wanted. */
   function* make(

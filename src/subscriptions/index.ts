@@ -13,6 +13,7 @@ import type { Poster } from '../upstream/post.ts'
 import { createDeliveryActs, type DeliveryActs } from './acts.ts'
 import { createDeliverer, type Deliverer } from './deliver.ts'
 import { createFollower, type Follower } from './follow.ts'
+import { createMakers } from './makers.ts'
 import { deliveryQueries } from './queries.ts'
 import { createSecrets } from './secrets.ts'
 import { createSubscriptions, type Subscriptions } from './subscriptions.ts'
@@ -58,8 +59,10 @@ export function createSubscriptionRoom(parts: SubscriptionRoomParts): Subscripti
   const guard = async () => (await parts.egress()).guard
   const open = async () => (await import('../upstream/post.ts')).createPoster(await guard())
   const poster = (): Promise<Poster> => (opened ??= open())
-  const deliverer = createDeliverer({ store, queries, journal, secrets, poster, metrics, log, clock, random })
-  const follower = createFollower({ store, queries, journal, rights, deliver: deliverer.wake, log, clock })
+  const makerOf = createMakers(rights)
+  const common = { store, queries, journal, makerOf, log, clock }
+  const deliverer = createDeliverer({ ...common, secrets, poster, metrics, random })
+  const follower = createFollower({ ...common, deliver: deliverer.wake })
   const upkeep = createSubscriptionUpkeep({ store, log, clock }, parts.config.RETENTION_DAYS)
   const sweeping = createPeriodic(upkeep.sweep, sweepMs, log, 'subscriptions could not be looked after')
   const wake = (): void => {

@@ -193,16 +193,23 @@ export function broadcastCases(test: Case): void {
     const failed = { broadcast_id: id, state: 'failed', final: 1, error: '{}', failed_at: 1, attempts: 2 } as const
     const ahead = Date.now() + hour
     const rows = [
-      await put(store, message({ ...failed, contact: '1', expires_at: 1000, provider_message_id: 'wamid.1' })),
+      await put(
+        store,
+        message({ ...failed, contact: '1', expires_at: 1000, provider_message_id: 'wamid.1', pricing: '{}' })
+      ),
       await put(store, message({ ...failed, contact: '2', expires_at: ahead })),
       await put(store, message({ ...failed, contact: '3', state: 'unknown' })),
       await put(store, message({ ...failed, contact: '4', state: 'delivered' })),
-      await put(store, message({ ...failed, contact: '5', expires_at: 1000 }))
+      await put(store, message({ ...failed, contact: '5', expires_at: 1000 })),
+      // Whose content is not kept any more, and whose number is another's by now.
+      await put(store, message({ ...failed, contact: '6', content: null })),
+      await put(store, message({ ...failed, contact: '7', user_id: 'US.7' })),
+      await put(store, message({ ...failed, contact: 'US.8', user_id: 'US.8' }))
     ]
     const found = await store.read(failedAfter({ id, after: '' }))
     t.strictSame(
       found.map(each => each.id),
-      [rows[0]!.id, rows[1]!.id, rows[4]!.id]
+      [rows[0]!.id, rows[1]!.id, rows[4]!.id, rows[7]!.id]
     )
     const now = Date.now()
     const ids = [rows[0]!.id, rows[1]!.id, rows[3]!.id]
@@ -214,6 +221,7 @@ export function broadcastCases(test: Case): void {
       error: null,
       failed_at: null,
       provider_message_id: null,
+      pricing: null,
       run_at: now,
       expires_at: now + 5
     })
@@ -224,7 +232,7 @@ export function broadcastCases(test: Case): void {
       [4, 'failed']
     ] as const)
       t.equal((await get(store, rows[i]!.id)).state, state)
-    t.match(await store.read(failedAfter({ id, after: rows[1]!.id })), [{ id: rows[4]!.id }])
+    t.match(await store.read(failedAfter({ id, after: rows[1]!.id })), [{ id: rows[4]!.id }, { id: rows[7]!.id }])
   })
 
   test('moving finds what may begin or end by itself', async (t, { store }) => {

@@ -1,5 +1,10 @@
+import { sql } from 'kysely'
 import t from 'tap'
+import { createEvents, eventEntry } from '../../src/events/index.ts'
+import type { Caller } from '../../src/keys/caller.ts'
+import { openStore } from '../../src/store/index.ts'
 import { type Board, startBoard, until } from '../helper.ts'
+import { log } from '../store/embedded.ts'
 import { listen } from './listen.ts'
 
 const scopes = ['messages:send', 'messages:read', 'events:read']
@@ -102,6 +107,33 @@ t.test('a stream tells what happens next, and goes on where it was without a gap
   two.close()
   const wrong = await board.call('GET', '/events/stream', { key, headers: { 'last-event-id': 'evt_1' } })
   t.match(wrong.body, { status: 400, errors: [{ path: /last-event-id/i }] })
+})
+
+t.test('an empty page says that there is nothing new, however much of others lies between', async t => {
+  const store = await openStore({ directory: t.testdir() }, log)
+  t.teardown(() => store.close())
+  const happen = (service: string) =>
+    store.write(function* () {
+      yield eventEntry(store, { type: 'contact.changed', mode: 'live', channel: 'cloud', service, data: {} })
+    })
+  await happen('mine')
+  // More than are gone through in one read.
+  for (let part = 0; part < 6; part++)
+    await store.write(function* () {
+      const others = sql`
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 10000)
+        insert into events (position, nonce, type, at, mode, channel_id, service, data)
+        select (select max(position) from events) + i, 'n' || i, 'contact.changed', 1, 'live', 'cloud', 'another', '{}' from n`
+      yield others.compile(store.build)
+    })
+  await happen('mine')
+  const { reads } = createEvents({ store, log })
+  const mine: Caller = { keyId: 'key_1', service: 'mine', mode: 'live', scopes: new Set(['events:read']) }
+  const first = await reads.list(mine, { limit: 1 })
+  t.equal(first.items.length, 1)
+  const second = await reads.list(mine, { since: first.nextCursor })
+  t.equal(second.items.length, 1)
+  t.strictSame(await reads.list(mine, { since: second.nextCursor }), { items: [], nextCursor: second.nextCursor })
 })
 
 t.test('whoever was cut off before anything happened misses nothing either', async t => {

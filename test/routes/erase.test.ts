@@ -1,5 +1,6 @@
 import t from 'tap'
-import { startBoard } from '../helper.ts'
+import { cloudSettings, startBoard } from '../helper.ts'
+import { until } from '../until.ts'
 
 // What callers see of a person who was erased (docs/api.md 6); what the store still holds is in test/conformance/store-erase.ts.
 
@@ -33,4 +34,25 @@ t.test('an erased message is answered by the document, and a repeated request se
   t.equal(sandbox.ledger.sends().length, 1)
   t.equal((await write()).status, 201, 'a contact is made anew, and is no answer of before')
   t.equal((await call('GET', `/contacts/${to}?channel=cloud`)).status, 200)
+})
+
+t.test('what a provider has told of a person and nobody has read yet does not bring the person back', async t => {
+  const { call, board } = await startBoard(t)
+  const door = (await board.app.door.pathOf('cloud', 'live'))!
+  const metadata = { display_phone_number: '1', phone_number_id: cloudSettings.phoneNumberId }
+  const tell = (id: string, from: string) => {
+    const messages = [{ id, from, timestamp: '1795774460', type: 'text', text: { body: 'a word of theirs' } }]
+    const change = { field: 'messages', value: { messaging_product: 'whatsapp', metadata, messages } }
+    const entry = [{ id: cloudSettings.businessAccountId, changes: [change] }]
+    return call('POST', door, { key: '', body: { object: 'whatsapp_business_account', entry } })
+  }
+  const inbound = async () => (await call('GET', '/messages?direction=inbound')).body.items as { from: string | null }[]
+  for (let i = 0; i < 5; i++) {
+    t.equal((await tell(`wamid.${i}`, to)).status, 200)
+    t.equal((await call('DELETE', `/contacts/${to}/data`)).status, 204)
+    t.equal((await tell(`wamid.other.${i}`, '4915199999999')).status, 200)
+    // What came after it has been read, so that it has been as well.
+    const items = await until(inbound, some => some.length === 2 * (i + 1))
+    t.notMatch(JSON.stringify(items), new RegExp(to), 'it was read first, and erased then')
+  }
 })

@@ -224,6 +224,43 @@ t.test('only what it asks for and its maker may see, of its mode; it ends with i
   await t.rejects(room.acts.deliveries.replay(shop, made.id, { since: '2026-01-01T00:00:00Z' }), { code: 'conflict' })
 })
 
+t.test('what waits is not sent once its maker may not hear it any more, whoever changes the address', async t => {
+  let maker: Caller = shop
+  const [{ room, happen, subscribe, forward }, receiver, other] = await Promise.all([
+    bench(t, { rights: async () => maker }),
+    receive(t),
+    receive(t)
+  ])
+  receiver.answer = (_, response) => void response.writeHead(500).end()
+  const made = await subscribe({ url: receiver.url })
+  await happen(1)
+  await until(
+    () => receiver.posted.length,
+    count => count > 0
+  )
+  maker = { ...shop, channels: new Set(['wati']) }
+  const tried = async () => {
+    forward(hour / 4)
+    const { items } = await room.acts.deliveries.list(shop, made.id, { limit: 10 })
+    return JSON.stringify(items)
+  }
+  // What the maker may do is believed for a moment.
+  await until(tried, text => /may not hear this any more/.test(text))
+  await room.acts.subscriptions.patch(shop, made.id, { url: other.url })
+  const before = receiver.posted.length
+  for (let i = 0; i < 3; i++) await tried()
+  maker = shop
+  await until(
+    async () => {
+      await tried()
+      return other.posted.length
+    },
+    count => count > 0
+  )
+  t.equal(receiver.posted.length, before)
+  t.equal(other.posted[0]!.body.channel, 'cloud', 'CONTROL: it comes as soon as it may be heard again')
+})
+
 t.test('thin: no words and no numbers', async t => {
   const [{ happen, subscribe }, receiver] = await Promise.all([bench(t), receive(t)])
   const made = await subscribe({ url: receiver.url, payload: 'thin' })

@@ -29,8 +29,8 @@ export interface DryRunParts {
 /** Stands where the message's own id would go out. */
 export const dryId = `msg_${'0'.repeat(32)}`
 
-const closedWindow =
-  'This person has not written for 24 hours, so WhatsApp will refuse this message (window_closed): send a template, or give a fallback.'
+const closedWindow = (fallback: boolean): string =>
+  `This person has not written for 24 hours, so WhatsApp will refuse this message (window_closed): ${fallback ? 'its fallback is sent then.' : 'send a template, or give a fallback.'}`
 
 /** The file that a send would bring, as far as it is known without bringing it. */
 const described = ({ link, media, filename }: FileNeed) => ({
@@ -100,7 +100,7 @@ export function createDryRun({
       warnings: [
         ...warnings,
         ...(file?.link ? ['The link is fetched, and its file checked, when the message is sent.'] : []),
-        ...(closed ? [closedWindow] : [])
+        ...(closed ? [closedWindow(body.fallback !== undefined)] : [])
       ],
       expectedWaitSeconds: waitMs === null ? null : Math.ceil(Math.max(waitMs, (row.send_at ?? now) - now) / 1000)
     }

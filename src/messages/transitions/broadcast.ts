@@ -97,6 +97,7 @@ export function broadcastTransitions(store: Store) {
           accepted_at: null,
           sent_at: null,
           provider_message_id: null,
+          pricing: null,
           // Kept where it still lies ahead.
           expires_at: eb.case().when('expires_at', '>', p.run_at).then(eb.ref('expires_at')).else(p.expires_at).end(),
           timeline: told(p.entry)

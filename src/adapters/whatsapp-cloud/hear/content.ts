@@ -24,7 +24,7 @@ const mediaLifeSeconds = 7 * 24 * 60 * 60
 
 function media(type: string, node: Json): Content {
   const reference = graphId(node.id)
-  const mimeType = string((string(node.mime_type) ?? '').split(';')[0]?.trim().toLowerCase())
+  const mimeType = cut((string(node.mime_type) ?? '').split(';')[0]?.trim().toLowerCase(), 120)
   const caption = cut(node.caption, 4096)
   const filename = cut(node.filename, 240)
   const content = some({
