@@ -96,6 +96,18 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     for (const table of ['webhook_registrations', 'webhook_lanes'] as const)
       yield build.deleteFrom(table).where('channel_id', 'not in', build.selectFrom('channels').select('id')).compile()
   }
+  /** Whose events a channel hears. */
+  const heardOf = (provider: string, connectionId: string, settings: unknown): string =>
+    `${connectionId} ${adapters.get(provider)?.hear?.numberOf?.(settings as never)}`
+  /** Inside a unit: what was registered was another number's, or another account's. */
+  const moved = (id: string) =>
+    build
+      .updateTable('webhook_registrations')
+      .set({ at_provider: 'unknown', checked_at: 0 })
+      .set({ problem: 'The channel has another connection or number since: register it again.' })
+      .where('channel_id', '=', id)
+      .where('registered', '=', 1)
+      .compile()
   /** Every change of channels, with its events and a word to the other replicas. */
   const write = <T>(unit: () => Unit<T>): Promise<T> =>
     store.write(function* () {
@@ -193,7 +205,9 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const before = await require(id)
       changeable(before)
       // Secrets are never shown, so whoever changes the rest cannot give them back: they stay unless another is given.
-      const { provider } = before.row
+      const { provider, connection_id: connectionId } = before.row
+      const former = before.settings
+      const was = heardOf(provider, connectionId, former)
       const settings = input.settings && {
         ...check.onlySecrets(provider, before.settings as object),
         ...input.settings
@@ -209,6 +223,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       await write(function* () {
         if (input.default) yield clearDefault(id)
         yield build.updateTable('channels').set(changes).where('id', '=', id).compile()
+        if (heardOf(provider, changes.connection_id ?? connectionId, settings ?? former) !== was) yield moved(id)
         yield* auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
       })
       await refresh()

@@ -14,6 +14,8 @@ export interface Seen {
   inherited?: true
   /** It has our address, and does not call it. */
   switchedOff?: true
+  /** Of another address that it calls: what that is remembered by. */
+  digest?: string
   /** Why nothing could be read back. */
   failure?: CallFailed
 }
@@ -27,12 +29,12 @@ export interface AtProvider {
   /** Has it call this address. @returns its own id of it, where it gives one */
   tell: (channel: DispatchChannel, url: string) => Promise<string | undefined>
   /**
-   * Has it not call this address any more.
-   * @param listed what it calls could be read: then a 404 says that this address is gone, and else perhaps that there is no such call
+   * Has it not call this address any more. Where it knows neither the list of what it calls nor this call, that is logged, with the way by hand.
+   * @param unread why what it calls could not be read; else a 404 says that this address is gone
    */
-  take: (channel: DispatchChannel, url: string, id: string | undefined, listed: boolean) => Promise<void>
+  take: (channel: DispatchChannel, url: string, id: string | undefined, unread?: CallFailed) => Promise<void>
   /** As `take`, of an address that is not used any more: a refusal is logged, and stops nothing. */
-  leave: (channel: DispatchChannel, url: string, id: string) => Promise<void>
+  leave: (channel: DispatchChannel, url: string, id: string, unread?: CallFailed) => Promise<void>
   /** The refusal of a call, as a caller is told of it. */
   refused: (channel: DispatchChannel, failure: CallFailed) => ServiceError
   /** How to do it without us, as the end of a sentence; empty where nobody knows. */
@@ -49,34 +51,41 @@ export interface AtProviderParts {
 /** What an address is remembered by: it holds a secret. */
 export const digestOfUrl = (url: string): string => createHash('sha256').update(url).digest('hex')
 
+const awayByHand = ' By hand: delete the address of this channel where the provider’s dashboard lists its webhooks.'
+
 export function createAtProvider({ adapters, providerClient, tokens, log }: AtProviderParts): AtProvider {
   const operationsOf = ({ provider }: DispatchChannel) => adapters.get(provider)!.operations
+  const unknown = (error: unknown): boolean => error instanceof CallFailed && error.record.status === 404
   const byHand = ({ provider }: DispatchChannel): string => {
     const how = adapters.get(provider)?.hear?.byHand
     return how === undefined ? '' : ` By hand: ${how}`
   }
-  const refused = (channel: DispatchChannel, failure: CallFailed): ServiceError => {
+  const refused = (channel: DispatchChannel, failure: CallFailed, how = byHand(channel)): ServiceError => {
     const { code, message, facts } = failure.toServiceError()
-    return new ServiceError(code, `${message}${byHand(channel)}`, facts)
+    return new ServiceError(code, `${message}${how}`, facts)
   }
   /** Runs calls of which a refusal is the caller's business. */
-  const asked = async <T>(channel: DispatchChannel, calls: () => Promise<T>): Promise<T> => {
+  const asked = async <T>(channel: DispatchChannel, calls: () => Promise<T>, how?: string): Promise<T> => {
     try {
       return await calls()
     } catch (error) {
-      throw error instanceof CallFailed ? refused(channel, error) : error
+      throw error instanceof CallFailed ? refused(channel, error, how) : error
     }
   }
-  const take: AtProvider['take'] = async (channel, url, id, listed) => {
+  const take: AtProvider['take'] = async (channel, url, id, unread) => {
     if (!operationsOf(channel).removeWebhook) return
-    await asked(channel, async () => {
+    const remove = async () => {
       try {
         await providerClient.call('removeWebhook', channel, { url, ...(id !== undefined && { id }) })
       } catch (error) {
+        if (!unknown(error)) throw error
         // Somebody has taken it away there.
-        if (!listed || !(error instanceof CallFailed) || error.record.status !== 404) throw error
+        if (!unread) return
+        if (!unknown(unread)) throw error
+        log.warn({ channel: channel.id }, `the provider has no call that takes an address away.${awayByHand}`)
       }
-    })
+    }
+    await asked(channel, remove, awayByHand)
   }
 
   return {
@@ -112,8 +121,8 @@ export function createAtProvider({ adapters, providerClient, tokens, log }: AtPr
         return (await providerClient.call('registerWebhook', channel, { url, verifyToken })).output.id
       }),
 
-    leave: (channel, url, id) =>
-      take(channel, url, id, true).catch(error =>
+    leave: (channel, url, id, unread) =>
+      take(channel, url, id, unread).catch(error =>
         log.warn(
           { err: error, channel: channel.id },
           'an address that is not used any more could not be taken away at the provider'
@@ -133,7 +142,8 @@ function seen(found: RegisteredWebhook | null, url: string): Seen {
     const another = theirs === ours ? 'another address than this one, of the same host' : 'another address than ours'
     const whose = inherited ? `the account’s address, which is ${another}` : another
     const { id: _, ...rest } = told
-    return { ...rest, atProvider: false, problem: `The provider calls ${whose}, at ${theirs}.` }
+    const digest = digestOfUrl(found.url)
+    return { ...rest, digest, atProvider: false, problem: `The provider calls ${whose}, at ${theirs}.` }
   }
   const unheard = missing && {
     problem: `The provider does not tell of ${missing.join(', ')}: choose these events as well.`

@@ -46,6 +46,8 @@ export interface RegistrationParts {
 /** Meta takes no longer address (docs/webhooks.md C2). */
 const longestUrl = 200
 const defaultOverlapSeconds = 24 * 3600
+/** So long the address before counts at least until the provider has taken the new one. */
+const leastOverlapSeconds = 15 * 60
 
 export function createWebhookRegistrations(parts: RegistrationParts): WebhookRegistrations {
   const { store, adapters, channels, door, tokens, baseUrl, mode: actingMode } = parts
@@ -184,20 +186,23 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
         const row = await rowOf(id, actingMode)
         await provider.subscribe(channel)
         const before = await provider.inspect(channel, url)
+        // One that says so and is silent all the same is told once more: an override fails without a word (docs/webhooks.md C2).
+        const silent = before.atProvider === true && row !== undefined && row.silent_since !== null
         // Told again: a provider may refuse an address that it has (docs/webhooks.md D2).
         const known =
           before.inherited === undefined &&
+          !silent &&
           (before.atProvider === true || (before.failure !== undefined && hasBeenTold(row, url)))
-        // Switched off by the provider: it would refuse the address that it still has.
-        const off = before.switchedOff && before.id
-        if (off) await provider.take(channel, url, off, true)
+        // It would refuse the address that it still has.
+        const off = (before.switchedOff || silent) && before.id
+        if (off) await provider.take(channel, url, off)
         const hookId = known ? (before.id ?? row?.hook_id ?? undefined) : await provider.tell(channel, url)
         const after = known ? before : await provider.inspect(channel, url)
         const hook = after.id ?? hookId
         await keep(caller, channel, url, hook, after)
         const former = row?.hook_id ?? undefined
         if (former !== undefined && hook !== undefined && former !== hook && former !== off)
-          await provider.leave(channel, url, former)
+          await provider.leave(channel, url, former, after.failure)
         return view(caller, id, actingMode)
       }),
 
@@ -208,14 +213,16 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
         const { channel, url } = registered ? await require(id) : await reachable(id)
         const former = row?.hook_id ?? undefined
         const seen = url === undefined ? undefined : await provider.inspect(channel, url)
-        const { atProvider = false, inherited, switchedOff, failure, id: hook = former } = seen ?? {}
+        const { atProvider = false, inherited, switchedOff, failure, digest, id: hook = former } = seen ?? {}
         // Nobody can say whose the address is that a removal without an id would take.
         if (registered && failure && former === undefined) throw provider.refused(channel, failure)
         const unseen = atProvider === 'unknown' && registered
-        const ours = unseen || (atProvider === true && !inherited) || switchedOff
-        if (url !== undefined && ours) await provider.take(channel, url, hook, failure === undefined)
+        // As it was before a rotation that the provider refused, or another PUBLIC_URL.
+        const earlier = registered && !inherited && digest !== undefined && digest === row.url_digest
+        const ours = unseen || (atProvider === true && !inherited) || switchedOff || earlier
+        if (url !== undefined && ours) await provider.take(channel, url, hook, failure)
         if (url !== undefined && former !== undefined && (!ours || former !== hook))
-          await provider.leave(channel, url, former)
+          await provider.leave(channel, url, former, failure)
         await store.write(function* () {
           yield* endSilence(channel)
           yield queries.forget({ channel: id, mode: actingMode })
@@ -231,40 +238,51 @@ export function createWebhookRegistrations(parts: RegistrationParts): WebhookReg
         // Ahead of the new token, which the provider could not be told.
         if (registered) await require(id)
         const old = await urlOf(id, actingMode)
-        await tokens.rotate(id, actingMode, input?.overlapSeconds ?? defaultOverlapSeconds)
+        // Where nobody knows whether the provider was told of this one, it may have an id of it that we do not.
+        const untold = registered && old !== undefined && before.url_digest !== digestOfUrl(old)
+        const seen = untold ? await provider.inspect(channel, old) : undefined
+        const overlap = input?.overlapSeconds ?? defaultOverlapSeconds
+        // A provider that refuses the new one loses nothing today.
+        await tokens.rotate(id, actingMode, registered ? Math.max(overlap, leastOverlapSeconds) : overlap)
         await store.write(function* () {
           yield* auditEntry(store, caller, 'webhooks.rotated', id)
         })
         if (registered && old !== undefined) {
-          // The old address counts for a while yet, so a provider that refuses the new one loses nothing today.
           const { url } = await require(id)
           const hookId = await provider.tell(channel, url)
           const after = await provider.inspect(channel, url)
-          await keep(caller, channel, url, after.id ?? hookId, after)
-          if (before.hook_id !== null && before.hook_id !== (after.id ?? hookId))
-            await provider.leave(channel, old, before.hook_id)
+          const hook = after.id ?? hookId
+          await keep(caller, channel, url, hook, after)
+          if (overlap < leastOverlapSeconds) await tokens.endFormer(id, actingMode, overlap)
+          const former = new Set([before.hook_id, seen?.atProvider === true ? seen.id : undefined])
+          for (const each of former)
+            if (each != null && each !== hook) await provider.leave(channel, old, each, after.failure)
         }
         return view(caller, id, actingMode)
       }),
 
-    look: async (id, mode) => {
-      const channel = await channels.bind(id, mode)
-      if (!channel) return undefined
-      const url = await urlOf(id, mode)
-      const { atProvider, fields, problem } =
-        url === undefined
-          ? { atProvider: 'unknown' as const, problem: unreachable, fields: undefined }
-          : await provider.inspect(channel, url)
-      const looked = {
-        ...{ channel: id, mode, at_provider: `${atProvider}` as const, problem: problem ?? null },
-        fields: fields ? JSON.stringify(fields) : null,
-        url_digest: atProvider === true ? digestOfUrl(url!) : null
-      }
-      await store.write(function* () {
-        yield queries.looked(looked)
+    // In turn as well: what an act is about to change would be taken for a fault.
+    look: (id, mode) =>
+      inTurn(id, async () => {
+        const channel = await channels.bind(id, mode)
+        if (!channel) return undefined
+        const before = await rowOf(id, mode)
+        const url = await urlOf(id, mode)
+        const { atProvider, fields, problem } =
+          url === undefined
+            ? { atProvider: 'unknown' as const, problem: unreachable, fields: undefined }
+            : await provider.inspect(channel, url)
+        const looked = {
+          ...{ channel: id, mode, at_provider: `${atProvider}` as const, problem: problem ?? null },
+          fields: fields ? JSON.stringify(fields) : null,
+          url_digest: atProvider === true ? digestOfUrl(url!) : null,
+          registered_at: before?.registered_at ?? null
+        }
+        await store.write(function* () {
+          yield queries.looked(looked)
+        })
+        return rowOf(id, mode)
       })
-      return rowOf(id, mode)
-    }
   }
 }
 

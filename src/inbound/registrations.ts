@@ -77,15 +77,20 @@ export function registrationQueries(store: Store) {
         .where('checked_at', '<=', sql<number>`${now} - ${p.older_ms}`)
         .returningAll()
     ),
-    /** @param url_digest of the address that was found there; null: what is known of it stays */
+    /**
+     * What was seen of the registration of that instant: of a later one it says nothing.
+     * @param url_digest of the address that was found there; null: what is known of it stays
+     */
     looked: prepare<
-      RegistrationKey & Pick<WebhookRegistrationRow, 'at_provider' | 'fields' | 'problem' | 'url_digest'>,
+      RegistrationKey &
+        Pick<WebhookRegistrationRow, 'at_provider' | 'fields' | 'problem' | 'url_digest' | 'registered_at'>,
       unknown
     >(p =>
       build
         .updateTable('webhook_registrations')
         .set({ at_provider: p.at_provider as 'true', fields: p.fields, problem: p.problem })
         .set({ url_digest: sql<string>`coalesce(cast(${p.url_digest} as text), url_digest)` })
+        .where(sql<boolean>`coalesce(registered_at, 0) = coalesce(cast(${p.registered_at} as bigint), 0)`)
         .where('channel_id', '=', p.channel)
         .where('mode', '=', p.mode as Mode)
     ),

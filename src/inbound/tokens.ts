@@ -28,6 +28,8 @@ export interface WebhookTokens {
   verifyToken: (channelId: string, mode: Mode) => string
   /** Makes a new token for a mode; the one before counts for a while yet. */
   rotate: (channelId: string, mode: Mode, overlapSeconds: number) => Promise<void>
+  /** Has those before the token in force end sooner. */
+  endFormer: (channelId: string, mode: Mode, overlapSeconds: number) => Promise<void>
 }
 
 interface Known {
@@ -145,6 +147,20 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
             .where('generation', '<=', last)
             .where(eb => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', ends_at)]))
             .compile()
+        if (store.notifications) yield store.notifications.publish(rotationWord + channel_id)
+      })
+      forget(channel_id)
+    },
+    endFormer: async (channel_id, mode, overlapSeconds) => {
+      const ends_at = store.clock() + overlapSeconds * 1000
+      await store.write(function* () {
+        yield build
+          .updateTable('webhook_tokens')
+          .set({ ends_at })
+          .where('channel_id', '=', channel_id)
+          .where('mode', '=', mode)
+          .where('ends_at', '>', ends_at)
+          .compile()
         if (store.notifications) yield store.notifications.publish(rotationWord + channel_id)
       })
       forget(channel_id)

@@ -146,7 +146,14 @@ export function createDefinitions(
     refreshUsed: async of => {
       const channels = [...used.values()].filter(of)
       used.clear()
-      for (const channel of channels) await refresh(channel, undefined)
+      const failures: unknown[] = []
+      // One account that does not answer is asked again next time, and stops none of the others.
+      for (const channel of channels)
+        await refresh(channel, undefined).catch(error => {
+          used.set(`${channel.mode} ${channel.id}`, channel)
+          failures.push(error)
+        })
+      if (failures.length > 0) throw failures[0]
     },
     near: async (channel, name) => {
       // Cached too: a service that keeps sending a misspelt name must not use up the account's calls with it.

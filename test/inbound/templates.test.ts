@@ -129,3 +129,26 @@ t.test('the slow poll asks for the templates of channels that send some, where n
   await poll.run()
   t.equal(calls.length, 2, 'a channel that needed none since is not asked about')
 })
+
+t.test('an account that does not answer stops no other from being asked, and is asked again', async t => {
+  const asked: string[] = []
+  let down = 'one'
+  const call = async (_: string, { id }: { id: string }) => {
+    asked.push(id)
+    if (id === down) throw new Error('does not answer')
+    return { output: { items: [], nextCursor: null } }
+  }
+  const definitions = createDefinitions({ call } as unknown as ProviderClient)
+  const channel = (id: string) => ({ id, provider: 'p', connectionId: id, mode: 'live' as const, settings: {} })
+  down = 'none'
+  for (const id of ['one', 'two', 'three']) await definitions.find(channel(id), 'a')
+  down = 'one'
+  asked.length = 0
+  await t.rejects(
+    definitions.refreshUsed(() => true),
+    /does not answer/
+  )
+  t.strictSame(asked, ['one', 'two', 'three'])
+  await t.rejects(definitions.refreshUsed(() => true))
+  t.strictSame(asked.slice(3), ['one'])
+})
