@@ -34,7 +34,8 @@ const known = [channel('one'), channel('three'), channel('other', 'd')]
 const channels = {
   bind: async (id: string) => known.find(each => each.id === id),
   peek: (id: string) => known.find(each => each.id === id),
-  all: async () => known
+  all: async () => known,
+  refresh: async () => {}
 } as unknown as Channels
 
 const readerOf = (store: Store, handlers: HeardHandlers = {}): Reader =>
