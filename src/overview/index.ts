@@ -146,7 +146,8 @@ export function createOverviews(parts: OverviewParts): Overviews {
           waiting: lines.reduce((sum, line) => sum + (partsOf(line).channel === id ? Number(line.waiting) : 0), 0),
           unknown: { open: rows.length, more: unknown.length > mostLookedAt, causes: causesOf(rows) },
           webhooks: {
-            registered: registered.get(id)?.registered === 1,
+            // The sandbox calls every door of test mode by itself, and without an account there is no other.
+            registered: sandboxMode || mode === 'test' || registered.get(id)?.registered === 1,
             lastHeardAt: instant(heard.get(id)?.heard_at),
             lastStatusAt: instant(heard.get(id)?.status_at),
             silentSince: instant(registered.get(id)?.silent_since)
