@@ -1,3 +1,5 @@
+import { addTo, type Placed, takeFrom } from './unordered.ts'
+
 /** What of ours a caller waits for: it begins with the request, rests while somebody else is waited for, and ends with the answer. */
 export interface OwnWork {
   /** A provider, or a turn at one, is waited for. */
@@ -29,16 +31,14 @@ const longestMs = 50
 /** A provider that answers within this finds the event loop free; one across the internet takes longer, and is not waited for. */
 const briefMs = 3
 
-interface Entry {
+interface Entry extends Placed {
   /** The instant until which others give way to it. */
   until: number
-  /** Where it stands; less than 0 where nobody gives way to it. */
-  index: number
 }
 
 /** @param now milliseconds, of a clock that is never set back */
 export function createGivingWay(now = () => performance.now()): GivingWay {
-  /** What others give way to, in no order. Not a Map: one that changes with every request keeps what it held (docs/decisions/0103). */
+  /** What others give way to. */
   const under: Entry[] = []
   const waiting: { until: number; go: () => void }[] = []
   let scheduled = false
@@ -46,20 +46,12 @@ export function createGivingWay(now = () => performance.now()): GivingWay {
 
   const add = (entry: Entry, forMs: number): void => {
     entry.until = now() + forMs
-    if (entry.index < 0) entry.index = under.push(entry) - 1
-  }
-  const remove = (entry: Entry): void => {
-    const last = under.pop()!
-    if (last !== entry) {
-      under[entry.index] = last
-      last.index = entry.index
-    }
-    entry.index = -1
+    addTo(under, entry)
   }
   const busy = (at: number): boolean => {
     for (let last = under.at(-1); last; last = under.at(-1)) {
       if (last.until > at) return true
-      remove(last)
+      takeFrom(under, last)
     }
     return false
   }
@@ -102,9 +94,7 @@ export function createGivingWay(now = () => performance.now()): GivingWay {
         },
         end: () => {
           ended = true
-          if (entry.index < 0) return
-          remove(entry)
-          look()
+          if (takeFrom(under, entry)) look()
         }
       }
     },

@@ -1,7 +1,13 @@
 // What only some rooms may do: import a thing, call by a name, read the environment. architecture.test.ts holds the house against it.
 
 /** What every room but the adapters, the sandbox and schemas may import: they run nothing of ours. */
-export const commons = ['src/own-work.ts', 'src/request-trace.ts', 'src/sse.ts', 'src/delivery/retry-policy.ts']
+export const commons = [
+  'src/own-work.ts',
+  'src/request-trace.ts',
+  'src/sse.ts',
+  'src/unordered.ts',
+  'src/delivery/retry-policy.ts'
+]
 
 /** Who alone may import a thing. */
 export const reserved: { what: string; by: string[] }[] = [

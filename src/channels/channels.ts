@@ -12,6 +12,7 @@ import { auditEntry } from '../store/audit.ts'
 import type { ChannelRow } from '../store/schema.ts'
 import { change, first, type Store, type Unit } from '../store/store.ts'
 import { readChannelsFile } from './file.ts'
+import { createHearing } from './hearing.ts'
 import { createKnownChannels, type KnownChannel } from './known.ts'
 import { createSettingsCheck } from './settings.ts'
 import { telling } from './told.ts'
@@ -91,23 +92,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     build.updateTable('channels').set({ is_default: 0 }).where('is_default', '=', 1).where('id', '!=', except).compile()
   const face = ({ id, provider, connection_id, settings, is_default, managed_by }: ChannelRow): string =>
     JSON.stringify([id, provider, connection_id, check.unpack(provider, settings), is_default, managed_by])
-  /** Inside a unit: what was known of the webhooks of channels that there are no more; one of the same name has another address. */
-  function* forgetHeard(): Unit<void> {
-    for (const table of ['webhook_registrations', 'webhook_lanes'] as const)
-      yield build.deleteFrom(table).where('channel_id', 'not in', build.selectFrom('channels').select('id')).compile()
-  }
-  /** Whose events a channel hears. */
-  const heardOf = (provider: string, connectionId: string, settings: unknown): string =>
-    `${connectionId} ${adapters.get(provider)?.hear?.numberOf?.(settings as never)}`
-  /** Inside a unit: what was registered was another number's, or another account's. */
-  const moved = (id: string) =>
-    build
-      .updateTable('webhook_registrations')
-      .set({ at_provider: 'unknown', checked_at: 0 })
-      .set({ problem: 'The channel has another connection or number since: register it again.' })
-      .where('channel_id', '=', id)
-      .where('registered', '=', 1)
-      .compile()
+  const hearing = createHearing(store, adapters)
   /** Every change of channels, with its events and a word to the other replicas. */
   const write = <T>(unit: () => Unit<T>): Promise<T> =>
     store.write(function* () {
@@ -205,9 +190,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       const before = await require(id)
       changeable(before)
       // Secrets are never shown, so whoever changes the rest cannot give them back: they stay unless another is given.
-      const { provider, connection_id: connectionId } = before.row
-      const former = before.settings
-      const was = heardOf(provider, connectionId, former)
+      const { provider } = before.row
       const settings = input.settings && {
         ...check.onlySecrets(provider, before.settings as object),
         ...input.settings
@@ -223,7 +206,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       await write(function* () {
         if (input.default) yield clearDefault(id)
         yield build.updateTable('channels').set(changes).where('id', '=', id).compile()
-        if (heardOf(provider, changes.connection_id ?? connectionId, settings ?? former) !== was) yield moved(id)
+        yield* hearing.follow(before, { connectionId: input.connectionId, settings })
         yield* auditEntry(store, actor, 'channel.changed', id, { fields: Object.keys(input) })
       })
       await refresh()
@@ -239,7 +222,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         const inHand = one.where(sql<boolean>`state in ('claimed', 'sending')`).orderBy('lease_until')
         if ((yield* first(queued)) ?? (yield* first(inHand))) return false
         yield build.deleteFrom('channels').where('id', '=', id).compile()
-        yield* forgetHeard()
+        yield* hearing.forget()
         yield* auditEntry(store, actor, 'channel.deleted', id)
         return true
       })
@@ -269,15 +252,18 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         throw new Error(`CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault}`).join('\n')}`)
       const ids = declared.map(channel => channel.id)
       const now = store.clock()
+      const before = await current()
       await write(function* () {
         yield build
           .deleteFrom('channels')
           .where('managed_by', '=', 'file')
           .$if(ids.length > 0, query => query.where('id', 'not in', ids))
           .compile()
-        yield* forgetHeard()
+        yield* hearing.forget()
         if (declared.some(channel => channel.default)) yield clearDefault('')
         for (const channel of declared) {
+          const former = before.get(channel.id)
+          if (former) yield* hearing.follow(former, { ...channel, settings: channel.settings ?? {} })
           const values = {
             provider: channel.provider,
             connection_id: channel.connectionId,

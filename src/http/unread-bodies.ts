@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
+import { addTo, type Placed, takeFrom } from '../unordered.ts'
 import type { App } from './fastify.ts'
 
 declare module 'fastify' {
@@ -16,10 +17,8 @@ const slowMs = 10_000
 const mostUnread = { stranger: 16 * 1024 * 1024, letIn: 128 * 1024 * 1024 }
 
 /** A body that has not come yet as a whole. */
-interface Coming {
+interface Coming extends Placed {
   raw: IncomingMessage
-  /** Its place among all. */
-  index: number
   since: number
   /** What the socket had read at `since`. */
   bytes: number
@@ -35,23 +34,14 @@ interface Coming {
  * One sweep a second: a timer for each request would cost every fast one.
  */
 export function watchUnreadBodies(app: App): void {
-  // In no order. Not a Map: one that changes with every request keeps what it held (docs/decisions/0103).
   const all: Coming[] = []
   const add = (raw: IncomingMessage): Coming => {
-    const since = performance.now()
-    const entry = { raw, index: all.length, since, bytes: raw.socket.bytesRead, patient: false }
-    all.push(entry)
+    const entry = { raw, index: -1, since: performance.now(), bytes: raw.socket.bytesRead, patient: false }
+    addTo(all, entry)
     return entry
   }
-  const end = (entry: Coming): void => {
-    if (all[entry.index] !== entry) return
-    const last = all.pop()!
-    if (last === entry) return
-    all[entry.index] = last
-    last.index = entry.index
-  }
   const forget = (request: FastifyRequest): void => {
-    end(request.coming!)
+    takeFrom(all, request.coming!)
     request.coming = undefined
   }
   app.decorateRequest('coming')
@@ -96,11 +86,11 @@ export function watchUnreadBodies(app: App): void {
     for (const entry of [...all]) {
       const { socket, complete } = entry.raw
       const { bytesRead } = socket
-      if (socket.destroyed || complete) end(entry)
+      if (socket.destroyed || complete) takeFrom(all, entry)
       else if (!tooMuch(entry, bytesRead) && entry.patient && bytesRead > entry.bytes)
         Object.assign(entry, { since: now, bytes: bytesRead })
       else if (tooMuch(entry, bytesRead) || now - entry.since > slowMs) {
-        end(entry)
+        takeFrom(all, entry)
         socket.destroy()
       }
     }

@@ -2,7 +2,7 @@ import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 import type { Mode } from '../../schemas/common.ts'
 import { ServiceError } from '../errors.ts'
 import type { WebhookTokenRow } from '../store/schema-inbound.ts'
-import { all, change, type Store } from '../store/store.ts'
+import { all, change, type Store, type Unit } from '../store/store.ts'
 
 // The tokens in the addresses of webhooks. None is stored: each is an HMAC, under a key made from the pepper, of the
 // channel, the mode and the generation. So a stolen database opens no door, and every replica knows every token.
@@ -97,6 +97,23 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
     if (found || store.dialect === 'postgres') known.set(channelId, found ?? { at: performance.now() })
     return found
   }
+  /** Inside a unit: those before the token in force end by an instant, where they do not end sooner, and the other replicas are told. */
+  function* endBy(channel_id: string, mode: Mode, ends_at: number): Unit<void> {
+    const inForce = build
+      .selectFrom('webhook_tokens')
+      .select(eb => eb.fn.max('generation').as('generation'))
+      .where('channel_id', '=', channel_id)
+      .where('mode', '=', mode)
+    yield build
+      .updateTable('webhook_tokens')
+      .set({ ends_at })
+      .where('channel_id', '=', channel_id)
+      .where('mode', '=', mode)
+      .where('generation', '<', inForce)
+      .where(eb => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', ends_at)]))
+      .compile()
+    if (store.notifications) yield store.notifications.publish(rotationWord + channel_id)
+  }
   const nobody: Known['valid'] = [{ mode: 'live', digest: digest(make('nobody')) }]
 
   return {
@@ -138,31 +155,12 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
         if ((yield* change(made)) === 0)
           throw new ServiceError('conflict', 'Another rotation of this address has just been made: ask again.')
         if (rows.length === 0) yield build.insertInto('webhook_tokens').values(row(last, ends_at)).compile()
-        else
-          yield build
-            .updateTable('webhook_tokens')
-            .set({ ends_at })
-            .where('channel_id', '=', channel_id)
-            .where('mode', '=', mode)
-            .where('generation', '<=', last)
-            .where(eb => eb.or([eb('ends_at', 'is', null), eb('ends_at', '>', ends_at)]))
-            .compile()
-        if (store.notifications) yield store.notifications.publish(rotationWord + channel_id)
+        yield* endBy(channel_id, mode, ends_at)
       })
       forget(channel_id)
     },
     endFormer: async (channel_id, mode, overlapSeconds) => {
-      const ends_at = store.clock() + overlapSeconds * 1000
-      await store.write(function* () {
-        yield build
-          .updateTable('webhook_tokens')
-          .set({ ends_at })
-          .where('channel_id', '=', channel_id)
-          .where('mode', '=', mode)
-          .where('ends_at', '>', ends_at)
-          .compile()
-        if (store.notifications) yield store.notifications.publish(rotationWord + channel_id)
-      })
+      await store.write(() => endBy(channel_id, mode, store.clock() + overlapSeconds * 1000))
       forget(channel_id)
     }
   }

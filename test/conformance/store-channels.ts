@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import type { CreateChannel } from '../../schemas/channels.ts'
 import { adapters } from '../../src/adapters/index.ts'
 import { type Channels, createChannels } from '../../src/channels/channels.ts'
+import { registrationQueries } from '../../src/inbound/registrations.ts'
 import { createSeal } from '../../src/keys/seal.ts'
 import type { Store } from '../../src/store/store.ts'
 import type { Case } from './store.ts'
@@ -48,6 +49,28 @@ export function channelCases(test: Case): void {
     t.strictSame(await ids(channels), [])
     t.equal(await channels.bind('a', 'live'), undefined)
     t.match(await failure(channels.get(admin, 'a')), { code: 'not_found' })
+  })
+
+  test('a channel that goes over to another connection or number is not taken for registered', async (t, { store }) => {
+    const channels = open(store)
+    const { keep, of } = registrationQueries(store)
+    const settled = { hook_id: null, url_digest: 'd', fields: null, problem: null, silent_since: null } as const
+    const register = (channel_id: string) => {
+      const known = { channel_id, mode: 'live', registered: 1, at_provider: 'true' } as const
+      return changed(store, keep({ ...known, ...settled, checked_at: 5, registered_at: 5 }))
+    }
+    const standing = async (channel: string) =>
+      (await store.read(of({ channel, mode: 'live' }))).map(({ at_provider }) => at_provider).join()
+    await channels.create(input('api'), admin)
+    await channels.applyFile(await file(t, { channels: [declared('f'), declared('same')] }))
+    for (const id of ['api', 'f', 'same']) await register(id)
+    await channels.patch('api', { connectionId: 'con-1' }, admin)
+    t.equal(await standing('api'), 'true', 'CONTROL')
+    await channels.patch('api', { connectionId: 'con-2' }, admin)
+    t.equal(await standing('api'), 'unknown')
+    await channels.applyFile(await file(t, { channels: [declared('f', { connectionId: 'x' }), declared('same')] }))
+    t.equal(await standing('f'), 'unknown')
+    t.equal(await standing('same'), 'true', 'CONTROL')
   })
 
   test('channels are listed by the bytes of their ids', async (t, { store }) => {
