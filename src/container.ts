@@ -73,7 +73,7 @@ export interface ContainerParts {
     /** where the stand-in tells its webhooks */
     defaultHook: ReturnType<typeof createSandboxDoors>
   }) => Promise<{ url: string; close: () => Promise<void> }>
-  /** The numbers that force an outcome there, for the page that lists them. */
+  /** The numbers that always meet one fate there, for the page that lists them. */
   sandboxRecipients?: SandboxRecipients
   log: Logger
   /** Lines of the log that could not be written, since the start. */

@@ -118,7 +118,7 @@ async function start(): Promise<void> {
   const log = createLogger(config.LOG_LEVEL, secrets, output, config.LOG_PRETTY ? await loadPretty() : undefined)
   const startSandbox: ContainerParts['startSandbox'] = async options =>
     (await import('./sandbox/index.ts')).startSandbox({ ...options, ledger: false })
-  const sandboxRecipients = async () => (await import('./sandbox/index.ts')).magicRecipients
+  const sandboxRecipients = async () => (await import('./sandbox/index.ts')).recipients
   const tracing = await openTracing(config)
   // Before anything is opened: a signal during the start must end the process too, even as process 1 of a container.
   let board: Switchboard | undefined
@@ -153,7 +153,7 @@ async function start(): Promise<void> {
 
   await board.start()
   const addresses = await listen(board, config)
-  const fates = async () => (await import('./sandbox/index.ts')).scenarios.map(({ name }) => name)
+  const fates = async () => (await sandboxRecipients()).afterwards.map(({ name }) => name)
   const lines = await welcome(board, config, { adapters, fates, address: config.PUBLIC_URL ?? addresses.address })
   log.info({ ...addresses, ...(await selfPortrait(board, config)) }, 'listening')
   if (lines.length > 0) output.write(`${lines.join('\n')}\n`)

@@ -6,7 +6,7 @@ import type { AnyAdapter } from '../src/adapters/adapter.ts'
 import { adapters } from '../src/adapters/index.ts'
 import { loadConfig } from '../src/config.ts'
 import { buildContainer, type Switchboard } from '../src/container.ts'
-import { magicRecipients, type Sandbox, startSandbox } from '../src/sandbox/index.ts'
+import { recipients, type Sandbox, startSandbox } from '../src/sandbox/index.ts'
 import { breaches } from './contract.ts'
 import { newDirectory } from './store/blank.ts'
 import './patience.ts'
@@ -86,7 +86,7 @@ export async function startBoard(t: Test, options: BoardOptions = {}): Promise<B
     adapters: options.adapters ?? adapters,
     log: pino({ level: 'info' }, { write: line => void log.push(line) }),
     pepper,
-    sandboxRecipients: async () => magicRecipients,
+    sandboxRecipients: async () => recipients,
     // whoever wants to see webhooks in test mode says so
     startSandbox: hooks => startSandbox(options.hears ? { ...hooks, tempoMs: 0 } : {})
   })

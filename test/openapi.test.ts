@@ -9,7 +9,7 @@ import { errorCodes } from '../schemas/problem.ts'
 import { adapters } from '../src/adapters/index.ts'
 import { buildApp } from '../src/app.ts'
 import { makeOpenApi } from '../src/openapi.ts'
-import { magicRecipients } from '../src/sandbox/index.ts'
+import { magicRecipients, scenarios } from '../src/sandbox/index.ts'
 import { document as openapi, written as raw, documentText as text } from './document.ts'
 import { startBoard } from './helper.ts'
 
@@ -232,7 +232,7 @@ t.test('the recipients of the sandbox are a page, and the description leads to i
   const board = await startBoard(t)
   const page = await board.call('GET', '/sandbox', { key: '' })
   t.match(page.headers['content-type'], /^text\/html/)
-  for (const { number, name } of magicRecipients) {
+  for (const { number, name } of [...magicRecipients, ...scenarios]) {
     t.ok(page.text.includes(`<code>${number}</code>`), name)
     t.equal(page.text.split(`id="${name}"`).length, 2, name)
   }

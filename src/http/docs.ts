@@ -29,21 +29,33 @@ export function errorsPage(): string {
   return page('errors', `${intro}\n${sections.join('\n')}`)
 }
 
-/** The numbers of the sandbox that force an outcome. */
-export type SandboxRecipients = () => Promise<
-  readonly { number: string; name: string; description: string; processed: boolean }[]
->
+/** The numbers of the sandbox that always meet one fate. */
+export interface Recipients {
+  /** Whose fate is the answer to the send. */
+  atOnce: readonly { number: string; name: string; description: string; processed: boolean }[]
+  /** Whose messages are accepted, and what is told of them then. */
+  afterwards: readonly { number: string; name: string; description: string }[]
+}
+export type SandboxRecipients = () => Promise<Recipients>
 
-/** The page of the numbers that force an outcome, made from the table by which the sandbox plays them. */
-async function recipientsPage(recipients: SandboxRecipients = async () => []): Promise<string> {
-  const rows = (await recipients()).map(
-    ({ number, name, description, processed }) =>
-      `<tr id="${escapeHtml(name)}"><td><code>${number}</code></td><td>${code(description)}</td><td>${processed ? 'yes' : 'no'}</td></tr>`
+const nobody: Recipients = { atOnce: [], afterwards: [] }
+
+/** The page of the numbers that always meet one fate, made from the tables by which the sandbox plays them. */
+async function recipientsPage(recipients: SandboxRecipients = async () => nobody): Promise<string> {
+  const { atOnce, afterwards } = await recipients()
+  const row = (name: string, ...cells: string[]): string =>
+    `<tr id="${escapeHtml(name)}">${cells.map(cell => `<td>${cell}</td>`).join('')}</tr>`
+  const answers = atOnce.map(({ number, name, description, processed }) =>
+    row(name, `<code>${number}</code>`, code(description), processed ? 'yes' : 'no')
   )
-  const intro = `<h1>Recipients of the sandbox</h1><p>Nobody is behind the sandbox: a test key always goes there, and so does everything while no account is configured. Every number is taken there as a provider would, but for these, each of which always meets the same fate.</p>`
+  const fates = afterwards.map(({ number, name, description }) =>
+    row(name, `<code>${number}</code>`, `<code>${escapeHtml(name)}</code>`, code(description))
+  )
+  const intro = `<h1>Recipients of the sandbox</h1><p>Nobody is behind the sandbox: a test key always goes there, and so does everything while no account is configured. Every number is taken there as a provider would, delivered and read, but for these, each of which always meets the same fate.</p>`
   return page(
     'the sandbox',
-    `${intro}<table><tr><th>to</th><th>What happens</th><th>Was it taken?</th></tr>${rows.join('')}</table>`
+    `${intro}<h2>What is told after the message was accepted</h2><table><tr><th>to</th><th>Name</th><th>What happens</th></tr>${fates.join('')}</table>` +
+      `<h2>What the send is answered</h2><table><tr><th>to</th><th>What happens</th><th>Was it taken?</th></tr>${answers.join('')}</table>`
   )
 }
 

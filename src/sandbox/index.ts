@@ -1,4 +1,5 @@
 import { addControl } from './control.ts'
+import { magicRecipients } from './faults.ts'
 import { createFaults, type Faults } from './forcing.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { buildServer } from './server.ts'
@@ -6,19 +7,19 @@ import { standIns } from './stand-ins.ts'
 import { createState } from './state.ts'
 import { createHooks, type DefaultHook, type Hook } from './webhooks/hooks.ts'
 import { createPlayer, type Player } from './webhooks/player.ts'
-import { type ScenarioOf, scenarioOfNumber } from './webhooks/scenarios.ts'
+import { type ScenarioOf, scenarioOfNumber, scenarios } from './webhooks/scenarios.ts'
 import { realWait, type Wait } from './wire.ts'
 
 export { wordsOf } from './effects.ts'
 export type { MagicRecipient } from './faults.ts'
-export { magicRecipients } from './faults.ts'
 export type { ForcedFault } from './forcing.ts'
 export type { Ledger, LedgerEntry } from './ledger.ts'
 export { standIns } from './stand-ins.ts'
 export type { Happening, Taken } from './webhooks/happening.ts'
 export type { DefaultHook } from './webhooks/hooks.ts'
-export { type Scenario, scenarios } from './webhooks/scenarios.ts'
+export type { Scenario } from './webhooks/scenarios.ts'
 export type { Wait } from './wire.ts'
+export { magicRecipients, scenarios }
 
 export interface SandboxOptions {
   /** default 127.0.0.1 */
@@ -62,6 +63,9 @@ export interface Sandbox {
   /** prompt, even while calls hang */
   close(): Promise<void>
 }
+
+/** The numbers that always meet one fate: in the answer to the send, or in what is told afterwards. */
+export const recipients = { atOnce: magicRecipients, afterwards: scenarios }
 
 /** What the sandbox's Meta app signs its webhooks with. */
 export const SANDBOX_APP_SECRET = 'sandbox-app-secret'
