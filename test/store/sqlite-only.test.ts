@@ -9,6 +9,7 @@ import { migrate, released } from '../../src/store/migrations.ts'
 import { openSqlite, type Sync } from '../../src/store/sqlite.ts'
 import { StoreUnavailable, type WriteOptions } from '../../src/store/store.ts'
 import { failure, line, message, put, until } from '../conformance/store-rows.ts'
+import { reachable } from '../reachable.ts'
 import { asRoot, commits, count, folder, log, open, start } from './embedded.ts'
 
 t.test('a second process on the same DATA_DIR is refused at once and told why', async t => {
@@ -34,6 +35,7 @@ t.test('a second process on the same DATA_DIR is refused at once and told why', 
 })
 
 t.test('a DATA_DIR that may not be written to is called that, and not another Switchboard', async t => {
+  await reachable()
   const directory = await folder(t)
   chmodSync(directory, 0o555)
   const nobody = 65_534
