@@ -34,9 +34,11 @@ async function suffer(directory: string, variant: string): Promise<void> {
   const tell = (...parts: unknown[]) => writeSync(1, `${parts.join(' ')}\n`)
   tell('ready')
   let last = 0
-  /** Half of them can wait for the sync of the others. */
+  const patience = [undefined, 'sync', undefined, 'commit'] as const
+  /** Half of them can wait for the sync of the others, and half of those for a commit together. */
   const write = async (_: unknown, i: number) => {
-    const how = { patient: i % 2 === 1 }
+    const patient = patience[i % 4]
+    const how = patient ? { patient } : {}
     for (;;) {
       const id = ++last
       const begun = process.hrtime.bigint()

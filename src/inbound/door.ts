@@ -174,7 +174,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         headers: kept(headers, admission.token),
         sha256: createHash('sha256').update(body).digest('hex')
       }
-      const fresh = await store.write(() => keep(row, body), { patient: body.length < largeBody })
+      const fresh = await store.write(() => keep(row, body), body.length < largeBody ? { patient: 'commit' } : {})
       failpoint('webhook_kept')
       await givingWay.turn()
       metrics.webhook(provider, fresh ? 'kept' : 'known')

@@ -118,7 +118,7 @@ export function createReader(parts: ReaderParts): Reader {
   }
   const commit = async (slice: Slice) => {
     const { items, door } = slice
-    const done = await store.write(() => apply(slice), { patient: true })
+    const done = await store.write(() => apply(slice), { patient: 'sync' })
     failpoint('webhook_committed')
     const others = items.flatMap((item, i) =>
       item.channel === undefined || item.channel === door.id
@@ -192,23 +192,22 @@ export function createReader(parts: ReaderParts): Reader {
     return [...pieces.values()]
   }
 
-  /** Some bodies of one channel. Answers whether there may be more. */
+  /** Some bodies of one channel. Answers whether there are more: what comes meanwhile is gathered for the next round. */
   const readSome = async (lane: Lane): Promise<boolean> => {
     if (shared && !(await store.write(() => queries.holdLane(lane, holder, leaseMs)))) return false
-    const rows = await suspects.take(await queries.next(lane, mostBodies, mostBytes))
-    if (rows.length === 0) {
-      if (shared) await store.write(() => queries.leaveLane(lane, holder))
-      return false
-    }
+    const { next, more } = await queries.next(lane, mostBodies, mostBytes)
+    const rows = await suspects.take(next)
     try {
-      await readThese(lane, rows)
+      if (rows.length > 0) await readThese(lane, rows)
       if (stopped) await suspects.spare(rows)
       else suspects.done(rows)
     } catch (error) {
       await suspects.spare(rows)
       throw error
     }
-    return true
+    if (more || rows.length < next.length) return true
+    if (shared) await store.write(() => queries.leaveLane(lane, holder))
+    return false
   }
   const readThese = async (lane: Lane, rows: KeptBody[]): Promise<void> => {
     const door = await channels.bind(lane.channel_id, lane.mode)

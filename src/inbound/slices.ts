@@ -1,7 +1,7 @@
 import type { Heard } from '../adapters/adapter.ts'
 
-/** Things with an effect, in one commit: on the embedded store it holds the event loop for 1 or 2 ms. */
-const mostEffects = 12
+/** Things with an effect, in one commit: on the embedded store it holds the event loop for about 1 ms. */
+const mostEffects = 8
 /** With what has none, which only moves the place in its body on. */
 const mostItems = 500
 

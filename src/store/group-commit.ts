@@ -2,8 +2,14 @@ import { StoreUnavailable, type Unit, type WriteOptions } from './store.ts'
 
 /** Units in one commit at most (docs/reliability.md 7.3): more would let one flush hold the event loop. */
 const groupSize = 64
-/** Milliseconds that a patient unit waits for the sync of others, where there was one within as many. */
+/** Patient ones in one: others have the event loop in between. */
+const patientSize = 16
+/** One that may waits so long for a commit together with others of its kind. */
+const gatherMs = 25
+/** Once committed, it waits so long for a sync together with units that are not patient. */
 const patienceMs = 10
+/** A unit that is not patient is to be expected where there was one within so long; else nothing waits. */
+const recentMs = 50
 
 /** A unit of work, and whoever waits for it. */
 export interface Job {
@@ -22,6 +28,8 @@ export interface GroupCommitParts {
   failed: () => void
   /** A sync has ended well. @returns a promise where nothing may be written before it resolves */
   synced: () => Promise<void> | undefined
+  /** Milliseconds, of a clock that is never set back. */
+  now?: () => number
 }
 
 /** Takes units of work and tells what came of each when it is on disk; one sync does for all that was committed before it. */
@@ -31,9 +39,12 @@ export interface GroupCommit {
   idle: () => Promise<void>
 }
 
-export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitParts): GroupCommit {
+export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
+  const { commit, sync, failed, synced, now = () => performance.now() } = parts
   const jobs: Job[] = []
   const patient: Job[] = []
+  /** Until it runs out, patient units wait for others of their kind. */
+  let gathering: NodeJS.Timeout | undefined
   /** With what is to be told when a sync that begins from now on has ended. */
   const committed: { job: Job; tell: () => void }[] = []
   /** A group is being written, or will be at the end of this tick. */
@@ -41,7 +52,7 @@ export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitP
   /** Nothing may be written. */
   let held = false
   let overdue: NodeJS.Timeout | undefined
-  /** performance.now() of the last group that was not patient. */
+  /** The instant of the last group that was not patient. */
   let hastyAt = Number.NEGATIVE_INFINITY
   let idle: (() => void) | undefined
 
@@ -57,7 +68,7 @@ export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitP
     clearTimeout(overdue)
     overdue = undefined
     if (jobs.length > 0) {
-      hastyAt = performance.now()
+      hastyAt = now()
       take(jobs.splice(0, groupSize))
     }
     const group = committed.splice(0)
@@ -83,6 +94,8 @@ export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitP
       })
     })
   }
+  /** Whether the sync of somebody who is waited for is to be expected. */
+  const inCompany = (): boolean => now() - hastyAt < recentMs
   const goOn = (): void => {
     busy = jobs.length > 0
     if (busy) flush()
@@ -97,13 +110,15 @@ export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitP
       busy = true
       flush()
     }
-    if (performance.now() - hastyAt > patienceMs) alone()
+    if (!inCompany()) alone()
     else overdue ??= setTimeout(alone, patienceMs)
   }
-  /** Commits what is patient, also beside a sync: that one does not count for it. */
+  /** Commits what is patient, also beside a sync, which does not count for it then. */
   const takePatient = (): void => {
+    clearTimeout(gathering)
+    gathering = undefined
     if (held || patient.length === 0) return
-    take(patient.splice(0, groupSize))
+    take(patient.splice(0, patientSize))
     if (patient.length > 0) setImmediate(takePatient)
     if (!busy) waitForOthers()
   }
@@ -111,9 +126,12 @@ export function createGroupCommit({ commit, sync, failed, synced }: GroupCommitP
   return {
     write: <T>(unit: () => Unit<T>, how?: WriteOptions) =>
       new Promise<T>((resolve, reject) => {
-        const job: Job = { unit, patient: how?.patient === true, resolve: resolve as Job['resolve'], reject }
+        const job: Job = { unit, patient: how?.patient !== undefined, resolve: resolve as Job['resolve'], reject }
         if (job.patient) {
-          if (patient.push(job) === 1) setImmediate(takePatient)
+          const first = patient.push(job) === 1
+          const gathers = how?.patient === 'commit' && inCompany() && patient.length < patientSize
+          if (!gathers && (first || gathering)) setImmediate(takePatient)
+          if (gathers && first) gathering = setTimeout(takePatient, gatherMs)
           return
         }
         jobs.push(job)

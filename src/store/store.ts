@@ -17,10 +17,11 @@ export type Unit<T> = Generator<CompiledQuery, T, Result<any>>
 
 export interface WriteOptions {
   /**
-   * Nobody waits for it who would notice 10 ms: it is committed at once, and may wait so long for the sync of others.
-   * Its caller is answered when it is on disk, as with any other unit. PostgreSQL makes no difference between the two.
+   * Nobody waits for it who would notice some milliseconds. Beside units that somebody waits for, `sync` is committed at once and
+   * waits up to 10 ms for a sync together with those; `commit` before that up to 25 ms for a commit together with others of
+   * its kind. Its caller is answered when it is on disk, as with any other unit. PostgreSQL makes no difference.
    */
-  patient?: boolean
+  patient?: 'sync' | 'commit'
 }
 
 export interface Store {

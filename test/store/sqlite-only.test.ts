@@ -134,7 +134,7 @@ t.test('a patient unit is committed at once and shares the sync of the next grou
     fdatasync(fd, error => (hold ? held.push(fault => done(fault ?? error)) : done(error)))
   )
   await migrate(store)
-  const [log, patient] = [[] as string[], { patient: true }]
+  const [log, patient] = [[] as string[], { patient: 'sync' } as const]
   const write = (name: string, how?: WriteOptions) => {
     const row = message()
     const written = store.write(function* () {

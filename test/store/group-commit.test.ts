@@ -1,0 +1,143 @@
+import { mock } from 'node:test'
+import { setImmediate as turnOfLoop } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { createGroupCommit } from '../../src/store/group-commit.ts'
+import type { WriteOptions } from '../../src/store/store.ts'
+
+/** A store that counts: the names of each commit, and syncs that end when they are told to. */
+function counting(t: Test) {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const commits: string[][] = []
+  const syncs: (() => void)[] = []
+  const told: string[] = []
+  let at = 0
+  const names = new Map<() => unknown, string>()
+  const group = createGroupCommit({
+    commit: jobs => {
+      commits.push(jobs.map(({ unit }) => names.get(unit)!))
+      return jobs.map(
+        ({ resolve }) =>
+          () =>
+            resolve(undefined)
+      )
+    },
+    sync: done => void syncs.push(() => done(null)),
+    failed: () => t.fail('no sync fails here'),
+    synced: () => undefined,
+    now: () => at
+  })
+  return {
+    ...{ commits, told, group },
+    move: (ms: number) => {
+      at += ms
+      mock.timers.tick(ms)
+    },
+    write: (name: string, patient?: WriteOptions['patient']) => {
+      const unit = () => (function* () {})()
+      names.set(unit, name)
+      void group.write(unit, patient && { patient }).then(() => told.push(name))
+    },
+    /** Time for all that can go on by itself; syncs end at once. */
+    meanwhile: async () => {
+      for (let i = 0; i < 10; i++) {
+        syncs.shift()?.()
+        await turnOfLoop()
+      }
+    }
+  }
+}
+
+t.test('beside units that somebody waits for, what can wait for a commit is gathered for 25 ms', async t => {
+  const { commits, told, move, write, meanwhile } = counting(t)
+  write('send')
+  await meanwhile()
+  for (const name of ['one', 'two', 'three']) {
+    write(name, 'commit')
+    await meanwhile()
+    move(8)
+  }
+  t.strictSame(commits.splice(0), [['send']])
+  t.strictSame(told.splice(0), ['send'], 'nothing is told that is not committed')
+  move(1)
+  await meanwhile()
+  t.strictSame(commits.splice(0), [['one', 'two', 'three']])
+  t.strictSame(told, [], 'nor what is not on disk')
+  write('next')
+  await meanwhile()
+  t.strictSame(told.splice(0), ['next', 'one', 'two', 'three'], 'the sync of a send does for them')
+
+  for (const name of ['four', 'five']) {
+    write(name, 'sync')
+    await meanwhile()
+  }
+  t.strictSame(
+    commits.splice(0),
+    [['next'], ['four'], ['five']],
+    'control: what waits for a sync alone is committed at once'
+  )
+  t.strictSame(told, [])
+  move(10)
+  await meanwhile()
+  t.strictSame(told, ['four', 'five'], 'and has a sync of its own in the end')
+})
+
+t.test('what must not wait takes along what does, and so many do not wait', async t => {
+  const { commits, move, write, meanwhile } = counting(t)
+  write('send')
+  write('one', 'commit')
+  await meanwhile()
+  write('two', 'sync')
+  await meanwhile()
+  t.strictSame(commits.splice(0), [['send'], ['one'], ['two']], 'nobody was there before: the first is not gathered')
+  write('three', 'commit')
+  await meanwhile()
+  t.strictSame(commits, [])
+  write('four', 'sync')
+  await meanwhile()
+  t.strictSame(commits.splice(0), [['three', 'four']])
+  move(25)
+  await meanwhile()
+  t.strictSame(commits, [], 'once')
+  write('send')
+  await meanwhile()
+  for (let i = 0; i < 40; i++) write(`${i}`, 'commit')
+  await meanwhile()
+  t.strictSame(
+    commits.splice(1).map(names => names.length),
+    [16, 16, 8],
+    'others have the event loop in between'
+  )
+})
+
+t.test('where nobody is waited for, nothing waits', async t => {
+  const { commits, told, move, write, meanwhile } = counting(t)
+  write('send')
+  await meanwhile()
+  move(50)
+  write('one', 'commit')
+  await meanwhile()
+  write('two', 'commit')
+  await meanwhile()
+  t.strictSame(commits, [['send'], ['one'], ['two']])
+  t.strictSame(told, ['send', 'one', 'two'])
+})
+
+t.test('closing waits for what is gathered', async t => {
+  const { told, move, group, write, meanwhile } = counting(t)
+  write('send')
+  await meanwhile()
+  write('one', 'commit')
+  let idle = false
+  void group.idle().then(() => {
+    idle = true
+  })
+  await meanwhile()
+  t.notOk(idle)
+  move(25)
+  await meanwhile()
+  move(10)
+  await meanwhile()
+  t.strictSame(told, ['send', 'one'])
+  t.ok(idle)
+})
