@@ -94,14 +94,14 @@ export function webhookQueries(store: Store) {
       { channel_id, mode }: Lane,
       most: number,
       bytes: number
-    ): Promise<{ next: KeptBody[]; more: boolean }> => {
+    ): Promise<{ rows: KeptBody[]; more: boolean }> => {
       let sum = 0
       const waits = await store.read(heads({ channel_id, mode, most }))
       const ids = waits.filter(({ size }, i) => (sum += size) <= bytes || i === 0).map(({ id }) => id)
       const [first, last] = [ids[0], ids.at(-1)]
-      if (first === undefined || last === undefined) return { next: [], more: false }
+      if (first === undefined || last === undefined) return { rows: [], more: false }
       const more = ids.length < waits.length || waits.length === most
-      return { next: await store.read(bodies({ channel_id, mode, first, last })), more }
+      return { rows: await store.read(bodies({ channel_id, mode, first, last })), more }
     },
 
     /** Inside a unit: whether this process may read the lane, from now on for a while. */

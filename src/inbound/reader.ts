@@ -195,8 +195,8 @@ export function createReader(parts: ReaderParts): Reader {
   /** Some bodies of one channel. Answers whether there are more: what comes meanwhile is gathered for the next round. */
   const readSome = async (lane: Lane): Promise<boolean> => {
     if (shared && !(await store.write(() => queries.holdLane(lane, holder, leaseMs)))) return false
-    const { next, more } = await queries.next(lane, mostBodies, mostBytes)
-    const rows = await suspects.take(next)
+    const next = await queries.next(lane, mostBodies, mostBytes)
+    const rows = await suspects.take(next.rows)
     try {
       if (rows.length > 0) await readThese(lane, rows)
       if (stopped) await suspects.spare(rows)
@@ -205,7 +205,7 @@ export function createReader(parts: ReaderParts): Reader {
       await suspects.spare(rows)
       throw error
     }
-    if (more || rows.length < next.length) return true
+    if (next.more || rows.length < next.rows.length) return true
     if (shared) await store.write(() => queries.leaveLane(lane, holder))
     return false
   }

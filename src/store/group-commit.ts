@@ -43,6 +43,8 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   const { commit, sync, failed, synced, now = () => performance.now() } = parts
   const jobs: Job[] = []
   const patient: Job[] = []
+  /** What is patient is taken in the next turn of the event loop. */
+  let soon = false
   /** Until it runs out, patient units wait for others of their kind. */
   let gathering: NodeJS.Timeout | undefined
   /** With what is to be told when a sync that begins from now on has ended. */
@@ -115,12 +117,23 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   }
   /** Commits what is patient, also beside a sync, which does not count for it then. */
   const takePatient = (): void => {
+    soon = false
     clearTimeout(gathering)
     gathering = undefined
     if (held || patient.length === 0) return
     take(patient.splice(0, patientSize))
-    if (patient.length > 0) setImmediate(takePatient)
+    if (patient.length > 0) schedulePatient(false)
     if (!busy) waitForOthers()
+  }
+  /** @param gathers it may wait for others that come a little later */
+  const schedulePatient = (gathers: boolean): void => {
+    if (soon) return
+    if (gathers) {
+      gathering ??= setTimeout(takePatient, gatherMs)
+      return
+    }
+    soon = true
+    setImmediate(takePatient)
   }
 
   return {
@@ -128,10 +141,8 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
       new Promise<T>((resolve, reject) => {
         const job: Job = { unit, patient: how?.patient !== undefined, resolve: resolve as Job['resolve'], reject }
         if (job.patient) {
-          const first = patient.push(job) === 1
-          const gathers = how?.patient === 'commit' && inCompany() && patient.length < patientSize
-          if (!gathers && (first || gathering)) setImmediate(takePatient)
-          if (gathers && first) gathering = setTimeout(takePatient, gatherMs)
+          patient.push(job)
+          schedulePatient(how?.patient === 'commit' && inCompany() && patient.length < patientSize)
           return
         }
         jobs.push(job)

@@ -12,9 +12,13 @@ function counting(t: Test) {
   const syncs: (() => void)[] = []
   const told: string[] = []
   let at = 0
+  /** Of the event loop, and in which of them each commit was. */
+  let turn = 0
+  const turns: number[] = []
   const names = new Map<() => unknown, string>()
   const group = createGroupCommit({
     commit: jobs => {
+      turns.push(turn)
       commits.push(jobs.map(({ unit }) => names.get(unit)!))
       return jobs.map(
         ({ resolve }) =>
@@ -28,7 +32,7 @@ function counting(t: Test) {
     now: () => at
   })
   return {
-    ...{ commits, told, group },
+    ...{ commits, turns, told, group },
     move: (ms: number) => {
       at += ms
       mock.timers.tick(ms)
@@ -43,6 +47,7 @@ function counting(t: Test) {
       for (let i = 0; i < 10; i++) {
         syncs.shift()?.()
         await turnOfLoop()
+        turn++
       }
     }
   }
@@ -83,7 +88,7 @@ t.test('beside units that somebody waits for, what can wait for a commit is gath
 })
 
 t.test('what must not wait takes along what does, and so many do not wait', async t => {
-  const { commits, move, write, meanwhile } = counting(t)
+  const { commits, turns, move, write, meanwhile } = counting(t)
   write('send')
   write('one', 'commit')
   await meanwhile()
@@ -106,8 +111,9 @@ t.test('what must not wait takes along what does, and so many do not wait', asyn
   t.strictSame(
     commits.splice(1).map(names => names.length),
     [16, 16, 8],
-    'others have the event loop in between'
+    'a few in one'
   )
+  t.equal(new Set(turns.slice(-3)).size, 3, 'others have the event loop in between')
 })
 
 t.test('where nobody is waited for, nothing waits', async t => {
