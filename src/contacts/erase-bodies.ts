@@ -1,5 +1,6 @@
 import { setImmediate as rest } from 'node:timers/promises'
 import type { Mode } from '../../schemas/common.ts'
+import { bodyMark } from '../messages/erased.ts'
 import type { Store } from '../store/store.ts'
 import { namingAny } from './naming.ts'
 
@@ -38,7 +39,7 @@ export async function eraseBodies(
     const page = await store.read(
       build
         .selectFrom('webhooks')
-        .select(['id', 'size', 'state'])
+        .select(['id', 'size', 'state', 'channel_id', 'sha256'])
         .where('mode', '=', mode)
         .where('id', '>', after)
         .orderBy('id')
@@ -48,17 +49,29 @@ export async function eraseBodies(
     let sum = 0
     const portion = page.filter(({ size }, i) => (sum += size) <= mostBytes || i === 0)
     const some = portion.map(({ id }) => id)
-    const unread = new Set(portion.flatMap(({ id, state }) => (state === 'waiting' ? [id] : [])))
     const last = some.at(-1)
     if (last === undefined) return waiting
     after = last
     const bodies = await store.read(build.selectFrom('webhook_bodies').selectAll().where('id', 'in', some).compile())
-    const told = bodies.filter(({ body }) => tells(body, names, ids)).map(({ id }) => id)
-    const found = told.filter(id => !unread.has(id))
-    waiting ||= found.length < told.length
-    if (found.length > 0)
-      await store.write(function* () {
-        yield build.updateTable('webhook_bodies').set({ body: nothing }).where('id', 'in', found).compile()
-      })
+    const told = new Set(bodies.filter(({ body }) => tells(body, names, ids)).map(({ id }) => id))
+    const found = portion.filter(({ id, state }) => told.has(id) && state !== 'waiting')
+    waiting ||= found.length < told.size
+    if (found.length === 0) continue
+    const marks = found.map(({ channel_id, sha256 }) => ({
+      channel_id,
+      mode,
+      identity: bodyMark(sha256),
+      at: store.clock()
+    }))
+    await store.write(function* () {
+      const emptied = found.map(({ id }) => id)
+      yield build.updateTable('webhook_bodies').set({ body: nothing }).where('id', 'in', emptied).compile()
+      // Told again, it would bring the person back.
+      yield build
+        .insertInto('heard_events')
+        .values(marks)
+        .onConflict(conflict => conflict.doNothing())
+        .compile()
+    })
   }
 }

@@ -1,15 +1,16 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { sql } from 'kysely'
 import type { Mode } from '../../schemas/common.ts'
 import type { AnyAdapter } from '../adapters/adapter.ts'
 import type { Channels } from '../channels/channels.ts'
 import { ServiceError } from '../errors.ts'
 import { failpoint } from '../failpoints.ts'
 import { newId } from '../ids.ts'
+import { bodyMark } from '../messages/erased.ts'
 import type { Metrics } from '../metrics.ts'
 import { givingWay } from '../own-work.ts'
-import { change, prepare, type Store, type Unit } from '../store/store.ts'
+import { change, first, prepare, type Store, type Unit, type WriteOptions } from '../store/store.ts'
+import { createRecent } from './recent.ts'
 import { sameSecret, type WebhookTokens } from './tokens.ts'
 
 /** A request to the door that has shown the token of this channel. */
@@ -60,9 +61,6 @@ function kept(headers: IncomingHttpHeaders, token: string): string {
   return JSON.stringify(Object.fromEntries(shown))
 }
 
-/** So long the same bytes are the same webhook, told again. */
-const sameMs = 60_000
-
 /** Bytes from which a body has been waited for long enough. */
 const largeBody = 64 * 1024
 
@@ -73,12 +71,16 @@ interface NewWebhook {
   size: number
   headers: string
   sha256: string
+  /** By time: digests alone would have each webhook write to a page of its own of the index (docs/decisions/0109). */
+  place: string
   at: number
 }
 
 export function createDoor({ store, adapters, channels, tokens, metrics, wake }: DoorParts): Door {
+  const { build } = store
+  const recent = createRecent()
   const insert = prepare<NewWebhook, unknown>(p =>
-    store.build
+    build
       .insertInto('webhooks')
       .values({
         id: p.id,
@@ -86,40 +88,32 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         mode: p.mode as Mode,
         size: p.size,
         headers: p.headers,
-        sha256: p.sha256,
+        sha256: p.place,
         state: 'waiting',
         position: 0,
         reason: null,
         received_at: p.at,
         tries: 0
       })
-      // Told again at once, byte for byte: it has been kept.
+      // Another process has kept it at this very moment.
       .onConflict(conflict => conflict.columns(['channel_id', 'mode', 'sha256']).doNothing())
   )
   const insertBody = prepare<{ id: string; body: Uint8Array }, unknown>(p =>
-    store.build.insertInto('webhook_bodies').values({ id: p.id, body: p.body })
+    build.insertInto('webhook_bodies').values({ id: p.id, body: p.body })
   )
-  /** Makes room for the same bytes again: where they tell neither an id nor an instant, they may be news by then. */
-  const giveWay = prepare<{ channel: string; mode: string; sha256: string; before: number }, unknown>(p =>
-    store.build
-      .updateTable('webhooks')
-      .set({ sha256: sql`sha256 || '/' || id` })
+  const erased = prepare<{ channel: string; mode: string; identity: string }, unknown>(p =>
+    build
+      .selectFrom('heard_events')
+      .select('at')
       .where('channel_id', '=', p.channel)
       .where('mode', '=', p.mode as Mode)
-      .where('sha256', '=', p.sha256)
-      .where('received_at', '<', p.before)
-      // Of an emptied one somebody was erased (src/contacts/erase-bodies.ts): it must not come back.
-      .where(
-        sql<boolean>`exists (select 1 from webhook_bodies where webhook_bodies.id = webhooks.id and length(body) = size)`
-      )
+      .where('identity', '=', p.identity)
   )
-  /** False: it has been kept. */
+  /** False: it told of somebody who was erased, and must not come back (src/contacts/erase-bodies.ts). */
   function* keep(row: NewWebhook, body: Buffer): Unit<boolean> {
-    if ((yield* change(insert(row))) === 0) {
-      const { channel, mode, sha256, at } = row
-      if ((yield* change(giveWay({ channel, mode, sha256, before: at - sameMs }))) === 0) return false
-      if ((yield* change(insert(row))) === 0) return false
-    }
+    const { channel, mode, sha256 } = row
+    if (yield* first(erased({ channel, mode, identity: bodyMark(sha256) }))) return false
+    if ((yield* change(insert(row))) === 0) return false
     yield insertBody({ id: row.id, body })
     if (store.notifications) yield store.notifications.publish(webhookWord)
     return true
@@ -169,12 +163,16 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
     receive: async (admission, headers, body) => {
       checkSignature(admission, headers, body)
       const { channelId: channel, mode, provider } = admission
+      const at = store.clock()
+      const sha256 = createHash('sha256').update(body).digest('hex')
       const row = {
-        ...{ id: newId('whk'), channel, mode, size: body.length, at: store.clock() },
-        headers: kept(headers, admission.token),
-        sha256: createHash('sha256').update(body).digest('hex')
+        ...{ id: newId('whk'), channel, mode, size: body.length, headers: kept(headers, admission.token) },
+        ...{ sha256, place: `${at.toString(16).padStart(12, '0')}/${sha256}`, at }
       }
-      const fresh = await store.write(() => keep(row, body), body.length < largeBody ? { patient: 'commit' } : {})
+      const how: WriteOptions = body.length < largeBody ? { patient: 'commit' } : {}
+      const fresh = await recent.once([channel, mode, sha256].join('/'), at, () =>
+        store.write(() => keep(row, body), how)
+      )
       failpoint('webhook_kept')
       await givingWay.turn()
       metrics.webhook(provider, fresh ? 'kept' : 'known')

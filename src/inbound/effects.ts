@@ -155,8 +155,9 @@ export function createEffects(parts: EffectsParts): Effects {
     if (meant) {
       const { id, attempt, known } = meant
       const fresh = event.ids!.filter(each => !known.includes(each))
-      const changed = yield* providerStatus.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
-      return { outcome: 'done', ours: true, ...(changed && { message: { id, status: event.status } }) }
+      const settled = yield* providerStatus.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
+      const outcome = settled === 'known' && fresh.length === 0 ? 'known' : 'done'
+      return { outcome, ours: true, ...(settled === 'changed' && { message: { id, status: event.status } }) }
     }
     if (event.ids!.length === 0) return { outcome: 'ignored' }
     const { mode, id } = place.channel
@@ -165,7 +166,8 @@ export function createEffects(parts: EffectsParts): Effects {
     const channels = [id, ...place.siblings.filter(each => each !== id)]
     const parked = { identity: heard.identity, event, channels, ...(dueAt !== null && { else: heard }) }
     // Somebody may have learnt one of its ids this very moment; else it names a message that is not kept any more.
-    if (yield* ids.park(places, event.ids!, parked, dueAt)) return { outcome: 'parked' }
+    const stands = yield* ids.park(places, event.ids!, parked, dueAt)
+    if (stands !== 'named') return { outcome: stands === 'parked' ? 'parked' : 'known' }
     return again ? { outcome: 'ignored' } : yield* settle(heard, place, dueAt, true)
   }
 
@@ -250,7 +252,9 @@ export function createEffects(parts: EffectsParts): Effects {
       const channels = toldToAll.has(heard.kind) ? place.siblings : [place.channel.id]
       for (const id of channels) {
         const channel = { ...place.channel, id }
-        if (yield* isNews(heard, { ...place, channel })) effect = yield* handler(heard as never, { ...place, channel })
+        // A status comes to the same however often it is told (P38), and is most of what is told: it has no mark.
+        if (heard.kind === 'status' || (yield* isNews(heard, { ...place, channel })))
+          effect = yield* handler(heard as never, { ...place, channel })
         else if (heard.kind === 'message') yield* meetAgain(heard, { ...place, channel })
       }
       return effect

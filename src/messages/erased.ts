@@ -16,6 +16,12 @@ export const blindId = (providerId: string): string =>
     ? providerId
     : mark + createHash('sha256').update(providerId).digest('base64url').slice(0, 32)
 
+/**
+ * In `heard_events`: a webhook body that told of somebody who was erased is not kept again.
+ * @param digest holds the SHA-256 of its bytes, in hexadecimal digits
+ */
+export const bodyMark = (digest: string): string => `body/${/[0-9a-f]{64}/.exec(digest)?.[0]}`
+
 /** A kept error without the provider's words, which may name the person. */
 export function withoutWords(error: string): string {
   const { type, title, status, code, outcome, retryable } = JSON.parse(error) as MessageError

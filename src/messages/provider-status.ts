@@ -8,7 +8,7 @@ import { fallbackOf, unfallen } from './fallback.ts'
 import { identities } from './identities.ts'
 import { messageIds } from './provider-ids.ts'
 import { timelineEntry, told, toldBefore } from './timeline.ts'
-import { providerTransitions } from './transitions/provider.ts'
+import { addsTo, providerTransitions } from './transitions/provider.ts'
 
 /** What the provider says of a message that was handed to it: in a webhook, or in its own history. */
 export interface ProviderEvent {
@@ -31,14 +31,16 @@ export interface ProviderEvent {
   pricing?: string
 }
 
+/** What came of it. `known`: it tells nothing that the row does not have. */
+export type Settled = 'changed' | 'noted' | 'known'
+
 export interface ProviderStatus {
   /**
    * Inside a unit: moves a message to where the provider says that it is, from unknown and onward, never back
    * (docs/reliability.md P5, P38). Of events in any order, and however often, the end is the same. What is told of an earlier
    * attempt than the latest is only written down. A window that turns out closed brings the fallback, once.
-   * @returns whether the status changed
    */
-  settleFromProvider: (row: Pick<MessageRow, 'id'>, event: ProviderEvent) => Unit<boolean>
+  settleFromProvider: (row: Pick<MessageRow, 'id'>, event: ProviderEvent) => Unit<Settled>
   /**
    * Inside a unit: these ids name this attempt of the message from now on, and what was told under them before has its
    * effect.
@@ -87,17 +89,18 @@ export function createProviderStatus(store: Store): ProviderStatus {
     return (yield* change(fall({ ...next.row, entry }))) > 0
   }
 
-  function* move(row: MessageRow, event: ProviderEvent): Unit<boolean> {
+  function* move(row: MessageRow, event: ProviderEvent): Unit<Settled> {
     const { id, attempts } = row
     const { status, at, providerMessageId, error, detail, resolution, person, pricing } = event
     const attempt = event.attempt ?? attempts
     const entry = timelineEntry(store.clock(), { state: status, attempts: attempt }, detail)
     const open = row.state === 'unknown' || ((row.state === 'queued' || row.state === 'claimed') && doubted(row))
     if (attempt < attempts && !open) {
-      if (!toldBefore(row, status, attempt)) yield note({ id, entry })
-      return false
+      if (toldBefore(row, status, attempt)) return 'known'
+      yield note({ id, entry })
+      return 'noted'
     }
-    if (yield* fallBack(row, event)) return true
+    if (yield* fallBack(row, event)) return 'changed'
     if (status === 'delivered' || status === 'read') {
       const before = unfallen(row)
       if (before) yield rise({ ...before, attempts })
@@ -116,13 +119,14 @@ export function createProviderStatus(store: Store): ProviderStatus {
     if (changed > 0) {
       // One that has reached somebody after all has not failed as a whole (docs/decisions/0050).
       if (row.state === 'failed' && row.broadcast_id !== null) yield reachedSomebody({ id: row.broadcast_id })
-      return true
+      return 'changed'
     }
     const known = toldBefore(row, status, attempt)
+    if (known && !addsTo(row, facts)) return 'known'
     const filled = yield* change(fill({ ...facts, entry: known ? '' : entry }))
     // What it has come to stands; the timeline keeps everything.
     if (filled === 0 && !known) yield note({ id, entry })
-    return false
+    return filled === 0 && known ? 'known' : 'noted'
   }
 
   /** A status may name the person in another way than the message did. */
@@ -140,15 +144,15 @@ export function createProviderStatus(store: Store): ProviderStatus {
     return store.dialect === 'postgres' ? query.forUpdate() : query
   })
 
-  function* settleFromProvider({ id }: Pick<MessageRow, 'id'>, event: ProviderEvent): Unit<boolean> {
+  function* settleFromProvider({ id }: Pick<MessageRow, 'id'>, event: ProviderEvent): Unit<Settled> {
     const row = yield* firstRow(taken({ id }))
-    if (!row) return false
+    if (!row) return 'known'
     if (isErased(row)) return yield* settleErased(row, event)
-    let changed = yield* move(row, event)
+    const settled = yield* move(row, event)
     if (event.person !== undefined) yield* meet(row, event.person)
     const all = event.ids ?? (event.providerMessageId === null ? [] : [event.providerMessageId])
-    if (yield* adopt(row, event.attempt ?? row.attempts, all)) changed = true
-    return changed
+    if (yield* adopt(row, event.attempt ?? row.attempts, all)) return 'changed'
+    return settled
   }
 
   /** What becomes of it is told, and nothing of whom it was to: that was erased. */
@@ -166,9 +170,9 @@ export function createProviderStatus(store: Store): ProviderStatus {
       detail,
       ...(error !== undefined && { error: withoutWords(error) })
     }
-    const changed = yield* move(row, { ...event, ...(attempt !== undefined && { attempt }) })
+    const settled = yield* move(row, { ...event, ...(attempt !== undefined && { attempt }) })
     yield* ids.link(row, { id: row.id, attempt: attempt ?? row.attempts }, [...new Set(known.map(blindId))])
-    return changed
+    return settled
   }
 
   function* adopt(
@@ -178,7 +182,7 @@ export function createProviderStatus(store: Store): ProviderStatus {
   ): Unit<boolean> {
     let changed = false
     for (const { event } of yield* ids.link({ channel_id, mode }, { id, attempt }, known)) {
-      if (yield* settleFromProvider({ id }, { ...event, attempt })) changed = true
+      if ((yield* settleFromProvider({ id }, { ...event, attempt })) === 'changed') changed = true
     }
     return changed
   }

@@ -9,7 +9,7 @@ export interface WebhookRow {
   size: number
   /** JSON, without what only concerns the connection. */
   headers: string
-  /** Of its bytes, and of an older one its id beside that: the same bytes may come again. */
+  /** Of its bytes, behind the millisecond in which they came. A release before has the digest alone, or behind it an id. */
   sha256: string
   state: 'waiting' | 'read' | 'set_aside'
   /** How many of the things that it tells have had their effect. */

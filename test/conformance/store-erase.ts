@@ -1,10 +1,12 @@
 import { createBook } from '../../src/contacts/book.ts'
 import { createErase } from '../../src/contacts/erase.ts'
 import { createOutcomes } from '../../src/delivery/sending/outcome.ts'
+import { createDoor } from '../../src/inbound/door.ts'
 import { identities } from '../../src/messages/identities.ts'
 import { messageIds } from '../../src/messages/provider-ids.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { createSuppressed } from '../../src/messages/suppressed.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import { eventEntry } from '../../src/store/event-entry.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createEntries } from '../../src/suppressions/entries.ts'
@@ -61,23 +63,10 @@ async function fill(store: Store): Promise<void> {
   await createBook(store).upsert(at, phone, { name: words, attributes: { city: words } })
   await store.write(function* () {
     const body = Buffer.from(JSON.stringify({ from: phone, text: words }))
-    const row = {
-      channel_id: 'support',
-      mode: 'live' as const,
-      headers: '{}',
-      position: 1,
-      tries: 0,
-      reason: null,
-      received_at: 1
-    }
-    yield store.build
-      .insertInto('webhooks')
-      .values([{ ...row, id: 'whk_1', sha256: 'a', state: 'read', size: body.length }])
-      .compile()
-    yield store.build
-      .insertInto('webhook_bodies')
-      .values([{ id: 'whk_1', body }])
-      .compile()
+    const row = { channel_id: 'support', mode: 'live' as const, headers: '{}', position: 1, tries: 0, reason: null }
+    const kept = { ...row, received_at: 1, id: 'whk_1', sha256: 'a', state: 'read' as const, size: body.length }
+    yield store.build.insertInto('webhooks').values(kept).compile()
+    yield store.build.insertInto('webhook_bodies').values({ id: 'whk_1', body }).compile()
     yield store.build
       .insertInto('paces')
       .values({ key: `pair/1/${phone}`, log: '[]', updated_at: 1 })
@@ -220,6 +209,25 @@ export function eraseCases(test: Case): void {
     )
     for (const type of ['message.sent', 'message.failed', 'message.delivered', 'message.read'])
       t.ok(kinds.includes(type), 'what becomes of it is told all the same')
+  })
+
+  test('a webhook that told of an erased person is not kept again, however late it is told again', async (t, {
+    store
+  }) => {
+    let at = Date.now()
+    const parts = { adapters: new Map(), channels: {} as never, tokens: {} as never, metrics: createMetrics() }
+    const door = createDoor({ ...parts, store: { ...store, clock: () => at }, wake: () => {} })
+    const tell = async (text: string) => {
+      const admission = { channelId: 'support', mode: 'live', provider: 'wati', settings: {}, token: 'x' } as const
+      await door.receive(admission as never, {}, Buffer.from(JSON.stringify({ text })))
+      return (await store.read(store.build.selectFrom('webhooks').select('id').compile())).length
+    }
+    t.strictSame([await tell(`of ${phone}`), await tell('of nobody')], [1, 2])
+    await changed(store, store.build.updateTable('webhooks').set({ state: 'read' }))
+    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
+    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    at += 3600_000
+    t.strictSame([await tell(`of ${phone}`), await tell('of nobody')], [2, 3], 'CONTROL: what told of nobody is')
   })
 
   test('an answer that comes after its person was erased brings nothing back', async (t, { store }) => {

@@ -101,18 +101,24 @@ export function webhookCases(test: Case): void {
 
   test('the same bytes are one webhook at once, and another one later', async (t, { store }) => {
     const tokens = createWebhookTokens(store, 'pepper')
-    const door = createDoor({ store, adapters, channels, tokens, metrics: createMetrics(), wake: () => {} })
+    let at = 60_000 * Math.ceil(Date.now() / 60_000)
+    const aged = { ...store, clock: () => at }
+    const door = createDoor({ store: aged, adapters, channels, tokens, metrics: createMetrics(), wake: () => {} })
     const admission = { channelId: 'one', mode: 'live', provider: 'third', settings: {}, token: 'x' } as const
-    const tell = async () => {
-      await door.receive(admission as never, {}, Buffer.from('[]'))
+    const tell = async (body = '[]', where?: object) => {
+      await door.receive({ ...admission, ...where } as never, {}, Buffer.from(body))
       return (await webhooks(store)).length
     }
-    t.strictSame([await tell(), await tell()], [1, 1])
-    const ages = store.build.updateTable('webhooks').set({ received_at: Date.now() - 90_000 })
-    await changed(store, ages)
-    t.strictSame([await tell(), await tell()], [2, 2])
-    await changed(store, ages)
+    t.strictSame([await tell(), await tell(), await tell('[ ]')], [1, 1, 2])
+    t.equal(await tell('[]', { channelId: 'three' }), 3)
+    at += 59_000
     t.equal(await tell(), 3)
+    at += 1000
+    t.equal(await tell(), 3)
+    at += 1
+    t.strictSame([await tell(), await tell()], [4, 4])
+    at += 90_000
+    t.equal(await tell(), 5)
     await readAll(store, readerOf(store))
     t.ok((await webhooks(store)).every(({ state }) => state === 'read'))
   })
@@ -282,7 +288,7 @@ export function webhookCases(test: Case): void {
       (await store.read(store.build.selectFrom(table).selectAll().compile())).length
     await upkeep.sweep()
     t.equal(await count('webhooks'), 2, 'what waits is never dropped')
-    t.equal(await count('heard_events'), 2, 'marks outlive the bodies by a day')
+    t.equal(await count('heard_events'), 1, 'marks outlive the bodies by a day, and a status has none')
     t.equal(await count('parked_events'), 2)
     for (const table of ['parked_events', 'message_ids'] as const)
       await changed(store, store.build.updateTable(table).set({ [table === 'message_ids' ? 'created_at' : 'at']: old }))

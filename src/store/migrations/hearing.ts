@@ -13,5 +13,16 @@ export const hearing: readonly Migration[] = [
       `alter table identities add column told_at ${int} not null default 0`,
       'update identities set told_at = created_at'
     ]
+  },
+  {
+    // Of bodies that were emptied with the person they told of: they must not be told again.
+    name: '054_erased_bodies',
+    statements: () => [
+      `insert into heard_events (channel_id, mode, identity, at)
+        select w.channel_id, w.mode, 'body/' || substr(w.sha256, 1, 64), max(w.received_at)
+        from webhooks as w join webhook_bodies as b on b.id = w.id
+        where length(b.body) = 2 and w.size <> 2
+        group by w.channel_id, w.mode, substr(w.sha256, 1, 64)`
+    ]
   }
 ]
