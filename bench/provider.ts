@@ -8,7 +8,7 @@ const dispatcher = new Agent({ connections: 16 })
 const metadata = { display_phone_number: '15550783881', phone_number_id: numberId }
 
 const tell = async (id: string, status: string): Promise<void> => {
-  const statuses = [{ id, status, timestamp: '1795774460', recipient_id: '14155551234' }]
+  const statuses = [{ id, status, timestamp: String(Math.floor(Date.now() / 1000)), recipient_id: '14155551234' }]
   const value = { messaging_product: 'whatsapp', metadata, statuses }
   const entry = [{ id: accountId, changes: [{ field: 'messages', value }] }]
   const answer = await request(door, {
