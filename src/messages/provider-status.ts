@@ -52,7 +52,7 @@ export interface ProviderStatus {
 /** What is known of a person and what is told now: not every status tells all of it (docs/webhooks.md C4). */
 const together = (known: string | null, told: string): string => {
   if (known === null) return told
-  // The same words in the same order, which is what mostly comes.
+  // Mostly what is told stands there word for word.
   if (known.includes(told.slice(1, -1))) return known
   return JSON.stringify({ ...(JSON.parse(known) as object), ...(JSON.parse(told) as object) })
 }
