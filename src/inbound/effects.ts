@@ -252,9 +252,7 @@ export function createEffects(parts: EffectsParts): Effects {
       const channels = toldToAll.has(heard.kind) ? place.siblings : [place.channel.id]
       for (const id of channels) {
         const channel = { ...place.channel, id }
-        // A status comes to the same however often it is told (P38), and is most of what is told: it has no mark.
-        if (heard.kind === 'status' || (yield* isNews(heard, { ...place, channel })))
-          effect = yield* handler(heard as never, { ...place, channel })
+        if (yield* isNews(heard, { ...place, channel })) effect = yield* handler(heard as never, { ...place, channel })
         else if (heard.kind === 'message') yield* meetAgain(heard, { ...place, channel })
       }
       return effect

@@ -99,10 +99,13 @@ export function createProviderStatus(store: Store): ProviderStatus {
     const attempt = event.attempt ?? attempts
     const entry = timelineEntry(store.clock(), { state: status, attempts: attempt }, detail)
     const open = row.state === 'unknown' || ((row.state === 'queued' || row.state === 'claimed') && doubted(row))
-    if (attempt < attempts && !open) {
+    if (attempt < attempts) {
+      // Under another identity it may be told again: it says nothing more of a later attempt, also of one in doubt.
       if (toldBefore(row, status, attempt)) return 'known'
-      yield note({ id, entry })
-      return 'noted'
+      if (!open) {
+        yield note({ id, entry })
+        return 'noted'
+      }
     }
     if (yield* fallBack(row, event)) return 'changed'
     if (status === 'delivered' || status === 'read') {

@@ -101,7 +101,7 @@ export function doubtsOf(row: Pick<MessageRow, 'timeline'>): Doubt[] {
 
 /** Whether a status of an attempt stands there already: what is told twice is written once. */
 export const toldBefore = (row: Pick<MessageRow, 'timeline'>, status: MessageStatus, attempt: number): boolean =>
-  row.timeline.includes(`"status":"${status}","attempt":${attempt}`)
+  [',', '}'].some(end => row.timeline.includes(`"status":"${status}","attempt":${attempt}${end}`))
 
 /** The timeline with its states and times alone: what a provider said in it may name the person. */
 export const withoutDetails = (timeline: string): string =>
