@@ -71,8 +71,8 @@ interface NewWebhook {
   size: number
   headers: string
   sha256: string
-  /** By time: digests alone would have each webhook write to a page of its own of the index (docs/decisions/0109). */
-  place: string
+  /** Behind the millisecond: digests alone would have each webhook write to a page of its own of the index (docs/decisions/0109). */
+  timedDigest: string
   at: number
 }
 
@@ -88,7 +88,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
         mode: p.mode as Mode,
         size: p.size,
         headers: p.headers,
-        sha256: p.place,
+        sha256: p.timedDigest,
         state: 'waiting',
         position: 0,
         reason: null,
@@ -167,7 +167,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       const sha256 = createHash('sha256').update(body).digest('hex')
       const row = {
         ...{ id: newId('whk'), channel, mode, size: body.length, headers: kept(headers, admission.token) },
-        ...{ sha256, place: `${at.toString(16).padStart(12, '0')}/${sha256}`, at }
+        ...{ sha256, timedDigest: `${at.toString(16).padStart(12, '0')}/${sha256}`, at }
       }
       const how: WriteOptions = body.length < largeBody ? { patient: 'commit' } : {}
       const fresh = await recent.once([channel, mode, sha256].join('/'), at, () =>

@@ -155,9 +155,8 @@ export function createEffects(parts: EffectsParts): Effects {
     if (meant) {
       const { id, attempt, known } = meant
       const fresh = event.ids!.filter(each => !known.includes(each))
-      const settled = yield* providerStatus.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
-      const outcome = settled === 'known' && fresh.length === 0 ? 'known' : 'done'
-      return { outcome, ours: true, ...(settled === 'changed' && { message: { id, status: event.status } }) }
+      const changed = yield* providerStatus.settleFromProvider({ id }, { ...event, attempt, ids: fresh })
+      return { outcome: 'done', ours: true, ...(changed && { message: { id, status: event.status } }) }
     }
     if (event.ids!.length === 0) return { outcome: 'ignored' }
     const { mode, id } = place.channel
@@ -166,8 +165,7 @@ export function createEffects(parts: EffectsParts): Effects {
     const channels = [id, ...place.siblings.filter(each => each !== id)]
     const parked = { identity: heard.identity, event, channels, ...(dueAt !== null && { else: heard }) }
     // Somebody may have learnt one of its ids this very moment; else it names a message that is not kept any more.
-    const stands = yield* ids.park(places, event.ids!, parked, dueAt)
-    if (stands !== 'named') return { outcome: stands === 'parked' ? 'parked' : 'known' }
+    if (yield* ids.park(places, event.ids!, parked, dueAt)) return { outcome: 'parked' }
     return again ? { outcome: 'ignored' } : yield* settle(heard, place, dueAt, true)
   }
 

@@ -124,24 +124,23 @@ export function messageIds(store: Store) {
       return [...events].map(([identity, rest]) => ({ identity, ...rest }))
     },
 
-    /** Keeps what was told until one of its ids is known. `kept`: it was already. `named`: one has become known this moment. */
+    /** Keeps what was told until one of its ids is known. Answers false where one has become known this moment. */
     park: function* (
       places: readonly Place[],
       ids: readonly string[],
       { identity, channels, ...rest }: Parked,
       due_at: number | null
-    ): Unit<'parked' | 'kept' | 'named'> {
+    ): Unit<boolean> {
       const at = store.clock()
-      let parked = 0
       const event = JSON.stringify({ ...rest, ...(places.length > 1 && { channels }) })
       for (const { channel_id, mode } of places)
         for (const provider_id of ids) {
           const id = { channel_id, mode, provider_id }
           const unknown = { ...id, message_id: null, attempt: 0, parked: 1, created_at: at }
-          if ((yield* all(markOne(unknown))).length === 0) return 'named'
-          parked += yield* change(parkOne({ ...id, identity, event, at, due_at }))
+          if ((yield* all(markOne(unknown))).length === 0) return false
+          yield parkOne({ ...id, identity, event, at, due_at })
         }
-      return parked > 0 ? 'parked' : 'kept'
+      return true
     }
   }
 }

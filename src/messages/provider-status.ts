@@ -8,7 +8,7 @@ import { fallbackOf, unfallen } from './fallback.ts'
 import { identities } from './identities.ts'
 import { messageIds } from './provider-ids.ts'
 import { timelineEntry, told, toldBefore } from './timeline.ts'
-import { addsTo, providerTransitions } from './transitions/provider.ts'
+import { providerTransitions } from './transitions/provider.ts'
 
 /** What the provider says of a message that was handed to it: in a webhook, or in its own history. */
 export interface ProviderEvent {
@@ -31,16 +31,14 @@ export interface ProviderEvent {
   pricing?: string
 }
 
-/** What came of it. `known`: it tells nothing that the row does not have. */
-export type Settled = 'changed' | 'noted' | 'known'
-
 export interface ProviderStatus {
   /**
    * Inside a unit: moves a message to where the provider says that it is, from unknown and onward, never back
    * (docs/reliability.md P5, P38). Of events in any order, and however often, the end is the same. What is told of an earlier
    * attempt than the latest is only written down. A window that turns out closed brings the fallback, once.
+   * @returns whether the status changed
    */
-  settleFromProvider: (row: Pick<MessageRow, 'id'>, event: ProviderEvent) => Unit<Settled>
+  settleFromProvider: (row: Pick<MessageRow, 'id'>, event: ProviderEvent) => Unit<boolean>
   /**
    * Inside a unit: these ids name this attempt of the message from now on, and what was told under them before has its
    * effect.
@@ -93,22 +91,21 @@ export function createProviderStatus(store: Store): ProviderStatus {
     return (yield* change(fall({ ...next.row, entry }))) > 0
   }
 
-  function* move(row: MessageRow, event: ProviderEvent): Unit<Settled> {
+  function* move(row: MessageRow, event: ProviderEvent): Unit<boolean> {
     const { id, attempts } = row
     const { status, at, providerMessageId, error, detail, resolution, person, pricing } = event
     const attempt = event.attempt ?? attempts
     const entry = timelineEntry(store.clock(), { state: status, attempts: attempt }, detail)
     const open = row.state === 'unknown' || ((row.state === 'queued' || row.state === 'claimed') && doubted(row))
+    const arrived = status === 'delivered' || status === 'read'
     if (attempt < attempts) {
-      // Under another identity it may be told again: it says nothing more of a later attempt, also of one in doubt.
-      if (toldBefore(row, status, attempt)) return 'known'
-      if (!open) {
-        yield note({ id, entry })
-        return 'noted'
-      }
+      const before = toldBefore(row, status, attempt)
+      if (!open && !before) yield note({ id, entry })
+      // What an earlier attempt came to, told in another variant, does not end the doubt of a later one; that it arrived does.
+      if (!open || (before && !arrived)) return false
     }
-    if (yield* fallBack(row, event)) return 'changed'
-    if (status === 'delivered' || status === 'read') {
+    if (yield* fallBack(row, event)) return true
+    if (arrived) {
       const before = unfallen(row)
       if (before) yield rise({ ...before, attempts })
     }
@@ -126,14 +123,13 @@ export function createProviderStatus(store: Store): ProviderStatus {
     if (changed > 0) {
       // One that has reached somebody after all has not failed as a whole (docs/decisions/0050).
       if (row.state === 'failed' && row.broadcast_id !== null) yield reachedSomebody({ id: row.broadcast_id })
-      return 'changed'
+      return true
     }
     const known = toldBefore(row, status, attempt)
-    if (known && !addsTo(row, facts)) return 'known'
     const filled = yield* change(fill({ ...facts, entry: known ? '' : entry }))
     // What it has come to stands; the timeline keeps everything.
     if (filled === 0 && !known) yield note({ id, entry })
-    return filled === 0 && known ? 'known' : 'noted'
+    return false
   }
 
   /** A status may name the person in another way than the message did. */
@@ -151,15 +147,15 @@ export function createProviderStatus(store: Store): ProviderStatus {
     return store.dialect === 'postgres' ? query.forUpdate() : query
   })
 
-  function* settleFromProvider({ id }: Pick<MessageRow, 'id'>, event: ProviderEvent): Unit<Settled> {
+  function* settleFromProvider({ id }: Pick<MessageRow, 'id'>, event: ProviderEvent): Unit<boolean> {
     const row = yield* firstRow(taken({ id }))
-    if (!row) return 'known'
+    if (!row) return false
     if (isErased(row)) return yield* settleErased(row, event)
-    const settled = yield* move(row, event)
+    let changed = yield* move(row, event)
     if (event.person !== undefined) yield* meet(row, event.person)
     const all = event.ids ?? (event.providerMessageId === null ? [] : [event.providerMessageId])
-    if (yield* adopt(row, event.attempt ?? row.attempts, all)) return 'changed'
-    return settled
+    if (yield* adopt(row, event.attempt ?? row.attempts, all)) changed = true
+    return changed
   }
 
   /** What becomes of it is told, and nothing of whom it was to: that was erased. */
@@ -177,9 +173,9 @@ export function createProviderStatus(store: Store): ProviderStatus {
       detail,
       ...(error !== undefined && { error: withoutWords(error) })
     }
-    const settled = yield* move(row, { ...event, ...(attempt !== undefined && { attempt }) })
+    const changed = yield* move(row, { ...event, ...(attempt !== undefined && { attempt }) })
     yield* ids.link(row, { id: row.id, attempt: attempt ?? row.attempts }, [...new Set(known.map(blindId))])
-    return settled
+    return changed
   }
 
   function* adopt(
@@ -189,7 +185,7 @@ export function createProviderStatus(store: Store): ProviderStatus {
   ): Unit<boolean> {
     let changed = false
     for (const { event } of yield* ids.link({ channel_id, mode }, { id, attempt }, known)) {
-      if ((yield* settleFromProvider({ id }, { ...event, attempt })) === 'changed') changed = true
+      if (yield* settleFromProvider({ id }, { ...event, attempt })) changed = true
     }
     return changed
   }

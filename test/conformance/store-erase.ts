@@ -1,12 +1,10 @@
 import { createBook } from '../../src/contacts/book.ts'
 import { createErase } from '../../src/contacts/erase.ts'
 import { createOutcomes } from '../../src/delivery/sending/outcome.ts'
-import { createDoor } from '../../src/inbound/door.ts'
 import { identities } from '../../src/messages/identities.ts'
 import { messageIds } from '../../src/messages/provider-ids.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { createSuppressed } from '../../src/messages/suppressed.ts'
-import { createMetrics } from '../../src/metrics.ts'
 import { eventEntry } from '../../src/store/event-entry.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createEntries } from '../../src/suppressions/entries.ts'
@@ -14,7 +12,7 @@ import { apply, fresh, rows, told } from './heard-rows.ts'
 import type { Case } from './store.ts'
 import { caller, changed, failure, get, message, outcome, put } from './store-rows.ts'
 
-const phone = '5215512345678'
+export const phone = '5215512345678'
 const other = '525512345678'
 const userId = 'MX.13491208655302741918'
 const words = 'a secret of theirs'
@@ -87,6 +85,13 @@ async function fill(store: Store): Promise<void> {
       .compile()
   })
 }
+
+/** Erases that person. */
+export const erased = (store: Store) =>
+  createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })(
+    caller({ scopes: new Set(['admin']) }),
+    `+${phone}`
+  )
 
 /** A person who is erased is nowhere any more; everybody else stays. */
 export function eraseCases(test: Case): void {
@@ -180,8 +185,7 @@ export function eraseCases(test: Case): void {
       await changed(store, store.build.insertInto('webhook_bodies').values({ id: place.id, body: Buffer.from(body) }))
     }
     t.match(await dump(store), secret, 'CONTROL')
-    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
-    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    await erased(store)
     const left = await dump(store)
     t.notOk(left.includes(secret), 'nor the bodies that name the message alone')
     t.match(left, 'to somebody else', 'CONTROL')
@@ -211,29 +215,9 @@ export function eraseCases(test: Case): void {
       t.ok(kinds.includes(type), 'what becomes of it is told all the same')
   })
 
-  test('a webhook that told of an erased person is not kept again, however late it is told again', async (t, {
-    store
-  }) => {
-    let at = Date.now()
-    const parts = { adapters: new Map(), channels: {} as never, tokens: {} as never, metrics: createMetrics() }
-    const door = createDoor({ ...parts, store: { ...store, clock: () => at }, wake: () => {} })
-    const tell = async (text: string) => {
-      const admission = { channelId: 'support', mode: 'live', provider: 'wati', settings: {}, token: 'x' } as const
-      await door.receive(admission as never, {}, Buffer.from(JSON.stringify({ text })))
-      return (await store.read(store.build.selectFrom('webhooks').select('id').compile())).length
-    }
-    t.strictSame([await tell(`of ${phone}`), await tell('of nobody')], [1, 2])
-    await changed(store, store.build.updateTable('webhooks').set({ state: 'read' }))
-    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
-    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
-    at += 3600_000
-    t.strictSame([await tell(`of ${phone}`), await tell('of nobody')], [2, 3], 'CONTROL: what told of nobody is')
-  })
-
   test('an answer that comes after its person was erased brings nothing back', async (t, { store }) => {
     const before = await put(store, row({ state: 'unknown', attempts: 1 }))
-    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
-    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    await erased(store)
     const { accepted, settle } = createOutcomes(store, messageQueries(store), '')
     const receipt = { providerMessageId: `wamid.${phone}`, aliases: ['another-id'], recipient: { phone }, warnings: [] }
     await store.write(() => settle(accepted(before, receipt as never, []), null, undefined))
@@ -259,8 +243,7 @@ export function eraseCases(test: Case): void {
       await changed(store, store.build.insertInto('webhook_bodies').values({ id: place.id, body }))
     }
     await store.write(() => identities(store).link({ channel_id: 'support', mode: 'live' }, { names: [phone, userId] }))
-    const erase = createErase({ store, queries: messageQueries(store), keepSuppressed: function* () {} })
-    await erase(caller({ scopes: new Set(['admin']) }), `+${phone}`)
+    await erased(store)
     const left = await store.read(
       store.build.selectFrom('parked_events').select('identity').orderBy('identity').compile()
     )

@@ -8,6 +8,7 @@ import { broadcastCases } from './store-broadcasts.ts'
 import { channelCases } from './store-channels.ts'
 import { contactCases } from './store-contacts.ts'
 import { eraseCases } from './store-erase.ts'
+import { eraseBodyCases } from './store-erase-bodies.ts'
 import { eventCases } from './store-events.ts'
 import { handCases } from './store-hands.ts'
 import { happeningCases } from './store-happenings.ts'
@@ -70,6 +71,7 @@ const subjects = {
   'who must not be messaged': suppressionCases,
   'the address book': contactCases,
   'people who are erased': eraseCases,
+  'webhooks of people who are erased': eraseBodyCases,
   'kept files': mediaCases,
   'what is kept for a time only': retentionCases,
   'rows that end': rowRetentionCases

@@ -23,15 +23,6 @@ type Instants = Pick<MessageRow, 'accepted_at' | 'sent_at' | 'delivered_at' | 'r
 type Told = { id: string; entry: string; provider_message_id: string | null } & Instants &
   Pick<MessageRow, 'person' | 'pricing'>
 
-/** Whether what is told makes any difference to the row beside its status: what is told again mostly makes none. */
-export const addsTo = (row: MessageRow, told: Omit<Told, 'id' | 'entry'>): boolean =>
-  (told.provider_message_id !== null && row.provider_message_id === null) ||
-  (told.person !== null && told.person !== row.person) ||
-  (told.pricing !== null && row.pricing === null) ||
-  (['accepted_at', 'sent_at', 'delivered_at', 'read_at'] as const).some(
-    instant => told[instant] !== null && (row[instant] === null || row[instant] > told[instant])
-  )
-
 /** Moves a message to where its provider says that it is (docs/message-states.md). */
 export function providerTransitions(store: Store) {
   const { build, now } = store
