@@ -100,9 +100,12 @@ export function createProviderStatus(store: Store): ProviderStatus {
     const arrived = status === 'delivered' || status === 'read'
     if (attempt < attempts) {
       const before = toldBefore(row, status, attempt)
-      if (!open && !before) yield note({ id, entry })
-      // What an earlier attempt came to, told in another variant, does not end the doubt of a later one; that it arrived does.
-      if (!open || (before && !arrived)) return false
+      // That an earlier attempt failed says nothing of a later one in doubt, nor does what was told of it already.
+      const says = arrived || (status !== 'failed' && !before)
+      if (!open || !says) {
+        if (!before) yield note({ id, entry })
+        return false
+      }
     }
     if (yield* fallBack(row, event)) return true
     if (arrived) {

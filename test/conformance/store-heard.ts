@@ -254,6 +254,21 @@ export function heardCases(test: Case): void {
     }
   })
 
+  test('that an earlier attempt failed does not settle a later one in doubt; that it went out does', async (t, {
+    store
+  }) => {
+    for (const resolution of ['resent_once', null] as const) {
+      const id = fresh()
+      const row = await taken(store, [id], { state: 'unknown', attempts: 2, resolution })
+      await apply(store, told('failed', [id]))
+      const doubtful = await get(store, row.id)
+      t.match(doubtful, { state: 'unknown', error: null })
+      t.match(lines(doubtful).at(-1), { status: 'failed', attempt: 1 })
+      await apply(store, told('sent', [id]))
+      t.match(await get(store, row.id), { state: 'sent' })
+    }
+  })
+
   test('what is told of an earlier attempt does not take the doubt from a later one', async t => {
     const line = (status: string, attempt: number, at: number) => `${JSON.stringify({ at, status, attempt })}\n`
     const timeline = [line('sending', 1, 1), line('failed', 1, 2), line('queued', 1, 3), line('sending', 2, 4)].join('')
