@@ -10,14 +10,15 @@ import {
   statfsSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync } from 'node:sqlite'
 import { CompiledQuery, DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, sql } from 'kysely'
 import { createCheckpoints } from './checkpoints.ts'
 import { judgeFileSystem, mountType } from './file-systems.ts'
 import { createGroupCommit, type Job } from './group-commit.ts'
 import type { Database } from './schema.ts'
 import { LastingPlans } from './sqlite-compiler.ts'
-import { type Result, type Store, StoreUnavailable, storable, type Unit } from './store.ts'
+import { statements } from './sqlite-statements.ts'
+import { type Store, StoreUnavailable, type Unit } from './store.ts'
 
 /** The first SQLite without the WAL-reset corruption (docs/reliability.md 6). */
 const oldestSqlite = [3, 51, 3]
@@ -101,27 +102,6 @@ function openOurs(file: string, lock: DatabaseSync): DatabaseSync {
   }
 }
 
-/** One connection with its prepared statements. */
-function statements(db: DatabaseSync): <R>(query: CompiledQuery<R>) => Result<R> {
-  const cache = new Map<string, { statement: StatementSync; returns: boolean }>()
-  return <R>(query: CompiledQuery<R>): Result<R> => {
-    let entry = cache.get(query.sql)
-    if (!entry) {
-      const statement = db.prepare(query.sql)
-      entry = { statement, returns: statement.columns().length > 0 }
-      // Filters make new texts; a bound keeps a hostile mix of filters from growing the cache.
-      if (cache.size >= 500) cache.delete(cache.keys().next().value as string)
-      cache.set(query.sql, entry)
-    }
-    const parameters = query.parameters.map(storable) as SQLInputValue[]
-    if (entry.returns) {
-      const rows = entry.statement.all(...parameters) as R[]
-      return { rows, changes: rows.length }
-    }
-    return { rows: [], changes: Number(entry.statement.run(...parameters).changes) }
-  }
-}
-
 const unavailable = (error: unknown): Error => {
   const { errcode, message } = error as { errcode?: number; message?: string }
   // BUSY 5, READONLY 8, IOERR 10, CORRUPT 11 (how a read meets a bad disk), FULL 13, CANTOPEN 14, NOTADB 26 (low byte of
@@ -144,7 +124,12 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   const writer = openOurs(file, lock)
   writer.exec('BEGIN IMMEDIATE; COMMIT')
   const reader = open(file, true)
-  const execute = statements(writer)
+  /** Within the transaction that is under way. */
+  let redefined = false
+  const execute = statements(writer, () => {
+    redefined = true
+    execute.forget()
+  })
   const look = statements(reader)
   // The log is there from the first transaction on and stays the same file until the last connection closes.
   const wal = openSync(`${file}-wal`, 'r+')
@@ -160,7 +145,7 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   const run = (unit: () => Unit<unknown>): unknown => {
     const steps = unit()
     let step = steps.next()
-    while (!step.done) step = steps.next(execute(step.value))
+    while (!step.done) step = steps.next(execute.run(step.value))
     return step.value
   }
   /** Throws where another process reads the log, as a backup does: then only part of it would be on disk. */
@@ -187,6 +172,9 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
       // A full disk may have rolled back by itself already.
       if (writer.isTransaction) writer.exec('ROLLBACK')
       throw error
+    } finally {
+      if (redefined) for (const connection of [execute, look]) connection.forget()
+      redefined = false
     }
   }
   const outcomeOf = (job: Job): (() => void) => {
@@ -235,7 +223,7 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
     write,
     read: async query => {
       try {
-        return look(query).rows
+        return look.run(query).rows
       } catch (error) {
         throw unavailable(error)
       }

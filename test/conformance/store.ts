@@ -13,6 +13,7 @@ import { eventCases } from './store-events.ts'
 import { handCases } from './store-hands.ts'
 import { happeningCases } from './store-happenings.ts'
 import { heardCases } from './store-heard.ts'
+import { attemptCases } from './store-heard-attempts.ts'
 import { holdCases } from './store-hold.ts'
 import { idempotencyCases } from './store-idempotency.ts'
 import { identityCases } from './store-identities.ts'
@@ -49,6 +50,7 @@ const subjects = {
   queue: queueCases,
   'messages in doubt': unknownCases,
   'what providers tell': heardCases,
+  'what they tell of attempts': attemptCases,
   'what arrives': arrivalCases,
   'the journal of events': eventCases,
   'what else has an event': happeningCases,

@@ -83,19 +83,21 @@ t.test('reads, sends and native calls share the one limit', async t => {
 t.test('slots go round between services: a few messages do not wait behind another’s many', async t => {
   const board = await startBoard(t, { env: paced })
   const [one, two] = [await board.key({ service: 'one' }), await board.key({ service: 'two' })]
+  // All of it waits before any of it goes: how fast this machine takes it says nothing.
+  await board.call('POST', '/channels/cloud/pause')
   const many = Array.from({ length: 40 }, (_, i) =>
     board.call('POST', '/messages', { body: text('cloud', i), key: one, ...later })
   )
   await Promise.all(many)
-  const before = sentTo(board).length
   const few = [901, 902, 903].map(to =>
     board.call('POST', '/messages', { body: text('cloud', to), key: two, ...later })
   )
   await Promise.all(few)
+  await board.call('POST', '/channels/cloud/resume')
   await settled(board, 43)
-  const places = sentTo(board).flatMap((to, place) => (/90[123]$/.test(to) ? [place - before] : []))
+  const places = sentTo(board).flatMap((to, place) => (/90[123]$/.test(to) ? [place] : []))
   t.equal(places.length, 3)
-  t.ok(Math.max(...places) <= 10, `they went as number ${places} after they came`)
+  t.ok(Math.max(...places) <= 10, `they went as number ${places} of all`)
 })
 
 t.test('messages to one person that waited go out in the order in which they were accepted', async t => {
