@@ -9,7 +9,7 @@ export const Media = Type.Object(
     mode: Mode,
     mimeType: Type.String(),
     size: nullable(Type.Integer({ description: 'Bytes; null where only the provider has the file.' })),
-    sha256: nullable(Type.String({ description: 'Hex; null where only the provider has the file.' })),
+    sha256: nullable(Type.String({ description: 'Hex; of a file that only the provider has: what it says, or null.' })),
     filename: nullable(Type.String()),
     createdAt: Instant,
     expiresAt: nullable(Instant)

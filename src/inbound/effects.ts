@@ -136,7 +136,7 @@ export function createEffects(parts: EffectsParts): Effects {
       at: Math.min(heard.at ?? receivedAt, store.clock()),
       providerMessageId: known[0] ?? null,
       ids: known,
-      ...(error && { error: JSON.stringify(error) }),
+      ...(error && { error: storableJson(error) }),
       detail: failure ? `The provider's webhook says: ${failure.detail}` : `The provider's webhook says: ${status}.`,
       ...(recipient && personJson(recipient) !== undefined && { person: personJson(recipient)! }),
       ...(Object.keys(pricing).length > 0 && { pricing: storableJson(pricing) })

@@ -5,6 +5,25 @@ import { failpoint } from '../failpoints.ts'
 
 /** An index of PostgreSQL takes 2,700 bytes of an identity; what has more of them is a forged one. */
 const longest = 600
+const short = (identity: string): string =>
+  identity.length > longest ? createHash('sha256').update(identity).digest('hex') : identity
+
+/** A number of JSON whose digits a double may not hold: Graph's ids come as numbers here and there. */
+const longNumber = /[:[,]\s*\d{16,}\s*[,\]}]/
+type Revive = (key: string, value: unknown, context: { source?: string }) => unknown
+const asTold: Revive = (_key, value, { source = '' }) =>
+  typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(source) ? source : value
+
+/** JSON with whole numbers that would lose digits as text. */
+function parsed(text: string): unknown {
+  const told: unknown = JSON.parse(text)
+  if (!longNumber.test(text)) return told
+  try {
+    return JSON.parse(text, asTold as Parameters<typeof JSON.parse>[1])
+  } catch {
+    return told // it nests too deeply for a second look
+  }
+}
 
 /** Everything that a body tells; what cannot be read is a sentence. */
 export function readBody(body: Uint8Array, adapter: AnyAdapter, log: Logger): Heard[] | string {
@@ -12,14 +31,16 @@ export function readBody(body: Uint8Array, adapter: AnyAdapter, log: Logger): He
   let told: unknown
   failpoint('webhook_in_hand')
   try {
-    told = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    told = parsed(new TextDecoder('utf-8', { fatal: true }).decode(body))
   } catch {
     return 'The body is not JSON in UTF-8.'
   }
   try {
     const all = adapter.hear.read(told)
-    for (const heard of all)
-      if (heard.identity.length > longest) heard.identity = createHash('sha256').update(heard.identity).digest('hex')
+    for (const heard of all) {
+      heard.identity = short(heard.identity)
+      if (heard.timeless !== undefined) heard.timeless = short(heard.timeless)
+    }
     return all
   } catch (error) {
     log.error({ err: error, provider: adapter.provider }, 'a webhook made its decoder fail: a defect of ours')

@@ -28,7 +28,7 @@ export const shownPerson = ({ phone, waId = phone, userId, username, name }: Per
 
 /** A person as a row keeps one; undefined where nothing is known. */
 export function personJson(person: Person): string | undefined {
-  const text = JSON.stringify(shownPerson(person))
+  const text = storableJson(shownPerson(person))
   return text === '{}' ? undefined : text
 }
 
@@ -74,7 +74,7 @@ export function createRows(store: Store, keepFile: FileKeeper): InboundRows {
       ...(operator && Object.keys(operator).length > 0 && { operator })
     }
     const some = Object.keys(options).length > 0
-    return { type, content: storableJson(content), options: some ? JSON.stringify(options) : null }
+    return { type, content: storableJson(content), options: some ? storableJson(options) : null }
   }
 
   function* insert(

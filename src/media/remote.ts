@@ -58,7 +58,7 @@ export const toRemoteMedia = (row: RemoteMediaRow): Media => ({
   mode: row.mode,
   mimeType: row.mime_type,
   size: null,
-  sha256: null,
+  sha256: row.sha256,
   filename: row.filename,
   createdAt: new Date(row.created_at).toISOString(),
   expiresAt: new Date(expiryOf(row)).toISOString()
@@ -95,6 +95,13 @@ function sampleOf({ mime_type }: RemoteMediaRow): Opened {
   const { mimeType, base64 } = samples[Object.hasOwn(samples, kind) ? (kind as MediaKind) : 'document']
   const bytes = Buffer.from(base64, 'base64')
   return { bytes: Readable.from([bytes]), mimeType, size: bytes.length }
+}
+
+/** A SHA-256 as hex, from hex or base64: Meta tells it as base64. */
+function hexOf(told = ''): string | null {
+  if (/^[0-9a-f]{64}$/i.test(told)) return told.toLowerCase()
+  const bytes = Buffer.from(told, 'base64')
+  return bytes.length === 32 ? bytes.toString('hex') : null
 }
 
 const idOf = (channel: DispatchChannel, path: string): string =>
@@ -150,7 +157,8 @@ export function createRemoteMedia({
         mime_type: types[/\.([a-z0-9]{1,5})$/i.exec(path)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
         filename: filename ?? path.slice(path.lastIndexOf('/') + 1),
         created_at: now,
-        expires_at: null
+        expires_at: null,
+        sha256: null
       }
       await store.write(function* () {
         yield build
@@ -162,7 +170,7 @@ export function createRemoteMedia({
       return id
     },
 
-    keep: (channel, { reference, mimeType, filename: told, lifeSeconds }, at) => {
+    keep: (channel, { reference, mimeType, filename: told, lifeSeconds, sha256 }, at) => {
       const now = store.clock()
       const expires_at = lifeSeconds === undefined ? null : Math.min(at, now) + lifeSeconds * 1000
       const filename = cleanFilename(told)
@@ -170,7 +178,7 @@ export function createRemoteMedia({
         ...{ id: idOf(channel, reference), mode: channel.mode, channel_id: channel.id, path: reference },
         mime_type:
           typeOf(mimeType) ?? types[/\.([a-z0-9]{1,5})$/i.exec(reference)?.[1]?.toLowerCase() ?? ''] ?? unknownType,
-        ...{ filename: filename ?? null, created_at: now, expires_at }
+        ...{ filename: filename ?? null, created_at: now, expires_at, sha256: hexOf(sha256) }
       }
       const query = build
         .insertInto('remote_media')

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type CompiledQuery, sql } from 'kysely'
 import type { Mode } from '../../schemas/common.ts'
 import type { EventType } from '../../schemas/events.ts'
-import type { Store } from './store.ts'
+import { type Store, storableJson } from './store.ts'
 
 /** What an event that is not of a message's state says. */
 export interface NewEvent {
@@ -39,7 +39,7 @@ export function eventEntry(
       service,
       contact: contact ?? null,
       message_id: null,
-      data: JSON.stringify(data)
+      data: storableJson(data)
     })
     .compile()
 }

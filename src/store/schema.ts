@@ -202,6 +202,8 @@ export interface RemoteMediaRow {
   created_at: number
   /** Until when the provider keeps it, where it says so. */
   expires_at: number | null
+  /** Of its bytes, hex, where the provider says so. */
+  sha256: string | null
 }
 
 /** What keeps messages from being dispatched, on every replica: the hold, a pause, a provider's Retry-After, an open breaker. */

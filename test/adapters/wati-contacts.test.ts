@@ -98,6 +98,7 @@ t.test('only WATI’s own paths are ever asked for', async t => {
     'data/images/..',
     'data/images/a/b',
     'data/images/a%2fb',
+    'data/images/a%2Eb',
     'http://x/y'
   ]
   bad.push('data/images/a\0', 'data/images/a\r\nb', `data/images/${'a'.repeat(400)}`, 'data/Images/a.jpg')
@@ -105,7 +106,15 @@ t.test('only WATI’s own paths are ever asked for', async t => {
     t.notOk(isMediaPath(path), JSON.stringify(path).slice(0, 40))
     t.throws(() => mediaRequest({ path }))
   }
-  for (const name of ['0b5e1c7a-6f0d-4c39-9a57-2f6a8f1f0c11.jpg', 'é.pdf', 'Order (2).pdf'])
+  for (const name of [
+    '0b5e1c7a-6f0d-4c39-9a57-2f6a8f1f0c11.jpg',
+    'é.pdf',
+    'Order (2).pdf',
+    'Order #12.pdf',
+    'what?.pdf',
+    'A&B.pdf',
+    '50% off.pdf'
+  ])
     t.ok(isMediaPath(`data/documents/${name}`), name)
 })
 

@@ -167,6 +167,12 @@ export function heardCases(test: Case): void {
     const price = { category: `mark\0eting${'\ud83d'}`, type: '\udc00' }
     t.equal((await apply(store, told('sent', [id], { price }))).outcome, 'done')
     t.match(JSON.parse((await get(store, row.id)).pricing!), { category: 'mark\ufffdeting\ufffd', type: '\ufffd' })
+    await apply(store, wrote(fresh(), { replyTo: 'a\ud83d' }, { phone: '14155550100', name: `b${'\ud83d'}` }))
+    const { person, options } = (await rows(store)).at(-1)!
+    t.match(
+      [person, options].map(each => JSON.parse(each!)),
+      [{ name: 'b\ufffd' }, { replyTo: 'a\ufffd' }]
+    )
     const sent = { kind: 'outgoing' as const, identity: 'x', scope: {}, ids: [template], operator: { name: 'Bea' } }
     const message = { type: 'template', content: { name: 'a\0b\ud83d', body: 'a \\u0000 that was written' } }
     const recipient = { phone: '14155550100' }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { createServer as createPlain } from 'node:http'
 import { connect } from 'node:net'
@@ -5,7 +6,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { adapters } from '../../src/adapters/index.ts'
 import { createProviderClient, type DispatchChannel } from '../../src/dispatch/provider-client.ts'
-import { createRemoteMedia } from '../../src/media/remote.ts'
+import { createRemoteMedia, toRemoteMedia } from '../../src/media/remote.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openStore } from '../../src/store/index.ts'
 import { createEgress } from '../../src/upstream/egress.ts'
@@ -22,7 +23,10 @@ const mediaToken = 'graph-token-of-our-own'
 const lookaside = 'https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=871&ext=1&hash=x'
 
 /** A file that a webhook told of, with a server in the place of Meta's, and what that was asked. */
-async function told(t: Test, { settings = {} as object, url = lookaside, status = 200 }) {
+async function told(
+  t: Test,
+  { settings = {} as object, url = lookaside, status = 200, sha256 = undefined as string | undefined }
+) {
   const store = await openStore({ directory: t.testdir() }, log)
   t.teardown(() => store.close())
   const seen: { host?: string; token?: string }[] = []
@@ -62,12 +66,16 @@ async function told(t: Test, { settings = {} as object, url = lookaside, status 
     bind: async () => channel,
     egress: async () => egress
   })
-  const { id, query } = remote.keep(channel, { reference: '871', mimeType: 'image/jpeg' }, Date.now())
+  const { id, query } = remote.keep(
+    channel,
+    { reference: '871', mimeType: 'image/jpeg', ...(sha256 && { sha256 }) },
+    Date.now()
+  )
   await store.write(function* () {
     yield query
   })
   const row = await remote.find(caller({ scopes: new Set(['inbound:read']) }), id)
-  return { open: () => remote.open(row!), seen, asked, left: () => readdirSync(directory) }
+  return { row, open: () => remote.open(row!), seen, asked, left: () => readdirSync(directory) }
 }
 
 t.test('with mediaToken the bytes come from Meta’s host, and nothing of them stays', async t => {
@@ -78,6 +86,14 @@ t.test('with mediaToken the bytes come from Meta’s host, and nothing of them s
   t.strictSame(asked, ['the descriptor'])
   t.strictSame(seen, [{ host: 'lookaside.fbsbx.com', token: `Bearer ${mediaToken}` }])
   await until(left, files => files.length === 0)
+})
+
+t.test('the digest that Meta tells of a file stands with it, as hex', async t => {
+  const hex = createHash('sha256').update(PNG).digest('hex')
+  const of = async (sha256?: string) => toRemoteMedia((await told(t, { sha256 })).row!).sha256
+  t.equal(await of(Buffer.from(hex, 'hex').toString('base64')), hex)
+  t.equal(await of(hex.toUpperCase()), hex)
+  for (const none of [undefined, 'AAAA', '…', 'x'.repeat(10_000)]) t.equal(await of(none), null)
 })
 
 t.test('without it the refusal names the setting, and nobody is asked', async t => {

@@ -120,7 +120,10 @@ function retryAfter(headers: Headers): number {
 
 /** Numbers in a reason are people's: the last four digits stay, however the rest is spaced. */
 const mask = (said: string): string =>
-  said.replace(/\d(?:[ ().-]?\d){6,}/g, run => `…${run.replace(/\D/g, '').slice(-4)}`).slice(0, 500)
+  said
+    .replace(/\d(?:[ ().-]?\d){6,}/g, run => `…${run.replace(/\D/g, '').slice(-4)}`)
+    .slice(0, 500)
+    .toWellFormed()
 
 /** WATI's own words in ours; undefined where they are not WATI's, or settle nothing (5xx, no answer, unreadable). */
 export function classify(failure: UpstreamFailure, operation?: Operation): Verdict | undefined {

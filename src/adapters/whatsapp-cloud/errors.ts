@@ -89,6 +89,7 @@ const masked = (text: string): string =>
     .replace(/(access_token=)[^\s&"']+/gi, '$1…')
     .replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`)
     .slice(0, 1000)
+    .toWellFormed()
 
 type Headers = FailureFacts['headers']
 const header = (headers: Headers, name: string): string | undefined => string([headers?.[name]].flat()[0])

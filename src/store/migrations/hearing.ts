@@ -24,5 +24,9 @@ export const hearing: readonly Migration[] = [
         where length(b.body) = 2 and w.size <> 2
         group by w.channel_id, w.mode, substr(w.sha256, 1, 64)`
     ]
+  },
+  {
+    name: '055_told_digests',
+    statements: () => ['alter table remote_media add column sha256 text']
   }
 ]

@@ -50,6 +50,10 @@ export function personOf(event: Json): Person {
   }
 }
 
+/** A yes or no, in whichever spelling it is told. */
+export const yes = (value: unknown): boolean =>
+  value === true || value === 1 || (typeof value === 'string' && /^(?:true|1)$/i.test(value.trim()))
+
 /** The number that the event is about: it may only contradict the token's channel (D3). */
 export function scopeOf(event: Json): Scope {
   const value = event.channelPhoneNumber

@@ -1,7 +1,7 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
 import { shallow } from '../../parsed-json.ts'
 import { array, id, isMediaPath, type Json, record, string } from '../decode.ts'
-import { parsed, some } from './common.ts'
+import { parsed, some, yes } from './common.ts'
 import { cards, place } from './places-and-cards.ts'
 
 // What a message from WATI says: its flat fields on the left, ours on the right (docs/upstream.md 3.7; docs/webhooks.md D1).
@@ -10,15 +10,15 @@ import { cards, place } from './places-and-cards.ts'
 const types: Readonly<Record<string, string>> = { voice: 'audio', ptt: 'audio', contact: 'contacts' }
 const media = new Set(['image', 'video', 'document', 'audio', 'sticker'])
 
-/** A path that getMedia takes: alone, at the end of an address, or as a member of its query. */
+/**
+ * A path that getMedia takes: alone, as a member of an address's query, or at its end. An address is taken apart before it is
+ * decoded, since a name may hold what divides addresses.
+ */
 function pathOf(data: unknown): string | undefined {
-  const text = decoded(string(data) ?? '').slice(0, 2000)
-  const found = text.matchAll(/(^|[/=])(?=(data\/[a-z]+\/[^?#/\\]+)(?:$|[?#]))/g)
-  for (const [, before, path = ''] of found) {
-    const alone = before === '=' ? path.split('&')[0]! : path
-    if (isMediaPath(alone)) return alone
-  }
-  return undefined
+  const text = (string(data) ?? '').slice(0, 2000)
+  const member = /[?&]\w+=(data(?:\/|%2f)[^&#]*)/i.exec(text)?.[1]
+  const path = member ?? /^[^?#]*\/(data\/[^?#]+)/i.exec(text)?.[1] ?? text.replace(/\?\w+=.*$/, '')
+  return [decoded(path), path].find(isMediaPath)
 }
 
 function decoded(text: string): string {
@@ -44,16 +44,14 @@ const linkOf = (data: unknown): string | undefined => {
 
 /** The answer to a button, a list or a Flow; undefined where the event holds none. */
 function replyOf(event: Json): HeardMessage['content'] | undefined {
-  const [interactive, list, button] = [
-    record(event.interactiveButtonReply),
-    record(event.listReply),
-    record(event.buttonReply)
-  ]
+  const [interactive, list, button] = [event.interactiveButtonReply, event.listReply, event.buttonReply].map(told =>
+    record(string(told) === undefined ? told : parsed(told))
+  ) as [Json, Json, Json]
   const flow = event.nfmReply ?? event.flowReply
-  if (string(list.title) !== undefined || string(list.id) !== undefined)
-    return some({ kind: 'list', id: string(list.id), title: string(list.title), description: string(list.description) })
-  if (string(interactive.title) !== undefined || string(interactive.id) !== undefined)
-    return some({ kind: 'button', id: string(interactive.id), title: string(interactive.title) })
+  if (string(list.title) !== undefined || id(list.id) !== undefined)
+    return some({ kind: 'list', id: id(list.id), title: string(list.title), description: string(list.description) })
+  if (string(interactive.title) !== undefined || id(interactive.id) !== undefined)
+    return some({ kind: 'button', id: id(interactive.id), title: string(interactive.title) })
   if (string(button.text) !== undefined || string(button.payload) !== undefined)
     return some({
       kind: 'template',
@@ -109,12 +107,12 @@ export function contentOf(event: Json): HeardMessage {
   const type = Object.hasOwn(types, word) ? types[word]! : word
   const text = id(event.text)
   const replyTo = string(event.replyContextId)
-  const often = event.frequentlyForwarded === true
+  const often = yes(event.frequentlyForwarded)
   const [url, source] = [string(event.sourceUrl), string(event.sourceId)]
   const around = {
     ...(replyTo !== undefined && { replyTo }),
     ...((url !== undefined || source !== undefined) && { referral: some({ sourceUrl: url, sourceId: source }) }),
-    ...((often || event.forwarded === true) && { forwarded: often ? ('often' as const) : ('once' as const) })
+    ...((often || yes(event.forwarded)) && { forwarded: often ? ('often' as const) : ('once' as const) })
   }
   const reply = replyOf(event)
   if (reply !== undefined) return { ...around, type: 'reply', content: reply }
@@ -135,7 +133,11 @@ export function contentOf(event: Json): HeardMessage {
     // a button or an interactive message without its answer says what it says as text
     case 'button':
     case 'interactive':
-      return { ...around, type: 'reply', content: some({ kind: 'button', title: text, data: parsed(event.data) }) }
+      return {
+        ...around,
+        type: 'reply',
+        content: some({ kind: type === 'button' ? 'template' : 'button', title: text, data: parsed(event.data) })
+      }
     case 'reaction':
       return {
         ...around,
@@ -152,6 +154,10 @@ export function contentOf(event: Json): HeardMessage {
     case 'template':
       return { ...around, type, content: some({ name: string(event.templateName), body: text?.slice(0, 4096) }) }
     default:
-      return { ...around, type: 'unsupported', content: some({ type, detail: text?.slice(0, 1024) }) }
+      return {
+        ...around,
+        type: 'unsupported',
+        content: some({ type: type === 'unsupported' ? undefined : type, detail: text?.slice(0, 1024) })
+      }
   }
 }

@@ -2,7 +2,7 @@ import type { Heard, HeardFailure, HeardStatus } from '../../heard.ts'
 import { bounded, digestOf } from '../../heard-parts.ts'
 import { failedLater } from '../../meta-codes.ts'
 import { id, type Json, string } from '../decode.ts'
-import { idsOf, instant, oursOf, personOf, scopeOf } from './common.ts'
+import { idsOf, instant, oursOf, personOf, scopeOf, yes } from './common.ts'
 import { contentOf, sentContentOf } from './content.ts'
 
 // One row an event of WATI's (docs/webhooks.md D1): its stem on the left, ours on the right.
@@ -51,6 +51,7 @@ function failureOf(event: Json): HeardFailure {
   const said = string(event.failedDetail)
     ?.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`)
     .slice(0, 500)
+    .toWellFormed()
   return {
     ...failedLater(code !== undefined && /^\d{1,7}$/.test(code) ? Number(code) : undefined, said ?? ''),
     provider: {
@@ -65,7 +66,7 @@ function failureOf(event: Json): HeardFailure {
 function inbound(event: Json, stem: string): Heard {
   const ids = idsOf(event)
   // `owner` tells who wrote it, never the status, which says SENT here too (3.7)
-  if (event.owner === true || event.owner === 'true') return outgoing(event, stem)
+  if (yes(event.owner)) return outgoing(event, stem)
   if (ids.length === 0) return other(event, `${stem} without an id`)
   return {
     ...base(event),

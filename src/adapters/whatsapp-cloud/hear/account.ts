@@ -11,6 +11,9 @@ const given = <T>(name: string, value: T | undefined): Record<string, T> =>
   value === undefined ? {} : { [name]: value }
 
 const at = ({ at }: Change) => given('at', at)
+/** What tells no instant, in the entry or beside what it says. */
+const timeless = (when: number | undefined, ...about: (string | undefined)[]) =>
+  when === undefined ? { timeless: about.filter(Boolean).join('/') } : {}
 
 type TemplateChange = Extract<Heard, { kind: 'template' }>['change']
 
@@ -28,7 +31,9 @@ const templateFields: Readonly<Record<string, { change: TemplateChange; value: s
     change: 'category',
     value: ['correct_category', 'new_category'],
     before: ['previous_category', 'new_category']
-  }
+  },
+  // What Meta takes to be right, and changes the template to later on.
+  template_correct_category_detection: { change: 'category', value: ['correct_category'], before: ['category'] }
 }
 
 export function template(change: Change): Heard {
@@ -48,6 +53,7 @@ export function template(change: Change): Heard {
     ...at(change),
     scope,
     kind: 'template',
+    ...timeless(change.at, 'template', what, id ?? name, lang),
     identity: ['template', what, id ?? name ?? '', lang ?? '', said ?? '', change.at ?? '', ...ahead].join('/'),
     change: what,
     ...given('name', name),
@@ -64,14 +70,17 @@ export function preferences(change: Change): Heard[] {
   return array(change.value.user_preferences).map(item => {
     const told = record(item)
     const value = word(told.value) ?? ''
-    const person = someone(change, told.wa_id, told.user_id)
+    const named = someone(change, told.wa_id, told.user_id)
+    // The one person beside it is meant where it names nobody itself.
+    const person = named.phone === undefined && named.userId === undefined ? (change.alone ?? named) : named
     const when = instant(told.timestamp) ?? change.at
     const base = { ...given('at', when), scope: change.scope }
-    const identity = ['preference', person.phone ?? person.userId ?? '', value, when ?? ''].join('/')
+    const whose = person.phone ?? person.userId
+    const identity = ['preference', whose ?? '', value, when ?? ''].join('/')
     if (value !== 'stop' && value !== 'resume')
       return { ...base, kind: 'other', identity, name: `user preference ${value}` }
     const category = word(told.category)?.startsWith('marketing') === false ? 'all' : 'marketing'
-    return { ...base, kind: 'preference', identity, person, category, value }
+    return { ...base, kind: 'preference', ...timeless(when, 'preference', whose), identity, person, category, value }
   })
 }
 
@@ -97,6 +106,7 @@ export function handovers(change: Change): Heard[] {
       ...given('at', when),
       scope,
       kind: 'ownership',
+      ...timeless(when, 'ownership', known),
       identity: ['ownership', what, known ?? '', when ?? ''].join('/'),
       change: what,
       ...(known !== undefined && { person }),
@@ -116,6 +126,7 @@ export function account(change: Change): Heard {
     ...at(change),
     scope: { ...scope, ...given('numberId', scope.numberId ?? entity) },
     kind: 'account',
+    ...timeless(change.at, 'account', field, scope.numberId ?? entity ?? scope.phone),
     // Two of one word and second are two where anything else differs.
     identity: ['account', field, word_ ?? '', change.at ?? '', digestOf(detail)].join('/'),
     event: word_ ? `${field}.${word_}` : field,

@@ -16,7 +16,7 @@ export interface Change {
   at?: number
   /** People that the change describes, by number and by user id. */
   people: ReadonlyMap<string, Person>
-  /** The one person that it describes; undefined where it describes nobody or several. */
+  /** The one person that it describes as a writer; undefined where it describes nobody or several. */
   alone?: Person
   /** Everything that was written in it is by one person, as far as its messages name anybody. */
   oneWriter: boolean
@@ -62,9 +62,16 @@ export function peopleOf(contacts: unknown): ReadonlyMap<string, Person> {
   return people
 }
 
-/** The only one of these people. */
-export function aloneIn(people: ReadonlyMap<string, Person>): Person | undefined {
-  const [person, ...others] = new Set(people.values())
+/** The only one of these people who may have written something: those whom a status names as its recipient are not. */
+export function aloneIn(people: ReadonlyMap<string, Person>, statuses: unknown): Person | undefined {
+  const recipients = new Set(
+    array(statuses).flatMap(item => {
+      const { recipient_id, recipient_user_id } = record(item)
+      const { phone, userId } = identified(recipient_id, recipient_user_id)
+      return [people.get(phone ?? ''), people.get(userId ?? '')]
+    })
+  )
+  const [person, ...others] = new Set([...people.values()].filter(each => !recipients.has(each)))
   return others.length === 0 ? person : undefined
 }
 

@@ -162,6 +162,8 @@ const readers: Readonly<Record<string, (node: Json, message: Json) => Content>> 
   }
 }
 
+const files = new Set(['image', 'video', 'audio', 'document', 'sticker'])
+
 /**
  * What a message says. Total: what is broken, or of a type that is not known, is `unsupported` with whatever is told of it.
  * @param message one of `messages[]` or `message_echoes[]`
@@ -176,6 +178,9 @@ export function contentOf(message: Json, beside: unknown[]): Content {
     return read ? read(record(node[kind])) : unsupported(message, beside, kind ? `interactive ${kind}` : 'interactive')
   }
   const read = Object.hasOwn(readers, type) ? readers[type] : undefined
+  // A file without an id and with an error did not come through, whatever else is told of it.
+  if (files.has(type) && graphId(record(message[type]).id) === undefined && array(message.errors).length > 0)
+    return unsupported(message, beside, type)
   const there = type === 'contacts' ? Array.isArray(message.contacts) : record(message[type]) === message[type]
   return read && there ? read(record(message[type]), message) : unsupported(message, beside, type)
 }

@@ -34,10 +34,12 @@ const fields: Readonly<Record<string, (change: Change) => Heard[]>> = {
   message_template_quality_update: change => [template(change)],
   message_template_components_update: change => [template(change)],
   template_category_update: change => [template(change)],
+  template_correct_category_detection: change => [template(change)],
   phone_number_quality_update: change => [account(change)],
   phone_number_name_update: change => [account(change)],
   business_capability_update: change => [account(change)],
   account_update: change => [account(change)],
+  business_status_update: change => [account(change)],
   account_alerts: change => [account(change)],
   account_review_update: change => [account(change)],
   account_settings_update: change => [account(change)],
@@ -50,7 +52,7 @@ function changeOf(entry: Json, item: unknown): Change {
   const value = { ...record(told), ...record(record(told).standby) }
   const at = instant(entry.time) ?? instant(value.timestamp)
   const people = peopleOf(value.contacts)
-  const alone = aloneIn(people)
+  const alone = aloneIn(people, value.statuses)
   return {
     field: word(field)?.slice(0, 100) ?? 'unknown',
     value,
