@@ -16,7 +16,7 @@ export const instead = (refused: MessageRow, changes: Partial<MessageRow>, detai
 }
 
 /** What the timeline and the warnings say of it. */
-const fallsBack = 'The 24-hour window was closed: the fallback template goes instead.'
+export const fallsBack = 'The 24-hour window was closed: the fallback template goes instead.'
 
 /** The row with its fallback template in place of what a closed window kept out; undefined: it has none. */
 export function fallbackOf(refused: MessageRow): Next | undefined {

@@ -2,6 +2,7 @@ import type { ContactWindow } from '../../schemas/contacts.ts'
 import type { DispatchChannel } from '../dispatch/provider-client.ts'
 import type { MessageRow } from '../store/schema.ts'
 import type { Store } from '../store/store.ts'
+import { fallsBack } from './fallback.ts'
 import { ofPerson } from './filter.ts'
 import { identities } from './identities.ts'
 
@@ -38,7 +39,12 @@ export function createHeardWindow(store: Store): HeardWindow {
     messagesOf(people, channel, 'outbound')
       // Providers tell when somebody wrote in whole seconds.
       .where('created_at', '>=', from + 1000)
-      .where('error', 'like', '%"code":"window_closed"%')
+      .where(eb =>
+        eb.or([
+          eb('error', 'like', '%"code":"window_closed"%'),
+          eb('warnings', 'like', `%${JSON.stringify(fallsBack)}%`)
+        ])
+      )
   return async (channel, person) => {
     const { id, mode } = channel
     const people = await names.of(mode, id, person)

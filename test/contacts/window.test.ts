@@ -6,11 +6,12 @@ import { createHistory } from '../../src/contacts/history.ts'
 import { createProviderClient } from '../../src/dispatch/provider-client.ts'
 import { createSeal } from '../../src/keys/seal.ts'
 import { createRemoteMedia } from '../../src/media/remote.ts'
+import { fallbackOf } from '../../src/messages/fallback.ts'
 import { messageQueries } from '../../src/messages/queries.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import { openStore } from '../../src/store/index.ts'
 import { openAdmission } from '../admission.ts'
-import { caller, changed, message, put } from '../conformance/store-rows.ts'
+import { caller, changed, get, message, put } from '../conformance/store-rows.ts'
 import { cloudSettings } from '../helper.ts'
 
 const log = pino({ level: 'silent' })
@@ -87,6 +88,20 @@ t.test(
     await wrote('14155550007', now - hour)
     await refused('14155550007', now - hour / 2)
     t.strictSame(await windowOf('14155550007'), { open: false }, 'WhatsApp has said so since')
+    await wrote('14155550008', now - hour)
+    const { id } = await put(
+      store,
+      message({ channel_id: 'cloud', contact: '14155550008', created_at: now - hour / 2 })
+    )
+    const fallen = fallbackOf({
+      ...(await get(store, id)),
+      options: '{"fallback":{"template":{"name":"order_update"}}}'
+    })!
+    const { type, content, options, warnings } = fallen.row
+    const state = 'accepted' as const
+    const changes = { type, content, options, warnings, state }
+    await changed(store, store.build.updateTable('messages').set(changes).where('id', '=', id))
+    t.strictSame(await windowOf('14155550008'), { open: false }, 'also where a template went instead')
     await wrote('14155550007', now)
     t.match(await windowOf('14155550007'), { open: true }, 'until the person writes again')
     t.strictSame(await windowOf('14155550002'), { open: false, closesAt: closes(now - 25 * hour) })
