@@ -46,6 +46,7 @@ import { createScraperCheck } from './monitoring/scraper.ts'
 import { createOverviews } from './overview/index.ts'
 import { createQuietHours } from './quiet-hours/index.ts'
 import { createReadiness } from './readiness.ts'
+import { channelsFile } from './start/channels-file.ts'
 import { createConnectionWatch } from './start/connections.ts'
 import { demoChannelsOf } from './start/demo.ts'
 import { createReload } from './start/reload.ts'
@@ -180,7 +181,12 @@ export async function buildContainer(
   const hold = createRestoreHold({ store, log, typeBase })
 
   const reload = createReload(log)
-  const readiness = createReadiness(store, [reload.degraded, connectionWatch.degraded, inbound.watch.degraded])
+  const readiness = createReadiness(store, [
+    reload.degraded,
+    channels.degraded,
+    connectionWatch.degraded,
+    inbound.watch.degraded
+  ])
   /** What stood in the way may be gone. */
   const wakeAll = (): void => {
     for (const mode of ['live', 'test'] as const) scheduler.wake(mode, Date.now())
@@ -248,10 +254,10 @@ export async function buildContainer(
   })
   const { app } = listeners
   const atEnd: (() => Promise<void>)[] = []
-  const channelsFile = config.CHANNELS_FILE
-  if (channelsFile) {
-    await channels.applyFile(channelsFile)
-    reload.add({ what: 'the channels file', read: () => channels.applyFile(channelsFile).then(wakeAll) })
+  if (config.CHANNELS_FILE) {
+    const file = channelsFile(config.CHANNELS_FILE, channels, log)
+    await file.read()
+    reload.add({ ...file, read: () => file.read().then(wakeAll).then(inbound.reader.wake) })
   }
   return {
     ...listeners,

@@ -11,9 +11,10 @@ import { blockKey, blockQueries } from '../messages/blocks.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { ChannelRow } from '../store/schema.ts'
 import { change, first, type Store, type Unit } from '../store/store.ts'
-import { readChannelsFile } from './file.ts'
+import { createFileChannels } from './from-file.ts'
 import { createHearing } from './hearing.ts'
 import { createKnownChannels, type KnownChannel } from './known.ts'
+import { createMissingChannels } from './missing.ts'
 import { createSettingsCheck } from './settings.ts'
 import { telling } from './told.ts'
 
@@ -35,8 +36,15 @@ export interface Channels {
   remove: (id: string, actor: Caller) => Promise<void>
   /** The stop switch: from its commit on no replica hands over a message of this channel, until it is lifted. */
   pause: (id: string, paused: boolean, actor: Caller) => Promise<Channel>
-  /** Makes the store's file-managed channels those of the file. Throws one error that names every fault. */
-  applyFile: (path: string) => Promise<void>
+  /**
+   * Makes the store's file-managed channels those of the file. Throws one error that names every fault.
+   * @returns those that the file held until now and does not hold any more
+   */
+  applyFile: (path: string) => Promise<string[]>
+  /** Whether it is gone for want of a line in the channels file: what was accepted for it waits until it is back. */
+  isMissing: (id: string) => Promise<boolean>
+  /** Words for /readyz; null: nothing waits for a channel that is missing. */
+  degraded: () => Promise<string | null>
 }
 
 export interface ChannelsOptions {
@@ -93,6 +101,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
   const face = ({ id, provider, connection_id, settings, is_default, managed_by }: ChannelRow): string =>
     JSON.stringify([id, provider, connection_id, check.unpack(provider, settings), is_default, managed_by])
   const hearing = createHearing(store, adapters)
+  const missing = createMissingChannels(store)
   /** Every change of channels, with its events and a word to the other replicas. */
   const write = <T>(unit: () => Unit<T>): Promise<T> =>
     store.write(function* () {
@@ -100,6 +109,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       yield* known.announce()
       return done
     })
+  const applyFile = createFileChannels({ store, check, hearing, missing, clearDefault, write, current })
   const changeable = ({ row }: { row: ChannelRow }): void => {
     if (row.managed_by === 'file')
       throw new ServiceError(
@@ -170,6 +180,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
         updated_at: now
       }
       const made = await write(function* () {
+        yield* missing.back(row.id, undefined)
         const inserted = yield* change(
           build
             .insertInto('channels')
@@ -247,39 +258,14 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
     },
 
     applyFile: async path => {
-      const { declared, faults } = await readChannelsFile(path, check)
-      if (faults.length > 0)
-        throw new Error(`CHANNELS_FILE is not right:\n${faults.map(fault => `  - ${fault}`).join('\n')}`)
-      const ids = declared.map(channel => channel.id)
-      const now = store.clock()
-      const before = await current()
-      await write(function* () {
-        yield build
-          .deleteFrom('channels')
-          .where('managed_by', '=', 'file')
-          .$if(ids.length > 0, query => query.where('id', 'not in', ids))
-          .compile()
-        yield* hearing.forget()
-        if (declared.some(channel => channel.default)) yield clearDefault('')
-        for (const channel of declared) {
-          const former = before.get(channel.id)
-          if (former) yield* hearing.follow(former, { ...channel, settings: channel.settings ?? {} })
-          const values = {
-            provider: channel.provider,
-            connection_id: channel.connectionId,
-            settings: check.pack(channel.provider, channel.settings ?? {}),
-            is_default: channel.default ? 1 : 0,
-            managed_by: 'file' as const,
-            updated_at: now
-          }
-          yield build
-            .insertInto('channels')
-            .values({ id: channel.id, ...values, paused: 0, created_at: now })
-            .onConflict(conflict => conflict.column('id').doUpdateSet(values))
-            .compile()
-        }
-      })
+      const lost = await applyFile(path)
       await refresh()
+      return lost
+    },
+    isMissing: missing.has,
+    degraded: async () => {
+      const [id] = await missing.awaited()
+      return id === undefined ? null : `messages wait for the channel ${id}, which is missing in the channels file`
     }
   }
 }

@@ -10,6 +10,7 @@ export function createHearing(store: Store, adapters: ReadonlyMap<string, AnyAda
     JSON.stringify([connectionId, adapters.get(provider)?.hear?.numberOf?.(settings as never)])
 
   return {
+    sourceOf,
     /** Forgets those of channels that there are no more; one of the same name has another address. */
     forget: function* (): Unit<void> {
       const there = build.selectFrom('channels').select('id')

@@ -9,7 +9,7 @@ import { failpoint } from '../failpoints.ts'
 import type { Metrics } from '../metrics.ts'
 import { givingWay } from '../own-work.ts'
 import { createPeriodic } from '../periodic.ts'
-import type { WebhookRow } from '../store/schema-inbound.ts'
+import { noSuchChannel, type WebhookRow } from '../store/schema-inbound.ts'
 import { type Store, StoreUnavailable, type Unit } from '../store/store.ts'
 import { createBeside } from './beside.ts'
 import { webhookWord } from './door.ts'
@@ -215,11 +215,7 @@ export function createReader(parts: ReaderParts): Reader {
     const items: Item[] = []
     const faults = new Map<string, string>()
     for (const { body, position, tries, ...webhook } of rows) {
-      const told = !adapter
-        ? 'There is no such channel any more.'
-        : tries < mostTries
-          ? readBody(body, adapter, log)
-          : deadly
+      const told = !adapter ? noSuchChannel : tries < mostTries ? readBody(body, adapter, log) : deadly
       if (typeof told === 'string' || !door || told.length <= position) {
         const reason = typeof told === 'string' ? told : null
         const state = reason === null ? 'read' : 'set_aside'

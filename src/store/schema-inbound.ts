@@ -103,7 +103,23 @@ export interface WebhookRegistrationRow {
   silent_since: number | null
 }
 
+/** The `reason` of a webhook that was set aside because its channel was not there when it was to be read. */
+export const noSuchChannel = 'There is no such channel any more.'
+
+/** A channel that the channels file held once and does not hold now. */
+export interface MissingChannelRow {
+  id: string
+  /** Whose events it heard: one of the same name that hears another number is not this one. */
+  source: string
+  /** The beginning of the channel, which is in the addresses of its webhooks. */
+  created_at: number
+  /** A JSON array of its webhook_registrations. */
+  registrations: string
+  missing_since: number
+}
+
 export interface InboundTables {
+  missing_channels: MissingChannelRow
   webhook_registrations: WebhookRegistrationRow
   webhooks: WebhookRow
   webhook_bodies: WebhookBodyRow

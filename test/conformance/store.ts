@@ -22,6 +22,7 @@ import { limitCases } from './store-limits.ts'
 import { listCases } from './store-list.ts'
 import { mediaCases } from './store-media.ts'
 import { messageCases } from './store-messages.ts'
+import { missingChannelCases } from './store-missing-channels.ts'
 import { queueCases } from './store-queue.ts'
 import { retentionCases, rowRetentionCases } from './store-retention.ts'
 import { secretCases } from './store-secrets.ts'
@@ -55,6 +56,7 @@ const subjects = {
   'the journal of events': eventCases,
   'what else has an event': happeningCases,
   'kept webhooks': webhookCases,
+  'channels that are missing in their file': missingChannelCases,
   'blocks and turns': blockCases,
   'the hold after a restore': holdCases,
   'room in the queue': roomCases,

@@ -20,7 +20,7 @@ export interface ExecutorParts extends ReleaseParts, Omit<ResultParts, 'leaseMs'
   admission: MessageAdmission
 }
 
-export interface Executor extends Pick<Release, 'fail' | 'requeueAfterFault' | 'putBack'> {
+export interface Executor extends Pick<Release, 'fail' | 'requeueAfterFault' | 'putOff' | 'putBack'> {
   readonly leaseMs: number
   /** The row of a message that goes out at once: `sending` from its first commit. */
   readonly insertSending: (row: MessageRow) => Unit<void>
@@ -238,6 +238,7 @@ export function createExecutor(options: ExecutorParts): Executor {
     sending: () => direct,
     fail,
     requeueAfterFault,
+    putOff,
     putBack,
     redirected,
     undone,

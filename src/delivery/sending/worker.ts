@@ -77,8 +77,10 @@ export function createWorker(parts: WorkerParts): Worker {
       const { channel_id, mode } = rows[0]!
       const channel = await channels.bind(channel_id, mode)
       if (!channel) {
-        const gone = `The channel ${channel_id} does not exist any more. Nothing was sent.`
-        return await eachOf(rows, row => executor.fail(row, new ServiceError('channel_rejected', gone)))
+        const detail = `The channel ${channel_id} does not exist any more. Nothing was sent.`
+        const gone = new ServiceError('channel_rejected', detail)
+        if (await channels.isMissing(channel_id)) return await executor.putOff(rows, gone)
+        return await eachOf(rows, row => executor.fail(row, gone))
       }
       const done = await executor.deliver(how, rows, channel, permit, place)
       for (const { state, run_at } of done) if (state === 'queued') scheduler.wake(mode, run_at)

@@ -28,5 +28,18 @@ export const hearing: readonly Migration[] = [
   {
     name: '055_told_digests',
     statements: () => ['alter table remote_media add column sha256 text']
+  },
+  {
+    // Channels that the channels file held once and does not hold now, with what is needed when they are back.
+    name: '056_missing_channels',
+    statements: ({ int, strict }) => [
+      `create table missing_channels (
+        id text primary key,
+        source text not null,
+        created_at ${int} not null,
+        registrations text not null,
+        missing_since ${int} not null
+      ) ${strict}`
+    ]
   }
 ]
