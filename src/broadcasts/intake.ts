@@ -145,9 +145,10 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
       yield queries.addMessages({ ...common, rows, entry: leftOut() })
     })
 
+  /** The draft comes last: its row is locked until the commit, and the next part waits for it. */
   function* addPart(id: string, common: Common, rows: string): Unit<void> {
-    if ((yield* change(queries.keepDraft({ id }))) === 0) throw tooSlow()
     yield queries.addMessages({ ...common, rows, entry: leftOut() })
+    if ((yield* change(queries.keepDraft({ id }))) === 0) throw tooSlow()
   }
 
   /** Behind a block that only the last commit lifts; a crash in between leaves a draft that is taken away. */
@@ -165,10 +166,17 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
         yield queries.insert({ ...row, status: 'draft', started_at: row.created_at })
         yield blocks.stop({ key, detail: 'its recipients are being stored', at: row.created_at })
       })
+      let before: Promise<void> = Promise.resolve()
       for await (const rows of parts) {
         if (performance.now() > end) throw tooSlow()
-        await store.write(() => addPart(id, common, rows))
+        const part = store.write(() => addPart(id, common, rows))
+        // Told when it is waited for; where the one before has failed, that one's error is.
+        part.catch(() => {})
+        // PostgreSQL works at one while the one before is put on disk, and on another core.
+        await (store.dialect === 'postgres' ? before : part)
+        before = part
       }
+      await before
     } catch (error) {
       discard(id)
       throw error
