@@ -41,25 +41,26 @@ import { queueQueries } from './messages/queue.ts'
 import { createRestoreHold } from './messages/restore-hold.ts'
 import { createHeardWindow } from './messages/window.ts'
 import { createMetrics } from './metrics.ts'
-import { addFigures, observed } from './monitoring/index.ts'
+import { addFigures, observedCommits } from './monitoring/index.ts'
 import { createScraperCheck } from './monitoring/scraper.ts'
 import { createOverviews } from './overview/index.ts'
 import { createQuietHours } from './quiet-hours/index.ts'
 import { createReadiness } from './readiness.ts'
-import { channelsFile } from './start/channels-file.ts'
+import { followChannelsFile } from './start/channels-file.ts'
 import { createConnectionWatch } from './start/connections.ts'
 import { demoChannelsOf } from './start/demo.ts'
 import { createReload } from './start/reload.ts'
 import { openOwnStore } from './start/store.ts'
 import type { Switchboard } from './start/switchboard.ts'
 import { createAudit } from './store/audit.ts'
+import { aroundWrites } from './store/store.ts'
 import { createUpkeep } from './store/upkeep.ts'
 import { createSubscriptionRoom } from './subscriptions/index.ts'
 import { assembleSuppressions } from './suppressions/index.ts'
 import { createDefinitions } from './templates/definitions.ts'
 import { createTemplatePoll } from './templates/poll.ts'
 import { createTemplates } from './templates/templates.ts'
-import { tracedClient, tracedStore, tracedTelling, tracedUpstream } from './tracing/index.ts'
+import { tracedClient, tracedCommits, tracedTelling, tracedUpstream } from './tracing/index.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import { preview } from './upstream/preview.ts'
 import { createUpstreams, openEgressOnce } from './upstream/upstreams.ts'
@@ -96,7 +97,8 @@ export async function buildContainer(
   const typeBase = config.PUBLIC_URL ?? ''
   const timeoutMs = config.UPSTREAM_TIMEOUT_MS
   const metrics = createMetrics(logLost, tracing?.lost)
-  const store = tracedStore(observed(await openOwnStore(config, { pepper, adapters, log }), metrics.committed), tracing)
+  const around = [observedCommits(metrics.committed), ...(tracing ? [tracedCommits(tracing)] : [])]
+  const store = around.reduce(aroundWrites, await openOwnStore(config, { pepper, adapters, log }))
   const events = createEvents({ store, log })
   const standIn = () => startSandbox({ defaultHook: account => sandboxDoors(account) })
   const upstreams = createUpstreams(config, standIn, tracedUpstream(tracing))
@@ -254,11 +256,8 @@ export async function buildContainer(
   })
   const { app } = listeners
   const atEnd: (() => Promise<void>)[] = []
-  if (config.CHANNELS_FILE) {
-    const file = channelsFile(config.CHANNELS_FILE, channels, log)
-    await file.read()
-    reload.add({ ...file, read: () => file.read().then(wakeAll).then(inbound.reader.wake) })
-  }
+  if (config.CHANNELS_FILE)
+    await followChannelsFile(config.CHANNELS_FILE, { channels, log, reload }, [wakeAll, inbound.reader.wake])
   return {
     ...listeners,
     sandboxMode,

@@ -39,7 +39,7 @@ export function createKnownChannels(
   /** Asks the store anew. */
   const refresh = async (): Promise<void> => {
     const before = changes
-    const rows = await store.read(everything({}))
+    const rows = await store.reserved.read(everything({}))
     known = new Map(rows.map(row => [row.id, { row, settings: unpack(row.provider, row.settings) }]))
     // Nobody else writes to an embedded store, so its list is right until we change it ourselves.
     if (store.dialect === 'sqlite') until = Number.POSITIVE_INFINITY

@@ -171,7 +171,7 @@ export function createDoor({ store, adapters, channels, tokens, metrics, wake }:
       }
       const how: WriteOptions = body.length < largeBody ? { patient: 'commit' } : {}
       const fresh = await recent.once([channel, mode, sha256].join('/'), at, () =>
-        store.write(() => keep(row, body), how)
+        store.reserved.write(() => keep(row, body), how)
       )
       failpoint('webhook_kept')
       await givingWay.turn()

@@ -57,7 +57,7 @@ export function createWebhookTokens(store: Store, pepper: string): WebhookTokens
   store.notifications?.subscribe(word => word.startsWith(rotationWord) && forget(word.slice(rotationWord.length)))
 
   const look = async (channelId: string): Promise<Known | undefined> => {
-    const rows = await store.read(
+    const rows = await store.reserved.read(
       build
         .selectFrom('channels')
         .leftJoin('webhook_tokens as t', join =>

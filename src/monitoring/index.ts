@@ -1,5 +1,4 @@
 import type { Metrics } from '../metrics.ts'
-import type { Store } from '../store/store.ts'
 import { version } from '../version.ts'
 import { blockFigures, type ChannelFigureParts, paceFigures, webhookFigures } from './channels.ts'
 import type { FigureSource } from './figures.ts'
@@ -46,13 +45,12 @@ export function addFigures(parts: MonitoringParts): void {
   for (const source of sources) metrics.add(source as FigureSource)
 }
 
-/** The store, with every unit of work observed that became durable. */
-export const observed = (store: Store, committed: (ms: number) => void): Store => ({
-  ...store,
-  write: async (unit, how) => {
+/** Every unit of work that became durable, for `aroundWrites`. */
+export const observedCommits =
+  (committed: (ms: number) => void) =>
+  async <T>(write: () => Promise<T>): Promise<T> => {
     const begun = performance.now()
-    const value = await store.write(unit, how)
+    const value = await write()
     committed(performance.now() - begun)
     return value
   }
-})

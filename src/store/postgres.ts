@@ -37,6 +37,8 @@ const refuse = (error: unknown): never => {
 }
 
 const statementMs = 5000
+/** Connections at most, and of those beside them that only a few things may take (Store.reserved). */
+const [most, mostReserved] = [10, 3]
 /** A word to oneself through the server takes no longer. */
 const helloMs = 3000
 /** A connection of the pool, with the number of its server process as the first words of the connection told it. */
@@ -70,20 +72,22 @@ export async function openPostgres(
 ): Promise<Store> {
   const { default: pg } = await import('pg')
   const int8 = 20
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: 10,
-    connectionTimeoutMillis: connectMs,
-    // Ours and not the server's, for one that does not even say that it is too late.
-    ...(!patient && { query_timeout: 6000 }),
-    keepAlive: true,
-    application_name: 'switchboard',
-    onConnect: client => own(client as PoolClient),
-    // Our integers are milliseconds and counts: far below 2^53.
-    types: {
-      getTypeParser: (id, format) => (id === int8 && format !== 'binary' ? Number : pg.types.getTypeParser(id, format))
-    }
-  })
+  const poolOf = (max: number) =>
+    new pg.Pool({
+      connectionString: url,
+      max,
+      connectionTimeoutMillis: connectMs,
+      // Ours and not the server's, for one that does not even say that it is too late.
+      ...(!patient && { query_timeout: 6000 }),
+      keepAlive: true,
+      application_name: 'switchboard',
+      onConnect: client => own(client as PoolClient),
+      // Our integers are milliseconds and counts: far below 2^53.
+      types: {
+        getTypeParser: (id, format) =>
+          id === int8 && format !== 'binary' ? Number : pg.types.getTypeParser(id, format)
+      }
+    })
   /**
    * A read is one statement without a transaction, so its limit is the session's: set only where the session is ours.
    * Behind a pooler the server names another process than the pooler did, and the session may be anybody's next.
@@ -99,11 +103,15 @@ export async function openPostgres(
   // An idle connection that dies is replaced by the pool; without a listener it would end the process.
   const lost = (error: Error) =>
     log.warn({ code: (error as { code?: string }).code }, 'a PostgreSQL connection was lost')
-  pool.on('error', lost)
+  const pool = poolOf(most)
+  const reserve = poolOf(mostReserved)
+  for (const each of [pool, reserve]) each.on('error', lost)
+  /** The reserve is only for when the others are all taken. */
+  const vacant = () => (pool.waitingCount < pool.idleCount + most - pool.totalCount ? pool : reserve)
   const values = ({ parameters }: CompiledQuery): unknown[] => parameters.map(storable)
 
-  const once = async <T>(unit: () => Unit<T>, first: boolean): Promise<T> => {
-    const client = await pool.connect().catch(refuse)
+  const once = async <T>(unit: () => Unit<T>, first: boolean, from: typeof pool): Promise<T> => {
+    const client = await from.connect().catch(refuse)
     // The pool listens to idle connections only; one that dies in our hands would end the process.
     client.on('error', lost)
     let broken = false
@@ -132,10 +140,10 @@ export async function openPostgres(
       client.release(broken)
     }
   }
-  const write = async <T>(unit: () => Unit<T>): Promise<T> => {
+  const write = async <T>(unit: () => Unit<T>, from = pool): Promise<T> => {
     for (let left = tries; ; left--) {
       try {
-        return await once(unit, left === tries)
+        return await once(unit, left === tries, from)
       } catch (error) {
         const { code = '', message } = error as { code?: string; message?: string }
         if (!repeatable.has(code)) throw error
@@ -145,6 +153,9 @@ export async function openPostgres(
       }
     }
   }
+
+  const read = async <R>(query: CompiledQuery<R>, from = pool): Promise<R[]> =>
+    (await from.query(query.sql, values(query)).catch(refuse)).rows as R[]
 
   const committed: (() => void)[] = []
   const channel = 'switchboard'
@@ -211,19 +222,23 @@ export async function openPostgres(
     // Of the statement and not of the moment: clock_timestamp() is volatile, and no index could be searched by it.
     now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
     clock: clock.now,
-    write,
-    read: async <R>(query: CompiledQuery<R>) => (await pool.query(query.sql, values(query)).catch(refuse)).rows as R[],
+    write: unit => write(unit),
+    read: query => read(query),
+    reserved: { write: unit => write(unit, vacant()), read: query => read(query, vacant()) },
     onCommit: listener => void committed.push(listener),
     probe: async () => {
       const look = `select current_setting('transaction_read_only') as readonly, pg_current_xact_id()`
-      const { rows } = await pool.query(look).catch(refuse)
+      const { rows } = await vacant().query(look).catch(refuse)
       if (rows[0].readonly === 'on') throw new StoreUnavailable('the server is read-only')
     },
-    gauges: () => ({ pool: { open: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount } }),
+    gauges: () => {
+      const sum = (of: 'totalCount' | 'idleCount' | 'waitingCount') => pool[of] + reserve[of]
+      return { pool: { open: sum('totalCount'), idle: sum('idleCount'), waiting: sum('waitingCount') } }
+    },
     close: async () => {
       closed = true
       await listening?.end().catch(lost)
-      await pool.end()
+      await Promise.all([pool.end(), reserve.end()])
     }
   }
 }

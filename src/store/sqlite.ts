@@ -60,6 +60,9 @@ function keepPrivate(directory: string): void {
 }
 
 const sqliteBusy = 5
+const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
+/** Milliseconds that a commit waits for somebody else's transaction; everything waits meanwhile, probes too. */
+const busyMs = 250
 /** SQLite's own clock, in milliseconds since 1970. */
 const instant = "cast(unixepoch('subsec') * 1000 as integer)"
 
@@ -72,9 +75,9 @@ function takeLock(directory: string): DatabaseSync {
     return lock
   } catch (error) {
     lock?.close()
-    const { errcode = 0, message } = error as { errcode?: number; message: string }
+    const { message } = error as Error
     throw new Error(
-      (errcode & 0xff) === sqliteBusy
+      isBusy(error)
         ? 'another Switchboard runs on this DATA_DIR: stop it first, or give each its own, or share PostgreSQL by DATABASE_URL'
         : `DATA_DIR cannot be written to (${message}): it must belong to the user that Switchboard runs as`,
       { cause: error }
@@ -122,7 +125,7 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   const lock = takeLock(directory)
   const file = join(directory, 'switchboard.db')
   const writer = openOurs(file, lock)
-  writer.exec('BEGIN IMMEDIATE; COMMIT')
+  writer.exec(`BEGIN IMMEDIATE; COMMIT; PRAGMA busy_timeout=${busyMs}`)
   const reader = open(file, true)
   /** Within the transaction that is under way. */
   let redefined = false
@@ -155,15 +158,28 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
       const left = writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
       if (left.busy) throw new StoreUnavailable('a sync failed, and the log cannot be emptied while somebody reads it')
     } finally {
-      writer.exec('PRAGMA busy_timeout=5000')
+      writer.exec(`PRAGMA busy_timeout=${busyMs}`)
     }
+  }
+  /** Somebody had the file locked for longer than `busyMs`: until it is free nobody waits for that again. */
+  let locked = false
+  const begin = (): void => {
+    try {
+      writer.exec('BEGIN IMMEDIATE')
+    } catch (error) {
+      if (isBusy(error) && !locked) writer.exec('PRAGMA busy_timeout=0')
+      locked ||= isBusy(error)
+      throw error
+    }
+    if (locked) writer.exec(`PRAGMA busy_timeout=${busyMs}`)
+    locked = false
   }
   const transaction = <T>(work: () => T): T => {
     if (doubtful) {
       emptyLog()
       doubtful = false
     }
-    writer.exec('BEGIN IMMEDIATE')
+    begin()
     try {
       const value = work()
       writer.exec('COMMIT')
@@ -189,7 +205,9 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
     try {
       const values = transaction(() => group.map(job => run(job.unit)))
       return group.map((job, i) => () => job.resolve(values[i]))
-    } catch {
+    } catch (error) {
+      // Of a locked file the next one would tell the same.
+      if (isBusy(error)) return group.map(job => () => job.reject(unavailable(error)))
       // One faulty unit must not fail its neighbours: each again by itself, and each with its own verdict.
       return group.map(outcomeOf)
     }
@@ -207,6 +225,14 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   })
   const { write } = commits
 
+  const read: Store['read'] = async query => {
+    try {
+      return look.run(query).rows
+    } catch (error) {
+      throw unavailable(error)
+    }
+  }
+
   return {
     dialect: 'sqlite',
     build: new Kysely<Database>({
@@ -221,13 +247,8 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
     // SQLite asks the same clock of the machine, to the millisecond.
     clock: Date.now,
     write,
-    read: async query => {
-      try {
-        return look.run(query).rows
-      } catch (error) {
-        throw unavailable(error)
-      }
-    },
+    read,
+    reserved: { write, read },
     onCommit: listener => void listeners.push(listener),
     probe: () =>
       write(function* () {

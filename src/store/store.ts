@@ -42,6 +42,11 @@ export interface Store {
    * a `write`, never on a read alone.
    */
   read: <R>(query: CompiledQuery<R>) => Promise<R[]>
+  /**
+   * Reads and writes for what must not wait behind the rest: the door of webhooks with what it has to know. Where all connections to
+   * PostgreSQL are taken, by whatever a lock holds up, it has some of its own; so has `probe`.
+   */
+  readonly reserved: Pick<Store, 'write' | 'read'>
   /** Has a listener told after every commit of this process. */
   onCommit: (listener: () => void) => void
   /** Words between the processes of one database; absent where there is only one process. */
@@ -148,4 +153,12 @@ export function prepare<P extends object, R>(
     )
     return { ...query, parameters: filled }
   }
+}
+
+/** The store, with something done around each unit of work that is written. */
+export function aroundWrites(store: Store, around: <T>(write: () => Promise<T>) => Promise<T>): Store {
+  const of = ({ write }: Pick<Store, 'write'>): Store['write'] => {
+    return (unit, how) => around(() => write(unit, how))
+  }
+  return { ...store, write: of(store), reserved: { ...store.reserved, write: of(store.reserved) } }
 }

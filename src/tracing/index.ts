@@ -1,6 +1,5 @@
 import type { ProviderClient } from '../dispatch/provider-client.ts'
 import type { MessageRow } from '../store/schema.ts'
-import type { Store } from '../store/store.ts'
 import { type Facts, spanned, type Tracing } from './tracing.ts'
 
 // What the rooms do as spans. Each of these gives back what it was given where nobody traces.
@@ -39,17 +38,11 @@ export function tracedUpstream(tracing: Tracing | undefined): <T>(work: () => Pr
   return work => (tracing.inside() ? spanned(tracing.begin('provider', {}, { kind: 'client' }), work, codeOf) : work())
 }
 
-/** Commits of a request. */
-export function tracedStore(store: Store, tracing: Tracing | undefined): Store {
-  if (!tracing) return store
-  return {
-    ...store,
-    write: (unit, how) =>
-      tracing.inside()
-        ? spanned(tracing.begin('journal', {}), () => store.write(unit, how), codeOf)
-        : store.write(unit, how)
-  }
-}
+/** Commits of a request, for `aroundWrites`. */
+export const tracedCommits =
+  (tracing: Tracing) =>
+  <T>(write: () => Promise<T>): Promise<T> =>
+    tracing.inside() ? spanned(tracing.begin('journal', {}), write, codeOf) : write()
 
 /** What a webhook told of a message, as part of the trace of the request that made it. */
 export function tracedTelling(

@@ -99,7 +99,10 @@ t.test('a look at the tokens that began before a rotation does not bring the old
     if (held) await new Promise<void>(resolve => (answer = resolve))
     return rows as never
   }
-  const tokens = createWebhookTokens({ ...store, read }, 'a-pepper-for-both-replicas-0123456789')
+  const tokens = createWebhookTokens(
+    { ...store, reserved: { ...store.reserved, read } },
+    'a-pepper-for-both-replicas-0123456789'
+  )
   const old = (await tokens.current('c', 'live'))!
   held = true
   const guess = tokens.current('c', 'live')

@@ -1,4 +1,3 @@
-import { connect, createServer, type Socket } from 'node:net'
 import { CompiledQuery } from 'kysely'
 import pino from 'pino'
 import t from 'tap'
@@ -9,46 +8,18 @@ import { openPostgres } from '../../src/store/postgres.ts'
 import { type Store, StoreUnavailable } from '../../src/store/store.ts'
 import { storeConformance } from '../conformance/store.ts'
 import { changed, failure, get, line, message, put, returned, until } from '../conformance/store-rows.ts'
+import { network } from './network.ts'
 import { type Cluster, startPostgres } from './postgres.ts'
 
 const log = pino({ level: 'silent' })
 const tables =
   'messages, idempotency, keys, channels, media, media_chunks, audit, contacts, contact_attributes, identities, remote_media' +
   ', blocks, paces, breakers, suppressions, broadcasts, webhooks, webhook_bodies, webhook_lanes, webhook_tokens, heard_events, message_ids' +
-  ', parked_events, events, connection_standings, key_secrets, key_limits, audit_chain, caller_identities, usage, usage_lines, usage_calls'
+  ', parked_events, missing_channels, events, connection_standings, key_secrets, key_limits, audit_chain, caller_identities, usage, usage_lines, usage_calls'
 // A truncation makes new files for every table and index; there are a few rows to take out.
 const empty = tables.replace(/\w+,?/g, table => `delete from ${table.replace(',', '')};`)
 const open = (databaseUrl: string) => openStore({ databaseUrl, directory: '' }, log)
 const raw = (store: Store, text: string) => changed(store, CompiledQuery.raw(text))
-
-/** Passes bytes on until it is told to swallow them: a network that says nothing. */
-async function network(url: string): Promise<{ url: string; swallow: () => void; cut: () => void; close: () => void }> {
-  const target = new URL(url)
-  const [port, host] = [Number(target.port), target.hostname]
-  const sockets: Socket[] = []
-  const server = createServer(near => {
-    const far = connect(port, host)
-    sockets.push(near, far)
-    for (const socket of [near, far]) socket.on('error', () => socket.destroy())
-    near.pipe(far).pipe(near)
-  })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const swallow = () => {
-    for (const socket of sockets) {
-      socket.unpipe()
-      socket.resume()
-    }
-  }
-  target.port = String((server.address() as { port: number }).port)
-  const cut = () => {
-    for (const socket of sockets) socket.destroy()
-  }
-  const close = () => {
-    cut()
-    server.close()
-  }
-  return { url: target.href, swallow, cut, close }
-}
 
 /** Rejected as StoreUnavailable, within so many milliseconds. */
 async function unavailable(work: Promise<unknown>, ms: number): Promise<boolean> {
@@ -258,6 +229,33 @@ t.test('PostgreSQL', async t => {
     const work = [put(store, message()), store.read(CompiledQuery.raw('select 1')), store.probe()]
     t.strictSame(await Promise.all(work.map(one => unavailable(one, 8000))), [true, true, true])
     await store.close()
+  })
+
+  await t.test('what holds up everything else leaves room for the door of webhooks and the probe', async t => {
+    const name = await cluster.database()
+    const store = await openPostgres(cluster.url(name), log, { connectMs: 1000 })
+    t.teardown(() => store.close())
+    await migrate(store)
+    // Nobody's own: somebody makes an index, say.
+    const say = await cluster.connected(name, t)
+    await say('begin; lock table messages in access exclusive mode')
+    const ask = CompiledQuery.raw('select count(*) from messages')
+    const blocked = Promise.allSettled(Array.from({ length: 12 }, () => store.read(ask)))
+    await until(async () => store.gauges().pool!.open === 10 && store.gauges().pool!.idle === 0)
+    const one = CompiledQuery.raw('select 1 as one')
+    const write = () =>
+      store.reserved.write(function* () {
+        return (yield one).rows
+      })
+    t.strictSame(await Promise.all([store.reserved.read(one), write(), store.probe()]), [
+      [{ one: 1 }],
+      [{ one: 1 }],
+      undefined
+    ])
+    t.equal(store.gauges().pool!.open - 10 > 0, true, 'while the others are all still taken')
+    t.ok((await failure(store.read(one))) instanceof StoreUnavailable, 'CONTROL: nothing else has any')
+    await say('rollback')
+    await blocked
   })
 
   await t.test('a restart of the server is a pause, for one and the same store', async t => {
