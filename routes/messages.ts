@@ -64,7 +64,8 @@ export const messages: RoutePlugin = app => {
     },
     handler: async (request, reply) => {
       const waitMs = waitMsOf(request)
-      const message = await app.messages.get(request.caller, request.params.id, waitMs)
+      const { caller, params } = request
+      const message = await app.messages.get(caller, params.id, waitMs, () => request.authenticateAgain())
       return reply.headers(preference(request, waitMs)).send(message)
     }
   })

@@ -5,8 +5,8 @@ import type { Caller } from '../src/keys/caller.ts'
 
 /** A reader that takes nothing for so long is cut off; it connects again where it was. */
 const stuckMs = 60_000
-/** How often it is looked whether the key still may. */
-const recheckMs = 5000
+/** How often it is looked whether the key still may (docs/reliability.md P44). What is known of a key costs nothing to look at. */
+const recheckMs = 1000
 
 /** What a stream is bound to. */
 export interface Watched {

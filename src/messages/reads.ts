@@ -13,8 +13,11 @@ import { publicStatus, toMessage } from './view.ts'
 
 /** What was written of messages, for those who may see it. */
 export interface MessageReads {
-  /** @param waitMs how long to wait for it to be final */
-  get: (caller: Caller, id: string, waitMs?: number) => Promise<Message>
+  /**
+   * @param waitMs how long to wait for it to be final
+   * @param again the caller as its key is now, asked before each further look; throws where it may not ask any more
+   */
+  get: (caller: Caller, id: string, waitMs?: number, again?: () => Promise<Caller>) => Promise<Message>
   list: (caller: Caller, filter: MessageFilter) => Promise<{ items: Message[]; nextCursor: string | null }>
   timeline: (caller: Caller, id: string) => Promise<Timeline>
   cancel: (caller: Caller, id: string) => Promise<Message>
@@ -43,10 +46,10 @@ export function createMessageReads({ store, queries, notifications }: MessageRea
   const names = identities(store)
 
   return {
-    get: async (caller, id, waitMs = 0) => {
+    get: async (caller, id, waitMs = 0, again = async () => caller) => {
       const end = performance.now() + waitMs
-      for (;;) {
-        const row = await load(caller, id)
+      for (let asks = caller; ; asks = await again()) {
+        const row = await load(asks, id)
         const left = end - performance.now()
         if (row.final === 1 || left <= 0 || notifications.closed()) return toMessage(row)
         await notifications.wait(id, Math.min(left, lookAgainMs))

@@ -5,8 +5,8 @@ import type { SubscriptionRow } from '../store/schema-subscriptions.ts'
 /** The key that made a subscription, with the rights that it has now; undefined: it has ended. */
 export type MakerOf = (row: Pick<SubscriptionRow, 'key_id'>) => Promise<Caller | undefined>
 
-/** How long the rights of a key are believed (docs/api.md 11: within 5 s everywhere). */
-const believeMs = 2000
+/** How long the rights of a key are believed (docs/reliability.md P44). */
+const believeMs = 1000
 
 /** Remembers for a moment what keys may do: every event and every attempt asks. */
 export function createMakers(rights: Rights): MakerOf {

@@ -265,3 +265,19 @@ t.test('unknown, expired and revoked keys are answered alike', async t => {
   for (const { body } of answers) t.match(body, { detail: answers[0]!.body.detail, title: answers[0]!.body.title })
   t.equal((await board.call('GET', '/keys/self', { key: '' })).headers['www-authenticate'], 'Bearer')
 })
+
+t.test('who waits for a message with a key that is revoked meanwhile is not told of it', async t => {
+  const board = await startBoard(t)
+  const key = await board.key()
+  const [{ id }] = (await board.call('GET', '/keys?limit=1')).body.items
+  await board.call('POST', '/channels/cloud/pause')
+  const body = { channel: 'cloud', to: '14155551234', type: 'text', text: { body: 'later' } }
+  const headers = { prefer: 'respond-async' }
+  const message = (await board.call('POST', '/messages', { key, body, headers })).body.id
+  const wait = (who?: string) =>
+    board.call('GET', `/messages/${message}`, { ...(who && { key: who }), headers: { prefer: 'wait=5' } })
+  const [waits, control] = [wait(key), wait()]
+  await board.call('DELETE', `/keys/${id}`)
+  t.match(await waits, { status: 401, body: { code: 'unauthenticated' } })
+  t.match(await control, { status: 200 }, 'CONTROL')
+})
