@@ -103,6 +103,7 @@ t.test('an unknown object is the channel’s own, unless the caller named it', a
   t.match(judge(400, missing, {}, 'sendMessage'), { code: 'channel_rejected' })
   t.match(judge(400, missing, {}, 'listTemplates'), { code: 'channel_rejected' })
   t.match(judge(400, missing, {}, 'deleteMedia'), { code: 'not_found', detail: /or the connection may not see it/ })
+  t.match(judge(400, missing, {}, 'locateMedia'), { code: 'not_found' })
   t.match(judge(401, graph(190), {}, 'deleteMedia'), { code: 'channel_rejected' })
 })
 

@@ -31,7 +31,7 @@ const saidIn = (error: Record<string, unknown>): string[] =>
 
 /** Whether it speaks of the file or message that the caller named. A message's id: docs/upstream.md 5 row 31, unconfirmed. */
 function isAboutTheObject(operation: Operation | undefined, row: Row, { message = '' }: ProviderError): boolean {
-  if (operation === 'deleteMedia') return namesAnObject(row)
+  if (operation === 'deleteMedia' || operation === 'locateMedia') return namesAnObject(row)
   return operation === 'markMessageRead' && (namesAnObject(row) || /message id/i.test(message))
 }
 
