@@ -30,9 +30,12 @@ export function createMissingChannels(store: Store): MissingChannels {
   return {
     keep: function* ({ id, created_at }, source) {
       const rows = yield* all(build.selectFrom('webhook_registrations').selectAll().where('channel_id', '=', id))
+      const known = { source, created_at, registrations: JSON.stringify(rows), missing_since: store.clock() }
       yield build
         .insertInto('missing_channels')
-        .values({ id, source, created_at, registrations: JSON.stringify(rows), missing_since: store.clock() })
+        .values({ id, ...known })
+        // A replica of the release before takes no row away when the channel is back.
+        .onConflict(conflict => conflict.column('id').doUpdateSet(known))
         .compile()
       // A stop of an operator's stays that.
       const key = blockKey.channel(id)
