@@ -8,6 +8,9 @@ const patientSize = 16
 const gatherMs = 25
 /** Once committed, it waits so long for a sync together with units that are not patient. */
 const patienceMs = 10
+/** A store that somebody else has locked is tried again so soon, and what has waited for so long is refused. */
+const lockedAgainMs = 20
+const lockedMostMs = 2000
 /** A unit that is not patient is to be expected where there was one within so long; else nothing waits. */
 const recentMs = 50
 
@@ -15,13 +18,18 @@ const recentMs = 50
 export interface Job {
   unit: () => Unit<unknown>
   patient: boolean
+  /** When it came, by the clock of the group commit. */
+  at: number
   resolve: (value: unknown) => void
   reject: (error: unknown) => void
 }
 
 export interface GroupCommitParts {
-  /** Writes a group, in one transaction where that goes. @returns what tells each of them what came of it, once that is on disk */
-  commit: (group: Job[]) => (() => void)[]
+  /**
+   * Writes a group, in one transaction where that goes.
+   * @returns what tells each of them what came of it, once that is on disk; or that nothing can be written just now
+   */
+  commit: (group: Job[]) => (() => void)[] | 'locked'
   /** Puts on disk what has been committed until now. */
   sync: (done: (error: Error | null) => void) => void
   /** A sync has failed: nobody knows what is on disk. */
@@ -53,13 +61,31 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   let busy = false
   /** Nothing may be written. */
   let held = false
+  /** Runs while somebody else has the store locked. */
+  let locked: NodeJS.Timeout | undefined
   let overdue: NodeJS.Timeout | undefined
   /** The instant of the last group that was not patient. */
   let hastyAt = Number.NEGATIVE_INFINITY
   let idle: (() => void) | undefined
 
-  const take = (group: Job[]): void => {
-    for (const [i, tell] of commit(group).entries()) committed.push({ job: group[i]!, tell })
+  /** Writes the first of a queue. @returns false where somebody else has the store locked: they are tried again, the oldest are refused */
+  const take = (queue: Job[], most: number): boolean => {
+    const group = queue.splice(0, most)
+    const done = commit(group)
+    if (done !== 'locked') {
+      for (const [i, tell] of done.entries()) committed.push({ job: group[i]!, tell })
+      return true
+    }
+    const left = group.filter(({ at }) => at > now() - lockedMostMs)
+    for (const job of group)
+      if (!left.includes(job)) job.reject(new StoreUnavailable('another process has the database locked'))
+    queue.unshift(...left)
+    locked = setTimeout(() => {
+      locked = undefined
+      takePatient()
+      if (!busy) goOn()
+    }, lockedAgainMs)
+    return false
   }
   /**
    * One group at a time: commit, then sync the log beside the event loop, then answer. That is what `synchronous=FULL`
@@ -69,11 +95,15 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   const flush = (): void => {
     clearTimeout(overdue)
     overdue = undefined
-    if (jobs.length > 0) {
+    if (jobs.length > 0 && !locked) {
       hastyAt = now()
-      take(jobs.splice(0, groupSize))
+      take(jobs, groupSize)
     }
     const group = committed.splice(0)
+    if (locked && group.length === 0) {
+      busy = false
+      return
+    }
     sync(error => {
       let moved: Promise<void> | undefined
       if (error) {
@@ -99,10 +129,10 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   /** Whether the sync of somebody who is waited for is to be expected. */
   const inCompany = (): boolean => now() - hastyAt < recentMs
   const goOn = (): void => {
-    busy = jobs.length > 0
+    busy = jobs.length > 0 && !locked
     if (busy) flush()
     else if (committed.length > 0) waitForOthers()
-    else if (patient.length === 0) idle?.()
+    else if (patient.length === 0 && jobs.length === 0) idle?.()
   }
   /** The sync of the next group does for what is committed; where none is to be expected or comes in time, it has one of its own. */
   const waitForOthers = (): void => {
@@ -120,8 +150,8 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
     soon = false
     clearTimeout(gathering)
     gathering = undefined
-    if (held || patient.length === 0) return
-    take(patient.splice(0, patientSize))
+    if (held || locked || patient.length === 0) return
+    if (!take(patient, patientSize)) return
     if (patient.length > 0) schedulePatient(false)
     if (!busy) waitForOthers()
   }
@@ -139,7 +169,13 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   return {
     write: <T>(unit: () => Unit<T>, how?: WriteOptions) =>
       new Promise<T>((resolve, reject) => {
-        const job: Job = { unit, patient: how?.patient !== undefined, resolve: resolve as Job['resolve'], reject }
+        const job: Job = {
+          unit,
+          patient: how?.patient !== undefined,
+          at: now(),
+          resolve: resolve as Job['resolve'],
+          reject
+        }
         if (job.patient) {
           patient.push(job)
           schedulePatient(how?.patient === 'commit' && inCompany() && patient.length < patientSize)
@@ -151,7 +187,8 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
         setImmediate(flush)
       }),
     idle: async () => {
-      if (busy || committed.length > 0 || patient.length > 0) await new Promise<void>(resolve => (idle = resolve))
+      if (busy || committed.length > 0 || patient.length > 0 || jobs.length > 0)
+        await new Promise<void>(resolve => (idle = resolve))
     }
   }
 }

@@ -61,8 +61,6 @@ function keepPrivate(directory: string): void {
 
 const sqliteBusy = 5
 const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === sqliteBusy
-/** Milliseconds that a commit waits for somebody else's transaction; everything waits meanwhile, probes too. */
-const busyMs = 250
 /** SQLite's own clock, in milliseconds since 1970. */
 const instant = "cast(unixepoch('subsec') * 1000 as integer)"
 
@@ -125,7 +123,8 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   const lock = takeLock(directory)
   const file = join(directory, 'switchboard.db')
   const writer = openOurs(file, lock)
-  writer.exec(`BEGIN IMMEDIATE; COMMIT; PRAGMA busy_timeout=${busyMs}`)
+  // From now on somebody else's transaction is waited for beside the event loop (group-commit.ts).
+  writer.exec('BEGIN IMMEDIATE; COMMIT; PRAGMA busy_timeout=0')
   const reader = open(file, true)
   /** Within the transaction that is under way. */
   let redefined = false
@@ -153,33 +152,15 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
   }
   /** Throws where another process reads the log, as a backup does: then only part of it would be on disk. */
   const emptyLog = (): void => {
-    writer.exec('PRAGMA busy_timeout=0')
-    try {
-      const left = writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
-      if (left.busy) throw new StoreUnavailable('a sync failed, and the log cannot be emptied while somebody reads it')
-    } finally {
-      writer.exec(`PRAGMA busy_timeout=${busyMs}`)
-    }
-  }
-  /** Somebody had the file locked for longer than `busyMs`: until it is free nobody waits for that again. */
-  let locked = false
-  const begin = (): void => {
-    try {
-      writer.exec('BEGIN IMMEDIATE')
-    } catch (error) {
-      if (isBusy(error) && !locked) writer.exec('PRAGMA busy_timeout=0')
-      locked ||= isBusy(error)
-      throw error
-    }
-    if (locked) writer.exec(`PRAGMA busy_timeout=${busyMs}`)
-    locked = false
+    const left = writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number }
+    if (left.busy) throw new StoreUnavailable('a sync failed, and the log cannot be emptied while somebody reads it')
   }
   const transaction = <T>(work: () => T): T => {
     if (doubtful) {
       emptyLog()
       doubtful = false
     }
-    begin()
+    writer.exec('BEGIN IMMEDIATE')
     try {
       const value = work()
       writer.exec('COMMIT')
@@ -201,13 +182,13 @@ export function openSqlite(directory: string, sync: Sync = fdatasync, warn: Warn
       return () => job.reject(unavailable(error))
     }
   }
-  const outcomesOf = (group: Job[]): (() => void)[] => {
+  const outcomesOf = (group: Job[]): (() => void)[] | 'locked' => {
     try {
       const values = transaction(() => group.map(job => run(job.unit)))
       return group.map((job, i) => () => job.resolve(values[i]))
     } catch (error) {
-      // Of a locked file the next one would tell the same.
-      if (isBusy(error)) return group.map(job => () => job.reject(unavailable(error)))
+      // Another process has a transaction open on the file.
+      if (isBusy(error)) return 'locked'
       // One faulty unit must not fail its neighbours: each again by itself, and each with its own verdict.
       return group.map(outcomeOf)
     }

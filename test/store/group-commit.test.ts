@@ -16,8 +16,14 @@ function counting(t: Test) {
   let turn = 0
   const turns: number[] = []
   const names = new Map<() => unknown, string>()
+  /** Whether somebody else has the store locked. */
+  let locked = false
+  let tries = 0
+  const refused: string[] = []
   const group = createGroupCommit({
     commit: jobs => {
+      tries++
+      if (locked) return 'locked'
       turns.push(turn)
       commits.push(jobs.map(({ unit }) => names.get(unit)!))
       return jobs.map(
@@ -32,7 +38,11 @@ function counting(t: Test) {
     now: () => at
   })
   return {
-    ...{ commits, turns, told, group },
+    ...{ commits, turns, told, group, refused },
+    tries: () => tries,
+    lock: (is: boolean) => {
+      locked = is
+    },
     move: (ms: number) => {
       at += ms
       mock.timers.tick(ms)
@@ -40,7 +50,10 @@ function counting(t: Test) {
     write: (name: string, patient?: WriteOptions['patient']) => {
       const unit = () => (function* () {})()
       names.set(unit, name)
-      void group.write(unit, patient && { patient }).then(() => told.push(name))
+      group.write(unit, patient && { patient }).then(
+        () => told.push(name),
+        error => refused.push(`${name}: ${error.name}`)
+      )
     },
     /** Time for all that can go on by itself; syncs end at once. */
     meanwhile: async () => {
@@ -147,3 +160,56 @@ t.test('closing waits for what is gathered', async t => {
   t.strictSame(told, ['send', 'one'])
   t.ok(idle)
 })
+
+t.test(
+  'a store that somebody else has locked is tried again, in order, and what has waited for two seconds is refused',
+  async t => {
+    const { commits, told, refused, tries, lock, move, group, write, meanwhile } = counting(t)
+    lock(true)
+    write('one')
+    write('two', 'sync')
+    await meanwhile()
+    write('three')
+    write('four', 'commit')
+    await meanwhile()
+    const before = tries()
+    await meanwhile()
+    t.equal(tries(), before, 'nobody knocks meanwhile')
+    for (let i = 0; i < 10; i++) {
+      move(20)
+      await meanwhile()
+    }
+    t.ok(tries() - before >= 10)
+    t.strictSame([commits, told, refused], [[], [], []], 'nothing is lost, and nothing told')
+    lock(false)
+    move(20)
+    await meanwhile()
+    t.strictSame(commits.splice(0).flat().sort(), ['four', 'one', 'three', 'two'])
+    t.strictSame(told.indexOf('one') < told.indexOf('three'), true)
+    t.equal(told.splice(0).length, 4)
+
+    lock(true)
+    write('late')
+    write('patient', 'commit')
+    let idle = false
+    void group.idle().then(() => {
+      idle = true
+    })
+    for (let i = 0; i < 99; i++) {
+      move(20)
+      await meanwhile()
+    }
+    t.strictSame([refused, idle], [[], false])
+    for (let i = 0; i < 3; i++) {
+      move(20)
+      await meanwhile()
+    }
+    t.strictSame(refused.sort(), ['late: StoreUnavailable', 'patient: StoreUnavailable'])
+    t.ok(idle, 'and closing does not wait for what is refused')
+    lock(false)
+    write('after')
+    move(20)
+    await meanwhile()
+    t.strictSame([commits, told], [[['after']], ['after']])
+  }
+)
