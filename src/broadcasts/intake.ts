@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { CompiledQuery } from 'kysely'
 import type { Logger } from 'pino'
 import type { BroadcastForm } from '../../schemas/broadcasts.ts'
 import type { FieldFault } from '../../schemas/problem.ts'
@@ -82,6 +83,9 @@ const { doubtfulCommit } = retryPolicy
 /** From so many messages on, PostgreSQL's planner is told of them. */
 const many = 5000
 
+/** A part waits for the commit of the one before; on a slow disk that is longer than locks are waited for elsewhere. */
+const slowCommits = CompiledQuery.raw('set local lock_timeout = 6000')
+
 const tooSlow = () => new ServiceError('overloaded', 'The broadcast could not be stored in time. Nothing was sent.')
 
 const uncertain = () =>
@@ -147,6 +151,7 @@ export function createBroadcastIntake(parts: IntakeParts): BroadcastIntake {
 
   /** The draft comes last: its row is locked until the commit, and the next part waits for it. */
   function* addPart(id: string, common: Common, rows: string): Unit<void> {
+    if (store.dialect === 'postgres') yield slowCommits
     yield queries.addMessages({ ...common, rows, entry: leftOut() })
     if ((yield* change(queries.keepDraft({ id }))) === 0) throw tooSlow()
   }

@@ -54,8 +54,13 @@ export function createMissingChannels(store: Store): MissingChannels {
       for (const registration of JSON.parse(row.registrations) as WebhookRegistrationRow[])
         yield build
           .insertInto('webhook_registrations')
-          // Whether it still holds is asked anew.
-          .values({ ...registration, at_provider: 'unknown', checked_at: 0, silent_since: null })
+          // Whether it still holds is asked anew; and what was told meanwhile was not heard.
+          .values({
+            ...registration,
+            ...(registration.registered === 1 && { at_provider: 'unknown', checked_at: 0 }),
+            ...(registration.registered_at !== null && { registered_at: store.clock() }),
+            silent_since: null
+          })
           .onConflict(conflict => conflict.doNothing())
           .compile()
       return row.created_at

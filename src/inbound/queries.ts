@@ -1,6 +1,6 @@
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import type { WebhookLaneRow, WebhookRow } from '../store/schema-inbound.ts'
-import { change, prepare, type Store, type Unit } from '../store/store.ts'
+import { change, first, prepare, type Store, type Unit } from '../store/store.ts'
 
 /** The webhooks of one channel and mode: they are read in order, by one process. */
 export type Lane = Pick<WebhookLaneRow, 'channel_id' | 'mode'>
@@ -150,6 +150,15 @@ export function webhookQueries(store: Store) {
         .where('tries', '>', 0)
         .where(waiting)
         .compile(),
+
+    /** Inside a unit: sets a body aside whose channel is not there; where it is back by now, the body is read as any other. */
+    advanceWithoutChannel: function* (piece: Piece, { channel_id }: Lane): Unit<boolean> {
+      // Whoever makes channels has this lock too (src/channels/told.ts): the one that is last sees what the other did.
+      if (store.dialect === 'postgres') yield CompiledQuery.raw('lock table channels in row exclusive mode')
+      const { id, from, to, state, reason } = piece
+      if (yield* first(build.selectFrom('channels').select('id').where('id', '=', channel_id))) return false
+      return (yield* change(move({ id, from, to, state, reason }))) > 0
+    },
 
     /** Inside a unit: moves a body on from where it was read to. False: somebody else has. */
     advance: function* ({ id, from, to, state, reason }: Piece): Unit<boolean> {

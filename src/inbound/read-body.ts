@@ -10,20 +10,13 @@ const short = (identity: string): string =>
 
 /** A number of JSON whose digits a double may not hold: Graph's ids come as numbers here and there. */
 const longNumber = /[:[,]\s*\d{16,}\s*[,\]}]/
-type Revive = (key: string, value: unknown, context: { source?: string }) => unknown
-const asTold: Revive = (_key, value, { source = '' }) =>
-  typeof value === 'number' && !Number.isSafeInteger(value) && /^\d+$/.test(source) ? source : value
+/** Texts, which are left as they are, and whole numbers. */
+const parts = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])\d{16,}(?![\d.eE])/g
+const asText = (part: string): string =>
+  part.startsWith('"') || Number.isSafeInteger(Number(part)) ? part : `"${part}"`
 
 /** JSON with whole numbers that would lose digits as text. */
-function parsed(text: string): unknown {
-  const told: unknown = JSON.parse(text)
-  if (!longNumber.test(text)) return told
-  try {
-    return JSON.parse(text, asTold as Parameters<typeof JSON.parse>[1])
-  } catch {
-    return told // it nests too deeply for a second look
-  }
-}
+const parsed = (text: string): unknown => JSON.parse(longNumber.test(text) ? text.replace(parts, asText) : text)
 
 /** Everything that a body tells; what cannot be read is a sentence. */
 export function readBody(body: Uint8Array, adapter: AnyAdapter, log: Logger): Heard[] | string {

@@ -219,7 +219,10 @@ export function createReader(parts: ReaderParts): Reader {
       if (typeof told === 'string' || !door || told.length <= position) {
         const reason = typeof told === 'string' ? told : null
         const state = reason === null ? 'read' : 'set_aside'
-        await store.write(() => queries.advance({ ...webhook, from: position, to: position, state, reason }))
+        const piece: Piece = { ...webhook, from: position, to: position, state, reason }
+        await store.write(() =>
+          told === noSuchChannel ? queries.advanceWithoutChannel(piece, lane) : queries.advance(piece)
+        )
         metrics.heard(adapter?.provider ?? 'none', reason === null ? 'nothing' : 'unreadable', state)
         continue
       }

@@ -68,7 +68,7 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
   let hastyAt = Number.NEGATIVE_INFINITY
   let idle: (() => void) | undefined
 
-  /** Writes the first of a queue. @returns false where somebody else has the store locked: they are tried again, the oldest are refused */
+  /** Writes the first of a queue. @returns false where somebody else has the store locked: all that waits is tried again, the oldest are refused */
   const take = (queue: Job[], most: number): boolean => {
     const group = queue.splice(0, most)
     const done = commit(group)
@@ -76,14 +76,16 @@ export function createGroupCommit(parts: GroupCommitParts): GroupCommit {
       for (const [i, tell] of done.entries()) committed.push({ job: group[i]!, tell })
       return true
     }
-    const left = group.filter(({ at }) => at > now() - lockedMostMs)
-    for (const job of group)
-      if (!left.includes(job)) job.reject(new StoreUnavailable('another process has the database locked'))
-    queue.unshift(...left)
+    queue.unshift(...group)
+    const due = now() - lockedMostMs
+    for (const each of [jobs, patient])
+      while (each[0] && each[0].at <= due)
+        each.shift()!.reject(new StoreUnavailable('another process has the database locked'))
     locked = setTimeout(() => {
       locked = undefined
-      takePatient()
+      // First what somebody waits for.
       if (!busy) goOn()
+      takePatient()
     }, lockedAgainMs)
     return false
   }

@@ -15,8 +15,9 @@ interface Prepared {
   statement: StatementSync
   returns: boolean
   defines: boolean
-  /** Known once it has run. */
+  /** Known once it has run, with the number of its columns. */
   shape?: Shape
+  width: number
 }
 
 export interface Statements {
@@ -34,7 +35,7 @@ export function statements(db: DatabaseSync, defined: () => void = () => {}): St
   const cache = new Map<string, Prepared>()
   const prepare = (text: string): Prepared => {
     const statement = db.prepare(text)
-    const entry = { statement, returns: statement.columns().length > 0, defines: definition.test(text) }
+    const entry = { statement, returns: statement.columns().length > 0, defines: definition.test(text), width: 0 }
     statement.setReturnArrays(entry.returns)
     // Filters make new texts; a bound keeps a hostile mix of filters from growing the cache.
     if (cache.size >= 500) cache.delete(cache.keys().next().value as string)
@@ -51,8 +52,13 @@ export function statements(db: DatabaseSync, defined: () => void = () => {}): St
         return { rows: [], changes: Number(changes) }
       }
       const values = entry.statement.all(...parameters) as unknown[] as unknown[][]
-      // Not before it has run: until then a connection may believe in tables as they were.
-      entry.shape ??= shapeOf(entry.statement.columns().map(({ name }) => name))
+      const width = values[0]?.length ?? entry.width
+      // Not before it has run: until then a connection may believe in tables as they were. Another process may change them.
+      if (!entry.shape || width !== entry.width) {
+        const columns = entry.statement.columns().map(({ name }) => name)
+        entry.shape = shapeOf(columns)
+        entry.width = columns.length
+      }
       const rows = values.map(entry.shape) as R[]
       return { rows, changes: rows.length }
     },

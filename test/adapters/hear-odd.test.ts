@@ -108,6 +108,8 @@ t.test('a file of WATI’s is known by its whole name', async t => {
     ['https://media.example/data/images/a%201.jpg?token=x', 'data/images/a 1.jpg'],
     [at('data/documents/Invoice%20%2312.pdf'), 'data/documents/Invoice #12.pdf'],
     [at('data%2Fdocuments%2FA%26B.pdf'), 'data/documents/A&B.pdf'],
+    ['https://x.example/data%2Fimages%2Fa.jpg', 'data/images/a.jpg'],
+    [encodeURIComponent(at('data/images/a.jpg')), 'data/images/a.jpg'],
     [at('data/documents/50%25.pdf'), 'data/documents/50%.pdf'],
     [at('data/documents/..%2f..%2fsecret'), undefined],
     [at('data/documents/a%252e%252e'), undefined]

@@ -20,7 +20,7 @@ export function missingChannelCases(test: Case): void {
     )
   const registered = async (store: Store) => {
     const [row] = await store.read(registrationQueries(store).of({ channel: 'shop', mode: 'live' }))
-    return row && { hook: row.hook_id, at: row.at_provider, checked: row.checked_at }
+    return row && { hook: row.hook_id, at: row.at_provider, checked: row.checked_at, since: row.registered_at! > 5 }
   }
   const standing = async (store: Store) =>
     (await store.read(blockQueries(store).all({})))
@@ -60,7 +60,11 @@ export function missingChannelCases(test: Case): void {
     await channels.applyFile(whole)
     t.equal(await tokenOf(store), token)
     t.equal((await channels.get(admin, 'shop')).createdAt, createdAt)
-    t.strictSame(await registered(store), { hook: 'h', at: 'unknown', checked: 0 }, 'and is asked about')
+    t.strictSame(
+      await registered(store),
+      { hook: 'h', at: 'unknown', checked: 0, since: true },
+      'it is asked about, and was not heard meanwhile'
+    )
     t.strictSame(
       [await standing(store), await channels.isMissing('shop'), await channels.degraded()],
       ['', false, null]

@@ -1,10 +1,13 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { CompiledQuery } from 'kysely'
 import t from 'tap'
 import { all } from '../../src/store/store.ts'
 import { folder, open } from './embedded.ts'
 
 t.test('a row has its values under their own names, whatever becomes of the table', async t => {
-  const store = await open(t, await folder(t))
+  const directory = await folder(t)
+  const store = await open(t, directory)
   const asked = CompiledQuery.raw('select * from shapes') as CompiledQuery<Record<string, unknown>>
   const change = (...statements: string[]) =>
     store.write(function* () {
@@ -29,6 +32,13 @@ t.test('a row has its values under their own names, whatever becomes of the tabl
   await both(['drop table shapes', ...make], { a: '1', 'b c': null })
   await t.rejects(change('drop table shapes', 'create table shapes (z text)', 'select nothing'))
   t.same(await change(), [{ a: '1', 'b c': null }], 'and where the change was taken back')
+
+  const beside = new DatabaseSync(join(directory, 'switchboard.db'))
+  const joined = CompiledQuery.raw(`select a.*, 'last' as last from shapes as a`) as typeof asked
+  t.same(await store.read(joined), [{ a: '1', 'b c': null, last: 'last' }])
+  beside.exec('alter table shapes add column e text')
+  beside.close()
+  t.same(await store.read(joined), [{ a: '1', 'b c': null, e: null, last: 'last' }], 'changed by another process')
 
   const twice = CompiledQuery.raw(`select 'first' as x, 'last' as x`)
   t.same(await store.read(twice), [{ x: 'last' }], 'of two columns with one name the last one counts')

@@ -15,9 +15,10 @@ const media = new Set(['image', 'video', 'document', 'audio', 'sticker'])
  * decoded, since a name may hold what divides addresses.
  */
 function pathOf(data: unknown): string | undefined {
-  const text = (string(data) ?? '').slice(0, 2000)
+  const told = (string(data) ?? '').slice(0, 2000)
+  const text = /^https?%3a/i.test(told) ? decoded(told) : told
   const member = /[?&]\w+=(data(?:\/|%2f)[^&#]*)/i.exec(text)?.[1]
-  const path = member ?? /^[^?#]*\/(data\/[^?#]+)/i.exec(text)?.[1] ?? text.replace(/\?\w+=.*$/, '')
+  const path = member ?? /^[^?#]*\/(data(?:\/|%2f)[^?#]+)/i.exec(text)?.[1] ?? text.replace(/\?\w+=.*$/, '')
   return [decoded(path), path].find(isMediaPath)
 }
 
