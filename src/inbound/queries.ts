@@ -153,7 +153,7 @@ export function webhookQueries(store: Store) {
 
     /** Inside a unit: sets a body aside whose channel is not there; where it is back by now, the body is read as any other. */
     advanceWithoutChannel: function* (piece: Piece, { channel_id }: Lane): Unit<boolean> {
-      // Whoever makes channels has this lock too (src/channels/told.ts): the one that is last sees what the other did.
+      // Channels are made under a lock that excludes this one (src/channels/told.ts): whichever is last sees what the other did.
       if (store.dialect === 'postgres') yield CompiledQuery.raw('lock table channels in row exclusive mode')
       const { id, from, to, state, reason } = piece
       if (yield* first(build.selectFrom('channels').select('id').where('id', '=', channel_id))) return false
