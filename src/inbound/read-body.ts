@@ -10,8 +10,8 @@ const short = (identity: string): string =>
 
 /** A number of JSON whose digits a double may not hold: Graph's ids come as numbers here and there. */
 const longNumber = /[:[,]\s*\d{16,}\s*[,\]}]/
-/** Texts, which are left as they are, and whole numbers. */
-const parts = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\d.eE+-])\d{16,}(?![\d.eE])/g
+/** Texts, which are left as they are, and whole numbers. One without its end goes to the end: else each of many would be looked for anew. */
+const parts = /"[^"\\]*(?:\\.[^"\\]*)*"?|(?<![\d.eE+-])\d{16,}(?![\d.eE])/gs
 const asText = (part: string): string =>
   part.startsWith('"') || Number.isSafeInteger(Number(part)) ? part : `"${part}"`
 
