@@ -21,6 +21,8 @@ const kindOf = (error: unknown): string => {
   return error.message.startsWith('the log could not be synced') ? 'sync' : 'store'
 }
 
+const full = new Int32Array(new SharedArrayBuffer(4))
+
 async function suffer(directory: string, variant: string): Promise<void> {
   const store =
     variant === 'real' ? openSqlite(directory) : openSqlite(directory, (_, done) => setImmediate(done, null))
@@ -30,8 +32,18 @@ async function suffer(directory: string, variant: string): Promise<void> {
     yield CompiledQuery.raw('create table tally (n integer not null) strict')
     yield CompiledQuery.raw('insert into tally values (0)')
   })
-  // Not process.stdout: descriptor 1 blocks, so a line is in the pipe when this returns, whatever happens to us next.
-  const tell = (...parts: unknown[]) => writeSync(1, `${parts.join(' ')}\n`)
+  // Not process.stdout: a line is in the pipe when this returns, whatever happens to us next.
+  const tell = (...parts: unknown[]): void => {
+    const line = Buffer.from(`${parts.join(' ')}\n`)
+    for (let from = 0; from < line.length; )
+      try {
+        from += writeSync(1, line, from)
+      } catch (error) {
+        // The pipe is full: without syncs we are faster than whoever reads it.
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+        Atomics.wait(full, 0, 0, 1)
+      }
+  }
   tell('ready')
   let last = 0
   const patience = [undefined, 'sync', undefined, 'commit'] as const
