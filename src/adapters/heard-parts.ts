@@ -33,3 +33,7 @@ function boundedMember(member: unknown, depth: number): unknown {
 /** Tells apart what has no id and no instant of its own. */
 export const digestOf = (detail: object): string =>
   createHash('sha256').update(JSON.stringify(detail)).digest('base64url').slice(0, 16)
+
+/** What an event is about, where it tells no instant (`timeless` of Told). */
+export const timeless = (at: number | undefined, ...about: (string | undefined)[]): { timeless?: string } =>
+  at === undefined ? { timeless: about.filter(Boolean).join('/') } : {}

@@ -11,7 +11,7 @@ import { blockKey, blockQueries } from '../messages/blocks.ts'
 import { auditEntry } from '../store/audit.ts'
 import type { ChannelRow } from '../store/schema.ts'
 import { change, first, type Store, type Unit } from '../store/store.ts'
-import { createFileChannels } from './from-file.ts'
+import { createFileApplier } from './apply-file.ts'
 import { createHearing } from './hearing.ts'
 import { createKnownChannels, type KnownChannel } from './known.ts'
 import { createMissingChannels } from './missing.ts'
@@ -109,7 +109,7 @@ export function createChannels({ store, adapters, seal, believeMs = 2000 }: Chan
       yield* known.announce()
       return done
     })
-  const applyFile = createFileChannels({ store, check, hearing, missing, clearDefault, write, current })
+  const applyFile = createFileApplier({ store, check, hearing, missing, clearDefault, write, current })
   const changeable = ({ row }: { row: ChannelRow }): void => {
     if (row.managed_by === 'file')
       throw new ServiceError(

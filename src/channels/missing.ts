@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { blockKey } from '../messages/blocks.ts'
+import { blockKey, blockQueries } from '../messages/blocks.ts'
 import type { ChannelRow } from '../store/schema.ts'
 import { noSuchChannel, type WebhookRegistrationRow } from '../store/schema-inbound.ts'
 import { all, first, type Store, type Unit } from '../store/store.ts'
@@ -26,6 +26,7 @@ export interface MissingChannels {
 
 export function createMissingChannels(store: Store): MissingChannels {
   const { build } = store
+  const blocks = blockQueries(store)
   const of = (id: string) => build.selectFrom('missing_channels').selectAll().where('id', '=', id)
   return {
     keep: function* ({ id, created_at }, source) {
@@ -37,19 +38,13 @@ export function createMissingChannels(store: Store): MissingChannels {
         // A replica of the release before takes no row away when the channel is back.
         .onConflict(conflict => conflict.column('id').doUpdateSet(known))
         .compile()
-      // A stop of an operator's stays that.
-      const key = blockKey.channel(id)
-      yield build
-        .insertInto('blocks')
-        .values({ key, until: null, detail: waits(id), at: store.clock() })
-        .onConflict(conflict => conflict.column('key').doNothing())
-        .compile()
+      yield blocks.stopUnlessStopped({ key: blockKey.channel(id), detail: waits(id), at: store.clock() })
     },
     back: function* (id, source) {
       const row = yield* first(of(id))
       if (!row) return undefined
       yield build.deleteFrom('missing_channels').where('id', '=', id).compile()
-      yield build.deleteFrom('blocks').where('key', '=', blockKey.channel(id)).where('detail', '=', waits(id)).compile()
+      yield blocks.liftOf({ key: blockKey.channel(id), detail: waits(id) })
       if (row.source !== source) return undefined
       for (const registration of JSON.parse(row.registrations) as WebhookRegistrationRow[])
         yield build

@@ -151,8 +151,8 @@ export function webhookQueries(store: Store) {
         .where(waiting)
         .compile(),
 
-    /** Inside a unit: sets a body aside whose channel is not there; where it is back by now, the body is read as any other. */
-    advanceWithoutChannel: function* (piece: Piece, { channel_id }: Lane): Unit<boolean> {
+    /** Inside a unit: sets a body aside for want of its channel. False: the channel is back, and the body waits to be read. */
+    setAsideWithoutChannel: function* (piece: Piece, { channel_id }: Lane): Unit<boolean> {
       // Channels are made under a lock that excludes this one (src/channels/told.ts): whichever is last sees what the other did.
       if (store.dialect === 'postgres') yield CompiledQuery.raw('lock table channels in row exclusive mode')
       const { id, from, to, state, reason } = piece

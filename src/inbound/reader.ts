@@ -220,10 +220,10 @@ export function createReader(parts: ReaderParts): Reader {
         const reason = typeof told === 'string' ? told : null
         const state = reason === null ? 'read' : 'set_aside'
         const piece: Piece = { ...webhook, from: position, to: position, state, reason }
-        await store.write(() =>
-          told === noSuchChannel ? queries.advanceWithoutChannel(piece, lane) : queries.advance(piece)
+        const moved = await store.write(() =>
+          told === noSuchChannel ? queries.setAsideWithoutChannel(piece, lane) : queries.advance(piece)
         )
-        metrics.heard(adapter?.provider ?? 'none', reason === null ? 'nothing' : 'unreadable', state)
+        if (moved) metrics.heard(adapter?.provider ?? 'none', reason === null ? 'nothing' : 'unreadable', state)
         continue
       }
       sizes.set(webhook.id, told.length)

@@ -90,6 +90,17 @@ export function blockQueries({ build, now }: Store) {
         .values({ key: p.key, until: null, detail: p.detail, at: p.at })
         .onConflict(conflict => conflict.column('key').doUpdateSet({ until: null, detail: p.detail, at: p.at }))
     ),
+    /** Until it is lifted; a stop that stands there already stays as it is. */
+    stopUnlessStopped: prepare<Pick<BlockRow, 'key' | 'detail' | 'at'>, unknown>(p =>
+      build
+        .insertInto('blocks')
+        .values({ key: p.key, until: null, detail: p.detail, at: p.at })
+        .onConflict(conflict => conflict.column('key').doNothing())
+    ),
+    /** Lifts a stop that was made with these words, and no other. */
+    liftOf: prepare<{ key: string; detail: string }, unknown>(p =>
+      build.deleteFrom('blocks').where('key', '=', p.key).where('detail', '=', p.detail)
+    ),
     lift: prepare<{ key: string }, unknown>(p => build.deleteFrom('blocks').where('key', '=', p.key)),
     /** Deletes blocks that have ended by themselves. */
     sweep: prepare<{ before: number }, unknown>(p => build.deleteFrom('blocks').where('until', '<', p.before))

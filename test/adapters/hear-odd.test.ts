@@ -66,6 +66,8 @@ t.test('a stop is its person’s, where only contacts names one', async t => {
     cloud('user_preferences', { metadata, contacts, user_preferences: [preference] })
   t.match(heard(contact('DE.1')), [{ kind: 'preference', person: { userId: 'DE.1' }, value: 'stop' }])
   t.match(heard(contact('DE.1'), contact('DE.2')), [{ person: {} }], 'CONTROL: of two it may be either')
+  const handover = { metadata, contacts: [contact('DE.1')], type: 'control_taken', timestamp: 1795774456 }
+  t.match(cloud('messaging_handovers', handover), [{ kind: 'ownership', person: { userId: 'DE.1' } }], 'a handover too')
 })
 
 t.test('numbers of more digits than a double has are told with all of them', async t => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { contact, instant } from '../../src/adapters/wati/contacts.ts'
-import { isMediaPath } from '../../src/adapters/wati/decode.ts'
 import { conversationPage, mediaRequest } from '../../src/adapters/wati/history.ts'
+import { isMediaPath } from '../../src/adapters/wati/media-path.ts'
 import { pageAt, placeOf, turn } from '../../src/adapters/wati/paging.ts'
 
 t.test('WATI’s days and instants are read, and anything else is no date', async t => {
@@ -138,7 +138,7 @@ t.test('a conversation is read in whatever order and shape it comes', async t =>
       eventType: 'message',
       type: 'document',
       owner: true,
-      data: 'data/documents/a.pdf',
+      data: 'https://live.example/api/file/showFile?fileName=data%2Fdocuments%2Fa.pdf',
       text: 'a.pdf'
     },
     { id: 'c', created: at(2), eventType: 'message', type: 'image', owner: false, data: '../../etc/passwd' },

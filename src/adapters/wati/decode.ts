@@ -179,10 +179,3 @@ export function template(value: unknown, channel: string): TemplateDefinition | 
     ...(mediaVariable && { mediaVariable, mediaPosition: Math.max(names.indexOf(mediaVariable), 0) })
   }
 }
-
-/** Paths that getMedia may be asked for (3.4.15): a folder of `data`, and a file in it under whatever name. */
-export const isMediaPath = (path: string): boolean =>
-  path.length <= 300 &&
-  /^data\/[a-z]+\/[^/\\\p{C}]+$/u.test(path) &&
-  // What is decoded once more than it should be must stay a name.
-  !/%[0-9a-f]{2}|\.\./i.test(path)

@@ -5,7 +5,8 @@ import { identified } from '../../phone.ts'
 import type { BoundChannel, ConversationItem, NativeRequest, NativeStream, Operations } from '../adapter.ts'
 import { UpstreamFailure } from '../adapter.ts'
 import { instant } from './contacts.ts'
-import { array, isMediaPath, type Json, record, string } from './decode.ts'
+import { array, type Json, record, string } from './decode.ts'
+import { isMediaPath, mediaPathOf } from './media-path.ts'
 import { holding } from './outcome.ts'
 import { pageAt, placeOf, turn } from './paging.ts'
 import { type Channel, sender } from './request.ts'
@@ -150,8 +151,8 @@ function said(row: Json): { text?: { body: string } } {
 
 /** Of a document the text is the file's name (3.7), of the others what was written below them. */
 function fileOf(row: Json, type: string): ConversationItem['file'] {
-  const path = string(row.data)
-  if (!mediaTypes.has(type) || path === undefined || !isMediaPath(path)) return undefined
+  const path = mediaPathOf(row.data)
+  if (!mediaTypes.has(type) || path === undefined) return undefined
   const text = string(row.text)
   if (type === 'document') return { path, ...(text && { filename: text.slice(0, 240) }) }
   return { path, ...(text && type !== 'audio' && type !== 'sticker' && { caption: text.slice(0, 1024) }) }

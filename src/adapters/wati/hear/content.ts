@@ -1,6 +1,7 @@
 import type { HeardFile, HeardMessage } from '../../heard.ts'
 import { shallow } from '../../parsed-json.ts'
-import { array, id, isMediaPath, type Json, record, string } from '../decode.ts'
+import { array, id, type Json, record, string } from '../decode.ts'
+import { mediaPathOf } from '../media-path.ts'
 import { parsed, some, yes } from './common.ts'
 import { cards, place } from './places-and-cards.ts'
 
@@ -9,26 +10,6 @@ import { cards, place } from './places-and-cards.ts'
 /** WATI's word → ours. */
 const types: Readonly<Record<string, string>> = { voice: 'audio', ptt: 'audio', contact: 'contacts' }
 const media = new Set(['image', 'video', 'document', 'audio', 'sticker'])
-
-/**
- * A path that getMedia takes: alone, as a member of an address's query, or at its end. An address is taken apart before it is
- * decoded, since a name may hold what divides addresses.
- */
-function pathOf(data: unknown): string | undefined {
-  const told = (string(data) ?? '').slice(0, 2000)
-  const text = /^https?%3a/i.test(told) ? decoded(told) : told
-  const member = /[?&]\w+=(data(?:\/|%2f)[^&#]*)/i.exec(text)?.[1]
-  const path = member ?? /^[^?#]*\/(data(?:\/|%2f)[^?#]+)/i.exec(text)?.[1] ?? text.replace(/\?\w+=.*$/, '')
-  return [decoded(path), path].find(isMediaPath)
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text // a lone % is no encoding
-  }
-}
 
 /** What stands beside a file: a document's name, else what is written below it. */
 function wordsOf(event: Json, type: string): Pick<HeardFile, 'filename' | 'caption'> {
@@ -118,7 +99,7 @@ export function contentOf(event: Json): HeardMessage {
   const reply = replyOf(event)
   if (reply !== undefined) return { ...around, type: 'reply', content: reply }
   if (media.has(type)) {
-    const reference = pathOf(event.data)
+    const reference = mediaPathOf(event.data)
     const words = wordsOf(event, type)
     const link = reference === undefined ? linkOf(event.data) : undefined
     return {

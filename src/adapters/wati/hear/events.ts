@@ -1,5 +1,5 @@
 import type { Heard, HeardFailure, HeardStatus } from '../../heard.ts'
-import { bounded, digestOf } from '../../heard-parts.ts'
+import { bounded, digestOf, timeless } from '../../heard-parts.ts'
 import { failedLater } from '../../meta-codes.ts'
 import { id, type Json, string } from '../decode.ts'
 import { idsOf, instant, oursOf, personOf, scopeOf, yes } from './common.ts'
@@ -11,10 +11,6 @@ const base = (event: Json) => {
   const at = instant(event)
   return { ...(at !== undefined && { at }), scope: scopeOf(event) }
 }
-
-/** What tells neither an id nor an instant. */
-const timeless = (event: Json, ...about: (string | undefined)[]) =>
-  instant(event) === undefined ? { timeless: about.filter(Boolean).join('/') } : {}
 
 /** WATI's own id where it tells one: the one that webhooks and history share. */
 const keyOf = (event: Json): string => id(event.id) ?? idsOf(event)[0] ?? String(instant(event) ?? '')
@@ -51,7 +47,6 @@ function failureOf(event: Json): HeardFailure {
   const said = string(event.failedDetail)
     ?.replace(/\d{7,}/g, digits => `…${digits.slice(-4)}`)
     .slice(0, 500)
-    .toWellFormed()
   return {
     ...failedLater(code !== undefined && /^\d{1,7}$/.test(code) ? Number(code) : undefined, said ?? ''),
     provider: {
@@ -114,7 +109,7 @@ const template =
     return {
       ...base(event),
       kind: 'template',
-      ...timeless(event, stem, id ?? name),
+      ...timeless(instant(event), stem, id ?? name),
       identity: [stem, id ?? name ?? '', before ?? '', after ?? '', instant(event) ?? digestOf(bounded(event))].join(
         '/'
       ),
@@ -134,7 +129,7 @@ const account = (event: Json, stem: string): Heard => {
     // A number's own events name it here, and the tenant's name none.
     scope: scopeOf({ channelPhoneNumber: event.channelPhoneNumber ?? event.phoneNumber }),
     kind: 'account',
-    ...timeless(event, stem, string(event.phoneNumber)),
+    ...timeless(instant(event), stem, string(event.phoneNumber)),
     // Two of one word are two where anything else differs.
     identity: [stem, said ?? '', instant(event) ?? '', digestOf(detail)].join('/'),
     event: said ? `${stem}.${said.slice(0, 60)}` : stem,

@@ -1,7 +1,7 @@
 import type { Heard } from '../../heard.ts'
-import { bounded, digestOf } from '../../heard-parts.ts'
+import { bounded, digestOf, timeless } from '../../heard-parts.ts'
 import { array, graphId, record, string, word } from '../decode.ts'
-import { type Change, instant, someone } from './common.ts'
+import { type Change, instant, someoneOrAlone } from './common.ts'
 
 // The fields about templates, numbers, the account, and what people want (docs/webhooks.md C6).
 
@@ -11,9 +11,6 @@ const given = <T>(name: string, value: T | undefined): Record<string, T> =>
   value === undefined ? {} : { [name]: value }
 
 const at = ({ at }: Change) => given('at', at)
-/** What tells no instant, in the entry or beside what it says. */
-const timeless = (when: number | undefined, ...about: (string | undefined)[]) =>
-  when === undefined ? { timeless: about.filter(Boolean).join('/') } : {}
 
 type TemplateChange = Extract<Heard, { kind: 'template' }>['change']
 
@@ -70,9 +67,7 @@ export function preferences(change: Change): Heard[] {
   return array(change.value.user_preferences).map(item => {
     const told = record(item)
     const value = word(told.value) ?? ''
-    const named = someone(change, told.wa_id, told.user_id)
-    // The one person beside it is meant where it names nobody itself.
-    const person = named.phone === undefined && named.userId === undefined ? (change.alone ?? named) : named
+    const person = someoneOrAlone(change, told.wa_id, told.user_id)
     const when = instant(told.timestamp) ?? change.at
     const base = { ...given('at', when), scope: change.scope }
     const whose = person.phone ?? person.userId
@@ -100,7 +95,7 @@ export function handovers(change: Change): Heard[] {
     const when = instant(told.timestamp) ?? change.at
     const sender = record(told.sender)
     const names = [told.wa_id, told.from, told.user_id, sender.phone_number, sender.wa_id, sender.user_id]
-    const person = someone(change, ...names, record(told[what]).wa_id)
+    const person = someoneOrAlone(change, ...names, record(told[what]).wa_id)
     const known = person.phone ?? person.userId
     return {
       ...given('at', when),

@@ -86,6 +86,12 @@ export function someone({ people }: Change, ...identifiers: unknown[]): Person {
   return { ...known, ...told }
 }
 
+/** The person of these identifiers; where there are none, the one person that the change describes. */
+export function someoneOrAlone(change: Change, ...identifiers: unknown[]): Person {
+  const named = someone(change, ...identifiers)
+  return named.phone === undefined && named.userId === undefined ? (change.alone ?? named) : named
+}
+
 /**
  * What a change is about. Meta names the number in `metadata`, of a handover in `recipient`, of settings in these; the account is
  * the entry's, but for news about a partner, whose own id that is.

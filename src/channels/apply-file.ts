@@ -6,7 +6,7 @@ import type { KnownChannel } from './known.ts'
 import type { MissingChannels } from './missing.ts'
 import type { SettingsCheck } from './settings.ts'
 
-interface FileChannelsParts {
+interface FileApplierParts {
   store: Store
   check: SettingsCheck
   hearing: ReturnType<typeof createHearing>
@@ -18,7 +18,7 @@ interface FileChannelsParts {
 }
 
 /** Makes the store's file-managed channels those of a file; answers with the names of those that it does not hold any more. */
-export function createFileChannels({
+export function createFileApplier({
   store,
   check,
   hearing,
@@ -26,7 +26,7 @@ export function createFileChannels({
   clearDefault,
   write,
   current
-}: FileChannelsParts): (path: string) => Promise<string[]> {
+}: FileApplierParts): (path: string) => Promise<string[]> {
   const { build } = store
   return async path => {
     const { declared, faults } = await readChannelsFile(path, check)
